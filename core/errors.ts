@@ -1,0 +1,81 @@
+/**
+ * The one error type of the engine: a code for programs, a message for people, a hint for the next step, a cause for us.
+ * Messages are lower case without a full stop; hints are sentences. Neither ever holds a secret.
+ */
+
+/** What went wrong, as programs act on it. One word per situation that calls for a different reaction. */
+export type ErrorCode =
+	// storage
+	| 'not-found' // the object does not exist
+	| 'bucket-not-found' // the bucket or the base folder does not exist
+	| 'already-exists' // something has that name and is never overwritten
+	| 'wrong-credentials' // key, secret, user or password not accepted
+	| 'access-denied' // known, but not allowed to do this
+	| 'storage-full' // no space, or quota reached
+	| 'unreachable' // no connection: host, port, DNS, firewall
+	| 'untrusted-certificate' // TLS works, but nobody we trust vouches for the server
+	| 'connection-lost' // was connected, the other side went away
+	| 'storage-failed' // any other refusal of a storage
+	// time and will
+	| 'stalled' // connected, but nothing moved for too long
+	| 'timed-out' // moved, but not done within the hard limit
+	| 'cancelled' // somebody asked to stop
+	| 'locked' // another run writes to this group
+	// data
+	| 'damaged' // bytes are not what was written
+	| 'incomplete' // a producer stopped before its end
+	| 'wrong-identity' // encrypted to somebody else, or wrong passphrase
+	| 'invalid-manifest' // a manifest that does not follow the format
+	| 'newer-format' // written by a later version of this program
+	// PostgreSQL
+	| 'database-not-found'
+	| 'server-too-new' // newer than every available pg_dump
+	| 'engine-not-found' // no pg_dump where one was asked for
+	| 'lock-timeout' // a table was locked by somebody else for too long
+	| 'dump-failed' // pg_dump ended with an error
+	// use
+	| 'invalid-input' // a parameter cannot be used as it is
+	| 'unsupported'; // understood, but not possible here
+
+export interface BackupErrorOptions {
+	/** What to do next, as a sentence for the user. */
+	hint?: string;
+	/** The error below this one. Must not be shown to users: it may hold anything. */
+	cause?: unknown;
+	/** Further facts for programs and items, without secrets. */
+	details?: Record<string, string | number | boolean | string[]>;
+}
+
+/** @example throw new BackupError('access-denied', 'cannot write to s3://backups/crm', { hint: 'Allow s3:PutObject.' }) */
+export class BackupError extends Error {
+	override readonly name = 'BackupError';
+	readonly hint?: string;
+	readonly details?: BackupErrorOptions['details'];
+
+	constructor(
+		readonly code: ErrorCode,
+		message: string,
+		options: BackupErrorOptions = {},
+	) {
+		super(message, options.cause === undefined ? undefined : { cause: options.cause });
+		this.hint = options.hint;
+		this.details = options.details;
+	}
+}
+
+/** Whether an unknown error is a BackupError with one of the given codes (any code, when none is given). */
+export function isBackupError(error: unknown, ...codes: ErrorCode[]): error is BackupError {
+	return error instanceof BackupError && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** Turns an AbortSignal's reason into the error to throw: the reason itself if it is ours, else 'cancelled'. */
+export function abortError(signal: AbortSignal): BackupError {
+	return isBackupError(signal.reason)
+		? signal.reason
+		: new BackupError('cancelled', 'stopped because it was cancelled', { cause: signal.reason });
+}
+
+/** The text of anything thrown, for messages that quote it. */
+export function messageOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
+}

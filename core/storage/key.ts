@@ -1,0 +1,29 @@
+/** Names of objects. One rule for all storages, so that a repository can be copied from any storage to any other. */
+import { BackupError } from '../errors';
+
+/** S3 allows 1024 bytes for a key; a prefix needs room as well. */
+const MAX_KEY_BYTES = 800;
+const SEGMENT = /^[\p{L}\p{N}_=+@,()-][\p{L}\p{N}._=+@,() -]*$/u;
+/** Most file systems allow 255 bytes per name; temporary names need room as well. */
+const MAX_SEGMENT_BYTES = 200;
+
+/**
+ * Accepts segments of letters, digits and `._=+@,()-` and spaces, joined by '/'. No segment starts with a dot or a
+ * space, so neither '..' nor a temporary name can be a key.
+ * @throws BackupError 'invalid-input'
+ */
+export function assertKey(key: string): void {
+	const bad = key
+		.split('/')
+		.find((segment) => !SEGMENT.test(segment) || segment.endsWith(' ') || Buffer.byteLength(segment) > MAX_SEGMENT_BYTES);
+	if (bad !== undefined || Buffer.byteLength(key) > MAX_KEY_BYTES) {
+		throw new BackupError('invalid-input', `"${key.slice(0, 100)}" cannot be used as an object name`, {
+			hint: 'Use letters, digits, spaces and . _ = + @ , ( ) - in names joined by "/"; no name may start with a dot or a space, or end with a space.',
+		});
+	}
+}
+
+/** Accepts what {@link assertKey} accepts, with or without a '/' at the end, and the empty prefix. */
+export function assertPrefix(prefix: string): void {
+	if (prefix !== '') assertKey(prefix.endsWith('/') ? prefix.slice(0, -1) : prefix);
+}

@@ -1,0 +1,16 @@
+/** Tests run on the TypeScript sources; the end-to-end tests use the packed tarball. */
+module.exports = {
+	testEnvironment: 'node',
+	testMatch: ['<rootDir>/test/**/*.test.ts'],
+	testPathIgnorePatterns: ['/node_modules/'],
+	modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/test/e2e/n8n/'],
+	transform: {
+		'^.+\\.(ts|js|mjs)$': [
+			'@swc/jest',
+			{ jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs' }, sourceMaps: 'inline' },
+		],
+	},
+	// These packages ship ES modules only; jest loads CommonJS.
+	transformIgnorePatterns: ['/node_modules/(?!(age-encryption|@noble|@scure|cctv-age)/)'],
+	testTimeout: 60_000,
+};
