@@ -1,0 +1,128 @@
+import type { ICredentialType, INodeProperties, Icon } from 'n8n-workflow';
+
+/** Where backups are kept: a folder n8n can write to, or a bucket. */
+export class BackupStorageApi implements ICredentialType {
+	name = 'backupStorageApi';
+
+	displayName = 'Backup Storage API';
+
+	icon: Icon = { light: 'file:../nodes/icons/backupStorage.svg', dark: 'file:../nodes/icons/backupStorage.dark.svg' };
+
+	documentationUrl = 'https://www.npmjs.com/package/n8n-nodes-backup';
+
+	properties: INodeProperties[] = [
+		{
+			displayName: 'Storage',
+			name: 'type',
+			type: 'options',
+			options: [
+				{ name: 'Folder', value: 'folder' },
+				{ name: 'S3 or MinIO Bucket', value: 's3' },
+			],
+			default: 'folder',
+		},
+		{
+			displayName: 'Folder',
+			name: 'path',
+			type: 'string',
+			default: '',
+			placeholder: 'e.g. /backups',
+			required: true,
+			description:
+				'An existing folder that n8n can write to, and that survives the loss of this machine (a mounted disk or share). In Docker: a mounted volume. It is never created for you, so that a disk that is not mounted is noticed.',
+			displayOptions: { show: { type: ['folder'] } },
+		},
+		{
+			displayName: 'Endpoint',
+			name: 'endpoint',
+			type: 'string',
+			default: '',
+			placeholder: 'e.g. https://minio.example.org:9000',
+			description: 'Address of the S3 server with http:// or https://. Leave empty for Amazon S3.',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
+			displayName: 'Region',
+			name: 'region',
+			type: 'string',
+			default: 'us-east-1',
+			placeholder: 'e.g. eu-central-1',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
+			displayName: 'Bucket',
+			name: 'bucket',
+			type: 'string',
+			default: '',
+			placeholder: 'e.g. backups',
+			required: true,
+			description: 'An existing bucket',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
+			displayName: 'Prefix',
+			name: 'prefix',
+			type: 'string',
+			default: '',
+			placeholder: 'e.g. n8n/production',
+			description: 'Path inside the bucket under which the backups are kept',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
+			displayName: 'Access Key ID',
+			name: 'accessKeyId',
+			type: 'string',
+			default: '',
+			description: 'Needs to list, read, write and delete objects under the prefix, and to abort multipart uploads',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
+			displayName: 'Secret Access Key',
+			name: 'secretAccessKey',
+			type: 'string',
+			typeOptions: { password: true },
+			default: '',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
+			displayName: 'Session Token',
+			name: 'sessionToken',
+			type: 'string',
+			typeOptions: { password: true },
+			default: '',
+			description: 'Only for temporary keys',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
+			displayName: 'Force Path Style',
+			name: 'forcePathStyle',
+			type: 'boolean',
+			default: true,
+			description:
+				'Whether the bucket is part of the path (https://host/bucket) and not of the host name (https://bucket.host). MinIO and most other servers need it; for Amazon S3 it makes no difference.',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
+			displayName: 'Certificate Authority',
+			name: 'ca',
+			type: 'string',
+			typeOptions: { rows: 4 },
+			default: '',
+			placeholder: 'e.g. -----BEGIN CERTIFICATE-----',
+			description: 'PEM text of your own certificate authority, when the server’s certificate is not publicly trusted',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
+			displayName: 'Server-Side Encryption',
+			name: 'serverSideEncryption',
+			type: 'options',
+			options: [
+				{ name: 'As the Bucket Says', value: '' },
+				{ name: 'SSE-S3 (AES256)', value: 'AES256' },
+			],
+			default: '',
+			description: 'Asks the server to encrypt objects once more with its own key. Does not replace the backup’s encryption.',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+	];
+}
