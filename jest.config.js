@@ -7,10 +7,15 @@ module.exports = {
 	transform: {
 		'^.+\\.(ts|js|mjs)$': [
 			'@swc/jest',
-			{ jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs' }, sourceMaps: 'inline' },
+			{
+				jsc: { parser: { syntax: 'typescript' }, target: 'es2023' },
+				module: { type: 'commonjs' },
+				sourceMaps: 'inline',
+			},
 		],
 	},
 	// These packages ship ES modules only; jest loads CommonJS.
 	transformIgnorePatterns: ['/node_modules/(?!(age-encryption|@noble|@scure|cctv-age)/)'],
 	testTimeout: 60_000,
+	reporters: ['<rootDir>/test/support/reporter.cjs', 'default'],
 };
