@@ -1,27 +1,28 @@
 /**
- * Keeps one PostgreSQL server for all test files of one run: started by the first test that needs it, ended when the
- * run's main process is gone, however it went (end, Ctrl-C, SIGKILL), or by SIGTERM.
+ * Keeps one PostgreSQL server until its owner is gone, however it went (end, Ctrl-C, SIGKILL), so that no test run
+ * leaves servers behind. SIGTERM stops the server earlier, SIGUSR2 kills it.
  *
- *   node keep-postgres.mjs <pid of the run> <folder of our own> <ServerOptions as JSON>
+ *   node keep-postgres.mjs <pid of the owner> <folder of our own> <ServerOptions as JSON>
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startServer } from '../../scripts/lib/postgres.mjs';
 
-const [run, folder, options] = process.argv.slice(2);
-const born = bornAt(run);
-let ended = false;
-process.once('SIGTERM', () => (ended = true));
+const [owner, folder, options] = process.argv.slice(2);
+const born = bornAt(owner);
+let wish = null;
+process.once('SIGTERM', () => (wish = 'stop'));
+process.once('SIGUSR2', () => (wish = 'kill'));
 
 try {
 	const server = await startServer(JSON.parse(options));
 	publish({ keeper: process.pid, server });
-	await endOfRun();
-	await server.stop();
+	await end();
+	await (wish === 'kill' ? server.kill() : server.stop());
 } catch (error) {
 	publish({ keeper: process.pid, error: String(error) });
-	await endOfRun();
+	await end();
 }
 fs.rmSync(folder, { recursive: true });
 try {
@@ -31,8 +32,8 @@ try {
 	if (error.code !== 'ENOTEMPTY' && error.code !== 'ENOENT') throw error;
 }
 
-async function endOfRun() {
-	while (!ended && born !== null && bornAt(run) === born) await delay(200);
+async function end() {
+	while (wish === null && born !== null && bornAt(owner) === born) await delay(100);
 }
 
 /** When a process started, by the kernel's clock; null when it is gone. A process id alone may be somebody else's by now. */

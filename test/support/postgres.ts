@@ -7,7 +7,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { DatabaseTarget } from '../../core/postgres/target';
-import { startServer, type RunningServer, type ServerOptions } from '../../scripts/lib/postgres.mjs';
+import type { RunningServer, ServerOptions } from '../../scripts/lib/postgres.mjs';
 
 export type Major = 13 | 15 | 17 | 18;
 export const MAJORS: readonly Major[] = [13, 15, 17, 18];
@@ -53,10 +53,16 @@ const projectRoot = path.resolve(__dirname, '../..');
 /** Nothing in a test has to survive a power cut. */
 const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', shared_buffers: '32MB' };
 
-/** Starts a server for one test file, which must stop it. Takes about a second. */
+/** Starts a server for one test file, which should stop it; it ends with the process at the latest. Takes about a second. */
 export async function startPostgres(major: Major, options: StartOptions = {}): Promise<OwnServer> {
-	const server = await startServer(serverOptions(major, options));
-	return Object.assign(describe(major, server), { stop: server.stop, kill: server.kill });
+	const folder = path.join(runFolder(), `own-${major}-${randomBytes(6).toString('hex')}`);
+	fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+	startKeeper(folder, process.pid, major, options);
+	const { server } = await published(folder);
+	return Object.assign(describe(major, server), {
+		stop: () => end(folder, 'SIGTERM'),
+		kill: () => end(folder, 'SIGUSR2'),
+	});
 }
 
 /**
@@ -64,25 +70,15 @@ export async function startPostgres(major: Major, options: StartOptions = {}): P
  * Its roles and settings are common ground: create databases freely, change nothing that others could see.
  */
 export async function sharedPostgres(major: Major): Promise<PostgresServer> {
-	const folder = path.join(runFolder(), `postgres-${major}`);
+	const folder = sharedFolder(major);
 	fs.mkdirSync(path.dirname(folder), { recursive: true, mode: 0o700 });
-	if (claims(folder)) {
-		const keeper = path.join(__dirname, 'keep-postgres.mjs');
-		const args = [keeper, String(runPid()), folder, JSON.stringify(serverOptions(major, {}))];
-		spawn(process.execPath, args, { detached: true, stdio: 'ignore', cwd: '/' }).unref();
-	}
-	const state = await published(path.join(folder, 'state.json'));
-	return describe(major, state.server);
+	if (claims(folder)) startKeeper(folder, runPid(), major, {});
+	return describe(major, (await published(folder)).server);
 }
 
-/** Ends the shared servers of this run and waits for it. They end by themselves too, a moment after the run. */
+/** Ends the shared servers of this run and waits for it. Without it they end by themselves, a moment after the run. */
 export async function stopSharedPostgres(): Promise<void> {
-	const folders = MAJORS.map((major) => path.join(runFolder(), `postgres-${major}`)).filter((each) =>
-		fs.existsSync(each),
-	);
-	for (const folder of folders)
-		process.kill((await published(path.join(folder, 'state.json'), true)).keeper, 'SIGTERM');
-	while (folders.some((folder) => fs.existsSync(folder))) await delay(20);
+	await Promise.all(MAJORS.map((major) => end(sharedFolder(major), 'SIGTERM')));
 }
 
 /**
@@ -118,13 +114,23 @@ export function quoteName(name: string): string {
 	return `"${name.replaceAll('"', '""')}"`;
 }
 
-function serverOptions(major: Major, options: StartOptions): ServerOptions {
-	return {
+/** A process of its own, because a test process that is killed cannot clean up. */
+function startKeeper(folder: string, owner: number, major: Major, options: StartOptions): void {
+	const serverOptions: ServerOptions = {
 		packageDir: path.join(projectRoot, 'node_modules', `pg${major}`),
 		auth: options.hba ?? 'scram',
 		tls: options.tls,
 		settings: { ...FAST, ...options.settings },
 	};
+	const args = [path.join(__dirname, 'keep-postgres.mjs'), String(owner), folder, JSON.stringify(serverOptions)];
+	spawn(process.execPath, args, { detached: true, stdio: 'ignore', cwd: '/' }).unref();
+}
+
+/** Ends a server whose folder still exists, and waits until its keeper has removed it. */
+async function end(folder: string, signal: 'SIGTERM' | 'SIGUSR2'): Promise<void> {
+	if (!fs.existsSync(folder)) return;
+	process.kill((await state(folder)).keeper, signal);
+	while (fs.existsSync(folder)) await delay(10);
 }
 
 function describe(
@@ -166,6 +172,10 @@ function runFolder(): string {
 	return path.join(os.tmpdir(), `n8n-nodes-backup-test-${runPid()}`);
 }
 
+function sharedFolder(major: Major): string {
+	return path.join(runFolder(), `postgres-${major}`);
+}
+
 /** Whether we are the first to ask for this folder. */
 function claims(folder: string): boolean {
 	try {
@@ -180,15 +190,22 @@ function claims(folder: string): boolean {
 interface KeeperState {
 	keeper: number;
 	server: RunningServer;
+	error?: string;
 }
 
-async function published(file: string, evenFailed = false): Promise<KeeperState> {
+/** What the keeper says of its server, once it says anything. */
+async function state(folder: string): Promise<KeeperState> {
+	const file = path.join(folder, 'state.json');
 	const deadline = Date.now() + 120_000;
 	while (!fs.existsSync(file)) {
 		if (Date.now() > deadline) throw new Error(`no server was started: ${file} is missing`);
 		await delay(20);
 	}
-	const state = JSON.parse(fs.readFileSync(file, 'utf8')) as KeeperState & { error?: string };
-	if (state.error && !evenFailed) throw new Error(state.error);
-	return state;
+	return JSON.parse(fs.readFileSync(file, 'utf8')) as KeeperState;
+}
+
+async function published(folder: string): Promise<KeeperState> {
+	const result = await state(folder);
+	if (result.error) throw new Error(result.error);
+	return result;
 }
