@@ -26,7 +26,7 @@ export interface ReadOptions {
 	signal?: AbortSignal;
 	/** First byte wanted, from 0. */
 	start?: number;
-	/** Number of bytes wanted from `start`; to the end of the object when absent. */
+	/** Number of bytes wanted from `start`; to the end of the object when absent. What lies beyond the end is left out. */
 	length?: number;
 }
 
@@ -43,7 +43,8 @@ export interface Storage {
 
 	/**
 	 * All or nothing: the object is visible, with all its bytes, when the promise resolves. If the body errors or the
-	 * signal aborts, the promise rejects with that error and nothing is left. Never overwrites.
+	 * signal aborts, the promise rejects with that error and nothing is left. Never overwrites. The body is read to its end
+	 * or destroyed, whatever happens.
 	 * @throws BackupError 'already-exists', 'storage-full', 'access-denied', 'stalled', …
 	 */
 	write(key: string, body: Readable, options?: WriteOptions): Promise<StoredObject>;
@@ -67,9 +68,10 @@ export interface Storage {
 	/**
 	 * Removes what killed writers left below `prefix` and that is no object: temporary files, unfinished uploads.
 	 * Only for a caller who knows that nobody is writing there (it holds the group's lock).
+	 * @param accept whether a leftover may go, by the key it would have got; all when absent
 	 * @returns how many leftovers were removed
 	 */
-	removeUnfinished(prefix: string): Promise<number>;
+	removeUnfinished(prefix: string, accept?: (key: string) => boolean): Promise<number>;
 
 	/** Free and total space, or null where the storage cannot know it. */
 	space(): Promise<Space | null>;

@@ -120,7 +120,7 @@ export const properties: INodeProperties[] = [
 				options: [
 					{ name: 'Automatic', value: 'auto', description: 'Built-in, unless the server is newer than it' },
 					{ name: 'Built-In', value: 'builtin', description: 'The pg_dump inside this package; needs nothing on the host' },
-					{ name: 'Native', value: 'native', description: 'A pg_dump program installed on the n8n host' },
+					{ name: 'Native', value: 'native', description: 'A pg_dump installed on the n8n host: in PATH, or where N8N_BACKUP_PG_DUMP points' },
 				],
 				default: 'auto',
 				description: 'Which pg_dump makes the dump',
@@ -178,14 +178,6 @@ export const properties: INodeProperties[] = [
 				typeOptions: { minValue: 0.01 },
 				default: 24,
 				description: 'A dump that takes longer is stopped and counts as failed',
-			},
-			{
-				displayName: 'Native pg_dump Path',
-				name: 'nativePath',
-				type: 'string',
-				default: '',
-				placeholder: 'e.g. /usr/lib/postgresql/18/bin/pg_dump',
-				description: 'Where the native engine is, when it is not in PATH',
 			},
 			{
 				displayName: 'Rate Limit (MB per Second)',

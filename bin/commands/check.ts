@@ -1,0 +1,47 @@
+/** n8n-backup check: would a backup succeed? */
+import { checkDatabase, checkSpace, checkStorage, type Finding, summarise } from '../../core/check';
+import { DEFAULT_DUMP_OPTIONS } from '../../core/postgres/dump';
+import { openStorage } from '../../core/storage/create';
+import { type AddCommand, parseDatabaseUrl } from '../options';
+import { EXIT, printJson, printLine } from '../output';
+
+interface CheckOptions {
+	storage: string;
+	database?: string;
+	json?: boolean;
+}
+
+export const checkCommand: AddCommand = (program, run) => {
+	program
+		.command('check')
+		.description('find out whether a backup would succeed')
+		.requiredOption('--storage <url>', 'the storage to write, read, list and remove a small object in')
+		.option('--database <url>', 'the database to look at')
+		.option('--json', 'print all findings')
+		.action(run(check));
+};
+
+async function check(options: CheckOptions, signal: AbortSignal): Promise<number> {
+	const storage = await openStorage(options.storage, process.env);
+	try {
+		const findings: Finding[] = [await checkStorage(storage, signal)];
+		let bytes = 0;
+		if (options.database) {
+			const target = await parseDatabaseUrl(options.database, process.env);
+			const database = await checkDatabase(target, { ...DEFAULT_DUMP_OPTIONS, nativePath: process.env.N8N_BACKUP_PG_DUMP }, signal);
+			findings.push(...database.findings);
+			bytes = database.databaseBytes ?? 0;
+		}
+		findings.push(await checkSpace(storage, bytes));
+		const summary = summarise(findings);
+		if (options.json) printJson({ ...summary, findings });
+		else {
+			for (const { ok, check: name, message, hint } of findings) {
+				printLine(`${ok ? 'ok    ' : 'FAILED'}  ${name}: ${message}${hint ? `\n        ${hint}` : ''}`);
+			}
+		}
+		return summary.ok ? EXIT.ok : EXIT.failed;
+	} finally {
+		await storage.close();
+	}
+}

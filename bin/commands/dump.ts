@@ -1,0 +1,113 @@
+/** n8n-backup dump: one database, one backup. */
+import { Option } from 'commander';
+import { backUp, DEFAULT_ZSTD_LEVEL } from '../../core/backup';
+import { BackupError } from '../../core/errors';
+import type { EngineChoice } from '../../core/postgres/engines/choose';
+import type { DumpFormat } from '../../core/postgres/engines/engine';
+import { assertFilter, DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/postgres/dump';
+import { openStorage } from '../../core/storage/create';
+import { type AddCommand, collect, type EncryptionOptions, parseDatabaseUrl, readEncryption } from '../options';
+import { EXIT, formatBytes, printJson, printLine, showProgress } from '../output';
+
+interface DumpOptions extends EncryptionOptions {
+	storage: string;
+	database: string;
+	group: string;
+	engine: EngineChoice;
+	format: DumpFormat;
+	pgDump?: string;
+	zstdLevel: string;
+	schema?: string[];
+	excludeSchema?: string[];
+	table?: string[];
+	excludeTable?: string[];
+	excludeTableData?: string[];
+	schemaOnly?: boolean;
+	rateLimit?: string;
+	json?: boolean;
+}
+
+export const dumpCommand: AddCommand = (program, run) => {
+	program
+		.command('dump')
+		.description('back up one database')
+		.requiredOption('--storage <url>', 'where to: file:///path or s3://bucket/prefix?endpoint=…')
+		.requiredOption('--database <url>', 'postgres://user@host:5432/database?sslmode=verify-full')
+		.requiredOption('--group <group>', 'name under which its backups are kept, e.g. postgres/shop')
+		.option('--recipient <recipient>', 'who can open the backup, age1…; may be repeated', collect)
+		.option('--recipients-file <file>', 'recipients, one per line')
+		.option('--identity <file>', 'prove right away that this identity opens the backup')
+		.option('--no-encryption', 'store in the clear: whoever reads the storage reads the data')
+		.addOption(
+			new Option('--engine <engine>', 'which pg_dump').choices(['auto', 'builtin', 'native']).default('auto'),
+		)
+		.option('--pg-dump <path>', 'the native engine’s program, when it is not in PATH')
+		.addOption(new Option('--format <format>', 'what pg_dump writes').choices(['plain', 'custom']).default('plain'))
+		.option('--zstd-level <n>', '1 (fastest) to 19 (smallest)', String(DEFAULT_ZSTD_LEVEL))
+		.option('--schema <pattern>', 'only these schemas; may be repeated', collect)
+		.option('--exclude-schema <pattern>', 'leave out these schemas; may be repeated', collect)
+		.option('--table <pattern>', 'only these tables; may be repeated', collect)
+		.option('--exclude-table <pattern>', 'leave out these tables; may be repeated', collect)
+		.option('--exclude-table-data <pattern>', 'leave out the rows of these tables; may be repeated', collect)
+		.option('--schema-only', 'leave out all rows')
+		.option('--rate-limit <n>', 'read no faster than this many MB per second')
+		.option('--json', 'print the manifest')
+		.action(run(dump));
+};
+
+async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> {
+	const filter = {
+		schemas: options.schema,
+		excludeSchemas: options.excludeSchema,
+		tables: options.table,
+		excludeTables: options.excludeTable,
+		excludeTableData: options.excludeTableData,
+		schemaOnly: options.schemaOnly,
+	};
+	assertFilter(filter);
+	const zstdLevel = wholeNumber('--zstd-level', options.zstdLevel, 1, 19);
+	const rateLimit = options.rateLimit === undefined ? undefined : wholeNumber('--rate-limit', options.rateLimit, 1, 1_000_000);
+	const { encryption, keys } = await readEncryption(options, process.env);
+	const target = await parseDatabaseUrl(options.database, process.env);
+	const storage = await openStorage(options.storage, process.env);
+	try {
+		const { manifest, location } = await backUp({
+			storage,
+			group: options.group,
+			source: postgresSource(target, {
+				...DEFAULT_DUMP_OPTIONS,
+				engine: options.engine,
+				nativePath: options.pgDump ?? process.env.N8N_BACKUP_PG_DUMP,
+				format: options.format,
+				filter,
+			}),
+			encryption,
+			proveWith: keys,
+			zstdLevel,
+			limits: rateLimit ? { bytesPerSecond: rateLimit * 1_000_000 } : {},
+			signal,
+			onProgress: ({ originalBytes, storedBytes }) =>
+				showProgress(`${formatBytes(originalBytes)} read, ${formatBytes(storedBytes)} stored`),
+		});
+		showProgress(null);
+		if (options.json) printJson({ ...manifest, location });
+		else {
+			for (const warning of manifest.warnings) process.stderr.write(`warning: ${warning}\n`);
+			const { original, stored, name } = manifest.object;
+			printLine(`${manifest.group}/${manifest.label}: ${formatBytes(original.bytes)} as ${formatBytes(stored.bytes)} in ${location}/${name}`);
+			if (!encryption) printLine('not encrypted: whoever reads the storage reads the data');
+		}
+		return EXIT.ok;
+	} finally {
+		showProgress(null);
+		await storage.close();
+	}
+}
+
+function wholeNumber(option: string, text: string, min: number, max: number): number {
+	const value = Number(text);
+	if (Number.isInteger(value) && value >= min && value <= max) return value;
+	throw new BackupError('invalid-input', `${option} ${text} is not possible`, {
+		hint: `Give a whole number from ${min} to ${max}.`,
+	});
+}

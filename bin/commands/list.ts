@@ -1,0 +1,37 @@
+/** n8n-backup list: the backups of a storage. */
+import { Repository } from '../../core/repository';
+import { openStorage } from '../../core/storage/create';
+import type { AddCommand } from '../options';
+import { EXIT, formatBytes, printJson, printLine } from '../output';
+
+interface ListOptions {
+	storage: string;
+	group?: string;
+	json?: boolean;
+}
+
+export const listCommand: AddCommand = (program, run) => {
+	program
+		.command('list')
+		.description('show the backups of a storage')
+		.requiredOption('--storage <url>', 'where they are')
+		.option('--group <group>', 'only those of one group')
+		.option('--json', 'print an array of objects')
+		.action(run(list));
+};
+
+async function list(options: ListOptions, signal: AbortSignal): Promise<number> {
+	const storage = await openStorage(options.storage, process.env);
+	try {
+		const repository = await Repository.open(storage, { signal });
+		const entries = await repository.list(options.group);
+		if (options.json) printJson(entries);
+		else if (entries.length === 0) printLine('no backups');
+		else for (const entry of entries) {
+			printLine(`${entry.group}/${entry.label}  ${entry.type}  ${formatBytes(entry.storedBytes)}${entry.pinned ? '  pinned' : ''}`);
+		}
+		return EXIT.ok;
+	} finally {
+		await storage.close();
+	}
+}

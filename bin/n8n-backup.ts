@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+/** The engine without n8n: for scripts, tests, and the day n8n is what was lost. */
+import { Command, CommanderError } from 'commander';
+import { isBackupError } from '../core/errors';
+import { PROGRAM } from '../core/program';
+import { checkCommand } from './commands/check';
+import { dumpCommand } from './commands/dump';
+import { listCommand } from './commands/list';
+import { EXIT, exitCodeOf, printError } from './output';
+
+/** Runs the command line; resolves to the exit code. */
+export async function main(argv: string[]): Promise<number> {
+	const stop = new AbortController();
+	const onSignal = () => stop.abort();
+	process.once('SIGINT', onSignal);
+	process.once('SIGTERM', onSignal);
+	let exitCode: number = EXIT.ok;
+	const program = new Command('n8n-backup')
+		.description('Back up PostgreSQL databases, encrypted, to a folder or S3; the same engine as the n8n nodes.')
+		.version(PROGRAM.version)
+		.exitOverride()
+		.configureHelp({ showGlobalOptions: true })
+		.addHelpText(
+			'after',
+			`
+Storage URLs: file:///path and s3://bucket/prefix?endpoint=https://host:port&region=…
+Secrets never go on the command line:
+  S3 keys            AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+  database password  PGPASSWORD or a PGPASSFILE
+  passphrase         N8N_BACKUP_PASSPHRASE
+Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 locked.`,
+		);
+	const run = <O extends { json?: boolean }>(command: (options: O, signal: AbortSignal) => Promise<number>) => {
+		return async (options: O) => {
+			try {
+				exitCode = await command(options, stop.signal);
+			} catch (error) {
+				if (!isBackupError(error)) throw error;
+				printError(error, options.json === true);
+				exitCode = exitCodeOf(error);
+			}
+		};
+	};
+	dumpCommand(program, run);
+	listCommand(program, run);
+	checkCommand(program, run);
+	try {
+		await program.parseAsync(argv, { from: 'user' });
+		return exitCode;
+	} catch (error) {
+		// commander has already said what is wrong; help and version end with 0.
+		if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.wrongUse;
+		throw error;
+	} finally {
+		process.removeListener('SIGINT', onSignal);
+		process.removeListener('SIGTERM', onSignal);
+	}
+}
+
+if (require.main === module) {
+	main(process.argv.slice(2)).then(
+		(code) => {
+			process.exitCode = code;
+		},
+		(error: unknown) => {
+			process.stderr.write(`n8n-backup: a defect of this program: ${error instanceof Error ? error.stack : String(error)}\n`);
+			process.exitCode = EXIT.failed;
+		},
+	);
+}

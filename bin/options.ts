@@ -1,0 +1,115 @@
+/** What several commands read from their options and from the environment. */
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import pgPass from 'pgpass';
+import { BackupError } from '../core/errors';
+import type { DecryptionKeys, Encryption } from '../core/filters/age';
+import { assertPassphrase, parseIdentities, parseRecipients } from '../core/keys';
+import type { DatabaseTarget, TlsMode } from '../core/postgres/target';
+
+/** Wraps a command: prints its error, keeps its exit code. */
+export type Run = <O extends { json?: boolean }>(
+	command: (options: O, signal: AbortSignal) => Promise<number>,
+) => (options: O) => Promise<void>;
+
+export type AddCommand = (program: Command, run: Run) => void;
+
+/** For options that may be given several times. */
+export function collect(value: string, earlier: string[] = []): string[] {
+	return [...earlier, value];
+}
+
+const TLS_MODES: Record<string, TlsMode> = {
+	disable: 'off',
+	allow: 'prefer',
+	prefer: 'prefer',
+	require: 'encrypt',
+	'verify-ca': 'verify',
+	'verify-full': 'verify',
+};
+
+/**
+ * A database URL as libpq writes it: `postgres://user@host:5432/name?sslmode=verify-full&sslrootcert=/ca.pem`.
+ * The password comes from PGPASSWORD or a password file.
+ * @throws BackupError 'invalid-input'
+ */
+export async function parseDatabaseUrl(text: string, env: NodeJS.ProcessEnv): Promise<DatabaseTarget> {
+	const bad = (why: string, hint: string) => new BackupError('invalid-input', `the database URL ${why}`, { hint });
+	const form = 'Write postgres://user@host:5432/database?sslmode=verify-full.';
+	let url: URL;
+	try {
+		url = new URL(text);
+	} catch {
+		throw bad('cannot be read', form);
+	}
+	if (!['postgres:', 'postgresql:'].includes(url.protocol)) throw bad('does not start with postgres://', form);
+	if (url.password) throw bad('holds a password, which others can see in the process list', 'Put it into PGPASSWORD or a PGPASSFILE.');
+	const mode = url.searchParams.get('sslmode') ?? 'prefer';
+	if (!Object.hasOwn(TLS_MODES, mode)) throw bad(`has the unknown sslmode ${mode}`, `Use one of ${Object.keys(TLS_MODES).join(', ')}.`);
+	const unknown = [...url.searchParams.keys()].find((key) => !['sslmode', 'sslrootcert'].includes(key));
+	if (unknown) throw bad(`has the unknown parameter ${unknown}`, 'Only sslmode and sslrootcert are known.');
+	const rootCertificate = url.searchParams.get('sslrootcert');
+	const target: DatabaseTarget = {
+		host: decodeURIComponent(url.hostname) || 'localhost',
+		port: Number(url.port) || 5432,
+		user: decodeURIComponent(url.username) || env.PGUSER || 'postgres',
+		database: decodeURIComponent(url.pathname.slice(1)) || env.PGDATABASE || 'postgres',
+		tls: TLS_MODES[mode]!,
+		ca: rootCertificate ? await readTextFile(rootCertificate, 'certificate') : undefined,
+	};
+	return { ...target, password: env.PGPASSWORD || (await passwordFromFile(target)) };
+}
+
+async function passwordFromFile({ host, port, database, user }: DatabaseTarget): Promise<string | undefined> {
+	return await new Promise((resolve) => pgPass({ host, port, database, user }, resolve));
+}
+
+export interface EncryptionOptions {
+	recipient?: string[];
+	recipientsFile?: string;
+	identity?: string;
+	encryption?: boolean;
+}
+
+/**
+ * How to encrypt: recipients, or N8N_BACKUP_PASSPHRASE, or --no-encryption said out loud.
+ * @throws BackupError 'invalid-input'
+ */
+export async function readEncryption(
+	options: EncryptionOptions,
+	env: NodeJS.ProcessEnv,
+): Promise<{ encryption: Encryption | null; keys?: DecryptionKeys }> {
+	const keys = await readKeys(options.identity, env);
+	const recipients = [
+		...(options.recipient ?? []),
+		...(options.recipientsFile ? [await readTextFile(options.recipientsFile, 'recipients file')] : []),
+	].flatMap((text) => parseRecipients(text));
+	const passphrase = env.N8N_BACKUP_PASSPHRASE;
+	const chosen = [recipients.length > 0, Boolean(passphrase), options.encryption === false].filter(Boolean).length;
+	if (chosen !== 1) {
+		throw new BackupError('invalid-input', chosen === 0 ? 'nobody is named who may open the backup' : 'encryption is given in two ways', {
+			hint: 'Give either --recipient age1…, or N8N_BACKUP_PASSPHRASE, or --no-encryption.',
+		});
+	}
+	if (recipients.length > 0) return { encryption: { recipients }, keys };
+	if (!passphrase) return { encryption: null };
+	assertPassphrase(passphrase);
+	return { encryption: { passphrase }, keys: { passphrase } };
+}
+
+/** The identity file and the passphrase, as far as given. */
+export async function readKeys(identityFile: string | undefined, env: NodeJS.ProcessEnv): Promise<DecryptionKeys | undefined> {
+	if (identityFile) return { identities: parseIdentities(await readTextFile(identityFile, 'identity file')) };
+	return env.N8N_BACKUP_PASSPHRASE ? { passphrase: env.N8N_BACKUP_PASSPHRASE } : undefined;
+}
+
+async function readTextFile(path: string, what: string): Promise<string> {
+	try {
+		return await readFile(path, 'utf8');
+	} catch (cause) {
+		throw new BackupError('invalid-input', `the ${what} ${path} cannot be read`, {
+			hint: 'Check the path and who may read the file.',
+			cause,
+		});
+	}
+}

@@ -1,0 +1,187 @@
+/** The pre-flight: would a backup succeed? Every question is asked, so that one run shows everything there is to mend. */
+import { randomUUID } from 'node:crypto';
+import { BackupError, isBackupError } from './errors';
+import type { DecryptionKeys, Encryption } from './filters/age';
+import { provesIdentity } from './filters/age-keys';
+import { connect } from './postgres/connection';
+import { chooseEngine } from './postgres/engines/choose';
+import { toBackupError } from './postgres/errors';
+import { listTables } from './postgres/facts';
+import type { PostgresDumpOptions } from './postgres/dump';
+import type { DatabaseTarget } from './postgres/target';
+import { readText, writeText } from './small-objects';
+import type { Storage } from './storage/storage';
+
+/** One question and its answer. */
+export interface Finding {
+	/** Short name of the question, e.g. "storage". */
+	check: string;
+	ok: boolean;
+	/** What was found. */
+	message: string;
+	/** What to do, when it is not ok. */
+	hint?: string;
+	code?: string;
+}
+
+export interface DatabaseCheck {
+	database: string;
+	/** On the server's disk, bytes; null when it could not be asked. */
+	databaseBytes: number | null;
+	findings: Finding[];
+}
+
+/** Asks one question; a BackupError is an answer, anything else is a defect and is thrown. */
+async function ask(check: string, question: () => Promise<string>): Promise<Finding> {
+	try {
+		return { check, ok: true, message: await question() };
+	} catch (error) {
+		if (!isBackupError(error)) throw error;
+		return { check, ok: false, message: error.message, hint: error.hint, code: error.code };
+	}
+}
+
+/** Whether objects can be written, read, listed and removed. Leaves nothing behind. */
+export async function checkStorage(storage: Storage, signal?: AbortSignal): Promise<Finding> {
+	return await ask('storage', async () => {
+		const key = `check-${randomUUID()}.txt`;
+		const text = 'n8n-nodes-backup was here to check this storage; this file can be removed';
+		await writeText(storage, key, text, { signal });
+		try {
+			const back = await readText(storage, key, signal);
+			if (back !== text) {
+				throw new BackupError('damaged', `${storage.location} gave back other bytes than were written`, {
+					hint: 'Do not use this storage before you know why.',
+				});
+			}
+			let listed = false;
+			for await (const object of storage.list(key)) listed ||= object.key === key;
+			if (!listed) {
+				throw new BackupError('access-denied', `${storage.location} does not list what is stored in it`, {
+					hint: 'Allow the key to list the bucket (s3:ListBucket) below the prefix.',
+				});
+			}
+		} finally {
+			await storage.remove(key);
+		}
+		if (await storage.stat(key)) {
+			throw new BackupError('access-denied', `${storage.location} does not let objects be removed`, {
+				hint: 'Allow the key to delete objects below the prefix; retention needs it.',
+			});
+		}
+		return `${storage.location} can be written, read, listed and cleaned up`;
+	});
+}
+
+/** Whether the keys can encrypt, and whether the identity, if there is one, opens what they encrypt. */
+export async function checkEncryption(encryption: Encryption | null, keys?: DecryptionKeys): Promise<Finding> {
+	return await ask('encryption', async () => {
+		if (!encryption) return 'backups are NOT encrypted: everyone who can read the storage can read them';
+		if (!keys) {
+			await provesIdentity(encryption, {});
+			return 'the recipients are valid; no identity is known here, so it is not proved that somebody can open the backups';
+		}
+		if (!(await provesIdentity(encryption, keys))) {
+			throw new BackupError('wrong-identity', 'the identity does not open what is encrypted to the recipients', {
+				hint: 'Add the recipient that belongs to the identity, or remove the identity.',
+			});
+		}
+		return 'passphrase' in encryption ? 'the passphrase is usable' : 'the identity opens what is encrypted to the recipients';
+	});
+}
+
+/** Whether a dump of this database would succeed: reachable, an engine that fits, every table readable. */
+export async function checkDatabase(
+	target: DatabaseTarget,
+	options: PostgresDumpOptions,
+	signal: AbortSignal,
+): Promise<DatabaseCheck> {
+	const findings: Finding[] = [];
+	let databaseBytes: number | null = null;
+	let client: Awaited<ReturnType<typeof connect>> | undefined;
+	findings.push(
+		await ask('connection', async () => {
+			client = await connect(target, { signal });
+			const { rows } = await client.query<{ version: string; bytes: string }>(
+				`SELECT pg_catalog.current_setting('server_version') AS version,
+					pg_catalog.pg_database_size(pg_catalog.current_database())::text AS bytes`,
+			);
+			databaseBytes = Number(rows[0]!.bytes);
+			return `${target.database} on PostgreSQL ${rows[0]!.version}, ${megabytes(databaseBytes)}`;
+		}),
+	);
+	if (!client) return { database: target.database, databaseBytes, findings };
+	const open = client;
+	try {
+		findings.push(
+			await ask('engine', async () => {
+				const { rows } = await open.query<{ n: string }>("SELECT pg_catalog.current_setting('server_version_num') AS n");
+				const engine = await chooseEngine(options.engine, Number(rows[0]!.n), { nativePath: options.nativePath });
+				return `${engine.name} pg_dump ${(await engine.version()).text}`;
+			}),
+		);
+		findings.push(await ask('privileges', async () => await readableTables(open, options)));
+	} catch (error) {
+		throw toBackupError(error, target);
+	} finally {
+		await open.end();
+	}
+	return { database: target.database, databaseBytes, findings };
+}
+
+async function readableTables(client: Awaited<ReturnType<typeof connect>>, options: PostgresDumpOptions): Promise<string> {
+	const tables = (await listTables(client, options.filter)).filter((table) => table.withRows);
+	const { rows } = await client.query<{ oid: string; reason: string }>(
+		`SELECT c.oid::int8 AS oid, CASE
+				WHEN NOT pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') THEN 'no USAGE on its schema'
+				WHEN NOT pg_catalog.has_table_privilege(c.oid, 'SELECT') THEN 'no SELECT'
+				ELSE 'row security hides rows' END AS reason
+		 FROM pg_catalog.pg_class c
+		 WHERE c.oid = ANY ($1::oid[]) AND (
+			NOT pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE')
+			OR NOT pg_catalog.has_table_privilege(c.oid, 'SELECT')
+			OR pg_catalog.row_security_active(c.oid))`,
+		[tables.map((table) => table.oid)],
+	);
+	if (rows.length > 0) {
+		const reasons = new Map(rows.map((row) => [row.oid, row.reason]));
+		const refused = tables.filter((table) => reasons.has(table.oid));
+		const named = refused.slice(0, 5).map((table) => `${table.schema}.${table.name} (${reasons.get(table.oid)})`);
+		throw new BackupError(
+			'access-denied',
+			`${refused.length} of ${tables.length} tables cannot be dumped: ${named.join(', ')}${refused.length > 5 ? ', …' : ''}`,
+			{
+				hint: 'Grant the user membership in pg_read_all_data (PostgreSQL 14 or later) and BYPASSRLS, or exclude these tables.',
+			},
+		);
+	}
+	return `all ${tables.length} tables can be read`;
+}
+
+/**
+ * Whether the databases fit. A dump's stored size is not known beforehand; what the databases take on the server is an
+ * upper estimate, so too little space is a finding only below a quarter of it.
+ */
+export async function checkSpace(storage: Storage, databaseBytes: number): Promise<Finding> {
+	return await ask('space', async () => {
+		const space = await storage.space();
+		if (!space) return `${storage.location} does not say how much space is free`;
+		const message = `${megabytes(space.free)} free of ${megabytes(space.total)}; the databases take ${megabytes(databaseBytes)} on the server`;
+		if (space.free < databaseBytes / 4) {
+			throw new BackupError('storage-full', message, { hint: 'Free space in the storage, or choose a larger one.' });
+		}
+		return message;
+	});
+}
+
+function megabytes(bytes: number): string {
+	return bytes < 10_000_000_000 ? `${Math.ceil(bytes / 1_000_000)} MB` : `${(bytes / 1_000_000_000).toFixed(1)} GB`;
+}
+
+/** Everything a check of several databases found, in one sentence for people. */
+export function summarise(findings: Finding[]): { ok: boolean; message: string } {
+	const failed = findings.filter((finding) => !finding.ok);
+	return failed.length === 0
+		? { ok: true, message: `all ${findings.length} checks passed` }
+		: { ok: false, message: `${failed.length} of ${findings.length} checks failed: ${failed.map((f) => f.message).join('; ')}` };
+}

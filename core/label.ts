@@ -1,0 +1,52 @@
+/** Names of backups and of the groups they belong to. */
+import { randomInt } from 'node:crypto';
+import { BackupError } from './errors';
+import { assertKey } from './storage/key';
+
+export const BACKUP_TYPES = ['full', 'differential', 'incremental'] as const;
+export type BackupType = (typeof BACKUP_TYPES)[number];
+
+const LABEL = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z-(full|differential|incremental)-[a-z0-9]{4}$/;
+/** Without letters and digits that are mistaken for each other. */
+const SUFFIX_ALPHABET = 'abcdefghjkmnpqrstvwxyz23456789';
+/** Top-level names that belong to the repository itself. */
+const RESERVED = new Set(['runs', 'locks', 'repository.json']);
+
+/** A new label: UTC start, type and a random suffix, e.g. `20261120T020000Z-full-k3f9`. Sorts as time; unique per attempt. */
+export function createLabel(type: BackupType, startedAt: Date): string {
+	const time = startedAt.toISOString().replace(/[-:]|\.\d+/g, '');
+	const suffix = Array.from({ length: 4 }, () => SUFFIX_ALPHABET[randomInt(SUFFIX_ALPHABET.length)]).join('');
+	return `${time}-${type}-${suffix}`;
+}
+
+/** What a label says, or null when the text is no label. */
+export function parseLabel(label: string): { type: BackupType; startedAt: Date } | null {
+	const match = LABEL.exec(label);
+	if (!match) return null;
+	const [, year, month, day, hour, minute, second, type] = match;
+	const startedAt = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+	return Number.isNaN(startedAt.getTime()) ? null : { type: type as BackupType, startedAt };
+}
+
+/**
+ * Accepts one or more names joined by '/', each as {@link assertKey} wants it and none that looks like a label.
+ * @throws BackupError 'invalid-input'
+ */
+export function assertGroup(group: string): void {
+	assertKey(group);
+	const segments = group.split('/');
+	if (RESERVED.has(segments[0]!) || segments.some((segment) => parseLabel(segment))) {
+		throw new BackupError('invalid-input', `"${group}" cannot be the name of a group`, {
+			hint: 'Choose a group that does not start with "runs" or "locks" and has no part that looks like a backup’s label.',
+		});
+	}
+}
+
+/**
+ * A name of any characters as one segment of a group: everything but letters, digits, `_` `-` and inner dots becomes
+ * `=XX` per UTF-8 byte, so that different names stay different.
+ */
+export function toSegment(name: string): string {
+	const escape = (text: string) => [...Buffer.from(text)].map((byte) => `=${byte.toString(16).padStart(2, '0')}`).join('');
+	return name.replace(/[^\p{L}\p{N}_.-]/gu, escape).replace(/^\./, escape);
+}

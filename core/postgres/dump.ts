@@ -1,0 +1,95 @@
+/** A database as the source of a backup: snapshot, facts and pg_dump's bytes, all of one moment. */
+import { BackupError } from '../errors';
+import type { OpenSource, Source } from '../source';
+import { chooseEngine, type EngineChoice } from './engines/choose';
+import type { DumpFilter, DumpFormat } from './engines/engine';
+import { openSnapshot } from './snapshot';
+import type { DatabaseTarget } from './target';
+
+export interface PostgresDumpOptions {
+	engine: EngineChoice;
+	/** The native engine's program, when it is not in PATH. */
+	nativePath?: string;
+	format: DumpFormat;
+	filter: DumpFilter;
+	/** Give up when a table stays locked for this long, milliseconds. */
+	lockTimeoutMs: number;
+	/** Warn when the snapshot held back vacuum for longer than this, milliseconds. */
+	snapshotWarningMs: number;
+}
+
+export const DEFAULT_DUMP_OPTIONS: PostgresDumpOptions = {
+	engine: 'auto',
+	format: 'plain',
+	filter: {},
+	lockTimeoutMs: 60_000,
+	snapshotWarningMs: 3_600_000,
+};
+
+/** The object's name says how to open it by hand; pg_dump's custom format has no usual extension. */
+const OBJECT_NAME = { plain: 'dump.sql', custom: 'dump.pgdump' } as const;
+
+/** The source of a backup of one database. */
+export function postgresSource(target: DatabaseTarget, options: PostgresDumpOptions = DEFAULT_DUMP_OPTIONS): Source {
+	return { kind: 'postgres', open: async ({ signal }) => await openDump(target, options, signal) };
+}
+
+async function openDump(target: DatabaseTarget, options: PostgresDumpOptions, signal: AbortSignal): Promise<OpenSource> {
+	const { filter, format, lockTimeoutMs } = options;
+	const snapshot = await openSnapshot(target, { signal, lockTimeoutMs });
+	try {
+		const engine = await chooseEngine(options.engine, snapshot.serverVersionNumber, { nativePath: options.nativePath });
+		const version = await engine.version();
+		const dump = await engine.start({ target, format, filter, snapshot: snapshot.id, lockTimeoutMs }, { signal });
+		// pg_dump keeps its own copy of the snapshot, but without ours nobody can say what the dump must hold.
+		snapshot.lost.catch((error: Error) => dump.body.destroy(error));
+		const counting = snapshot.facts(filter);
+		counting.catch((error: Error) => dump.body.destroy(error));
+		return {
+			body: dump.body,
+			objectName: OBJECT_NAME[format],
+			async finish() {
+				const contents = await counting;
+				const held = await snapshot.end();
+				const warnings = [...dump.warnings];
+				if (held.heldMs > options.snapshotWarningMs) {
+					warnings.push(
+						`the dump's snapshot held back vacuum for ${Math.round(held.heldMs / 60_000)} minutes (${held.heldTransactions} transactions)`,
+					);
+				}
+				return {
+					details: {
+						engine: engine.name,
+						engineVersion: version.text,
+						serverVersion: contents.serverVersion,
+						format,
+						filtered: Object.values(filter).some((value) => (Array.isArray(value) ? value.length > 0 : value)),
+						tables: contents.tables.length,
+						databaseBytes: contents.databaseBytes,
+						snapshotMs: Math.round(held.heldMs),
+					},
+					contents,
+					warnings,
+				};
+			},
+			close: async () => {
+				dump.body.destroy();
+				await snapshot.close();
+			},
+		};
+	} catch (error) {
+		await snapshot.close();
+		throw error;
+	}
+}
+
+/** Names what a filter may not be, before anything starts. @throws BackupError 'invalid-input' */
+export function assertFilter(filter: DumpFilter): void {
+	const lists = [filter.schemas, filter.excludeSchemas, filter.tables, filter.excludeTables, filter.excludeTableData];
+	const bad = lists.flatMap((list) => list ?? []).find((pattern) => pattern.trim() === '' || pattern.includes('\0'));
+	if (bad !== undefined) {
+		throw new BackupError('invalid-input', 'a schema or table pattern is empty', {
+			hint: 'Remove the extra comma from the list of patterns.',
+		});
+	}
+}

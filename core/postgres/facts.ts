@@ -1,0 +1,161 @@
+/** What a dump must hold: counted in the very snapshot the dump is made from, so that a restore can be compared with it. */
+import type { Client } from 'pg';
+import type { Contents } from '../source';
+import type { DumpFilter } from './engines/engine';
+import { translatePattern } from './patterns';
+
+export interface TableFacts {
+	schema: string;
+	name: string;
+	/** Exact, in the dump's snapshot; null where the dump leaves out the rows. */
+	rows: number | null;
+	/** With indexes and TOAST, on the server's disk. */
+	bytes: number;
+}
+
+export type DatabaseFacts = Contents & {
+	database: string;
+	serverVersion: string;
+	encoding: string;
+	collation: string;
+	characterType: string;
+	/** Of the whole database on the server's disk, bytes. */
+	databaseBytes: number;
+	extensions: Array<{ name: string; version: string }>;
+	tables: TableFacts[];
+	/** null where the filter leaves them out. */
+	largeObjects: number | null;
+};
+
+/**
+ * Tables whose rows pg_dump writes: ordinary ones and partitions, not those of the system or of extensions. Of a
+ * standby, pg_dump leaves out the rows of unlogged tables, which do not exist there.
+ */
+const TABLES = `
+	SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS name,
+		pg_catalog.pg_total_relation_size(c.oid)::text AS bytes,
+		c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery() AS without_rows,
+		pg_catalog.format('SELECT count(*)::text AS rows FROM ONLY %I.%I', n.nspname, c.relname) AS count
+	FROM pg_catalog.pg_class c
+	JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+		AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+		AND NOT EXISTS (
+			SELECT FROM pg_catalog.pg_depend d
+			WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+	ORDER BY n.nspname, c.relname`;
+
+/** A table that a dump with this filter would hold. */
+export interface DumpedTable {
+	oid: string;
+	schema: string;
+	name: string;
+	bytes: number;
+	withRows: boolean;
+	/** The statement that counts it, quoted by the server. */
+	count: string;
+}
+
+interface TableRow {
+	oid: string;
+	schema: string;
+	name: string;
+	bytes: string;
+	without_rows: boolean;
+	count: string;
+}
+
+/** The tables that a dump with this filter holds, as pg_dump itself chooses them. */
+export async function listTables(client: Client, filter: DumpFilter): Promise<DumpedTable[]> {
+	const { rows } = await client.query<TableRow>(TABLES);
+	const [schemas, excludeSchemas] = await Promise.all([
+		matchSchemas(client, filter.schemas),
+		matchSchemas(client, filter.excludeSchemas),
+	]);
+	const [tables, excludeTables, excludeData] = await Promise.all([
+		matchTables(client, filter.tables),
+		matchTables(client, filter.excludeTables),
+		matchTables(client, filter.excludeTableData),
+	]);
+	return rows
+		.filter((row) => {
+			// As in pg_dump: what is said about schemas has no effect when tables are named.
+			if (filter.tables?.length) return tables.has(row.oid);
+			return (!filter.schemas?.length || schemas.has(row.schema)) && !excludeSchemas.has(row.schema);
+		})
+		.filter((row) => !excludeTables.has(row.oid))
+		.map((row) => ({
+			oid: row.oid,
+			schema: row.schema,
+			name: row.name,
+			bytes: Number(row.bytes),
+			withRows: !filter.schemaOnly && !row.without_rows && !excludeData.has(row.oid),
+			count: row.count,
+		}));
+}
+
+async function matchSchemas(client: Client, patterns: string[] = []): Promise<Set<string>> {
+	const found = new Set<string>();
+	for (const pattern of patterns) {
+		const { rows } = await client.query<{ nspname: string }>(
+			'SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname::text COLLATE "C" ~ $1',
+			[translatePattern(pattern).name],
+		);
+		for (const row of rows) found.add(row.nspname);
+	}
+	return found;
+}
+
+async function matchTables(client: Client, patterns: string[] = []): Promise<Set<string>> {
+	const found = new Set<string>();
+	for (const pattern of patterns) {
+		const { schema, name } = translatePattern(pattern);
+		// Without a schema, a pattern means what the search path shows, as in pg_dump.
+		const { rows } = await client.query<{ oid: string }>(
+			`SELECT c.oid::int8 AS oid FROM pg_catalog.pg_class c
+			 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			 WHERE c.relname::text COLLATE "C" ~ $1
+				AND CASE WHEN $2::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
+					ELSE n.nspname::text COLLATE "C" ~ $2 END`,
+			[name, schema],
+		);
+		for (const row of rows) found.add(row.oid);
+	}
+	return found;
+}
+
+/** Counts everything. Takes about as long as reading every table once. */
+export async function gatherFacts(client: Client, filter: DumpFilter): Promise<DatabaseFacts> {
+	const { rows } = await client.query<Record<string, string>>(`
+		SELECT d.datname AS database, pg_catalog.pg_encoding_to_char(d.encoding) AS encoding,
+			d.datcollate AS collation, d.datctype AS ctype,
+			pg_catalog.pg_database_size(d.oid)::text AS bytes,
+			pg_catalog.current_setting('server_version') AS version
+		FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`);
+	const database = rows[0]!;
+	const extensions = await client.query<{ name: string; version: string }>(
+		'SELECT extname AS name, extversion AS version FROM pg_catalog.pg_extension ORDER BY extname',
+	);
+	const tables: TableFacts[] = [];
+	for (const table of await listTables(client, filter)) {
+		const counted = table.withRows ? (await client.query<{ rows: string }>(table.count)).rows[0]! : null;
+		tables.push({ schema: table.schema, name: table.name, rows: counted && Number(counted.rows), bytes: table.bytes });
+	}
+	// pg_dump leaves large objects out as soon as schemas or tables are chosen.
+	const withLargeObjects = !filter.schemaOnly && !filter.schemas?.length && !filter.tables?.length;
+	const largeObjects = withLargeObjects
+		? (await client.query<{ n: string }>('SELECT count(*)::text AS n FROM pg_catalog.pg_largeobject_metadata')).rows[0]!
+		: null;
+	return {
+		format: 1,
+		database: database.database!,
+		serverVersion: database.version!,
+		encoding: database.encoding!,
+		collation: database.collation!,
+		characterType: database.ctype!,
+		databaseBytes: Number(database.bytes),
+		extensions: extensions.rows,
+		tables,
+		largeObjects: largeObjects && Number(largeObjects.n),
+	};
+}

@@ -1,0 +1,28 @@
+/** Where a backup's bytes come from: a database, files, a bucket. */
+import type { Readable } from 'node:stream';
+
+/** Facts of a source that may stand in the clear beside the backup: engine and versions, never names or secrets. */
+export type SourceDetails = Record<string, string | number | boolean | null>;
+
+/** What must match after a restore. Stored encrypted whenever the backup is. */
+export type Contents = { format: 1 } & Record<string, unknown>;
+
+export interface OpenSource {
+	/** Ends only when the source gave everything; any failure errors it. */
+	readonly body: Readable;
+	/** The object's name without the extensions of the codecs, e.g. `dump.sql`. */
+	readonly objectName: string;
+	/**
+	 * Ends the source after `body` has ended: says what it held, and whether all of it was consistent to the end.
+	 * @throws BackupError when the bytes cannot be trusted after all
+	 */
+	finish(): Promise<{ details: SourceDetails; contents: Contents; warnings: string[] }>;
+	/** Gives back connections. Safe at any time, also after `finish`. */
+	close(): Promise<void>;
+}
+
+export interface Source {
+	readonly kind: 'postgres' | 'files' | 'config' | 'bucket';
+	/** @throws BackupError when it cannot be opened; then nothing is left open */
+	open(options: { signal: AbortSignal }): Promise<OpenSource>;
+}

@@ -1,0 +1,132 @@
+/** Postgres Dump: Dump. One item out per database. */
+import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import { type BackupResult, backUp } from '../../../core/backup';
+import { BackupError, isBackupError } from '../../../core/errors';
+import { toSegment } from '../../../core/label';
+import type { Manifest } from '../../../core/manifest';
+import type { Progress } from '../../../core/pipeline';
+import { postgresSource } from '../../../core/postgres/dump';
+import { describeTarget, type DatabaseTarget } from '../../../core/postgres/target';
+import type { Storage } from '../../../core/storage/storage';
+import { openNodeStorage } from '../../shared/credentials';
+import { toErrorItem } from '../../shared/errors';
+import { cancelSignal } from '../../shared/run';
+import { type DumpSettings, readSettings, readTargets } from '../settings';
+
+/** Backs up every chosen database. One that fails does not stop the others; after all of them, it fails the item. */
+export async function dump(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
+	const signal = cancelSignal(context);
+	const settings = await readSettings(context, itemIndex);
+	const prefix = String(context.getNodeParameter('groupPrefix', itemIndex)).trim();
+	const storage = await openNodeStorage(context, itemIndex);
+	try {
+		const targets = await readTargets(context, itemIndex, signal);
+		const items: INodeExecutionData[] = [];
+		const failures: Array<{ target: DatabaseTarget; error: unknown }> = [];
+		for (const target of targets) {
+			const group = `${prefix}/${toSegment(target.database)}`;
+			try {
+				const result = await dumpOne(context, { target, group, settings, storage, signal });
+				items.push({ json: toItem(target, result), pairedItem: { item: itemIndex } });
+				addHints(context, target, result.manifest);
+			} catch (error) {
+				if (signal.aborted) throw error;
+				failures.push({ target, error });
+				items.push(toErrorItem(context.getNode(), error, itemIndex, { group, database: target.database, status: 'failed' }));
+			}
+		}
+		if (failures.length > 0 && !context.continueOnFail()) throw allFailures(failures, targets.length);
+		return items;
+	} finally {
+		await storage.close();
+	}
+}
+
+interface Job {
+	target: DatabaseTarget;
+	group: string;
+	settings: DumpSettings;
+	storage: Storage;
+	signal: AbortSignal;
+}
+
+async function dumpOne(context: IExecuteFunctions, job: Job): Promise<BackupResult> {
+	const { settings, target } = job;
+	let lastShown = 0;
+	return await backUp({
+		storage: job.storage,
+		group: job.group,
+		source: postgresSource(target, settings.dump),
+		encryption: settings.encryption?.encryption ?? null,
+		proveWith: settings.encryption?.keys,
+		zstdLevel: settings.zstdLevel,
+		limits: settings.limits,
+		signal: job.signal,
+		onProgress: ({ originalBytes, storedBytes }: Progress) => {
+			if (Date.now() - lastShown < 5000) return;
+			lastShown = Date.now();
+			context.sendMessageToUI(`${target.database}: ${mb(originalBytes)} MB read, ${mb(storedBytes)} MB stored`);
+		},
+	});
+}
+
+/** The backup's facts: never bytes, never a secret. Sizes in bytes, times in seconds. */
+function toItem(target: DatabaseTarget, { manifest, location }: BackupResult) {
+	const seconds = (Date.parse(manifest.finishedAt) - Date.parse(manifest.startedAt)) / 1000;
+	const { object, source } = manifest;
+	return {
+		ok: true,
+		status: 'stored',
+		group: manifest.group,
+		label: manifest.label,
+		type: manifest.type,
+		database: target.database,
+		startedAt: manifest.startedAt,
+		finishedAt: manifest.finishedAt,
+		durationSeconds: seconds,
+		originalBytes: object.original.bytes,
+		storedBytes: object.stored.bytes,
+		ratio: round(object.original.bytes / object.stored.bytes),
+		bytesPerSecond: Math.round(object.original.bytes / Math.max(seconds, 0.001)),
+		engine: `${source.engine} pg_dump ${source.engineVersion}`,
+		serverVersion: source.serverVersion,
+		format: source.format,
+		tables: source.tables,
+		encrypted: manifest.encryption !== null,
+		proved: manifest.encryption?.proved ?? null,
+		originalBlake2b512: object.original.blake2b512,
+		storedSha256: object.stored.sha256,
+		location,
+		object: object.name,
+		warnings: manifest.warnings,
+	};
+}
+
+function addHints(context: IExecuteFunctions, target: DatabaseTarget, manifest: Manifest): void {
+	const warnings = manifest.encryption
+		? manifest.warnings
+		: ['the backup is not encrypted: everyone who can read the storage can read it', ...manifest.warnings];
+	for (const warning of warnings) {
+		context.addExecutionHints({ message: `${target.database}: ${warning}`, type: 'warning', location: 'outputPane' });
+	}
+}
+
+function allFailures(failures: Array<{ target: DatabaseTarget; error: unknown }>, total: number): unknown {
+	const [first] = failures;
+	if (total === 1 || !first) return first?.error;
+	const each = failures.map(({ target, error }) => `${target.database}: ${error instanceof Error ? error.message : String(error)}`);
+	const code = isBackupError(first.error) ? first.error.code : 'dump-failed';
+	const hint = isBackupError(first.error) && first.error.hint ? ` ${first.error.hint}` : '';
+	return new BackupError(code, `${failures.length} of ${total} databases could not be backed up: ${each.join('; ')}`, {
+		hint: `The other ${total - failures.length} are stored.${hint} (First: ${describeTarget(first.target)})`,
+		cause: first.error,
+	});
+}
+
+function mb(bytes: number): string {
+	return (bytes / 1_000_000).toFixed(1);
+}
+
+function round(value: number): number {
+	return Math.round(value * 100) / 100;
+}

@@ -1,0 +1,110 @@
+/** The node's fields as the engine takes them. */
+import type { IExecuteFunctions } from 'n8n-workflow';
+import { DEFAULT_ZSTD_LEVEL } from '../../core/backup';
+import { BackupError } from '../../core/errors';
+import type { Limits } from '../../core/pipeline';
+import { connect } from '../../core/postgres/connection';
+import { selectDatabases } from '../../core/postgres/databases';
+import { assertFilter, type PostgresDumpOptions } from '../../core/postgres/dump';
+import type { DatabaseTarget } from '../../core/postgres/target';
+import { type EncryptionSettings, toDatabaseTarget, toEncryption } from '../shared/credentials';
+import { splitList } from '../shared/run';
+
+/** Fields of the node's "Options" collection; each is absent until the user adds it. */
+interface OptionFields {
+	engine?: PostgresDumpOptions['engine'];
+	format?: PostgresDumpOptions['format'];
+	zstdLevel?: number;
+	schemas?: string;
+	excludeSchemas?: string;
+	tables?: string;
+	excludeTables?: string;
+	excludeTableData?: string;
+	schemaOnly?: boolean;
+	lockTimeout?: number;
+	hardTimeout?: number;
+	stallTimeout?: number;
+	rateLimit?: number;
+	snapshotWarning?: number;
+}
+
+export interface DumpSettings {
+	dump: PostgresDumpOptions;
+	zstdLevel: number;
+	limits: Limits;
+	/** null: the user chose not to encrypt. */
+	encryption: EncryptionSettings | null;
+}
+
+/** @throws BackupError 'invalid-input' */
+export async function readSettings(context: IExecuteFunctions, itemIndex: number): Promise<DumpSettings> {
+	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
+	const filter = {
+		schemas: splitList(options.schemas),
+		excludeSchemas: splitList(options.excludeSchemas),
+		tables: splitList(options.tables),
+		excludeTables: splitList(options.excludeTables),
+		excludeTableData: splitList(options.excludeTableData),
+		schemaOnly: options.schemaOnly === true,
+	};
+	assertFilter(filter);
+	const rateLimit = positive('Rate Limit', options.rateLimit || Infinity);
+	return {
+		dump: {
+			engine: options.engine ?? 'auto',
+			// Only who runs n8n may name a program to run, not who edits a workflow.
+			nativePath: process.env.N8N_BACKUP_PG_DUMP,
+			format: options.format ?? 'plain',
+			filter,
+			lockTimeoutMs: positive('Lock Timeout', options.lockTimeout ?? 60) * 1000,
+			snapshotWarningMs: positive('Warn After', options.snapshotWarning ?? 60) * 60_000,
+		},
+		zstdLevel: zstdLevel(options.zstdLevel ?? DEFAULT_ZSTD_LEVEL),
+		limits: {
+			hardTimeoutMs: positive('Maximum Duration', options.hardTimeout ?? 24) * 3_600_000,
+			stallTimeoutMs: positive('Stall Timeout', options.stallTimeout ?? 300) * 1000,
+			bytesPerSecond: rateLimit === Infinity ? undefined : rateLimit * 1_000_000,
+		},
+		encryption:
+			context.getNodeParameter('encryption', itemIndex) === 'none'
+				? null
+				: toEncryption(await context.getCredentials('backupEncryptionApi', itemIndex)),
+	};
+}
+
+/**
+ * The databases this item is about, each as a target of its own.
+ * @throws BackupError of the connection, 'database-not-found', 'invalid-input'
+ */
+export async function readTargets(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	signal: AbortSignal,
+): Promise<DatabaseTarget[]> {
+	const target = toDatabaseTarget(await context.getCredentials('postgres', itemIndex));
+	const mode = context.getNodeParameter('databases', itemIndex) as 'credential' | 'list' | 'all' | 'pattern';
+	if (mode === 'credential') return [target];
+	const client = await connect(target, { signal });
+	try {
+		const names = await selectDatabases(client, {
+			mode,
+			names: mode === 'list' ? splitList(context.getNodeParameter('databaseNames', itemIndex)) : [],
+			patterns: mode === 'pattern' ? splitList(context.getNodeParameter('databasePattern', itemIndex)) : [],
+		});
+		return names.map((database) => ({ ...target, database }));
+	} finally {
+		await client.end();
+	}
+}
+
+function positive(field: string, value: number): number {
+	if (typeof value === 'number' && value > 0) return value;
+	throw new BackupError('invalid-input', `"${field}" is ${String(value)}`, { hint: 'Enter a number greater than 0.' });
+}
+
+function zstdLevel(value: number): number {
+	if (Number.isInteger(value) && value >= 1 && value <= 19) return value;
+	throw new BackupError('invalid-input', `the compression level is ${String(value)}`, {
+		hint: 'Enter a whole number from 1 (fastest) to 19 (smallest).',
+	});
+}

@@ -1,0 +1,164 @@
+/** From the fields of n8n credentials to what the engine takes, and the tests behind the credentials' Test button. */
+import type {
+	ICredentialDataDecryptedObject,
+	ICredentialsDecrypted,
+	ICredentialTestFunctions,
+	IExecuteFunctions,
+	INodeCredentialTestResult,
+} from 'n8n-workflow';
+import { checkEncryption, checkStorage } from '../../core/check';
+import { BackupError, messageOf } from '../../core/errors';
+import type { DecryptionKeys, Encryption } from '../../core/filters/age';
+import { assertPassphrase, generateIdentity, parseIdentities, parseRecipients } from '../../core/keys';
+import type { DatabaseTarget, TlsMode } from '../../core/postgres/target';
+import { createStorage, type StorageConfig } from '../../core/storage/create';
+import type { Storage } from '../../core/storage/storage';
+
+/** How to encrypt, and with which keys the result can be opened here. */
+export interface EncryptionSettings {
+	encryption: Encryption;
+	/** Absent where n8n knows only recipients. */
+	keys?: DecryptionKeys;
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
+
+/** @throws BackupError 'invalid-input' that names the field to change */
+export function toStorageConfig(fields: ICredentialDataDecryptedObject): StorageConfig {
+	if (fields.type === 's3') {
+		const bucket = text(fields.bucket);
+		if (!bucket) throw missing('Bucket');
+		return {
+			type: 's3',
+			bucket,
+			prefix: text(fields.prefix) || undefined,
+			endpoint: text(fields.endpoint) || undefined,
+			region: text(fields.region) || undefined,
+			accessKey: text(fields.accessKeyId),
+			secretKey: text(fields.secretAccessKey),
+			sessionToken: text(fields.sessionToken) || undefined,
+			pathStyle: fields.forcePathStyle !== false,
+			ca: text(fields.ca) || undefined,
+			serverSideEncryption: fields.serverSideEncryption === 'AES256' ? 'AES256' : undefined,
+		};
+	}
+	const path = text(fields.path);
+	if (!path) throw missing('Folder');
+	return { type: 'folder', path };
+}
+
+/** @throws BackupError 'invalid-input' */
+export function toEncryption(fields: ICredentialDataDecryptedObject): EncryptionSettings {
+	if (fields.method === 'passphrase') {
+		const passphrase = typeof fields.passphrase === 'string' ? fields.passphrase : '';
+		assertPassphrase(passphrase);
+		return { encryption: { passphrase }, keys: { passphrase } };
+	}
+	const identities = text(fields.identity) ? parseIdentities(text(fields.identity)) : [];
+	return {
+		encryption: { recipients: parseRecipients(text(fields.recipients)) },
+		keys: identities.length > 0 ? { identities } : undefined,
+	};
+}
+
+/** From n8n's own `postgres` credential. */
+export function toDatabaseTarget(fields: ICredentialDataDecryptedObject): DatabaseTarget {
+	const tls: TlsMode = fields.allowUnauthorizedCerts
+		? 'encrypt'
+		: fields.ssl === 'require'
+			? 'verify'
+			: fields.ssl === 'allow'
+				? 'prefer'
+				: 'off';
+	return {
+		host: text(fields.host) || 'localhost',
+		port: Number(fields.port) || 5432,
+		database: text(fields.database) || 'postgres',
+		user: text(fields.user) || 'postgres',
+		password: typeof fields.password === 'string' && fields.password ? fields.password : undefined,
+		tls,
+		ssh: fields.sshTunnel
+			? {
+					host: text(fields.sshHost),
+					port: Number(fields.sshPort) || 22,
+					user: text(fields.sshUser),
+					...(fields.sshAuthenticateWith === 'privateKey'
+						? { privateKey: text(fields.privateKey), passphrase: text(fields.passphrase) || undefined }
+						: { password: String(fields.sshPassword ?? '') }),
+				}
+			: undefined,
+	};
+}
+
+/**
+ * Opens the storage of the node's credential; a folder only where n8n's own settings allow files.
+ * @throws BackupError 'access-denied', 'invalid-input', 'bucket-not-found'
+ */
+export async function openNodeStorage(context: IExecuteFunctions, itemIndex: number): Promise<Storage> {
+	const config = toStorageConfig(await context.getCredentials('backupStorageApi', itemIndex));
+	if (config.type === 'folder') {
+		const resolved = await context.helpers.resolvePath(config.path);
+		if (context.helpers.isFilePathBlocked(resolved)) {
+			throw new BackupError('access-denied', `n8n may not use the folder ${config.path}`, {
+				hint: 'Set N8N_RESTRICT_FILE_ACCESS_TO in n8n’s environment to a list of folders, separated by ";", that includes it, and restart n8n.',
+			});
+		}
+		return createStorage({ type: 'folder', path: resolved });
+	}
+	return createStorage(config);
+}
+
+/** The Test button of the storage credential: writes, reads, lists and removes a small object. */
+export async function backupStorageTest(
+	this: ICredentialTestFunctions,
+	credential: ICredentialsDecrypted,
+): Promise<INodeCredentialTestResult> {
+	return await answer(async () => {
+		const storage = createStorage(toStorageConfig(credential.data ?? {}));
+		try {
+			const found = await checkStorage(storage);
+			return { ok: found.ok, message: found.hint ? `${found.message}. ${found.hint}` : found.message };
+		} finally {
+			await storage.close();
+		}
+	});
+}
+
+/**
+ * The Test button of the encryption credential: encrypts a probe and opens it. With no recipients it answers with a
+ * new key pair, which is how a user gets one without leaving n8n; the answer goes to the browser only.
+ */
+export async function backupEncryptionTest(
+	this: ICredentialTestFunctions,
+	credential: ICredentialsDecrypted,
+): Promise<INodeCredentialTestResult> {
+	return await answer(async () => {
+		const fields = credential.data ?? {};
+		if (fields.method !== 'passphrase' && !text(fields.recipients)) {
+			const { identity, recipient } = await generateIdentity();
+			return {
+				ok: false,
+				message: `A new key pair, made just now and stored nowhere. Paste this into Recipients: ${recipient} and keep this identity in a safe place outside n8n, because without it no backup can be opened: ${identity}`,
+			};
+		}
+		const { encryption, keys } = toEncryption(fields);
+		const found = await checkEncryption(encryption, keys);
+		return { ok: found.ok, message: found.hint ? `${found.message}. ${found.hint}` : found.message };
+	});
+}
+
+async function answer(test: () => Promise<{ ok: boolean; message: string }>): Promise<INodeCredentialTestResult> {
+	try {
+		const { ok, message } = await test();
+		return { status: ok ? 'OK' : 'Error', message };
+	} catch (error) {
+		const hint = error instanceof BackupError && error.hint ? `. ${error.hint}` : '';
+		return { status: 'Error', message: `${messageOf(error)}${hint}` };
+	}
+}
+
+function missing(field: string): BackupError {
+	return new BackupError('invalid-input', `the storage credential has no ${field.toLowerCase()}`, {
+		hint: `Open the credential and fill in "${field}".`,
+	});
+}

@@ -1,0 +1,36 @@
+/** The loop every operation shares: one item after the other, with the node's error settings. */
+import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import { toErrorItem, toNodeError } from './errors';
+
+/** An operation of a node on one input item. */
+export type Operation = (context: IExecuteFunctions, itemIndex: number) => Promise<INodeExecutionData[]>;
+
+/**
+ * Runs an operation for every input item. A failed item ends the run, or becomes an item of the error output where the
+ * node is set to continue.
+ */
+export async function runForEachItem(context: IExecuteFunctions, operation: Operation): Promise<INodeExecutionData[][]> {
+	const results: INodeExecutionData[] = [];
+	for (let itemIndex = 0; itemIndex < context.getInputData().length; itemIndex++) {
+		try {
+			results.push(...(await operation(context, itemIndex)));
+		} catch (error) {
+			if (!context.continueOnFail()) throw toNodeError(context.getNode(), error, itemIndex);
+			results.push(toErrorItem(context.getNode(), error, itemIndex));
+		}
+	}
+	return [results];
+}
+
+/** n8n's signal for a run that somebody stops; one that never fires where n8n gives none. */
+export function cancelSignal(context: IExecuteFunctions): AbortSignal {
+	return context.getExecutionCancelSignal() ?? new AbortController().signal;
+}
+
+/** "a, b" as a list without empty entries. */
+export function splitList(value: unknown): string[] {
+	return String(value ?? '')
+		.split(',')
+		.map((part) => part.trim())
+		.filter((part) => part !== '');
+}
