@@ -9,17 +9,19 @@ import { spawn } from 'node:child_process';
 /** n8n is told to shut down within 5 s. */
 const GRACE_MS = 10_000;
 
-const [program, ...args] = process.argv.slice(2);
+const [program = '', ...args] = process.argv.slice(2);
 // A group of its own: Ctrl-C in a terminal must reach the server through its owner only, and its children with it.
-const child = spawn(program, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit'] });
+/** @type {import("node:child_process").SpawnOptions} */
+const options = { detached: true, stdio: ['ignore', 'inherit', 'inherit'] };
+const child = spawn(program, args, options);
 
 child.once('error', (error) => {
 	process.stderr.write(`${error.message}\n`);
 	process.exit(127);
 });
-child.once('exit', (code, signal) => {
+child.once('exit', (code) => {
 	signalGroup('SIGKILL');
-	process.exit(signal ? 1 : code);
+	process.exit(code ?? 1);
 });
 
 process.stdin.resume();
@@ -38,6 +40,6 @@ function signalGroup(signal) {
 	try {
 		if (child.pid !== undefined) process.kill(-child.pid, signal);
 	} catch (error) {
-		if (error.code !== 'ESRCH') throw error;
+		if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ESRCH') throw error;
 	}
 }

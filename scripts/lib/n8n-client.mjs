@@ -1,0 +1,190 @@
+/** What a person does in n8n's editor, done by a program: owner, credentials, workflows, runs. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/**
+ * @typedef {import('./n8n-client.d.mts').Execution} Execution
+ * @typedef {import('./n8n-client.d.mts').Item} Item
+ */
+
+/** Statuses that an execution never leaves. */
+const ENDED = ['success', 'error', 'canceled', 'crashed'];
+
+export class N8nClient {
+	#url;
+	#cookie = '';
+	#apiKey = '';
+
+	/** @param {string} url "http://127.0.0.1:5678" */
+	constructor(url) {
+		this.#url = url;
+	}
+
+	/** @param {Partial<import('./n8n-client.d.mts').Login>} [login] */
+	async setUpOwner({ email = 'owner@example.com', password = `Demo-${randomBytes(9).toString('hex')}-1` } = {}) {
+		const owner = { email, password, firstName: 'Backup', lastName: 'Owner' };
+		const response = await this.#fetch('POST', '/rest/owner/setup', owner);
+		this.#cookie = response.headers
+			.getSetCookie()
+			.map((cookie) => cookie.split(';')[0])
+			.join('; ');
+		const scopes = await this.rest('GET', '/api-keys/scopes');
+		const key = await this.rest('POST', '/api-keys', { label: 'program', scopes, expiresAt: null });
+		this.#apiKey = key.rawApiKey;
+		return { email, password };
+	}
+
+	/**
+	 * The interface of n8n's editor.
+	 * @param {string} method
+	 * @param {string} path below /rest
+	 * @param {unknown} [body]
+	 * @returns {Promise<any>}
+	 */
+	async rest(method, path, body) {
+		/** @type {any} */
+		const answer = await (await this.#fetch(method, `/rest${path}`, body)).json();
+		return answer.data;
+	}
+
+	/**
+	 * The public interface.
+	 * @param {string} method
+	 * @param {string} path below /api/v1
+	 * @param {unknown} [body]
+	 * @returns {Promise<any>}
+	 */
+	async api(method, path, body) {
+		return await (await this.#fetch(method, `/api/v1${path}`, body)).json();
+	}
+
+	/** @returns {Promise<any>} */
+	async nodeTypes() {
+		return await (await this.#fetch('GET', '/types/nodes.json')).json();
+	}
+
+	/**
+	 * @param {import('./n8n-client.d.mts').CredentialContent} credential
+	 * @returns {Promise<{ id: string, name: string }>} how nodes refer to it
+	 */
+	async createCredential(credential) {
+		const { id, name } = await this.api('POST', '/credentials', credential);
+		return { id, name };
+	}
+
+	/**
+	 * Presses "Test" of a stored credential.
+	 * @param {{ id: string, name: string }} reference
+	 * @param {import('./n8n-client.d.mts').CredentialContent} content
+	 * @returns {Promise<{ status: 'OK' | 'Error', message: string }>}
+	 */
+	async testCredential(reference, content) {
+		return await this.rest('POST', '/credentials/test', { credentials: { ...content, ...reference } });
+	}
+
+	/**
+	 * @param {{ name: string, nodes: unknown[], connections: unknown, settings?: unknown }} workflow
+	 * @returns {Promise<string>} its id
+	 */
+	async createWorkflow({ name, nodes, connections, settings = { executionOrder: 'v1' } }) {
+		return (await this.api('POST', '/workflows', { name, nodes, connections, settings })).id;
+	}
+
+	/** Makes schedules, webhooks and error workflows work. @param {string} id */
+	async publishWorkflow(id) {
+		await this.api('POST', `/workflows/${id}/publish`, {});
+	}
+
+	/**
+	 * Presses "Execute workflow" at a trigger node.
+	 * @param {string} id
+	 * @param {string} trigger the node's name
+	 * @returns {Promise<string>} the execution's id, while it runs
+	 */
+	async start(id, trigger) {
+		const { executionId } = await this.rest('POST', `/workflows/${id}/run`, { triggerToStartFrom: { name: trigger } });
+		return executionId;
+	}
+
+	/**
+	 * Presses "Execute workflow" and waits for the end.
+	 * @param {string} id
+	 * @param {string} trigger the node's name
+	 * @param {{ timeoutMs?: number }} [options]
+	 * @returns {Promise<Execution>}
+	 */
+	async execute(id, trigger, options) {
+		return await this.ended(await this.start(id, trigger), options);
+	}
+
+	/** Presses "Stop". @param {string} executionId */
+	async cancel(executionId) {
+		await this.rest('POST', `/executions/${executionId}/stop`);
+	}
+
+	/**
+	 * The newest executions of a workflow, by any trigger, newest first.
+	 * @param {string} workflowId
+	 * @returns {Promise<{ id: string, status: string, mode: string }[]>}
+	 */
+	async executions(workflowId) {
+		return (await this.api('GET', `/executions?workflowId=${workflowId}&limit=20`)).data;
+	}
+
+	/**
+	 * Waits until an execution has ended.
+	 * @param {string} executionId
+	 * @param {{ timeoutMs?: number }} [options]
+	 * @returns {Promise<Execution>}
+	 */
+	async ended(executionId, { timeoutMs = 120_000 } = {}) {
+		const deadline = Date.now() + timeoutMs;
+		for (;;) {
+			const execution = await this.api('GET', `/executions/${executionId}?includeData=true`);
+			if (ENDED.includes(execution.status)) return readable(execution);
+			if (Date.now() > deadline)
+				throw new Error(`execution ${executionId} is still ${execution.status} after ${timeoutMs / 1000} s`);
+			await delay(200);
+		}
+	}
+
+	/**
+	 * @param {string} method
+	 * @param {string} path
+	 * @param {unknown} [body]
+	 */
+	async #fetch(method, path, body) {
+		const response = await fetch(this.#url + path, {
+			method,
+			headers: {
+				...(body === undefined ? {} : { 'content-type': 'application/json' }),
+				...(path.startsWith('/api/') ? { 'x-n8n-api-key': this.#apiKey } : { cookie: this.#cookie }),
+			},
+			body: body === undefined ? undefined : JSON.stringify(body),
+			signal: AbortSignal.timeout(60_000),
+		});
+		if (!response.ok)
+			throw new Error(`${method} ${path}: ${response.status} ${(await response.text()).slice(0, 1000)}`);
+		return response;
+	}
+}
+
+/**
+ * n8n's record of an execution, by node.
+ * @param {any} execution
+ * @returns {Execution}
+ */
+function readable({ id, status, data }) {
+	const { runData = {}, error } = data?.resultData ?? {};
+	/** @type {Execution['nodes']} */
+	const nodes = {};
+	for (const [name, runs] of Object.entries(runData)) {
+		nodes[name] = /** @type {any[]} */ (runs).map((run) => ({
+			status: run.executionStatus,
+			error: run.error,
+			output: (run.data?.main ?? []).map((/** @type {Item[] | null} */ items) => items ?? []),
+			hints: run.hints ?? [],
+		}));
+	}
+	return { id: String(id), status, error, nodes };
+}

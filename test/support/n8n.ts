@@ -1,0 +1,81 @@
+/** A real n8n with the packed package in it, for one test file. */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { N8nClient, type Execution, type Item } from '../../scripts/lib/n8n-client.mjs';
+import { installedPackage } from '../../scripts/lib/n8n-package.mjs';
+import { startN8n, type RunningN8n } from '../../scripts/lib/n8n.mjs';
+import { sharedPostgres } from './postgres';
+
+export type {
+	CredentialReference,
+	Execution,
+	Item,
+	NodeRun,
+	Workflow,
+	WorkflowNode,
+} from '../../scripts/lib/n8n-client.mjs';
+
+/** Time for `beforeAll`: on a busy machine, building, packing, installing and starting take a minute or two. */
+export const N8N_START_MS = 300_000;
+
+export interface TestN8n {
+	readonly server: RunningN8n;
+	/** Logged in as the owner. */
+	readonly client: N8nClient;
+	/** An empty folder that nodes may read and write. */
+	readonly files: string;
+	/** Ends n8n and removes what it kept. */
+	stop(): Promise<void>;
+}
+
+/** Starts an n8n with our nodes and with an own, empty database on the shared PostgreSQL 18. */
+export async function startTestN8n(options: { env?: Record<string, string> } = {}): Promise<TestN8n> {
+	const nodes = await installedPackage();
+	const database = await (await sharedPostgres(18)).createDatabase();
+	const home = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), 'n8n-'));
+	const files = path.join(home, 'files');
+	fs.mkdirSync(files);
+	const remove = () => fs.rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+	try {
+		const server = await startN8n({
+			folder: path.join(home, 'n8n'),
+			database,
+			nodes,
+			files: [files],
+			env: options.env,
+		});
+		const client = new N8nClient(server.url);
+		await client.setUpOwner();
+		const stop = async () => {
+			await server.stop();
+			remove();
+		};
+		return { server, client, files, stop };
+	} catch (error) {
+		remove();
+		throw error;
+	}
+}
+
+/**
+ * The items that a node gave in its last run.
+ * @param output number of the node's output, from 0
+ * @throws Error that says which nodes ran and how, when this one did not
+ */
+export function itemsOf(execution: Execution, node: string, output = 0): Item[] {
+	const run = execution.nodes[node]?.at(-1);
+	if (!run) throw new Error(`"${node}" did not run.\n${describeExecution(execution)}`);
+	return run.output[output] ?? [];
+}
+
+/** For messages of failed tests: how each node ended. */
+export function describeExecution({ id, status, error, nodes }: Execution): string {
+	const lines = Object.entries(nodes).flatMap(([name, runs]) =>
+		runs.map((run) => {
+			const counts = run.output.map((items) => items.length).join('+');
+			return `  ${name}: ${run.status}, ${counts || 'no'} items${run.error ? `, ${run.error.message}` : ''}`;
+		}),
+	);
+	return [`execution ${id}: ${status}${error ? `, ${error.message}` : ''}`, ...lines].join('\n');
+}
