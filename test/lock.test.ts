@@ -1,0 +1,124 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { acquireLock } from '../core/lock';
+import { writeText } from '../core/small-objects';
+import { MemoryStorage } from '../core/storage/memory';
+
+const GROUP = 'postgres/shop';
+const THIS_HOST = `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`;
+
+async function locks(storage: MemoryStorage): Promise<string[]> {
+	const found: string[] = [];
+	for await (const { key } of storage.list('locks/')) found.push(key);
+	return found;
+}
+
+async function leaveLock(storage: MemoryStorage, holder: { host: string; pid: number }): Promise<void> {
+	const text = JSON.stringify({ id: 'earlier', startedAt: '2026-11-20T02:00:00.000Z', ...holder });
+	await writeText(storage, `locks/${GROUP}.json`, text);
+}
+
+async function deadPid(): Promise<number> {
+	const child = spawn('true');
+	await once(child, 'exit');
+	return child.pid!;
+}
+
+describe('the lock of a group', () => {
+	it('lets one in, says who holds it, and leaves nothing when it is given back', async () => {
+		const storage = new MemoryStorage();
+		const lock = await acquireLock(storage, GROUP);
+		await expect(acquireLock(storage, GROUP)).rejects.toMatchObject({
+			code: 'locked',
+			details: { pid: process.pid, host: hostname() },
+		});
+		await lock.release();
+		expect(await locks(storage)).toEqual([]);
+		await (await acquireLock(storage, GROUP)).release();
+	});
+
+	it('has one winner among many', async () => {
+		const storage = new MemoryStorage();
+		const results = await Promise.allSettled(Array.from({ length: 20 }, () => acquireLock(storage, GROUP)));
+		expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1);
+	});
+
+	it('does not hold up other groups, even with a common name prefix', async () => {
+		const storage = new MemoryStorage();
+		await acquireLock(storage, 'app');
+		await (await acquireLock(storage, 'app-staging')).release();
+		await (await acquireLock(storage, 'app/inner')).release();
+	});
+
+	it('of a process that no longer exists is broken at once, and the run says so', async () => {
+		const storage = new MemoryStorage();
+		await leaveLock(storage, { host: THIS_HOST, pid: await deadPid() });
+		const lock = await acquireLock(storage, GROUP);
+		expect(lock.warnings).toEqual([expect.stringMatching(/^broke the lock of a run that started .* no longer exists$/)]);
+		await lock.release();
+		expect(await locks(storage)).toEqual([]);
+	});
+
+	it('of an earlier process with our own pid is broken', async () => {
+		const storage = new MemoryStorage();
+		await leaveLock(storage, { host: THIS_HOST, pid: process.pid });
+		expect((await acquireLock(storage, GROUP)).warnings).toHaveLength(1);
+	});
+
+	it('of another machine is kept while it shows signs of life, and broken after', async () => {
+		const storage = new MemoryStorage();
+		await leaveLock(storage, { host: 'elsewhere', pid: 7 });
+		await expect(acquireLock(storage, GROUP)).rejects.toMatchObject({ code: 'locked' });
+		await sleep(30);
+		await writeText(storage, `locks/${GROUP}.alive-1.json`, '{}');
+		await expect(acquireLock(storage, GROUP, { staleAfterMs: 25 })).rejects.toMatchObject({ code: 'locked' });
+		await sleep(30);
+		const lock = await acquireLock(storage, GROUP, { staleAfterMs: 25 });
+		expect(lock.warnings).toEqual([expect.stringContaining('gave no sign of life')]);
+		await lock.release();
+		expect(await locks(storage)).toEqual([]);
+	});
+
+	it('is broken by one of many, who then holds it alone', async () => {
+		const storage = new MemoryStorage();
+		await leaveLock(storage, { host: THIS_HOST, pid: await deadPid() });
+		const results = await Promise.allSettled(Array.from({ length: 20 }, () => acquireLock(storage, GROUP)));
+		expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1);
+	});
+
+	it('can be broken although an earlier run died while breaking it', async () => {
+		const storage = new MemoryStorage();
+		await leaveLock(storage, { host: THIS_HOST, pid: await deadPid() });
+		await writeText(storage, `locks/${GROUP}.break-earlier.json`, '{}');
+		await expect(acquireLock(storage, GROUP)).rejects.toMatchObject({ code: 'locked' });
+		await sleep(30);
+		await (await acquireLock(storage, GROUP, { staleAfterMs: 25 })).release();
+		expect(await locks(storage)).toEqual([]);
+	});
+
+	it('shows signs of life while it is held, one object at a time', async () => {
+		const storage = new MemoryStorage();
+		const lock = await acquireLock(storage, GROUP, { beatMs: 10 });
+		const seen = new Set<string>();
+		while (seen.size < 3) {
+			const alive = (await locks(storage)).filter((key) => key.includes('.alive-'));
+			expect(alive.length).toBeLessThanOrEqual(2);
+			for (const key of alive) seen.add(key);
+			await sleep(2);
+		}
+		await lock.release();
+		expect(await locks(storage)).toEqual([]);
+	});
+
+	it('that is damaged is not broken: somebody has to look', async () => {
+		const storage = new MemoryStorage();
+		await writeText(storage, `locks/${GROUP}.json`, '{"id":');
+		await expect(acquireLock(storage, GROUP)).rejects.toMatchObject({
+			code: 'locked',
+			message: expect.stringContaining('damaged'),
+		});
+	});
+});

@@ -1,0 +1,122 @@
+import { BackupError } from '../core/errors';
+import { createLabel } from '../core/label';
+import type { Manifest } from '../core/manifest';
+import { objectKey, Repository } from '../core/repository';
+import { writeText } from '../core/small-objects';
+import { MemoryStorage } from '../core/storage/memory';
+
+const GROUP = 'postgres/shop';
+
+function manifest(group: string, label: string): Manifest {
+	const stream = { original: { bytes: 1, blake2b512: 'a'.repeat(128) }, stored: { bytes: 2, sha256: 'b'.repeat(64) } };
+	return {
+		format: 1,
+		program: { name: 'n8n-nodes-backup', version: '0.1.0' },
+		group,
+		label,
+		type: 'full',
+		parents: [],
+		startedAt: '2026-11-20T02:00:00.000Z',
+		finishedAt: '2026-11-20T02:00:07.000Z',
+		source: { kind: 'postgres' },
+		codecs: ['zstd'],
+		encryption: null,
+		object: { name: 'dump.sql.zst', ...stream },
+		contents: { name: 'contents.json.zst', ...stream },
+		warnings: [],
+	};
+}
+
+async function addBackup(repository: Repository, group: string, time: string): Promise<string> {
+	const label = createLabel('full', new Date(time));
+	await writeText(repository.storage, objectKey(group, label, 'dump.sql.zst'), 'xx');
+	await repository.writeManifest(manifest(group, label));
+	return label;
+}
+
+async function keys(storage: MemoryStorage): Promise<string[]> {
+	const found: string[] = [];
+	for await (const { key } of storage.list('')) found.push(key);
+	return found;
+}
+
+describe('a repository', () => {
+	it('is made once and found again', async () => {
+		const storage = new MemoryStorage();
+		const [first, second] = await Promise.all([
+			Repository.open(storage, { create: true }),
+			Repository.open(storage, { create: true }),
+		]);
+		expect(second.id).toBe(first.id);
+		expect((await Repository.open(storage)).id).toBe(first.id);
+	});
+
+	it('that is not there is an error that says where it was looked for', async () => {
+		await expect(Repository.open(new MemoryStorage())).rejects.toMatchObject({
+			code: 'not-found',
+			message: expect.stringContaining('memory'),
+		});
+	});
+
+	it.each([
+		['a newer format', '{"format":2}', 'newer-format'],
+		['a damaged descriptor', '{"format":1', 'invalid-manifest'],
+	])('of %s is refused', async (_, text, code) => {
+		const storage = new MemoryStorage();
+		await writeText(storage, 'repository.json', text);
+		await expect(Repository.open(storage, { create: true })).rejects.toMatchObject({ code });
+	});
+
+	it('lists a backup exactly when its manifest exists', async () => {
+		const repository = await Repository.open(new MemoryStorage(), { create: true });
+		await writeText(repository.storage, objectKey(GROUP, createLabel('full', new Date()), 'dump.sql.zst'), 'x');
+		expect(await repository.list()).toEqual([]);
+		const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+		expect(await repository.list()).toEqual([
+			expect.objectContaining({ group: GROUP, label, type: 'full', startedAt: new Date('2026-11-20T02:00:00Z') }),
+		]);
+	});
+
+	it('keeps groups with a common name prefix, and groups within groups, apart', async () => {
+		const repository = await Repository.open(new MemoryStorage(), { create: true });
+		for (const group of ['app', 'app-staging', 'app/inner']) await addBackup(repository, group, '2026-11-20T02:00:00Z');
+		for (const group of ['app', 'app-staging', 'app/inner']) {
+			expect((await repository.list(group)).map((entry) => entry.group)).toEqual([group]);
+		}
+		expect(await repository.list()).toHaveLength(3);
+	});
+
+	it('removes orphans of its group and nothing else', async () => {
+		const storage = new MemoryStorage();
+		const repository = await Repository.open(storage, { create: true });
+		await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+		await writeText(storage, objectKey(`${GROUP}/inner`, createLabel('full', new Date()), 'dump.sql.zst'), 'x');
+		await writeText(storage, `${GROUP}/notes of the administrator.txt`, 'x');
+		const before = await keys(storage);
+		await writeText(storage, objectKey(GROUP, createLabel('full', new Date()), 'dump.sql.zst'), 'x');
+		expect(await repository.removeOrphans(GROUP)).toBe(1);
+		expect(await keys(storage)).toEqual(before);
+	});
+
+	it('refuses a manifest that lies in the wrong place', async () => {
+		const repository = await Repository.open(new MemoryStorage(), { create: true });
+		const label = createLabel('full', new Date());
+		await writeText(
+			repository.storage,
+			objectKey(GROUP, label, 'manifest.json'),
+			JSON.stringify(manifest('postgres/crm', label)),
+		);
+		await expect(repository.readManifest(GROUP, label)).rejects.toMatchObject({
+			code: 'invalid-manifest',
+			message: expect.stringContaining('belongs to the backup postgres/crm'),
+		});
+	});
+
+	it('does not read a manifest of more than a megabyte', async () => {
+		const repository = await Repository.open(new MemoryStorage(), { create: true });
+		const label = createLabel('full', new Date());
+		await writeText(repository.storage, objectKey(GROUP, label, 'manifest.json'), ' '.repeat(2_000_000));
+		await expect(repository.readManifest(GROUP, label)).rejects.toBeInstanceOf(BackupError);
+		await expect(repository.readManifest(GROUP, label)).rejects.toMatchObject({ code: 'damaged' });
+	});
+});
