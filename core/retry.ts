@@ -39,12 +39,26 @@ export async function retry<T>(
 		try {
 			return await operation(attempt);
 		} catch (error) {
-			if (signal?.aborted) throw abortError(signal);
-			if (!isTransient(error)) throw error;
-			if (attempt >= policy.attempts) throw exhausted(error, attempt);
-			await pause(backoff(policy, attempt), signal);
+			await pauseAfter(error, attempt, policy, signal);
 		}
 	}
+}
+
+/**
+ * Waits before another attempt, for what cannot be one function call, such as going on with a stream.
+ * @param failures how often it has failed in a row
+ * @throws the error when it is not transient or the attempts are used up; the signal's reason
+ */
+export async function pauseAfter(
+	error: unknown,
+	failures: number,
+	policy: RetryPolicy,
+	signal?: AbortSignal,
+): Promise<void> {
+	if (signal?.aborted) throw abortError(signal);
+	if (!isTransient(error)) throw error;
+	if (failures >= policy.attempts) throw exhausted(error, failures);
+	await pause(backoff(policy, failures), signal);
 }
 
 /** Half of the pause is random, so that clients that failed together do not come back together. */

@@ -13,10 +13,7 @@ const MAX_SEGMENT_BYTES = 200;
  * @throws BackupError 'invalid-input'
  */
 export function assertKey(key: string): void {
-	const bad = key
-		.split('/')
-		.find((segment) => !SEGMENT.test(segment) || segment.endsWith(' ') || Buffer.byteLength(segment) > MAX_SEGMENT_BYTES);
-	if (bad !== undefined || Buffer.byteLength(key) > MAX_KEY_BYTES) {
+	if (!isKey(key)) {
 		throw new BackupError('invalid-input', `"${key.slice(0, 100)}" cannot be used as an object name`, {
 			hint: 'Use letters, digits, spaces and . _ = + @ , ( ) - in names joined by "/"; no name may start with a dot or a space, or end with a space.',
 		});
@@ -26,4 +23,19 @@ export function assertKey(key: string): void {
 /** Accepts what {@link assertKey} accepts, with or without a '/' at the end, and the empty prefix. */
 export function assertPrefix(prefix: string): void {
 	if (prefix !== '') assertKey(prefix.endsWith('/') ? prefix.slice(0, -1) : prefix);
+}
+
+/** Orders keys by their UTF-8 bytes, as S3 lists them. JavaScript's own order differs beyond U+FFFF. */
+export function compareKeys(a: string, b: string): number {
+	return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** What {@link assertKey} accepts, as a question: foreign files and objects can have any name. */
+export function isKey(key: string): boolean {
+	return key.split('/').every(isKeySegment) && Buffer.byteLength(key) <= MAX_KEY_BYTES;
+}
+
+/** Whether a name on disk could be a part of a key. */
+export function isKeySegment(name: string): boolean {
+	return SEGMENT.test(name) && !name.endsWith(' ') && Buffer.byteLength(name) <= MAX_SEGMENT_BYTES;
 }

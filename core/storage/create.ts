@@ -1,0 +1,39 @@
+/** From settings to a ready storage. Settings are plain data: n8n's credential and the command line make the same. */
+import { BackupError } from '../errors';
+import type { RetryPolicy } from '../retry';
+import { FolderStorage, type FolderOptions } from './folder';
+import { RetryingStorage } from './retrying';
+import { S3Storage, type S3Options } from './s3';
+import type { Storage } from './storage';
+import { parseStorageUrl } from './url';
+
+export type StorageConfig = ({ type: 'folder' } & FolderOptions) | ({ type: 's3' } & Omit<S3Options, 'memory'>);
+
+/**
+ * A storage that tries again what fails for a passing reason. It connects with its first operation.
+ * @throws BackupError 'invalid-input'
+ */
+export function createStorage(config: StorageConfig, policy?: RetryPolicy): Storage {
+	return new RetryingStorage(createPlain(config), policy);
+}
+
+/**
+ * The storage that a URL names, see {@link parseStorageUrl}.
+ * @throws BackupError 'invalid-input'
+ */
+export function openStorage(url: string, env: NodeJS.ProcessEnv, policy?: RetryPolicy): Storage {
+	return createStorage(parseStorageUrl(url, env), policy);
+}
+
+function createPlain(config: StorageConfig): Storage {
+	switch (config.type) {
+		case 'folder':
+			if (config.path) return new FolderStorage(config);
+			throw new BackupError('invalid-input', 'no folder was given');
+		case 's3':
+			if (config.accessKey && config.secretKey) return new S3Storage(config);
+			throw new BackupError('invalid-input', 'the keys for S3 are missing', {
+				hint: 'Give both the access key ID and the secret access key.',
+			});
+	}
+}

@@ -1,0 +1,206 @@
+/**
+ * The requests that a storage needs of one bucket, one method each, with our errors. Names of objects here are whole,
+ * with the storage's prefix. Built on the parts of `minio` that send one request; what joins several is ours, because
+ * its `putObject` hangs when the source fails, buffers 528 MiB for a stream of unknown size, sends one part after the
+ * other, and goes on with somebody else's abandoned upload of the same name.
+ */
+import type { IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { BackupError } from '../errors';
+import type { S3Connection } from './s3-connection';
+import { element, s3Error, S3Refusal } from './s3-errors';
+import type { Part } from './s3-part';
+
+export interface S3Object {
+	name: string;
+	size: number;
+	modifiedAt: Date;
+	etag: string;
+}
+
+export interface UnfinishedUpload {
+	name: string;
+	uploadId: string;
+}
+
+/** One answer of a listing, up to 1,000 items. */
+export interface Page<T> {
+	items: T[];
+	/** Whether there are more. */
+	isTruncated: boolean;
+}
+
+type Headers = Record<string, string>;
+
+const CREATE_ONLY = { 'if-none-match': '*' };
+
+export class S3Bucket {
+	constructor(
+		readonly connection: S3Connection,
+		readonly bucket: string,
+		/** Whether new objects are made on the condition that there is none of that name. */
+		private readonly conditional: boolean,
+		/** Sent with every new object. */
+		private readonly headers: Headers,
+	) {}
+
+	/** Over http the signature covers a digest of the bytes; over https TLS protects them. */
+	get needsSha256(): boolean {
+		return this.connection.client().enableSHA256;
+	}
+
+	/** Facts of an object, or null. Also null when the bucket is missing: HEAD answers do not tell. */
+	async head(name: string, signal?: AbortSignal): Promise<S3Object | null> {
+		try {
+			const { size, lastModified, etag } = await this.connection.client(signal).statObject(this.bucket, name);
+			return { name, size, modifiedAt: lastModified, etag };
+		} catch (error) {
+			if (!(error instanceof S3Refusal)) throw this.#error('look at', name, error);
+			if (error.status === 404) return null;
+			// The answer to a HEAD request has no body and so no reason; a listing that fails for the same reason says it.
+			await this.list(name, '', 1, signal);
+			throw this.#error('look at', name, error);
+		}
+	}
+
+	/** Objects whose names start with `prefix` and come after `after`, in order. */
+	async list(prefix: string, after: string, limit = 1000, signal?: AbortSignal): Promise<Page<S3Object>> {
+		return await this.#try('list', prefix, async () => {
+			// Paging by name and not by the server's marker: minio does not decode the one and parses the other as a number.
+			const page = await this.connection
+				.client(signal)
+				.listObjectsQuery(this.bucket, prefix, after, { Delimiter: '', MaxKeys: limit });
+			const items = page.objects.flatMap(({ name, size, lastModified, etag }) =>
+				name === undefined || lastModified === undefined
+					? []
+					: [{ name, size: size ?? 0, modifiedAt: lastModified, etag: etag ?? '' }],
+			);
+			return { items, isTruncated: page.isTruncated === true };
+		});
+	}
+
+	/** @param range HTTP's byte range; the whole object when absent. Not every server heeds it: see the answer's status. */
+	async get(name: string, range: string | undefined, signal?: AbortSignal): Promise<IncomingMessage> {
+		return await this.#try('read', name, () =>
+			this.connection
+				.client(signal)
+				.makeRequestAsync(
+					{ method: 'GET', bucketName: this.bucket, objectName: name, headers: range ? { range } : {} },
+					'',
+					[200, 206],
+				),
+		);
+	}
+
+	/** Makes an object in one request. The signal counts only until the last byte is out: after it, the server decides. */
+	async put(name: string, part: Part, signal?: AbortSignal): Promise<void> {
+		await this.#try('write', name, async () => {
+			const headers = { ...this.headers, ...(this.conditional ? CREATE_ONLY : {}) };
+			await this.#send(name, '', part, headers, { body: signal });
+		});
+	}
+
+	async initiate(name: string, signal?: AbortSignal): Promise<string> {
+		return await this.#try('write', name, () =>
+			this.connection.client(signal).initiateNewMultipartUpload(this.bucket, name, { ...this.headers }),
+		);
+	}
+
+	/** @returns the part's ETag */
+	async putPart(name: string, uploadId: string, part: Part, signal?: AbortSignal): Promise<string> {
+		return await this.#try('write', name, async () => {
+			const query = `partNumber=${part.number}&uploadId=${encodeURIComponent(uploadId)}`;
+			const response = await this.#send(name, query, part, {}, { request: signal });
+			return (response.headers.etag ?? '').replaceAll('"', '');
+		});
+	}
+
+	/**
+	 * Joins the parts. Amazon S3, R2 and newer MinIO refuse it when there is an object of that name meanwhile; others
+	 * ignore the condition. Not through minio's own: it cannot send the condition and fails on answers without an ETag.
+	 */
+	async complete(name: string, uploadId: string, etags: string[]): Promise<void> {
+		await this.#try('write', name, async () => {
+			const parts = etags.map(
+				(etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>&quot;${etag}&quot;</ETag></Part>`,
+			);
+			const response = await this.connection.client().makeRequestAsync(
+				{
+					method: 'POST',
+					bucketName: this.bucket,
+					objectName: name,
+					query: `uploadId=${encodeURIComponent(uploadId)}`,
+					headers: this.conditional ? { ...CREATE_ONLY } : {},
+				},
+				`<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${parts.join('')}</CompleteMultipartUpload>`,
+			);
+			const answer = await text(response);
+			// A server that needs long begins with 200 and may still fail.
+			if (answer.includes('<Error>')) throw new S3Refusal(500, element(answer, 'Code') ?? 'InternalError');
+		});
+	}
+
+	/** Gives up an upload; that it is gone already is no error. */
+	async abort({ name, uploadId }: UnfinishedUpload): Promise<void> {
+		try {
+			await this.connection.client().abortMultipartUpload(this.bucket, name, encodeURIComponent(uploadId));
+		} catch (error) {
+			if (!(error instanceof S3Refusal && error.code === 'NoSuchUpload')) throw this.#error('tidy up', name, error);
+		}
+	}
+
+	/** Uploads whose names start with `prefix` and come after `after`. */
+	async unfinished(prefix: string, after: string): Promise<Page<UnfinishedUpload>> {
+		return await this.#try('list unfinished uploads of', prefix, async () => {
+			const page = await this.connection.client().listIncompleteUploadsQuery(this.bucket, prefix, after, '', '');
+			const items = page.uploads.map(({ key, uploadId }) => ({ name: String(key), uploadId: String(uploadId) }));
+			return { items, isTruncated: page.isTruncated };
+		});
+	}
+
+	async remove(name: string): Promise<void> {
+		await this.#try('remove', name, () => this.connection.client().removeObject(this.bucket, name));
+	}
+
+	async #send(
+		name: string,
+		query: string,
+		part: Part,
+		headers: Headers,
+		signals: { request?: AbortSignal; body?: AbortSignal },
+	): Promise<IncomingMessage> {
+		const { md5, sha256 } = part.checksums;
+		const response = await this.connection.client(signals.request).makeRequestStreamAsync(
+			{
+				method: 'PUT',
+				bucketName: this.bucket,
+				objectName: name,
+				query,
+				headers: {
+					...headers,
+					'content-length': String(part.size),
+					// The server checks it; buckets with object lock do not take anything without.
+					'content-md5': Buffer.from(md5, 'hex').toString('base64'),
+				},
+			},
+			part.stream(signals.body),
+			sha256,
+			[200],
+			this.connection.region,
+		);
+		await text(response);
+		return response;
+	}
+
+	async #try<T>(verb: string, name: string, request: () => Promise<T>): Promise<T> {
+		try {
+			return await request();
+		} catch (error) {
+			throw this.#error(verb, name, error);
+		}
+	}
+
+	#error(verb: string, name: string, error: unknown): BackupError {
+		return s3Error(`cannot ${verb} s3://${this.bucket}/${name}`, error);
+	}
+}

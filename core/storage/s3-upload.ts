@@ -1,0 +1,248 @@
+/**
+ * Writing one object to a bucket: one request when it fits into one part, else parts in parallel.
+ *
+ * Requests are repeated here, against the rule that storages leave that to RetryingStorage: a part's bytes are in memory
+ * only here, and nobody else could send them again.
+ */
+import { createHash } from 'node:crypto';
+import { BackupError, isBackupError } from '../errors';
+import { retry, type RetryPolicy } from '../retry';
+import type { S3Bucket, S3Object } from './s3-bucket';
+import { intoParts, partSizeOf, PartMemory, type Part } from './s3-part';
+
+export interface UploadOptions {
+	/** Bytes of the first parts. */
+	partSize: number;
+	maxParts: number;
+	/** Every part but the last has the same size. */
+	uniformParts: boolean;
+	/** Parts sent at the same time, as long as they have their first size. */
+	concurrency: number;
+	retry: RetryPolicy;
+	signal?: AbortSignal;
+	onProgress?: (bytes: number) => void;
+	/** Instead of memory of the upload's own, for measuring it. */
+	memory?: PartMemory;
+}
+
+/** Parts are tidied up with less patience: what is left, the next run removes. */
+const LAST_REQUESTS: RetryPolicy = { attempts: 2, firstDelayMs: 200, maxDelayMs: 200 };
+
+/** What an object must look like when all of its bytes are there. */
+interface Expected {
+	size: number;
+	/** As S3 computes it without KMS keys. */
+	etag: string;
+}
+
+/**
+ * @param bytes errors of it pass through as they are
+ * @throws BackupError 'already-exists', 'damaged', and what the requests end with
+ */
+export async function upload(
+	bucket: S3Bucket,
+	name: string,
+	bytes: AsyncIterable<Uint8Array>,
+	options: UploadOptions,
+): Promise<S3Object> {
+	const { partSize, maxParts, uniformParts, concurrency } = options;
+	const memory = options.memory ?? new PartMemory((concurrency + 1) * partSize);
+	const capacityOf = (number: number) => {
+		if (number > maxParts) throw tooManyParts(bucket, name, options);
+		return uniformParts ? partSize : partSizeOf(number, partSize, maxParts);
+	};
+	await assertFree(bucket, name, options);
+	const parts = intoParts(bytes, capacityOf, memory, bucket.needsSha256);
+	const first = await parts.next();
+	if (first.done) throw new BackupError('incomplete', 'the stream to store gave nothing, not even its end');
+	let second: IteratorResult<Part>;
+	try {
+		second = await parts.next();
+	} catch (error) {
+		first.value.release();
+		throw error;
+	}
+	if (second.done) return await uploadWhole(bucket, name, first.value, options);
+	return await new MultipartUpload(bucket, name, options).run([first.value, second.value], parts);
+}
+
+async function uploadWhole(bucket: S3Bucket, name: string, part: Part, options: UploadOptions): Promise<S3Object> {
+	const { signal, onProgress } = options;
+	const expected = { size: part.size, etag: part.checksums.md5 };
+	try {
+		await retry(
+			async (attempt) => {
+				try {
+					await bucket.put(name, part, signal);
+				} catch (error) {
+					// An earlier attempt got through, and only its answer was lost.
+					if (attempt > 1 && isBackupError(error, 'already-exists') && (await isThere(bucket, name, expected))) return;
+					throw error;
+				}
+			},
+			options.retry,
+			signal,
+		);
+	} finally {
+		part.release();
+	}
+	const object = await verified(bucket, name, expected, options);
+	onProgress?.(object.size);
+	return object;
+}
+
+class MultipartUpload {
+	readonly #etags: string[] = [];
+	readonly #running = new Set<Promise<void>>();
+	readonly #stop = new AbortController();
+	readonly #signal: AbortSignal;
+	#failure: { error: unknown } | undefined;
+	#size = 0;
+	#sent = 0;
+
+	constructor(
+		private readonly bucket: S3Bucket,
+		private readonly name: string,
+		private readonly options: UploadOptions,
+	) {
+		this.#signal = options.signal ? AbortSignal.any([options.signal, this.#stop.signal]) : this.#stop.signal;
+	}
+
+	async run(first: Part[], rest: AsyncGenerator<Part>): Promise<S3Object> {
+		const { bucket, name, options } = this;
+		let uploadId: string | undefined;
+		try {
+			uploadId = await this.#initiate(first);
+			for (const part of first) this.#start(uploadId, part);
+			// Reading on waits for the producer. A part that failed meanwhile ends the reading, see #fail.
+			for await (const part of this.#untilFailure(rest)) this.#start(uploadId, part);
+			await Promise.all(this.#running);
+			if (this.#failure) throw this.#failure.error;
+			await assertFree(bucket, name, options);
+			await this.#complete(uploadId);
+		} catch (error) {
+			this.#stop.abort(error);
+			// A part that arrives after the upload was given up would stay for ever.
+			await Promise.all(this.#running);
+			if (uploadId !== undefined) await this.#giveUp(uploadId, error);
+			throw this.#failure?.error ?? error;
+		}
+		return await verified(bucket, name, { size: this.#size, etag: this.#etag }, options);
+	}
+
+	async #initiate(parts: Part[]): Promise<string> {
+		try {
+			return await retry(() => this.bucket.initiate(this.name, this.#signal), this.options.retry, this.#signal);
+		} catch (error) {
+			for (const part of parts) part.release();
+			throw error;
+		}
+	}
+
+	/** Never rejects: the first failure is kept, and stops everything else. */
+	#start(uploadId: string, part: Part): void {
+		const sending = this.#sendPart(uploadId, part)
+			.catch((error: unknown) => {
+				this.#failure ??= { error };
+				this.#stop.abort(error);
+			})
+			.finally(() => {
+				part.release();
+				this.#running.delete(sending);
+			});
+		this.#running.add(sending);
+	}
+
+	async #sendPart(uploadId: string, part: Part): Promise<void> {
+		this.#size += part.size;
+		const put = () => this.bucket.putPart(this.name, uploadId, part, this.#signal);
+		this.#etags[part.number - 1] = await retry(put, this.options.retry, this.#signal);
+		this.#sent += part.size;
+		this.options.onProgress?.(this.#sent);
+	}
+
+	/** The parts that follow; ends at once when one that is being sent fails. */
+	async *#untilFailure(parts: AsyncGenerator<Part>): AsyncGenerator<Part> {
+		const failed = new Promise<never>((_, reject) => {
+			this.#stop.signal.addEventListener('abort', () => reject(this.#stop.signal.reason), { once: true });
+		});
+		failed.catch(() => undefined); // It also comes when nobody waits any more.
+		for (;;) {
+			if (this.#failure) throw this.#failure.error;
+			const next = parts.next();
+			try {
+				const { done, value } = await Promise.race([next, failed]);
+				if (done) return;
+				yield value;
+			} catch (error) {
+				// The part being filled, should it still come, belongs to nobody.
+				next.then(
+					({ value }) => (value as Part | undefined)?.release(),
+					() => undefined,
+				);
+				throw error;
+			}
+		}
+	}
+
+	async #complete(uploadId: string): Promise<void> {
+		const { bucket, name } = this;
+		try {
+			// Without the signal: a request to join the parts cannot be taken back.
+			await retry(() => bucket.complete(name, uploadId, this.#etags), this.options.retry);
+		} catch (error) {
+			if (!(await isThere(bucket, name, { size: this.#size, etag: this.#etag }))) throw error;
+		}
+	}
+
+	async #giveUp(uploadId: string, reason: unknown): Promise<void> {
+		try {
+			await retry(() => this.bucket.abort({ name: this.name, uploadId }), LAST_REQUESTS);
+		} catch (error) {
+			// The server is gone or refuses: the first reason counts, and removeUnfinished will find the upload.
+			if (!isBackupError(error)) throw new AggregateError([reason, error]);
+		}
+	}
+
+	/** Amazon's rule for an object of several parts: the MD5 of their MD5s, and their number. */
+	get #etag(): string {
+		const digests = this.#etags.map((etag) => Buffer.from(etag, 'hex'));
+		return `${createHash('md5').update(Buffer.concat(digests)).digest('hex')}-${digests.length}`;
+	}
+}
+
+/** @throws BackupError 'already-exists' */
+async function assertFree(bucket: S3Bucket, name: string, { retry: policy, signal }: UploadOptions): Promise<void> {
+	if (await retry(() => bucket.head(name, signal), policy, signal)) {
+		throw new BackupError('already-exists', `s3://${bucket.bucket}/${name} already exists`);
+	}
+}
+
+/** Whether an object that we did not hear the end of is ours all the same. A server that does not answer leaves it open. */
+async function isThere(bucket: S3Bucket, name: string, expected: Expected): Promise<boolean> {
+	try {
+		const object = await retry(() => bucket.head(name), LAST_REQUESTS);
+		return object?.size === expected.size && object.etag === expected.etag;
+	} catch (error) {
+		if (isBackupError(error)) return false;
+		throw error;
+	}
+}
+
+/** @throws BackupError 'damaged' when the server kept something else; then it is removed */
+async function verified(bucket: S3Bucket, name: string, expected: Expected, options: UploadOptions): Promise<S3Object> {
+	const object = await retry(() => bucket.head(name), options.retry);
+	if (object?.size === expected.size) return object;
+	await retry(() => bucket.remove(name), LAST_REQUESTS);
+	throw new BackupError(
+		'damaged',
+		`s3://${bucket.bucket}/${name} has ${object?.size ?? 'none'} of ${expected.size} bytes after its upload`,
+		{ hint: 'The server lost bytes without saying so. Do not trust it before you know why.' },
+	);
+}
+
+function tooManyParts(bucket: S3Bucket, name: string, { maxParts }: UploadOptions): BackupError {
+	return new BackupError('unsupported', `s3://${bucket.bucket}/${name} does not fit into ${maxParts} parts`, {
+		hint: 'Set a larger part size for this storage.',
+	});
+}

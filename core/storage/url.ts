@@ -1,0 +1,118 @@
+/** Storages as URLs, for the command line. Keys are never part of them: arguments can be read by every user of a machine. */
+import fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { BackupError, messageOf } from '../errors';
+import type { StorageConfig } from './create';
+
+const S3_PARAMETERS = [
+	'endpoint',
+	'region',
+	'pathStyle',
+	'sse',
+	'partSize',
+	'maxParts',
+	'concurrency',
+	'conditionalWrites',
+];
+
+/**
+ * Reads `file:///path` and `s3://bucket/prefix?endpoint=http://host:port&region=…&pathStyle=true|false&sse=AES256` (and
+ * partSize in bytes, maxParts, concurrency, conditionalWrites).
+ * @param env for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_CA_BUNDLE (a PEM file)
+ * @throws BackupError 'invalid-input'
+ */
+export function parseStorageUrl(text: string, env: NodeJS.ProcessEnv): StorageConfig {
+	const url = URL.canParse(text) ? new URL(text) : null;
+	if (url?.username || url?.password) {
+		throw invalid('a storage URL must not hold keys', 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead.');
+	}
+	if (url?.protocol === 'file:') return { type: 'folder', path: folderOf(url) };
+	if (url?.protocol === 's3:') return s3Of(url, env);
+	throw invalid(
+		'the storage URL cannot be read',
+		'Write file:///path or s3://bucket/prefix?endpoint=https://host:port.',
+	);
+}
+
+function folderOf(url: URL): string {
+	try {
+		if (!url.search && !url.hash) return fileURLToPath(url);
+	} catch (error) {
+		throw invalid('the storage URL names no local folder', 'Write file:///path, with three slashes.', error);
+	}
+	throw invalid('the storage URL names no local folder', 'Write ? and # in a path as %3F and %23.');
+}
+
+function s3Of(url: URL, env: NodeJS.ProcessEnv): StorageConfig {
+	const query = url.searchParams;
+	const unknown = [...query.keys()].find((name) => !S3_PARAMETERS.includes(name));
+	if (unknown !== undefined) {
+		throw invalid(
+			`the storage URL has an unknown parameter "${unknown.slice(0, 30)}"`,
+			`Known are: ${S3_PARAMETERS.join(', ')}.`,
+		);
+	}
+	const { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, AWS_CA_BUNDLE: caFile } = env;
+	if (!accessKey || !secretKey) {
+		throw invalid('the keys for S3 are missing', 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.');
+	}
+	return {
+		type: 's3',
+		bucket: url.hostname,
+		prefix: decode(url.pathname),
+		endpoint: query.get('endpoint') ?? undefined,
+		region: query.get('region') ?? env.AWS_REGION ?? undefined,
+		accessKey,
+		secretKey,
+		sessionToken: env.AWS_SESSION_TOKEN || undefined,
+		pathStyle: flag(query, 'pathStyle'),
+		ca: caFile ? readCa(caFile) : undefined,
+		serverSideEncryption: encryption(query.get('sse')),
+		partSize: count(query, 'partSize'),
+		maxParts: count(query, 'maxParts'),
+		concurrency: count(query, 'concurrency'),
+		conditionalWrites: flag(query, 'conditionalWrites'),
+	};
+}
+
+function decode(pathname: string): string {
+	try {
+		return decodeURIComponent(pathname).replace(/^\/+|\/+$/g, '');
+	} catch (error) {
+		throw invalid('the prefix in the storage URL cannot be read', 'Write % as %25.', error);
+	}
+}
+
+function readCa(file: string): string {
+	try {
+		return fs.readFileSync(file, 'utf8');
+	} catch (error) {
+		throw invalid(
+			`cannot read AWS_CA_BUNDLE: ${messageOf(error)}`,
+			'Let AWS_CA_BUNDLE name a file with certificates in PEM.',
+			error,
+		);
+	}
+}
+
+function flag(query: URLSearchParams, name: string): boolean | undefined {
+	const value = query.get(name);
+	if (value === null || value === 'true' || value === 'false') return value === null ? undefined : value === 'true';
+	throw invalid(`${name} in the storage URL is neither true nor false`);
+}
+
+function count(query: URLSearchParams, name: string): number | undefined {
+	const value = query.get(name);
+	if (value === null) return undefined;
+	if (/^[1-9]\d{0,14}$/.test(value)) return Number(value);
+	throw invalid(`${name} in the storage URL is not a whole number`);
+}
+
+function encryption(value: string | null): 'AES256' | 'aws:kms' | undefined {
+	if (value === null || value === 'AES256' || value === 'aws:kms') return value ?? undefined;
+	throw invalid('sse in the storage URL is unknown', 'Known are: AES256, aws:kms.');
+}
+
+function invalid(message: string, hint?: string, cause?: unknown): BackupError {
+	return new BackupError('invalid-input', message, { hint, cause });
+}
