@@ -9,7 +9,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { cleanUpOnSignals } from './lib/cleanup.mjs';
+import { cleanUpOnSignals, report } from './lib/cleanup.mjs';
 import { installPrograms, missingPackages } from './lib/debian.mjs';
 import { installN8n } from './lib/n8n-tree.mjs';
 import { underNode24 } from './lib/node24.mjs';
@@ -25,8 +25,7 @@ cleanUpOnSignals();
 try {
 	process.exitCode = await test();
 } catch (error) {
-	process.stderr.write(`\n${error instanceof Error ? error.message : error}\n`);
-	process.exitCode = 1;
+	report(error);
 }
 
 async function test() {

@@ -4,6 +4,7 @@
 const pending = new Set();
 /** @type {Promise<void> | undefined} */
 let running;
+let interrupted = false;
 
 /** Exit codes that shells know for a program ended by a signal. */
 const SIGNALS = /** @type {const} */ ({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 });
@@ -41,7 +42,14 @@ export function cleanUp() {
 export function cleanUpOnSignals() {
 	for (const [signal, code] of Object.entries(SIGNALS)) {
 		process.on(signal, () => {
+			interrupted = true;
 			void cleanUp().then(() => process.exit(code));
 		});
 	}
+}
+
+/** Tells the failure of the program, unless it only follows from its being interrupted. Sets the exit code. @param {unknown} error */
+export function report(error) {
+	process.exitCode = 1;
+	if (!interrupted) process.stderr.write(`\n${error instanceof Error ? error.message : error}\n`);
 }

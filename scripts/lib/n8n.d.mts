@@ -20,6 +20,8 @@ export interface RunningN8n {
 	pid: number;
 	/** What it wrote so far. */
 	log(): string;
+	/** Resolves when it has ended, by itself or not. */
+	ended: Promise<void>;
 	/** Runs one of n8n's own commands on the same n8n, beside the running server. @returns what it wrote to stdout */
 	command(...args: string[]): Promise<string>;
 	/** With everything it started; does nothing when it has ended already. */

@@ -35,11 +35,12 @@ export async function startN8n(options) {
 		stdio: ['pipe', output, output],
 	});
 	fs.closeSync(output);
-	const exited = new Promise((resolve) => child.once('exit', resolve));
+	/** @type {Promise<void>} */
+	const ended = new Promise((resolve) => child.once('exit', () => resolve()));
 	const stop = async () => {
 		forget();
 		child.stdin?.end();
-		await exited;
+		await ended;
 	};
 	const forget = onCleanup(stop);
 	const log = () => fs.readFileSync(logFile, 'utf8');
@@ -54,7 +55,7 @@ export async function startN8n(options) {
 		const own = { ...env, N8N_RUNNERS_BROKER_PORT: String(await freePort()) };
 		return await run(process.execPath, [program, ...args], { cwd: options.folder, env: own, quiet: true });
 	};
-	return { url, pid: /** @type {number} */ (child.pid), log, command, stop };
+	return { url, pid: /** @type {number} */ (child.pid), log, ended, command, stop };
 }
 
 /**

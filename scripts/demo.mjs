@@ -1,0 +1,64 @@
+/**
+ * npm run demo: a real n8n with this package in it, a real PostgreSQL 18 with a sample shop, and a backup of it, on a
+ * machine that has nothing but Node and npm. Everything listens on 127.0.0.1 only and ends with Ctrl-C.
+ *
+ *   npm run demo              leaves n8n running, to look around in the browser
+ *   npm run demo -- --once    ends after the backup; exit code 0 means that it was made
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { newDemoFolder } from './demo/folder.mjs';
+import { startDatabases } from './demo/database.mjs';
+import { printGuide } from './demo/guide.mjs';
+import { backUp, createCredentials, createKey, importTemplate } from './demo/backup.mjs';
+import { cleanUp, cleanUpOnSignals, report } from './lib/cleanup.mjs';
+import { N8nClient } from './lib/n8n-client.mjs';
+import { installedPackage } from './lib/n8n-package.mjs';
+import { installN8n } from './lib/n8n-tree.mjs';
+import { startN8n } from './lib/n8n.mjs';
+import { underNode24 } from './lib/node24.mjs';
+import { say, step } from './lib/progress.mjs';
+import { installProject } from './lib/project.mjs';
+import { isFree } from './lib/port.mjs';
+
+/** n8n's own, so that a bookmark works; another one when it is taken. */
+const USUAL_PORT = 5678;
+const once = process.argv.includes('--once');
+
+cleanUpOnSignals();
+try {
+	await demo();
+} catch (error) {
+	report(error);
+}
+await cleanUp();
+
+async function demo() {
+	await underNode24();
+	const folder = newDemoFolder();
+	await installProject();
+	await installN8n();
+	const nodes = await installedPackage();
+
+	const { shop, n8n: database } = await step('start PostgreSQL 18 and fill a sample shop', () =>
+		startDatabases(path.join(folder, 'postgres')),
+	);
+	const storage = path.join(folder, 'backups');
+	fs.mkdirSync(storage, { mode: 0o700 });
+	const port = (await isFree(USUAL_PORT)) ? USUAL_PORT : undefined;
+	const n8n = await step('start n8n with the package', () =>
+		startN8n({ folder: path.join(folder, 'n8n'), database, nodes, port, files: [storage] }),
+	);
+	const client = new N8nClient(n8n.url);
+	const login = await client.setUpOwner({ email: 'demo@example.com' });
+	const key = await createKey(path.join(folder, 'backup-key.txt'));
+	const credentials = await createCredentials(client, { shop, storage, recipient: key.recipient });
+	const workflow = await importTemplate(client, credentials);
+	await step('run the workflow "database-backup"', () => backUp(client, workflow));
+
+	printGuide({ n8n, login, workflow, storage, key, shop, folder });
+	if (once) return;
+	say('n8n is running. Press Ctrl-C to stop it and PostgreSQL.');
+	await n8n.ended;
+	throw new Error(`n8n has ended by itself:\n${n8n.log().slice(-2000)}`);
+}

@@ -1,0 +1,71 @@
+/** The demo's PostgreSQL 18: a shop to back up, and the database in which n8n keeps its own things. */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { onCleanup } from '../lib/cleanup.mjs';
+import { ROOT } from '../lib/paths.mjs';
+
+const START_MS = 120_000;
+
+/** @typedef {{ host: string, port: number, database: string, user: string, password: string }} Database */
+
+/**
+ * Starts the server and fills the shop. A keeper process ends the server when this one is gone, in whatever way.
+ * @param {string} folder for the keeper's notes; removed when the server has ended
+ * @returns {Promise<{ shop: Database, n8n: Database }>}
+ */
+export async function startDatabases(folder) {
+	fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+	const keeper = path.join(ROOT, 'test', 'support', 'keep-postgres.mjs');
+	const options = { packageDir: path.join(ROOT, 'node_modules', 'pg18') };
+	const args = [keeper, String(process.pid), folder, JSON.stringify(options)];
+	const child = spawn(process.execPath, args, { detached: true, stdio: 'ignore', cwd: '/' });
+	const exited = new Promise((resolve) => child.once('exit', resolve));
+	onCleanup(() => (child.kill('SIGTERM'), exited));
+	const { host, port, superuser, password } = await state(path.join(folder, 'state.json'), child);
+
+	const admin = { host, port, user: superuser, password, database: 'postgres' };
+	const shop = { host, port, user: 'shop', password: randomBytes(12).toString('hex'), database: 'shop' };
+	const n8n = { host, port, user: 'n8n', password: randomBytes(12).toString('hex'), database: 'n8n' };
+	for (const { user, database, password: secret } of [shop, n8n]) {
+		await sql(admin, `CREATE ROLE ${user} LOGIN CREATEDB PASSWORD '${secret}'`);
+		await sql(admin, `CREATE DATABASE ${database} OWNER ${user}`);
+	}
+	await sql(shop, fs.readFileSync(path.join(ROOT, 'scripts', 'demo', 'shop.sql'), 'utf8'));
+	return { shop, n8n };
+}
+
+/**
+ * @param {Database} database
+ * @param {string} text one statement or several
+ * @returns {Promise<Record<string, unknown>[]>} the rows of the only statement
+ */
+export async function sql(database, text) {
+	// Imported late: the demo starts before its dependencies are installed.
+	const { default: pg } = await import('pg');
+	const client = new pg.Client(database);
+	await client.connect();
+	try {
+		return (await client.query(text)).rows;
+	} finally {
+		await client.end();
+	}
+}
+
+/**
+ * What the keeper says of its server, once it says anything.
+ * @param {string} file
+ * @param {import('node:child_process').ChildProcess} keeper
+ */
+async function state(file, keeper) {
+	const deadline = Date.now() + START_MS;
+	while (!fs.existsSync(file)) {
+		if (keeper.exitCode !== null || Date.now() > deadline) throw new Error('PostgreSQL did not start');
+		await delay(50);
+	}
+	const { server, error } = JSON.parse(fs.readFileSync(file, 'utf8'));
+	if (error) throw new Error(error);
+	return server;
+}
