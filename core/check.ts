@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { BackupError, isBackupError } from './errors';
 import type { DecryptionKeys, Encryption } from './filters/age';
 import { provesIdentity } from './filters/age-keys';
-import { connect } from './postgres/connection';
+import { connect, disconnect } from './postgres/connection';
 import { chooseEngine } from './postgres/engines/choose';
 import { toBackupError } from './postgres/errors';
 import { listTables } from './postgres/facts';
@@ -124,7 +124,7 @@ export async function checkDatabase(
 	} catch (error) {
 		throw toBackupError(error, target);
 	} finally {
-		await open.end();
+		await disconnect(open);
 	}
 	return { database: target.database, databaseBytes, findings };
 }

@@ -22,7 +22,7 @@ export const checkCommand: AddCommand = (program, run) => {
 };
 
 async function check(options: CheckOptions, signal: AbortSignal): Promise<number> {
-	const storage = await openStorage(options.storage, process.env);
+	const storage = openStorage(options.storage, process.env);
 	try {
 		const findings: Finding[] = [await checkStorage(storage, signal)];
 		let bytes = 0;

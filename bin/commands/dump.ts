@@ -69,7 +69,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 	const rateLimit = options.rateLimit === undefined ? undefined : wholeNumber('--rate-limit', options.rateLimit, 1, 1_000_000);
 	const { encryption, keys } = await readEncryption(options, process.env);
 	const target = await parseDatabaseUrl(options.database, process.env);
-	const storage = await openStorage(options.storage, process.env);
+	const storage = openStorage(options.storage, process.env);
 	try {
 		const { manifest, location } = await backUp({
 			storage,

@@ -21,7 +21,7 @@ export const listCommand: AddCommand = (program, run) => {
 };
 
 async function list(options: ListOptions, signal: AbortSignal): Promise<number> {
-	const storage = await openStorage(options.storage, process.env);
+	const storage = openStorage(options.storage, process.env);
 	try {
 		const repository = await Repository.open(storage, { signal });
 		const entries = await repository.list(options.group);

@@ -4,7 +4,7 @@
  */
 import type { Client } from 'pg';
 import { BackupError, isBackupError } from '../errors';
-import { connect } from './connection';
+import { connect, disconnect } from './connection';
 import type { DumpFilter } from './engines/engine';
 import { toBackupError } from './errors';
 import { type DatabaseFacts, gatherFacts } from './facts';
@@ -66,11 +66,11 @@ export async function openSnapshot(
 				return { heldMs, heldTransactions: held };
 			},
 			async close() {
-				await closeClient(client);
+				await disconnect(client);
 			},
 		};
 	} catch (error) {
-		await closeClient(client);
+		await disconnect(client);
 		throw toBackupError(error, target);
 	}
 
@@ -96,13 +96,4 @@ function snapshotLost(cause?: unknown): BackupError {
 		hint: 'Look into the server’s log: it was restarted, or something ended the connection. Then run the backup again.',
 		cause,
 	});
-}
-
-async function closeClient(client: Client): Promise<void> {
-	try {
-		await client.end();
-	} catch (error) {
-		// The connection is gone already: that is what was wanted.
-		if (!(error instanceof Error)) throw error;
-	}
 }

@@ -3,7 +3,7 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 import { DEFAULT_ZSTD_LEVEL } from '../../core/backup';
 import { BackupError } from '../../core/errors';
 import type { Limits } from '../../core/pipeline';
-import { connect } from '../../core/postgres/connection';
+import { connect, disconnect } from '../../core/postgres/connection';
 import { selectDatabases } from '../../core/postgres/databases';
 import { assertFilter, type PostgresDumpOptions } from '../../core/postgres/dump';
 import type { DatabaseTarget } from '../../core/postgres/target';
@@ -93,7 +93,7 @@ export async function readTargets(
 		});
 		return names.map((database) => ({ ...target, database }));
 	} finally {
-		await client.end();
+		await disconnect(client);
 	}
 }
 
