@@ -1,0 +1,31 @@
+/**
+ * The nodes of n8n that a template may use: the newest version of each and the name it has before somebody names it,
+ * as n8n 2.40 has them. What is missing here is missing on purpose (Execute Command) or was not needed yet.
+ */
+module.exports = {
+	aggregate: { version: 1, name: 'Aggregate' },
+	code: { version: 2, name: 'Code' },
+	dataTable: { version: 1.1, name: 'Data table' },
+	emailSend: { version: 2.1, name: 'Send Email' },
+	errorTrigger: { version: 1, name: 'Error Trigger' },
+	executeWorkflow: { version: 1.3, name: 'Execute Workflow' },
+	executeWorkflowTrigger: { version: 1.2, name: 'When Executed by Another Workflow' },
+	filter: { version: 2.3, name: 'Filter' },
+	form: { version: 2.5, name: 'Form' },
+	formTrigger: { version: 2.6, name: 'On form submission' },
+	httpRequest: { version: 4.5, name: 'HTTP Request' },
+	if: { version: 2.3, name: 'If' },
+	manualTrigger: { version: 1, name: 'When clicking ‘Execute workflow’' },
+	merge: { version: 3.2, name: 'Merge' },
+	noOp: { version: 1, name: 'No Operation, do nothing' },
+	respondToWebhook: { version: 1.5, name: 'Respond to Webhook' },
+	scheduleTrigger: { version: 1.4, name: 'Schedule Trigger' },
+	set: { version: 3.5, name: 'Edit Fields' },
+	slack: { version: 2.7, name: 'Slack' },
+	splitInBatches: { version: 3, name: 'Loop Over Items' },
+	splitOut: { version: 1, name: 'Split Out' },
+	stickyNote: { version: 1, name: 'Sticky Note' },
+	stopAndError: { version: 1, name: 'Stop and Error' },
+	switch: { version: 3.4, name: 'Switch' },
+	webhook: { version: 2.1, name: 'Webhook' },
+};
