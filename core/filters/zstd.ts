@@ -1,0 +1,203 @@
+/**
+ * Compression: one zstd frame per MiB, several at once on libuv's thread pool, followed by a seek table. `zstd -d` reads
+ * it like any other zstd stream.
+ *
+ * The multi-threading of zstd itself (ZSTD_c_nbWorkers) must not be used: in node:zlib it loses data.
+ */
+import { availableParallelism } from 'node:os';
+import { Transform, type TransformCallback } from 'node:stream';
+import { promisify } from 'node:util';
+import {
+	constants,
+	createZstdDecompress,
+	zstdCompress as compress,
+	type ZstdDecompress,
+	type ZstdOptions,
+} from 'node:zlib';
+import { BackupError } from '../errors';
+import { MAX_FRAME_SIZE, SeekTableBuilder } from './seek-table';
+import { FrameSplitter } from './zstd-frames';
+
+export { readSeekTable, seekTableSize, type SeekTable } from './seek-table';
+
+/** Documented by Node, missing in its types: with it, each frame says how many original bytes it holds. */
+interface FrameOptions extends ZstdOptions {
+	pledgedSrcSize: number;
+}
+const compressFrame = promisify(compress) as (original: Buffer, options: FrameOptions) => Promise<Buffer>;
+
+/** Small enough to seek and to keep little in memory; larger frames compress no better (bench/filters.ts). */
+const DEFAULT_FRAME_SIZE = 1 << 20;
+/** Output buffer of node:zlib. Its default of 16 KiB costs a trip to the thread pool and back for every 16 KiB. */
+const OUTPUT_CHUNK = 256 * 1024;
+
+export interface CompressOptions {
+	/** 1 (fastest) to 22 (smallest). */
+	level?: number;
+	/** Original bytes per frame, at most 1 GiB. */
+	frameSize?: number;
+	/** Frames compressed at the same time. libuv's pool has four threads unless UV_THREADPOOL_SIZE says otherwise. */
+	concurrency?: number;
+}
+
+/**
+ * Compresses a stream. At most `concurrency` + 1 frames are in memory, besides what a slow reader has not yet taken of
+ * the last written chunk.
+ * @throws BackupError 'invalid-input'
+ */
+export function zstdCompress(options: CompressOptions = {}): Transform {
+	return new Compressor(
+		inRange('compression level', options.level ?? 3, 1, 22),
+		inRange('frame size', options.frameSize ?? DEFAULT_FRAME_SIZE, 1, MAX_FRAME_SIZE),
+		inRange('number of compression threads', options.concurrency ?? Math.min(4, availableParallelism()), 1, 64),
+	);
+}
+
+export interface DecompressOptions {
+	/**
+	 * For streams of {@link zstdCompress} only: demand its seek table. zstd cannot tell that a stream was cut exactly
+	 * between two frames; the seek table can (so can age, and the digest in the manifest).
+	 */
+	requireSeekTable?: boolean;
+}
+
+/**
+ * Decompresses any zstd stream, also of several frames, also of the `zstd` program. Ends only when the last frame is
+ * whole; otherwise errors with BackupError 'damaged'. Windows above 128 MiB (`zstd --long=28` and more) are 'unsupported'.
+ */
+export function zstdDecompress(options: DecompressOptions = {}): Transform {
+	return new Decompressor(options.requireSeekTable ?? false);
+}
+
+class Compressor extends Transform {
+	readonly #table = new SeekTableBuilder();
+	/** Frames being compressed, in the order of the stream. Each resolves when it was written. */
+	readonly #running: Array<Promise<void>> = [];
+	/** Blocks to use again: 1 MiB buffers are dear to allocate. */
+	readonly #free: Buffer[] = [];
+	#block: Buffer | null = null;
+	#filled = 0;
+
+	constructor(
+		private readonly level: number,
+		private readonly frameSize: number,
+		private readonly concurrency: number,
+	) {
+		super();
+	}
+
+	override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+		this.#take(chunk).then(() => done(), done);
+	}
+
+	override _flush(done: TransformCallback): void {
+		this.#finish().then(() => done(), done);
+	}
+
+	async #take(chunk: Buffer): Promise<void> {
+		for (let taken = 0; taken < chunk.length && !this.destroyed; ) {
+			this.#block ??= this.#free.pop() ?? Buffer.allocUnsafeSlow(this.frameSize);
+			const copied = chunk.copy(this.#block, this.#filled, taken);
+			taken += copied;
+			this.#filled += copied;
+			if (this.#filled === this.frameSize) await this.#endFrame();
+		}
+	}
+
+	async #finish(): Promise<void> {
+		// An empty stream is one empty frame: something that `zstd -t` and `file` recognise.
+		if (this.#filled > 0 || (this.#table.frames === 0 && this.#running.length === 0)) await this.#endFrame();
+		await Promise.all(this.#running);
+		if (!this.destroyed) for (const piece of this.#table.pieces()) this.push(piece);
+	}
+
+	/** Starts to compress the current block; waits first while as many as allowed are being compressed. */
+	async #endFrame(): Promise<void> {
+		const block = this.#block ?? Buffer.alloc(0);
+		const original = block.subarray(0, this.#filled);
+		this.#block = null;
+		this.#filled = 0;
+		while (this.#running.length >= this.concurrency) await this.#running.shift();
+		if (this.destroyed) return;
+		const previous = this.#running.at(-1);
+		this.#running.push(
+			this.#compress(original, previous).then(
+				() => void this.#free.push(block),
+				(error: Error) => void this.destroy(error),
+			),
+		);
+	}
+
+	async #compress(original: Buffer, previous: Promise<void> | undefined): Promise<void> {
+		const frame = await compressFrame(original, {
+			chunkSize: OUTPUT_CHUNK,
+			pledgedSrcSize: original.length,
+			params: { [constants.ZSTD_c_compressionLevel]: this.level, [constants.ZSTD_c_checksumFlag]: 1 },
+		});
+		await previous;
+		if (this.destroyed) return;
+		this.#table.add(frame.length, original.length, frame.readUInt32LE(frame.length - 4));
+		this.push(frame);
+	}
+}
+
+class Decompressor extends Transform {
+	readonly #frames: FrameSplitter;
+	readonly #zstd: ZstdDecompress = createZstdDecompress({ chunkSize: OUTPUT_CHUNK });
+
+	constructor(requireSeekTable: boolean) {
+		super();
+		this.#frames = new FrameSplitter({ requireSeekTable });
+		this.#zstd.on('data', (original: Buffer) => {
+			if (!this.push(original)) this.#zstd.pause();
+		});
+		this.#zstd.on('error', (error) => this.destroy(decompressError(error)));
+	}
+
+	override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+		this.#feed(chunk).then(() => done(), done);
+	}
+
+	override _flush(done: TransformCallback): void {
+		try {
+			this.#frames.end();
+		} catch (error) {
+			return done(error as Error);
+		}
+		this.#zstd.once('end', () => done());
+		this.#zstd.end();
+	}
+
+	/** The reader wants more. */
+	override _read(size: number): void {
+		this.#zstd.resume();
+		super._read(size);
+	}
+
+	override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+		this.#zstd.destroy();
+		done(error);
+	}
+
+	async #feed(chunk: Buffer): Promise<void> {
+		for (const piece of this.#frames.split(chunk)) {
+			if (this.destroyed) return;
+			// A failure arrives as the 'error' event.
+			await new Promise<void>((resolve) => this.#zstd.write(piece, () => resolve()));
+		}
+	}
+}
+
+function decompressError(error: Error & { code?: string }): BackupError {
+	return error.code === 'ZSTD_error_frameParameter_windowTooLarge'
+		? new BackupError('unsupported', 'the compressed stream needs more than 128 MiB of memory', {
+				hint: 'It was made with "zstd --long=28" or more: decompress it with the zstd program.',
+				cause: error,
+			})
+		: new BackupError('damaged', 'the compressed stream is damaged', { cause: error });
+}
+
+function inRange(name: string, value: number, min: number, max: number): number {
+	if (Number.isInteger(value) && value >= min && value <= max) return value;
+	throw new BackupError('invalid-input', `the ${name} must be a whole number from ${min} to ${max}, not ${value}`);
+}
