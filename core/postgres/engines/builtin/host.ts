@@ -1,0 +1,186 @@
+/** pg_dump in WebAssembly as an engine: this side owns the connection and the output, a worker thread runs the program. */
+import type { Duplex } from 'node:stream';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { BackupError, abortError } from '../../../errors';
+import { openSocket } from '../../connection';
+import { cleanText, dumpError, toBackupError } from '../../errors';
+import type { DatabaseTarget } from '../../target';
+import { dumpArguments } from '../args';
+import { DumpBody } from '../body';
+import type { DumpRequest, Engine, RunningDump } from '../engine';
+import { createGate, openGate } from './gate.ts';
+import type { WorkerInput, WorkerMessage } from './messages.ts';
+import { BUILTIN_VERSION, loadProgram } from './program';
+import { createRing, endRing, waitForSpace, writeRing } from './ring.ts';
+import { StartupWatch, stopRequest } from './startup';
+
+/** From the sources in tests, from the built files in use. */
+const WORKER_FILE = path.join(__dirname, `worker${path.extname(__filename)}`);
+/** The program lives in a memory of its own; JavaScript needs little. MB. */
+const WORKER_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
+/** How long the server may take to hear that its work is not wanted any more. */
+const FAREWELL_MS = 3_000;
+const STDERR_LIMIT = 64 * 1024;
+
+export function builtinEngine(): Engine {
+	return {
+		name: 'builtin',
+		version: async () => (await loadProgram(), BUILTIN_VERSION),
+		start: async (request, { signal }) => await start(request, signal),
+	};
+}
+
+async function start(request: DumpRequest, signal: AbortSignal): Promise<RunningDump> {
+	const { target, format } = request;
+	const program = await loadProgram();
+	const socket = await openSocket(target, { signal });
+	const ring = createRing();
+	const gate = createGate();
+	const input: WorkerInput = { program, ring, gate, args: dumpArguments(request), environment: environment(target) };
+	const worker = new Worker(WORKER_FILE, {
+		workerData: input,
+		resourceLimits: WORKER_LIMITS,
+		env: {},
+		// Not this process's options; and the sources, which have no package.json of their own, need no warning about it.
+		execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'],
+	});
+	const workerGone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+
+	const watch = new StartupWatch();
+	const warnings: string[] = [];
+	let stderr = '';
+	const decoder = new TextDecoder();
+	let lost: BackupError | undefined;
+	let exitCode: number | undefined;
+	/** Bytes that arrived while the consumer wanted none. */
+	let held = 0;
+
+	const body = new DumpBody({
+		format,
+		resume() {
+			if (held > 0) openGate(gate, held);
+			held = 0;
+		},
+		async stop() {
+			signal.removeEventListener('abort', onAbort);
+			const early = exitCode === undefined;
+			socket.destroy();
+			await worker.terminate();
+			await workerGone;
+			if (early && watch.backendKey) await stopServer(target, watch.backendKey);
+		},
+	});
+	const onAbort = () => body.destroy(abortError(signal));
+
+	// From the server to the program.
+	socket.on('data', (data: Buffer) => {
+		const bytes = watch.pass(data);
+		const written = writeRing(ring, bytes);
+		if (written === bytes.length) return;
+		socket.pause();
+		void writeRest(bytes.subarray(written));
+	});
+	async function writeRest(bytes: Buffer): Promise<void> {
+		while (bytes.length > 0 && !body.destroyed) {
+			await waitForSpace(ring);
+			bytes = bytes.subarray(writeRing(ring, bytes));
+		}
+		if (socketEnded) endRing(ring);
+		else socket.resume();
+	}
+	let socketEnded = false;
+	// A paused socket can close with a rest still on its way into the ring.
+	const onEnd = () => {
+		socketEnded = true;
+		if (!socket.isPaused()) endRing(ring);
+	};
+	socket.on('end', onEnd).on('close', onEnd);
+	socket.on('error', (error) => (lost = toBackupError(error, target)));
+
+	// From the program.
+	worker.on('message', (message: WorkerMessage) => {
+		switch (message.kind) {
+			case 'send':
+				if (socket.writable) socket.write(message.bytes);
+				break;
+			case 'output':
+				if (body.offer(Buffer.from(message.bytes.buffer as ArrayBuffer, 0, message.bytes.length))) {
+					openGate(gate, message.bytes.length);
+				} else held += message.bytes.length;
+				break;
+			case 'stderr':
+				stderr = (stderr + decoder.decode(message.bytes, { stream: true })).slice(-STDERR_LIMIT);
+				break;
+			case 'exit':
+				exitCode = message.code;
+				break;
+		}
+	});
+	worker.once('error', (error) =>
+		body.destroy(new BackupError('dump-failed', `the built-in pg_dump broke: ${error.message}`)),
+	);
+	worker.once('exit', () => {
+		const text = withRealHost(stderr, target);
+		if (exitCode !== 0) {
+			body.destroy(lost ?? dumpError(text, target, watch.refusal));
+			return;
+		}
+		warnings.push(...cleanText(text, target).split('\n').filter(Boolean));
+		// Its last message says goodbye to the server, which otherwise complains in its log.
+		socket.end(() => socket.destroy());
+		body.complete();
+	});
+
+	signal.addEventListener('abort', onAbort, { once: true });
+	if (signal.aborted) onAbort();
+	return { body, warnings };
+}
+
+/**
+ * The program's own. As variables, user and database are never read as a connection string. No host: with one, it would
+ * look for it; without, it believes in a local socket.
+ */
+function environment(target: DatabaseTarget): Record<string, string> {
+	return {
+		HOME: '/',
+		LANG: 'C',
+		PGUSER: target.user,
+		PGDATABASE: target.database,
+		...(target.password !== undefined && { PGPASSWORD: target.password }),
+	};
+}
+
+/** The program believes in a local socket and names it when it fails. */
+function withRealHost(text: string, target: DatabaseTarget): string {
+	return text.replaceAll(/on socket "[^"]*"/g, `at "${target.host}", port ${target.port}`);
+}
+
+/**
+ * Asks the server to stop what it was doing for us: it notices a closed connection only when it next writes to it,
+ * which can take long while it waits for a lock.
+ */
+async function stopServer(target: DatabaseTarget, backendKey: Buffer): Promise<void> {
+	const signal = AbortSignal.timeout(FAREWELL_MS);
+	let socket: Duplex;
+	try {
+		socket = await openSocket(target, { signal });
+	} catch (error) {
+		// Whoever cannot be reached cannot be told; the server will notice by itself.
+		if (error instanceof BackupError) return;
+		throw error;
+	}
+	await new Promise<void>((resolve) => {
+		// The server closes the connection when it has passed the wish on.
+		socket
+			.on('error', () => resolve())
+			.on('close', () => resolve())
+			.resume();
+		socket.write(stopRequest(backendKey));
+		void delay(FAREWELL_MS, undefined, { signal, ref: false })
+			.catch(() => undefined)
+			.then(() => resolve());
+	});
+	socket.destroy();
+}

@@ -1,0 +1,77 @@
+/** The thread in which pg_dump runs, blocking as C does: its connection is a shared ring, its output goes to the main thread. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { errno } from './errno.ts';
+import { passGate } from './gate.ts';
+import { runProgram } from './machine.ts';
+import type { WorkerInput, WorkerMessage } from './messages.ts';
+import { isEmpty, readRing, waitForBytes } from './ring.ts';
+
+/** Bytes of the dump that travel in one message. */
+const CHUNK_BYTES = 256 * 1024;
+/** Exit code for a program that broke instead of ending. */
+const BROKEN = 70;
+
+const { program, args, environment, ring, gate } = workerData as WorkerInput;
+
+function post(message: WorkerMessage, transfer: ArrayBuffer[] = []): void {
+	parentPort!.postMessage(message, transfer);
+}
+
+let chunk = new Uint8Array(CHUNK_BYTES);
+let filled = 0;
+
+function sendChunk(): void {
+	if (filled === 0) return;
+	const bytes = chunk.subarray(0, filled);
+	passGate(gate, filled);
+	post({ kind: 'output', bytes }, [chunk.buffer]);
+	chunk = new Uint8Array(CHUNK_BYTES);
+	filled = 0;
+}
+
+const sinks = {
+	output(bytes: Uint8Array) {
+		while (bytes.length > 0) {
+			const piece = bytes.subarray(0, CHUNK_BYTES - filled);
+			chunk.set(piece, filled);
+			filled += piece.length;
+			if (filled === CHUNK_BYTES) sendChunk();
+			bytes = bytes.subarray(piece.length);
+		}
+	},
+	// The main thread puts the pieces together.
+	stderr: (bytes: Uint8Array) => post({ kind: 'stderr', bytes: bytes.slice() }),
+};
+
+/**
+ * libpq expects a socket that does not block: after a large read it reads again, until it is told that nothing is left.
+ * Then it comes back to wait. So an empty ring is answered with "try again" once after data, and waited for the next time.
+ */
+let gaveBytes = false;
+
+const connection = {
+	receive(into: Uint8Array) {
+		if (isEmpty(ring)) {
+			if (gaveBytes) {
+				gaveBytes = false;
+				return -1;
+			}
+			if (!waitForBytes(ring)) return 0;
+		}
+		gaveBytes = true;
+		return readRing(ring, into);
+	},
+	send(bytes: Uint8Array) {
+		gaveBytes = false;
+		post({ kind: 'send', bytes: bytes.slice() });
+	},
+};
+
+let code = BROKEN;
+try {
+	code = runProgram(program, { args, environment, sinks, connection, tryAgain: errno.again });
+	sendChunk();
+} catch (error) {
+	post({ kind: 'stderr', bytes: new TextEncoder().encode(`pg_dump: error: ${String(error)}\n`) });
+}
+post({ kind: 'exit', code });
