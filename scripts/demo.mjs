@@ -4,9 +4,11 @@
  *
  *   npm run demo              leaves n8n running, to look around in the browser
  *   npm run demo -- --once    ends after the backup; exit code 0 means that it was made
+ *   … --folder DIR            keeps everything there instead of in .demo
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { parseArgs } from 'node:util';
 import { newDemoFolder } from './demo/folder.mjs';
 import { startDatabases } from './demo/database.mjs';
 import { printGuide } from './demo/guide.mjs';
@@ -23,7 +25,7 @@ import { isFree } from './lib/port.mjs';
 
 /** n8n's own, so that a bookmark works; another one when it is taken. */
 const USUAL_PORT = 5678;
-const once = process.argv.includes('--once');
+const { values: options } = parseArgs({ options: { once: { type: 'boolean' }, folder: { type: 'string' } } });
 
 cleanUpOnSignals();
 try {
@@ -35,7 +37,7 @@ await cleanUp();
 
 async function demo() {
 	await underNode24();
-	const folder = newDemoFolder();
+	const folder = newDemoFolder(options.folder);
 	await installProject();
 	await installN8n();
 	const nodes = await installedPackage();
@@ -57,7 +59,7 @@ async function demo() {
 	await step('run the workflow "database-backup"', () => backUp(client, workflow));
 
 	printGuide({ n8n, login, workflow, storage, key, shop, folder });
-	if (once) return;
+	if (options.once) return;
 	say('n8n is running. Press Ctrl-C to stop it and PostgreSQL.');
 	await n8n.ended;
 	throw new Error(`n8n has ended by itself:\n${n8n.log().slice(-2000)}`);

@@ -11,6 +11,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { cleanUpOnSignals, report } from './lib/cleanup.mjs';
 import { installPrograms, missingPackages } from './lib/debian.mjs';
+import { installedPackage } from './lib/n8n-package.mjs';
 import { installN8n } from './lib/n8n-tree.mjs';
 import { underNode24 } from './lib/node24.mjs';
 import { ROOT } from './lib/paths.mjs';
@@ -36,6 +37,7 @@ async function test() {
 		await installN8n();
 		await step('check style and types', () => run('npm', ['run', '--silent', 'lint'], { cwd: ROOT }));
 		await step('build', () => run('npm', ['run', '--silent', 'build'], { cwd: ROOT, quiet: true }));
+		await installedPackage({ built: true });
 	} else {
 		const missing = missingPackages();
 		if (missing.length > 0) say(`some tests may fail, these Debian packages are missing: ${missing.join(' ')}`);

@@ -9,7 +9,7 @@ import { run } from './run.mjs';
 
 /** What the packed package is made of. */
 const SOURCES = [
-	...['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'gulpfile.js'],
+	...['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'gulpfile.js', 'gulp'],
 	...['README.md', 'CHANGELOG.md', 'LICENSE', 'core', 'nodes', 'credentials', 'bin', 'workflows', 'docs'],
 ];
 const CACHE = path.join(ROOT, 'node_modules', '.cache', 'n8n-nodes-backup');
@@ -19,23 +19,29 @@ const OLD_MS = 24 * 3600_000;
 const N8N_NPM_OPTIONS = ['--audit=false', '--fund=false', '--bin-links=false', '--install-strategy=shallow', '--ignore-scripts=true', '--package-lock=false'];
 
 /**
- * Builds, packs and installs the package, once for each state of the sources.
+ * @param {{ built?: boolean }} [options]
  * @returns {Promise<string>} a folder to be copied to `$N8N_USER_FOLDER/.n8n/nodes`
  */
-export async function installedPackage() {
+export async function installedPackage({ built = false } = {}) {
 	const folder = path.join(CACHE, fingerprint());
 	if (!fs.existsSync(folder)) {
 		removeOld();
-		await step('build and pack the package, and install it as n8n does', () => madeOnce(folder, install));
+		const title = built
+			? 'pack the package and install it as n8n does'
+			: 'build the package and install it as n8n does';
+		await step(title, () => madeOnce(folder, (half) => install(half, built)));
 	}
 	return path.join(folder, 'nodes');
 }
 
-/** @param {string} folder */
-async function install(folder) {
-	const listing = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: ROOT, quiet: true });
-	// The build, which `npm pack` runs first, writes to stdout as well.
-	const [{ filename }] = JSON.parse(listing.slice(listing.search(/^\[$/m)));
+/**
+ * @param {string} folder
+ * @param {boolean} built
+ */
+async function install(folder, built) {
+	if (!built) await run('npm', ['run', 'build'], { cwd: ROOT, quiet: true });
+	const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
+	const [{ filename }] = JSON.parse(await run('npm', args, { cwd: ROOT, quiet: true }));
 	const { name, version } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
 	const nodes = path.join(folder, 'nodes');
 	const target = path.join(nodes, 'node_modules', name);
