@@ -1,0 +1,110 @@
+/** A proxy before a real S3 server that lets requests pass, or does to them what networks and servers do on bad days. */
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface SeenRequest {
+	method: string;
+	url: string;
+	headers: IncomingMessage['headers'];
+	/** From 1, over all requests. */
+	number: number;
+}
+
+export type Fate =
+	| 'pass'
+	/** Close the connection before the request gets anywhere. */
+	| 'cut'
+	/** Take nothing, say nothing. */
+	| 'hang'
+	/** The server does it, but its answer never arrives. */
+	| 'lose-answer'
+	/** Give so many bytes of the answer's body, then close the connection, or say nothing more. */
+	| { cutAfter: number }
+	| { hangAfter: number }
+	/** Answer instead of the server. */
+	| { status: number; code?: string; headers?: Record<string, string>; body?: string };
+
+export class S3Proxy {
+	readonly seen: SeenRequest[] = [];
+	#fate: (request: SeenRequest) => Fate = () => 'pass';
+	readonly #server: http.Server;
+
+	private constructor(private readonly target: URL) {
+		this.#server = http.createServer((request, response) => this.#handle(request, response));
+	}
+
+	static async start(endpoint: string): Promise<S3Proxy> {
+		const proxy = new S3Proxy(new URL(endpoint));
+		await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+		return proxy;
+	}
+
+	get endpoint(): string {
+		return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+	}
+
+	/** What happens to the requests that come from now on. */
+	let(fate: (request: SeenRequest) => Fate): void {
+		this.#fate = fate;
+	}
+
+	/** Connections that are open now. */
+	async connections(): Promise<number> {
+		return await new Promise((resolve, reject) =>
+			this.#server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+		);
+	}
+
+	async stop(): Promise<void> {
+		const closed = new Promise((resolve) => this.#server.close(resolve));
+		this.#server.closeAllConnections();
+		await closed;
+	}
+
+	#handle(request: IncomingMessage, response: ServerResponse): void {
+		const { method = '', url = '', headers } = request;
+		const seen = { method, url, headers, number: this.seen.length + 1 };
+		this.seen.push(seen);
+		const fate = this.#fate(seen);
+		if (fate === 'hang') return;
+		if (fate === 'cut') return void request.socket.destroy();
+		if (typeof fate === 'object' && 'status' in fate) return answer(request, response, fate);
+		this.#forward(request, response, fate);
+	}
+
+	#forward(request: IncomingMessage, response: ServerResponse, fate: Exclude<Fate, { status: number }>): void {
+		const { method, url: path, headers } = request;
+		// The Host header stays, because it is signed.
+		const upstream = http.request(
+			{ host: this.target.hostname, port: this.target.port, method, path, headers },
+			(reply) => {
+				if (fate === 'lose-answer') {
+					reply.resume().once('end', () => request.socket.destroy());
+					return;
+				}
+				response.writeHead(reply.statusCode ?? 500, reply.headers);
+				response.flushHeaders();
+				if (typeof fate !== 'object') return void reply.pipe(response);
+				let left = 'cutAfter' in fate ? fate.cutAfter : 'hangAfter' in fate ? fate.hangAfter : 0;
+				reply.on('data', (chunk: Buffer) => {
+					if (left <= 0) return;
+					response.write(chunk.subarray(0, left), () => {
+						if (left <= 0 && 'cutAfter' in fate) request.socket.destroy();
+					});
+					left -= chunk.length;
+				});
+			},
+		);
+		upstream.on('error', () => request.socket.destroy());
+		request.on('error', () => upstream.destroy());
+		response.on('close', () => upstream.destroy());
+		request.pipe(upstream);
+	}
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, fate: Extract<Fate, { status: number }>): void {
+	request.resume().once('end', () => {
+		response.writeHead(fate.status, { 'content-type': 'application/xml', ...fate.headers });
+		response.end(fate.body ?? (fate.code ? `<?xml version="1.0"?><Error><Code>${fate.code}</Code></Error>` : ''));
+	});
+}
