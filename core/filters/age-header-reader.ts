@@ -2,10 +2,10 @@
 import { BackupError } from '../errors';
 
 /**
- * The format has no limit, so there must be one here: room for 150 post-quantum recipients or 2,000 classic ones, and
- * little enough to be tried quickly.
+ * The format has no limit, so there must be one here: room for 40 post-quantum recipients or 600 classic ones, and little
+ * enough to be tried without blocking the event loop for long.
  */
-const MAX_HEADER_BYTES = 256 * 1024;
+export const MAX_HEADER_BYTES = 64 * 1024;
 const INTRO = 'age-encryption.org/';
 /** The MAC's line is the only one that starts with three dashes. */
 const MAC_MARK = '\n---';
@@ -41,7 +41,7 @@ export class HeaderReader {
 				return bytes.subarray(end + 1 - before);
 			}
 		}
-		if (this.#length === MAX_HEADER_BYTES) throw this.#noHeader('is longer than 256 KiB');
+		if (this.#length === MAX_HEADER_BYTES) throw this.#noHeader('is longer than 64 KiB');
 		return null;
 	}
 

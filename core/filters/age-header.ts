@@ -5,6 +5,7 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import { Decrypter, Encrypter, type Recipient, type Stanza } from 'age-encryption';
 import { BackupError, isBackupError } from '../errors';
+import { MAX_HEADER_BYTES } from './age-header-reader';
 import { assertIdentity, assertPassphrase, assertRecipient, isPostQuantum } from './age-key-text';
 import { passphraseIdentity, passphraseRecipient } from './age-scrypt';
 
@@ -50,6 +51,15 @@ export async function createHeader(encryption: Encryption): Promise<NewHeader> {
 		throw new BackupError('unsupported', 'the installed age-encryption library makes headers that cannot be verified', {
 			hint: 'Install this package together with the versions of its dependencies that it asks for.',
 		});
+	}
+	if (header.length > MAX_HEADER_BYTES) {
+		throw new BackupError(
+			'invalid-input',
+			`${header.length} bytes of keys for all the recipients are more than can be read back`,
+			{
+				hint: 'Use at most 40 post-quantum or 600 classic recipients.',
+			},
+		);
 	}
 	return { header, fileKey };
 }

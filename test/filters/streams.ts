@@ -1,19 +1,19 @@
 /** Small means of the filter tests: feeding streams, collecting them, running programs. */
 import { spawn } from 'node:child_process';
-import { type Duplex, Readable } from 'node:stream';
+import { type Duplex, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 /** Everything that comes out of `filters` when `chunks` are fed in. */
 export async function through(chunks: Iterable<Buffer>, ...filters: Duplex[]): Promise<Buffer> {
 	const out: Buffer[] = [];
-	await pipeline([Readable.from(chunks, { objectMode: false }), ...filters, collect(out)]);
+	const sink = new Writable({
+		write(chunk: Buffer, _encoding, done) {
+			out.push(chunk);
+			done();
+		},
+	});
+	await pipeline([Readable.from(chunks, { objectMode: false }), ...filters, sink]);
 	return Buffer.concat(out);
-}
-
-function collect(into: Buffer[]) {
-	return async (source: AsyncIterable<Buffer>) => {
-		for await (const chunk of source) into.push(chunk);
-	};
 }
 
 /** Cuts a buffer at the given sizes, in turn. */
