@@ -4,8 +4,8 @@ import path from 'node:path';
 import { say, step } from './progress.mjs';
 import { exitCode, run } from './run.mjs';
 
-/** Which package brings a program. */
-const PACKAGE_OF = {
+/** Which package brings a program that the tests use. */
+export const PROGRAMS = {
 	age: 'age',
 	zstd: 'zstd',
 	psql: 'postgresql-client',
@@ -16,6 +16,8 @@ const PACKAGE_OF = {
 	'ceph-osd': 'ceph-osd',
 	curl: 'curl',
 	openssl: 'openssl',
+	sshd: 'openssh-server',
+	'ssh-keygen': 'openssh-client',
 };
 
 /** Debian starts the services it installs. Tests start their own, so a policy forbids it meanwhile. */
@@ -33,33 +35,37 @@ apt-get update
 apt-get install -y --no-install-recommends "$@"
 `;
 
-/** @returns {string[]} the packages of the programs that are not there */
-export function missingPackages() {
+/**
+ * @param {Record<string, string>} [packageOf] by program
+ * @returns {string[]} the packages of the programs that are not there
+ */
+export function missingPackages(packageOf = PROGRAMS) {
 	const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/sbin'];
 	const isThere = (/** @type {string} */ program) =>
 		folders.some((folder) => fs.existsSync(path.join(folder, program)));
-	const missing = Object.entries(PACKAGE_OF).filter(([program]) => !isThere(program));
+	const missing = Object.entries(packageOf).filter(([program]) => !isThere(program));
 	return [...new Set(missing.map(([, name]) => name))];
 }
 
 /**
  * Installs what is missing, where we may; else says how to.
+ * @param {Record<string, string>} [packageOf] by program
  * @throws Error with the command to run
  */
-export async function installPrograms() {
-	const packages = missingPackages();
+export async function installPrograms(packageOf = PROGRAMS) {
+	const packages = missingPackages(packageOf);
 	if (packages.length === 0) return;
 	const command = `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`;
 	const become = await rootCommand();
 	if (!become)
 		throw new Error(
-			`the tests need programs that are not installed. Run this as root, then start again:\n  ${command}`,
+			`programs are needed that are not installed. Run this as root, then start again:\n  ${command}`,
 		);
-	say(`programs that the tests use are missing: ${packages.join(' ')}`);
+	say(`programs are missing: ${packages.join(' ')}`);
 	await step(`install ${packages.length} Debian packages`, () =>
 		run(become[0], [...become.slice(1), '-c', INSTALL, 'install', ...packages], { quiet: true }),
 	);
-	const still = missingPackages();
+	const still = missingPackages(packageOf);
 	if (still.length > 0) throw new Error(`still missing after ${command}: ${still.join(' ')}`);
 }
 

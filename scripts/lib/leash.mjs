@@ -3,6 +3,8 @@
  * SIGKILL, which no exit handler survives). The leash is the pipe on our stdin, which the system closes for the owner.
  *
  *   node leash.mjs <program> <arguments…>
+ *
+ * SIGTERM asks the server to end, SIGUSR2 kills it.
  */
 import { spawn } from 'node:child_process';
 
@@ -27,6 +29,7 @@ child.once('exit', (code) => {
 process.stdin.resume();
 process.stdin.once('close', end);
 process.once('SIGTERM', end);
+process.on('SIGUSR2', () => signalGroup('SIGKILL'));
 process.on('SIGINT', () => undefined);
 process.on('SIGHUP', () => undefined);
 

@@ -26,6 +26,8 @@ export interface RunningN8n {
 	command(...args: string[]): Promise<string>;
 	/** With everything it started; does nothing when it has ended already. */
 	stop(): Promise<void>;
+	/** SIGKILL to all its processes. */
+	kill(): Promise<void>;
 }
 
 /**

@@ -42,6 +42,11 @@ export async function startN8n(options) {
 		child.stdin?.end();
 		await ended;
 	};
+	const kill = async () => {
+		forget();
+		child.kill('SIGUSR2');
+		await ended;
+	};
 	const forget = onCleanup(stop);
 	const log = () => fs.readFileSync(logFile, 'utf8');
 	const url = `http://${HOST}:${port}`;
@@ -55,7 +60,7 @@ export async function startN8n(options) {
 		const own = { ...env, N8N_RUNNERS_BROKER_PORT: String(await freePort()) };
 		return await run(process.execPath, [program, ...args], { cwd: options.folder, env: own, quiet: true });
 	};
-	return { url, pid: /** @type {number} */ (child.pid), log, ended, command, stop };
+	return { url, pid: /** @type {number} */ (child.pid), log, ended, command, stop, kill };
 }
 
 /**

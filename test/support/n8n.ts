@@ -5,6 +5,7 @@ import path from 'node:path';
 import { N8nClient, type Execution, type Item } from '../../scripts/lib/n8n-client.mjs';
 import { installedPackage } from '../../scripts/lib/n8n-package.mjs';
 import { startN8n, type RunningN8n } from '../../scripts/lib/n8n.mjs';
+import { freePort } from '../../scripts/lib/postgres.mjs';
 import { sharedPostgres } from './postgres';
 
 export type {
@@ -20,11 +21,14 @@ export type {
 export const N8N_START_MS = 300_000;
 
 export interface TestN8n {
-	readonly server: RunningN8n;
 	/** Logged in as the owner. */
 	readonly client: N8nClient;
 	/** An empty folder that nodes may read and write. */
 	readonly files: string;
+	/** The running server; another one after `restart`. */
+	server: RunningN8n;
+	/** Starts it again, with all it knows, after `server.kill()` or `server.stop()`. */
+	restart(): Promise<void>;
 	/** Ends n8n and removes what it kept. */
 	stop(): Promise<void>;
 }
@@ -33,25 +37,30 @@ export interface TestN8n {
 export async function startTestN8n(options: { env?: Record<string, string> } = {}): Promise<TestN8n> {
 	const nodes = await installedPackage();
 	const database = await (await sharedPostgres(18)).createDatabase();
+	const port = await freePort();
 	const home = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), 'n8n-'));
 	const files = path.join(home, 'files');
 	fs.mkdirSync(files);
 	const remove = () => fs.rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+	const start = () =>
+		startN8n({ folder: path.join(home, 'n8n'), database, nodes, port, files: [files], env: options.env });
 	try {
-		const server = await startN8n({
-			folder: path.join(home, 'n8n'),
-			database,
-			nodes,
-			files: [files],
-			env: options.env,
-		});
+		const server = await start();
 		const client = new N8nClient(server.url);
 		await client.setUpOwner();
-		const stop = async () => {
-			await server.stop();
-			remove();
+		const n8n: TestN8n = {
+			client,
+			files,
+			server,
+			async restart() {
+				n8n.server = await start();
+			},
+			async stop() {
+				await n8n.server.stop();
+				remove();
+			},
 		};
-		return { server, client, files, stop };
+		return n8n;
 	} catch (error) {
 		remove();
 		throw error;
