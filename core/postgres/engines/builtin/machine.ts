@@ -42,7 +42,7 @@ export function runProgram(module: WebAssembly.Module, options: MachineOptions):
 	const table = new WebAssembly.Table({ initial: TABLE_BASE + TABLE_ENTRIES, element: 'anyfunc' });
 	const imports: WebAssembly.Imports = {
 		env: {
-			...(createSystemImports(heap, table, () => program)),
+			...createSystemImports(heap, table, () => program),
 			memory: heap.memory,
 			__indirect_function_table: table,
 			__memory_base: constant(DATA_BASE),

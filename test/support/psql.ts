@@ -1,0 +1,77 @@
+/** PostgreSQL's own client programs as judges: what they make of a dump is what a user gets. Needs `postgresql-client`. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { MAJORS, sql } from './postgres';
+import type { DatabaseTarget } from '../../core/postgres/target';
+
+const run = promisify(execFile);
+
+function environment(target: DatabaseTarget): NodeJS.ProcessEnv {
+	return {
+		PATH: process.env.PATH,
+		LC_ALL: 'C.UTF-8',
+		PGHOST: target.host,
+		PGPORT: String(target.port),
+		PGUSER: target.user,
+		PGPASSWORD: target.password,
+		PGDATABASE: target.database,
+	};
+}
+
+async function client(
+	program: string,
+	args: string[],
+	target: DatabaseTarget,
+	input?: string | Buffer,
+): Promise<string> {
+	const running = run(program, args, { env: environment(target), maxBuffer: 1024 ** 3, encoding: 'utf8' });
+	running.child.stdin!.end(input);
+	return (await running).stdout;
+}
+
+/** Replays a plain dump, as far as psql is concerned without any error. @throws at the first error */
+export async function restore(target: DatabaseTarget, dump: string | Buffer): Promise<void> {
+	await client('psql', ['--no-psqlrc', '--quiet', '--set=ON_ERROR_STOP=1', '--output=/dev/null'], target, dump);
+}
+
+/** Servers older than 17 do not know a setting that pg_dump 17 and later begin with. */
+export function forServer(major: (typeof MAJORS)[number], dump: string): string {
+	return major >= 17 ? dump : dump.replace(/^SET transaction_timeout = 0;\n/m, '');
+}
+
+/** The schema as Debian's own pg_dump sees it; it can read servers up to its own version. */
+export async function nativeSchema(target: DatabaseTarget): Promise<string> {
+	return comparable(await client('pg_dump', ['--schema-only'], target));
+}
+
+/** A dump's text without what differs from run to run: the key of \restrict. */
+export function comparable(dump: string): string {
+	return dump.replaceAll(/^\\(un)?restrict .*\n/gm, '');
+}
+
+/** One digest per table, sequence and large object: of all rows, whatever their order. */
+export async function contentDigests(target: DatabaseTarget): Promise<Record<string, string>> {
+	const relations = await sql<{ name: string; columns: string }>(
+		target,
+		// What is cached of a sequence is not part of its state.
+		`SELECT format('%I.%I', n.nspname, c.relname) AS name, CASE c.relkind WHEN 'S' THEN 'last_value, is_called' ELSE '*' END AS columns
+		 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		 WHERE c.relkind IN ('r', 'm', 'S') AND n.nspname !~ '^(pg_|information_schema)' AND (c.relkind <> 'm' OR c.relispopulated)`,
+	);
+	const digests: Record<string, string> = {};
+	for (const { name, columns } of relations) {
+		const [row] = await sql<{ digest: string }>(
+			target,
+			// In the order of bytes, for a collation may differ between servers.
+			`SELECT count(*) || ' ' || coalesce(md5(string_agg(t::text, E'\\n' ORDER BY t::text COLLATE "C")), '-') AS digest
+			 FROM (SELECT ${columns} FROM ${name}) t`,
+		);
+		digests[name] = row!.digest;
+	}
+	const objects = await sql<{ oid: number; digest: string }>(
+		target,
+		'SELECT oid, md5(lo_get(oid)) AS digest FROM pg_largeobject_metadata',
+	);
+	for (const { oid, digest } of objects) digests[`large object ${oid}`] = digest;
+	return digests;
+}
