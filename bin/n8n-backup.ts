@@ -63,7 +63,9 @@ if (require.main === module) {
 			process.exitCode = code;
 		},
 		(error: unknown) => {
-			process.stderr.write(`n8n-backup: a defect of this program: ${error instanceof Error ? error.stack : String(error)}\n`);
+			process.stderr.write(
+				`n8n-backup: a defect of this program: ${error instanceof Error ? error.stack : String(error)}\n`,
+			);
 			process.exitCode = EXIT.failed;
 		},
 	);

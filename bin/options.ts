@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import pgPass from 'pgpass';
 import { BackupError } from '../core/errors';
 import type { DecryptionKeys, Encryption } from '../core/filters/age';
-import { assertPassphrase, parseIdentities, parseRecipients } from '../core/keys';
+import { assertPassphrase, parseIdentities, parseRecipients } from '../core/filters/age-keys';
 import type { DatabaseTarget, TlsMode } from '../core/postgres/target';
 
 /** Wraps a command: prints its error, keeps its exit code. */
@@ -43,9 +43,11 @@ export async function parseDatabaseUrl(text: string, env: NodeJS.ProcessEnv): Pr
 		throw bad('cannot be read', form);
 	}
 	if (!['postgres:', 'postgresql:'].includes(url.protocol)) throw bad('does not start with postgres://', form);
-	if (url.password) throw bad('holds a password, which others can see in the process list', 'Put it into PGPASSWORD or a PGPASSFILE.');
+	if (url.password)
+		throw bad('holds a password, which others can see in the process list', 'Put it into PGPASSWORD or a PGPASSFILE.');
 	const mode = url.searchParams.get('sslmode') ?? 'prefer';
-	if (!Object.hasOwn(TLS_MODES, mode)) throw bad(`has the unknown sslmode ${mode}`, `Use one of ${Object.keys(TLS_MODES).join(', ')}.`);
+	if (!Object.hasOwn(TLS_MODES, mode))
+		throw bad(`has the unknown sslmode ${mode}`, `Use one of ${Object.keys(TLS_MODES).join(', ')}.`);
 	const unknown = [...url.searchParams.keys()].find((key) => !['sslmode', 'sslrootcert'].includes(key));
 	if (unknown) throw bad(`has the unknown parameter ${unknown}`, 'Only sslmode and sslrootcert are known.');
 	const rootCertificate = url.searchParams.get('sslrootcert');
@@ -87,9 +89,13 @@ export async function readEncryption(
 	const passphrase = env.N8N_BACKUP_PASSPHRASE;
 	const chosen = [recipients.length > 0, Boolean(passphrase), options.encryption === false].filter(Boolean).length;
 	if (chosen !== 1) {
-		throw new BackupError('invalid-input', chosen === 0 ? 'nobody is named who may open the backup' : 'encryption is given in two ways', {
-			hint: 'Give either --recipient age1…, or N8N_BACKUP_PASSPHRASE, or --no-encryption.',
-		});
+		throw new BackupError(
+			'invalid-input',
+			chosen === 0 ? 'nobody is named who may open the backup' : 'encryption is given in two ways',
+			{
+				hint: 'Give either --recipient age1…, or N8N_BACKUP_PASSPHRASE, or --no-encryption.',
+			},
+		);
 	}
 	if (recipients.length > 0) return { encryption: { recipients }, keys };
 	if (!passphrase) return { encryption: null };
@@ -98,7 +104,10 @@ export async function readEncryption(
 }
 
 /** The identity file and the passphrase, as far as given. */
-export async function readKeys(identityFile: string | undefined, env: NodeJS.ProcessEnv): Promise<DecryptionKeys | undefined> {
+export async function readKeys(
+	identityFile: string | undefined,
+	env: NodeJS.ProcessEnv,
+): Promise<DecryptionKeys | undefined> {
 	if (identityFile) return { identities: parseIdentities(await readTextFile(identityFile, 'identity file')) };
 	return env.N8N_BACKUP_PASSPHRASE ? { passphrase: env.N8N_BACKUP_PASSPHRASE } : undefined;
 }

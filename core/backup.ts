@@ -108,7 +108,9 @@ async function writeBackup(
 		contents,
 		warnings: [
 			...lock.warnings,
-			...(orphans > 0 ? [`removed ${orphans} leftover${orphans === 1 ? '' : 's'} of earlier runs that did not finish`] : []),
+			...(orphans > 0
+				? [`removed ${orphans} leftover${orphans === 1 ? '' : 's'} of earlier runs that did not finish`]
+				: []),
 			...facts.warnings,
 		],
 	};

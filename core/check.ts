@@ -1,7 +1,7 @@
 /** The pre-flight: would a backup succeed? Every question is asked, so that one run shows everything there is to mend. */
 import { randomUUID } from 'node:crypto';
 import { BackupError, isBackupError } from './errors';
-import type { DecryptionKeys, Encryption } from './filters/age';
+import { ageEncrypt, type DecryptionKeys, type Encryption } from './filters/age';
 import { provesIdentity } from './filters/age-keys';
 import { connect, disconnect } from './postgres/connection';
 import { chooseEngine } from './postgres/engines/choose';
@@ -78,7 +78,7 @@ export async function checkEncryption(encryption: Encryption | null, keys?: Decr
 	return await ask('encryption', async () => {
 		if (!encryption) return 'backups are NOT encrypted: everyone who can read the storage can read them';
 		if (!keys) {
-			await provesIdentity(encryption, {});
+			(await ageEncrypt(encryption)).destroy();
 			return 'the recipients are valid; no identity is known here, so it is not proved that somebody can open the backups';
 		}
 		if (!(await provesIdentity(encryption, keys))) {
@@ -86,7 +86,9 @@ export async function checkEncryption(encryption: Encryption | null, keys?: Decr
 				hint: 'Add the recipient that belongs to the identity, or remove the identity.',
 			});
 		}
-		return 'passphrase' in encryption ? 'the passphrase is usable' : 'the identity opens what is encrypted to the recipients';
+		return 'passphrase' in encryption
+			? 'the passphrase is usable'
+			: 'the identity opens what is encrypted to the recipients';
 	});
 }
 
@@ -115,7 +117,9 @@ export async function checkDatabase(
 	try {
 		findings.push(
 			await ask('engine', async () => {
-				const { rows } = await open.query<{ n: string }>("SELECT pg_catalog.current_setting('server_version_num') AS n");
+				const { rows } = await open.query<{ n: string }>(
+					"SELECT pg_catalog.current_setting('server_version_num') AS n",
+				);
 				const engine = await chooseEngine(options.engine, Number(rows[0]!.n), { nativePath: options.nativePath });
 				return `${engine.name} pg_dump ${(await engine.version()).text}`;
 			}),
@@ -129,7 +133,10 @@ export async function checkDatabase(
 	return { database: target.database, databaseBytes, findings };
 }
 
-async function readableTables(client: Awaited<ReturnType<typeof connect>>, options: PostgresDumpOptions): Promise<string> {
+async function readableTables(
+	client: Awaited<ReturnType<typeof connect>>,
+	options: PostgresDumpOptions,
+): Promise<string> {
 	const tables = (await listTables(client, options.filter)).filter((table) => table.withRows);
 	const { rows } = await client.query<{ oid: string; reason: string }>(
 		`SELECT c.oid::int8 AS oid, CASE
@@ -183,5 +190,8 @@ export function summarise(findings: Finding[]): { ok: boolean; message: string }
 	const failed = findings.filter((finding) => !finding.ok);
 	return failed.length === 0
 		? { ok: true, message: `all ${findings.length} checks passed` }
-		: { ok: false, message: `${failed.length} of ${findings.length} checks failed: ${failed.map((f) => f.message).join('; ')}` };
+		: {
+				ok: false,
+				message: `${failed.length} of ${findings.length} checks failed: ${failed.map((f) => f.message).join('; ')}`,
+			};
 }

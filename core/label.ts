@@ -47,6 +47,7 @@ export function assertGroup(group: string): void {
  * `=XX` per UTF-8 byte, so that different names stay different.
  */
 export function toSegment(name: string): string {
-	const escape = (text: string) => [...Buffer.from(text)].map((byte) => `=${byte.toString(16).padStart(2, '0')}`).join('');
+	const escape = (text: string) =>
+		[...Buffer.from(text)].map((byte) => `=${byte.toString(16).padStart(2, '0')}`).join('');
 	return name.replace(/[^\p{L}\p{N}_.-]/gu, escape).replace(/^\./, escape);
 }

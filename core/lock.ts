@@ -100,7 +100,9 @@ function hold(storage: Storage, group: string, me: Holder, warnings: string[], b
 			if (!isBackupError(error)) throw error;
 		}
 	};
-	const timer = setInterval(() => (running = running.then(signOfLife)), beatMs);
+	const timer = setInterval(() => {
+		running = running.then(signOfLife);
+	}, beatMs);
 	timer.unref();
 	return {
 		warnings,

@@ -59,9 +59,10 @@ export function codecExtension(encrypted: boolean): string {
 export async function storeStream(request: StoreRequest): Promise<StoredStream> {
 	const { storage, body, limits, encryption } = request;
 	const abort = new AbortController();
-	let failure: unknown;
+	const aborted = new Promise<void>((resolve) => abort.signal.addEventListener('abort', () => resolve()));
+	let failure: Error | undefined;
 	const fail = (error: unknown) => {
-		failure ??= error;
+		failure ??= error instanceof Error ? error : new Error(String(error));
 		abort.abort(failure);
 	};
 	const onCancel = () => fail(abortError(request.signal));
@@ -97,7 +98,9 @@ export async function storeStream(request: StoreRequest): Promise<StoredStream> 
 				},
 			})
 			.catch(fail);
-		const [, object] = await Promise.all([flow, written]);
+		// A source that does not let go must not hold up the failure; whoever opened it closes it.
+		await Promise.race([flow, aborted]);
+		const object = await written;
 		if (failure !== undefined) throw failure;
 		const result = {
 			name,
@@ -127,17 +130,24 @@ function watchProgress(
 	look: () => { moved: number; waitingFor: string },
 ): { stop(): void } {
 	let last = { moved: 0, at: performance.now() };
-	const stall = setInterval(() => {
-		const { moved, waitingFor } = look();
-		if (moved !== last.moved) last = { moved, at: performance.now() };
-		else if (performance.now() - last.at >= limits.stallTimeoutMs) {
-			fail(
-				new BackupError('stalled', `nothing moved for ${seconds(limits.stallTimeoutMs)}; waiting for the ${waitingFor}`, {
-					hint: 'Check the network and the load of both sides. If such pauses are normal here, raise the stall timeout.',
-				}),
-			);
-		}
-	}, Math.min(1000, limits.stallTimeoutMs / 4));
+	const stall = setInterval(
+		() => {
+			const { moved, waitingFor } = look();
+			if (moved !== last.moved) last = { moved, at: performance.now() };
+			else if (performance.now() - last.at >= limits.stallTimeoutMs) {
+				fail(
+					new BackupError(
+						'stalled',
+						`nothing moved for ${seconds(limits.stallTimeoutMs)}; waiting for the ${waitingFor}`,
+						{
+							hint: 'Check the network and the load of both sides. If such pauses are normal here, raise the stall timeout.',
+						},
+					),
+				);
+			}
+		},
+		Math.min(1000, limits.stallTimeoutMs / 4),
+	);
 	const hard = sleepUntil(limits.hardTimeoutMs, () =>
 		fail(
 			new BackupError('timed-out', `not done within ${seconds(limits.hardTimeoutMs)}`, {
@@ -212,7 +222,8 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 	const compare = new Transform({
 		transform: (chunk, _encoding, done) => done(null, chunk),
 		flush(done) {
-			const different = stored.result().hex !== stream.stored.sha256 || original.result().hex !== stream.original.blake2b512;
+			const different =
+				stored.result().hex !== stream.stored.sha256 || original.result().hex !== stream.original.blake2b512;
 			done(
 				different
 					? new BackupError('damaged', `${where} is not what was stored`, {

@@ -97,9 +97,13 @@ export class Repository {
 		const location = `${this.storage.location}/${key}`;
 		const manifest = parseManifest(await readText(this.storage, key, signal), location);
 		if (manifest.group !== group || manifest.label !== label) {
-			throw new BackupError('invalid-manifest', `${location} belongs to the backup ${manifest.group}/${manifest.label}`, {
-				hint: 'The file was moved or copied by hand. Put it back to where it belongs.',
-			});
+			throw new BackupError(
+				'invalid-manifest',
+				`${location} belongs to the backup ${manifest.group}/${manifest.label}`,
+				{
+					hint: 'The file was moved or copied by hand. Put it back to where it belongs.',
+				},
+			);
 		}
 		return manifest;
 	}

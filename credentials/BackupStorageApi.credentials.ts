@@ -121,7 +121,8 @@ export class BackupStorageApi implements ICredentialType {
 				{ name: 'SSE-S3 (AES256)', value: 'AES256' },
 			],
 			default: '',
-			description: 'Asks the server to encrypt objects once more with its own key. Does not replace the backup’s encryption.',
+			description:
+				'Asks the server to encrypt objects once more with its own key. Does not replace the backup’s encryption.',
 			displayOptions: { show: { type: ['s3'] } },
 		},
 	];

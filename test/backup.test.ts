@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { type BackupRequest, backUp } from '../core/backup';
 import { BackupError } from '../core/errors';
 import type { DecryptionKeys, Encryption } from '../core/filters/age';
-import { generateIdentity } from '../core/keys';
+import { generateIdentity } from '../core/filters/age-keys';
 import { createLabel } from '../core/label';
 import { openStream } from '../core/pipeline';
 import { objectKey, Repository } from '../core/repository';
@@ -197,7 +197,9 @@ describe('a backup that fails', () => {
 		const write = storage.write.bind(storage);
 		storage.write = async (key, body, options) => {
 			if (!key.includes('dump')) return await write(key, body, options);
-			return await new Promise((_, reject) => options!.signal!.addEventListener('abort', () => reject(options!.signal!.reason)));
+			return await new Promise((_, reject) =>
+				options!.signal!.addEventListener('abort', () => reject(options!.signal!.reason as Error)),
+			);
 		};
 		await expect(backUp(request({ storage, limits: { stallTimeoutMs: 200 } }))).rejects.toMatchObject({
 			code: 'stalled',
@@ -211,7 +213,10 @@ describe('a backup that fails', () => {
 		const held = new Promise<void>((resolve) => (release = resolve));
 		const opened = new Promise<void>((resolve) => {
 			const body = bodyThen(() => held);
-			const slow = { ...source(), open: async () => (resolve(), await source({ body }).open({ signal: new AbortController().signal })) };
+			const slow = {
+				...source(),
+				open: async () => (resolve(), await source({ body }).open({ signal: new AbortController().signal })),
+			};
 			first = backUp(request({ storage, source: slow }));
 		});
 		await opened;
@@ -225,7 +230,10 @@ describe('a backup that fails', () => {
 describe('a rate limit', () => {
 	it('holds the source back', async () => {
 		const bytes = DATA.subarray(0, 1_000_000);
-		const job = request({ source: source({ body: Readable.from(slices(bytes)) }), limits: { bytesPerSecond: 2_000_000 } });
+		const job = request({
+			source: source({ body: Readable.from(slices(bytes)) }),
+			limits: { bytesPerSecond: 2_000_000 },
+		});
 		const start = performance.now();
 		await backUp(job);
 		expect(performance.now() - start).toBeGreaterThan(450);

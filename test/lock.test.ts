@@ -57,7 +57,9 @@ describe('the lock of a group', () => {
 		const storage = new MemoryStorage();
 		await leaveLock(storage, { host: THIS_HOST, pid: await deadPid() });
 		const lock = await acquireLock(storage, GROUP);
-		expect(lock.warnings).toEqual([expect.stringMatching(/^broke the lock of a run that started .* no longer exists$/)]);
+		expect(lock.warnings).toEqual([
+			expect.stringMatching(/^broke the lock of a run that started .* no longer exists$/),
+		]);
 		await lock.release();
 		expect(await locks(storage)).toEqual([]);
 	});

@@ -28,7 +28,11 @@ async function check(options: CheckOptions, signal: AbortSignal): Promise<number
 		let bytes = 0;
 		if (options.database) {
 			const target = await parseDatabaseUrl(options.database, process.env);
-			const database = await checkDatabase(target, { ...DEFAULT_DUMP_OPTIONS, nativePath: process.env.N8N_BACKUP_PG_DUMP }, signal);
+			const database = await checkDatabase(
+				target,
+				{ ...DEFAULT_DUMP_OPTIONS, nativePath: process.env.N8N_BACKUP_PG_DUMP },
+				signal,
+			);
 			findings.push(...database.findings);
 			bytes = database.databaseBytes ?? 0;
 		}

@@ -38,9 +38,7 @@ export const dumpCommand: AddCommand = (program, run) => {
 		.option('--recipients-file <file>', 'recipients, one per line')
 		.option('--identity <file>', 'prove right away that this identity opens the backup')
 		.option('--no-encryption', 'store in the clear: whoever reads the storage reads the data')
-		.addOption(
-			new Option('--engine <engine>', 'which pg_dump').choices(['auto', 'builtin', 'native']).default('auto'),
-		)
+		.addOption(new Option('--engine <engine>', 'which pg_dump').choices(['auto', 'builtin', 'native']).default('auto'))
 		.option('--pg-dump <path>', 'the native engine’s program, when it is not in PATH')
 		.addOption(new Option('--format <format>', 'what pg_dump writes').choices(['plain', 'custom']).default('plain'))
 		.option('--zstd-level <n>', '1 (fastest) to 19 (smallest)', String(DEFAULT_ZSTD_LEVEL))
@@ -66,7 +64,8 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 	};
 	assertFilter(filter);
 	const zstdLevel = wholeNumber('--zstd-level', options.zstdLevel, 1, 19);
-	const rateLimit = options.rateLimit === undefined ? undefined : wholeNumber('--rate-limit', options.rateLimit, 1, 1_000_000);
+	const rateLimit =
+		options.rateLimit === undefined ? undefined : wholeNumber('--rate-limit', options.rateLimit, 1, 1_000_000);
 	const { encryption, keys } = await readEncryption(options, process.env);
 	const target = await parseDatabaseUrl(options.database, process.env);
 	const storage = openStorage(options.storage, process.env);
@@ -94,7 +93,9 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 		else {
 			for (const warning of manifest.warnings) process.stderr.write(`warning: ${warning}\n`);
 			const { original, stored, name } = manifest.object;
-			printLine(`${manifest.group}/${manifest.label}: ${formatBytes(original.bytes)} as ${formatBytes(stored.bytes)} in ${location}/${name}`);
+			printLine(
+				`${manifest.group}/${manifest.label}: ${formatBytes(original.bytes)} as ${formatBytes(stored.bytes)} in ${location}/${name}`,
+			);
 			if (!encryption) printLine('not encrypted: whoever reads the storage reads the data');
 		}
 		return EXIT.ok;

@@ -27,9 +27,12 @@ async function list(options: ListOptions, signal: AbortSignal): Promise<number> 
 		const entries = await repository.list(options.group);
 		if (options.json) printJson(entries);
 		else if (entries.length === 0) printLine('no backups');
-		else for (const entry of entries) {
-			printLine(`${entry.group}/${entry.label}  ${entry.type}  ${formatBytes(entry.storedBytes)}${entry.pinned ? '  pinned' : ''}`);
-		}
+		else
+			for (const entry of entries) {
+				printLine(
+					`${entry.group}/${entry.label}  ${entry.type}  ${formatBytes(entry.storedBytes)}${entry.pinned ? '  pinned' : ''}`,
+				);
+			}
 		return EXIT.ok;
 	} finally {
 		await storage.close();

@@ -103,7 +103,11 @@ function parseLines(text: string, noun: string, check: (key: string, where: stri
 		check(key, `line ${i + 1}: `);
 		keys.push(key);
 	}
-	if (keys.length === 0) throw new BackupError('invalid-input', `there is no ${noun} in this text`);
+	if (keys.length === 0) {
+		throw new BackupError('invalid-input', `there is no ${noun} in this text`, {
+			hint: 'Write one on each line. Lines that start with # do not count.',
+		});
+	}
 	return keys;
 }
 

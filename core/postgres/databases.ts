@@ -27,7 +27,8 @@ export async function selectDatabases(client: Client, selection: DatabaseSelecti
 	const names = rows.map((row) => row.datname);
 	const chosen = selection.mode === 'all' ? names : names.filter((name) => matches(name, selection.patterns));
 	if (chosen.length === 0) {
-		const what = selection.mode === 'all' ? 'the server has no database' : `no database matches ${selection.patterns.join(', ')}`;
+		const what =
+			selection.mode === 'all' ? 'the server has no database' : `no database matches ${selection.patterns.join(', ')}`;
 		throw new BackupError('database-not-found', what, {
 			hint: `The server has: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}. Change the pattern.`,
 		});
@@ -42,6 +43,9 @@ function matches(name: string, patterns: string[]): boolean {
 }
 
 function glob(pattern: string): RegExp {
-	const source = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+	const source = pattern
+		.replace(/[.+^${}()|[\]\\]/g, '\\$&')
+		.replaceAll('*', '.*')
+		.replaceAll('?', '.');
 	return new RegExp(`^${source}$`, 's');
 }

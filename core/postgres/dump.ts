@@ -34,7 +34,11 @@ export function postgresSource(target: DatabaseTarget, options: PostgresDumpOpti
 	return { kind: 'postgres', open: async ({ signal }) => await openDump(target, options, signal) };
 }
 
-async function openDump(target: DatabaseTarget, options: PostgresDumpOptions, signal: AbortSignal): Promise<OpenSource> {
+async function openDump(
+	target: DatabaseTarget,
+	options: PostgresDumpOptions,
+	signal: AbortSignal,
+): Promise<OpenSource> {
 	const { filter, format, lockTimeoutMs } = options;
 	const snapshot = await openSnapshot(target, { signal, lockTimeoutMs });
 	try {

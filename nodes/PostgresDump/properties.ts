@@ -40,7 +40,8 @@ export const properties: INodeProperties[] = [
 			{ name: 'Of the Credential', value: 'credential', description: 'The one database the credential names' },
 		],
 		default: 'credential',
-		description: 'Which databases to use. Each becomes a backup of its own, and one that fails does not stop the others.',
+		description:
+			'Which databases to use. Each becomes a backup of its own, and one that fails does not stop the others.',
 	},
 	{
 		displayName: 'Database Names',
@@ -119,8 +120,16 @@ export const properties: INodeProperties[] = [
 				type: 'options',
 				options: [
 					{ name: 'Automatic', value: 'auto', description: 'Built-in, unless the server is newer than it' },
-					{ name: 'Built-In', value: 'builtin', description: 'The pg_dump inside this package; needs nothing on the host' },
-					{ name: 'Native', value: 'native', description: 'A pg_dump installed on the n8n host: in PATH, or where N8N_BACKUP_PG_DUMP points' },
+					{
+						name: 'Built-In',
+						value: 'builtin',
+						description: 'The pg_dump inside this package; needs nothing on the host',
+					},
+					{
+						name: 'Native',
+						value: 'native',
+						description: 'A pg_dump installed on the n8n host: in PATH, or where N8N_BACKUP_PG_DUMP points',
+					},
 				],
 				default: 'auto',
 				description: 'Which pg_dump makes the dump',
@@ -185,7 +194,8 @@ export const properties: INodeProperties[] = [
 				type: 'number',
 				typeOptions: { minValue: 0 },
 				default: 0,
-				description: 'Read no faster than this, to spare a busy server; 0 means no limit. A slower dump holds its snapshot longer.',
+				description:
+					'Read no faster than this, to spare a busy server; 0 means no limit. A slower dump holds its snapshot longer.',
 			},
 			{
 				displayName: 'Schema Only',
@@ -216,7 +226,8 @@ export const properties: INodeProperties[] = [
 				type: 'string',
 				default: '',
 				placeholder: 'e.g. public.orders*',
-				description: 'Only these tables: patterns as in pg_dump, separated by commas. Functions, types and large objects are left out.',
+				description:
+					'Only these tables: patterns as in pg_dump, separated by commas. Functions, types and large objects are left out.',
 			},
 			{
 				displayName: 'Warn After (Minutes)',

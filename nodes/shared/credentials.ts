@@ -9,7 +9,7 @@ import type {
 import { checkEncryption, checkStorage } from '../../core/check';
 import { BackupError, messageOf } from '../../core/errors';
 import type { DecryptionKeys, Encryption } from '../../core/filters/age';
-import { assertPassphrase, generateIdentity, parseIdentities, parseRecipients } from '../../core/keys';
+import { assertPassphrase, generateIdentity, parseIdentities, parseRecipients } from '../../core/filters/age-keys';
 import type { DatabaseTarget, TlsMode } from '../../core/postgres/target';
 import { createStorage, type StorageConfig } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
@@ -54,6 +54,11 @@ export function toEncryption(fields: ICredentialDataDecryptedObject): Encryption
 		assertPassphrase(passphrase);
 		return { encryption: { passphrase }, keys: { passphrase } };
 	}
+	if (!text(fields.recipients)) {
+		throw new BackupError('invalid-input', 'the encryption credential has no recipient', {
+			hint: 'Open the credential and save it with "Recipients" empty: the answer holds a new key pair.',
+		});
+	}
 	const identities = text(fields.identity) ? parseIdentities(text(fields.identity)) : [];
 	return {
 		encryption: { recipients: parseRecipients(text(fields.recipients)) },
@@ -84,7 +89,7 @@ export function toDatabaseTarget(fields: ICredentialDataDecryptedObject): Databa
 					user: text(fields.sshUser),
 					...(fields.sshAuthenticateWith === 'privateKey'
 						? { privateKey: text(fields.privateKey), passphrase: text(fields.passphrase) || undefined }
-						: { password: String(fields.sshPassword ?? '') }),
+						: { password: fields.sshPassword as string }),
 				}
 			: undefined,
 	};

@@ -9,7 +9,8 @@ import { isBackupError } from '../../core/errors';
  */
 export function toNodeError(node: INode, error: unknown, itemIndex: number, where?: string): Error {
 	if (error instanceof NodeOperationError || error instanceof NodeApiError) return error;
-	if (!isBackupError(error)) return new NodeOperationError(node, error instanceof Error ? error : String(error), { itemIndex });
+	if (!isBackupError(error))
+		return new NodeOperationError(node, error instanceof Error ? error : String(error), { itemIndex });
 	return new NodeOperationError(node, where ? `${where}: ${error.message}` : error.message, {
 		itemIndex,
 		description: error.hint,
@@ -38,4 +39,3 @@ export function describeError(error: unknown): { error: string; hint: string | n
 	if (isBackupError(error)) return { error: error.message, hint: error.hint ?? null, code: error.code };
 	return { error: error instanceof Error ? error.message : String(error), hint: null, code: 'internal' };
 }
-

@@ -9,7 +9,10 @@ export type Operation = (context: IExecuteFunctions, itemIndex: number) => Promi
  * Runs an operation for every input item. A failed item ends the run, or becomes an item of the error output where the
  * node is set to continue.
  */
-export async function runForEachItem(context: IExecuteFunctions, operation: Operation): Promise<INodeExecutionData[][]> {
+export async function runForEachItem(
+	context: IExecuteFunctions,
+	operation: Operation,
+): Promise<INodeExecutionData[][]> {
 	const results: INodeExecutionData[] = [];
 	for (let itemIndex = 0; itemIndex < context.getInputData().length; itemIndex++) {
 		try {
@@ -29,7 +32,8 @@ export function cancelSignal(context: IExecuteFunctions): AbortSignal {
 
 /** "a, b" as a list without empty entries. */
 export function splitList(value: unknown): string[] {
-	return String(value ?? '')
+	if (typeof value !== 'string') return [];
+	return value
 		.split(',')
 		.map((part) => part.trim())
 		.filter((part) => part !== '');

@@ -98,7 +98,12 @@ describe('a dump and its facts', () => {
 
 	it('say what the server, the engine and the database are', async () => {
 		const { contents, details } = await dump(target);
-		expect(details).toMatchObject({ engine: 'builtin', format: 'plain', filtered: false, serverVersion: contents.serverVersion });
+		expect(details).toMatchObject({
+			engine: 'builtin',
+			format: 'plain',
+			filtered: false,
+			serverVersion: contents.serverVersion,
+		});
 		expect(contents).toMatchObject({
 			database: target.database,
 			encoding: 'UTF8',
@@ -110,13 +115,18 @@ describe('a dump and its facts', () => {
 
 	it('leave no open transaction behind', async () => {
 		await dump(target);
-		const open = await sql(target, `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`);
+		const open = await sql(
+			target,
+			`SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+		);
 		expect(open).toEqual([]);
 	});
 
 	it('warn when the snapshot held back vacuum for long', async () => {
 		const { warnings } = await dump(target, { snapshotWarningMs: 1 });
-		expect(warnings).toEqual([expect.stringMatching(/^the dump's snapshot held back vacuum for 0 minutes \(\d+ transactions\)$/)]);
+		expect(warnings).toEqual([
+			expect.stringMatching(/^the dump's snapshot held back vacuum for 0 minutes \(\d+ transactions\)$/),
+		]);
 	});
 });
 
@@ -126,7 +136,10 @@ describe('a dump that cannot be trusted', () => {
 	}
 
 	it('because the connection that holds its snapshot was lost fails', async () => {
-		await sql(target, 'CREATE TABLE audit.slow AS SELECT i, repeat(md5(i::text), 30) t FROM generate_series(1, 50000) i');
+		await sql(
+			target,
+			'CREATE TABLE audit.slow AS SELECT i, repeat(md5(i::text), 30) t FROM generate_series(1, 50000) i',
+		);
 		const open = await postgresSource(target).open({ signal });
 		try {
 			const [session] = await sql<{ pid: number }>(
@@ -160,7 +173,10 @@ describe('a dump that cannot be trusted', () => {
 		await sql(target, `CREATE ROLE ${user} LOGIN PASSWORD 'reader-password'; GRANT USAGE ON SCHEMA app TO ${user}`);
 		await sql(target, `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${user}`);
 		const reader = { ...target, user, password: 'reader-password' };
-		await expect(dump(reader)).rejects.toMatchObject({ code: 'access-denied', message: expect.stringMatching(/permission denied for/) });
+		await expect(dump(reader)).rejects.toMatchObject({
+			code: 'access-denied',
+			message: expect.stringMatching(/permission denied for/),
+		});
 	});
 
 	it('because row security would hide rows fails instead of leaving them out', async () => {
@@ -195,7 +211,9 @@ describe('the databases of a server', () => {
 				code: 'database-not-found',
 				hint: expect.stringContaining('postgres'),
 			});
-			await expect(selectDatabases(client, { mode: 'list', names: [] })).rejects.toMatchObject({ code: 'invalid-input' });
+			await expect(selectDatabases(client, { mode: 'list', names: [] })).rejects.toMatchObject({
+				code: 'invalid-input',
+			});
 		} finally {
 			await disconnect(client);
 		}

@@ -21,7 +21,14 @@ export interface FakeContext {
 export function fakeContext(fake: FakeNode): FakeContext {
 	const hints: NodeExecutionHint[] = [];
 	const messages: unknown[] = [];
-	const node: INode = { id: '1', name: 'Postgres Dump', type: 'postgresDump', typeVersion: 1, position: [0, 0], parameters: {} };
+	const node: INode = {
+		id: '1',
+		name: 'Postgres Dump',
+		type: 'postgresDump',
+		typeVersion: 1,
+		position: [0, 0],
+		parameters: {},
+	};
 	const context = {
 		getNode: () => node,
 		getInputData: () => Array.from({ length: fake.items ?? 1 }, () => ({ json: {} })),

@@ -17,7 +17,7 @@ import { type DumpSettings, readSettings, readTargets } from '../settings';
 export async function dump(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
 	const settings = await readSettings(context, itemIndex);
-	const prefix = String(context.getNodeParameter('groupPrefix', itemIndex)).trim();
+	const prefix = (context.getNodeParameter('groupPrefix', itemIndex) as string).trim();
 	const storage = await openNodeStorage(context, itemIndex);
 	try {
 		const targets = await readTargets(context, itemIndex, signal);
@@ -32,7 +32,9 @@ export async function dump(context: IExecuteFunctions, itemIndex: number): Promi
 			} catch (error) {
 				if (signal.aborted) throw error;
 				failures.push({ target, error });
-				items.push(toErrorItem(context.getNode(), error, itemIndex, { group, database: target.database, status: 'failed' }));
+				items.push(
+					toErrorItem(context.getNode(), error, itemIndex, { group, database: target.database, status: 'failed' }),
+				);
 			}
 		}
 		if (failures.length > 0 && !context.continueOnFail()) throw allFailures(failures, targets.length);
@@ -114,7 +116,9 @@ function addHints(context: IExecuteFunctions, target: DatabaseTarget, manifest: 
 function allFailures(failures: Array<{ target: DatabaseTarget; error: unknown }>, total: number): unknown {
 	const [first] = failures;
 	if (total === 1 || !first) return first?.error;
-	const each = failures.map(({ target, error }) => `${target.database}: ${error instanceof Error ? error.message : String(error)}`);
+	const each = failures.map(
+		({ target, error }) => `${target.database}: ${error instanceof Error ? error.message : String(error)}`,
+	);
 	const code = isBackupError(first.error) ? first.error.code : 'dump-failed';
 	const hint = isBackupError(first.error) && first.error.hint ? ` ${first.error.hint}` : '';
 	return new BackupError(code, `${failures.length} of ${total} databases could not be backed up: ${each.join('; ')}`, {

@@ -1,0 +1,290 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type {
+	ICredentialDataDecryptedObject,
+	ICredentialsDecrypted,
+	ICredentialTestFunctions,
+	INodeCredentialTestResult,
+} from 'n8n-workflow';
+import { NodeOperationError } from 'n8n-workflow';
+import { generateIdentity } from '../../core/filters/age-keys';
+import type { DatabaseTarget } from '../../core/postgres/target';
+import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
+import { toDatabaseTarget } from '../../nodes/shared/credentials';
+import { type FakeNode, fakeContext } from '../support/fake-node';
+import { sharedPostgres, sql } from '../support/postgres';
+
+const node = new PostgresDump();
+let folder: string;
+let target: DatabaseTarget;
+let other: DatabaseTarget;
+let credentials: Record<string, ICredentialDataDecryptedObject>;
+let keyPair: { identity: string; recipient: string };
+
+beforeAll(async () => {
+	const server = await sharedPostgres(18);
+	const stamp = `node_${Date.now()}`;
+	target = await server.createDatabase(`${stamp}_one`);
+	other = await server.createDatabase(`${stamp}_two`);
+	for (const database of [target, other]) {
+		await sql(database, `CREATE TABLE t AS SELECT i AS id, 'SECRET-ROW-' || i AS v FROM generate_series(1, 500) i`);
+	}
+	keyPair = await generateIdentity();
+}, 120_000);
+
+beforeEach(() => {
+	folder = mkdtempSync(join(tmpdir(), 'postgres-dump-'));
+	credentials = {
+		postgres: {
+			host: target.host,
+			port: target.port,
+			database: target.database,
+			user: target.user,
+			password: target.password!,
+			ssl: 'disable',
+		},
+		backupStorageApi: { type: 'folder', path: folder },
+		backupEncryptionApi: { method: 'recipients', recipients: keyPair.recipient, identity: keyPair.identity },
+	};
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function run(parameters: Record<string, unknown>, more: Partial<FakeNode> = {}) {
+	const defaults = {
+		operation: 'dump',
+		databases: 'credential',
+		groupPrefix: 'postgres',
+		encryption: 'age',
+		options: {},
+	};
+	const fake = fakeContext({ parameters: { ...defaults, ...parameters }, credentials, ...more });
+	const [items] = await node.execute.call(fake.context);
+	return { items: items!, ...fake };
+}
+
+/** Everything that must never be seen in items, hints or errors. */
+function expectNoSecret(seen: unknown): void {
+	const text = JSON.stringify(seen);
+	for (const secret of [target.password!, keyPair.identity, 'SECRET-ROW']) expect(text).not.toContain(secret);
+}
+
+describe('Postgres Dump: Dump', () => {
+	it('gives the facts of the backup, no bytes and no secret', async () => {
+		const { items, hints, messages } = await run({});
+		expect(items).toEqual([
+			{
+				pairedItem: { item: 0 },
+				json: expect.objectContaining({
+					ok: true,
+					status: 'stored',
+					group: `postgres/${target.database}`,
+					label: expect.stringMatching(/-full-/),
+					type: 'full',
+					tables: 1,
+					encrypted: true,
+					proved: true,
+					engine: expect.stringMatching(/^builtin pg_dump 18/),
+					object: 'dump.sql.zst.age',
+					storedSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+					location: expect.stringContaining(folder),
+					warnings: [],
+				}),
+			},
+		]);
+		expectNoSecret([items, hints, messages]);
+		const { label } = items[0]!.json;
+		expect(readdirSync(join(folder, 'postgres', target.database, label as string)).sort()).toEqual([
+			'contents.json.zst.age',
+			'dump.sql.zst.age',
+			'manifest.json',
+		]);
+	});
+
+	it('makes one backup of each database of a list', async () => {
+		const { items } = await run({ databases: 'list', databaseNames: `${target.database}, ${other.database}` });
+		expect(items.map((item) => item.json.database)).toEqual([target.database, other.database]);
+	});
+
+	it('tries every database, then fails, saying which are stored', async () => {
+		const parameters = { databases: 'list', databaseNames: `${target.database}, gone, ${other.database}` };
+		const failure: unknown = await run(parameters).catch((error: unknown) => error);
+		expect(failure).toBeInstanceOf(NodeOperationError);
+		expect(failure).toMatchObject({
+			message: expect.stringMatching(/^1 of 3 databases could not be backed up: gone: /),
+			description: expect.stringContaining('The other 2 are stored'),
+		});
+		expect(readdirSync(join(folder, 'postgres')).sort()).toEqual([target.database, other.database].sort());
+	});
+
+	it('routes a failed database to the error output and the others on, where the node continues on errors', async () => {
+		const parameters = { databases: 'list', databaseNames: `gone, ${target.database}` };
+		const { items } = await run(parameters, { continueOnFail: true });
+		expect(items[0]).toMatchObject({
+			error: expect.any(NodeOperationError),
+			json: { ok: false, status: 'failed', database: 'gone', code: 'database-not-found', hint: expect.any(String) },
+		});
+		expect(items[1]).toMatchObject({ json: { ok: true } });
+		expect(items[1]!.error).toBeUndefined();
+	});
+
+	it('says out loud that a backup is not encrypted', async () => {
+		delete credentials.backupEncryptionApi;
+		const { items, hints } = await run({ encryption: 'none' });
+		expect(items[0]!.json).toMatchObject({ encrypted: false, object: 'dump.sql.zst' });
+		expect(hints).toEqual([
+			expect.objectContaining({ type: 'warning', message: expect.stringContaining('not encrypted') }),
+		]);
+	});
+
+	it.each([
+		['a wrong password', { postgres: { password: 'nonsense-password' } }, /password/],
+		['a missing folder', { backupStorageApi: { path: '/nonexistent/backups' } }, /nonexistent/],
+		['no recipients', { backupEncryptionApi: { recipients: '', identity: '' } }, /recipient/],
+		['a short passphrase', { backupEncryptionApi: { method: 'passphrase', passphrase: 'short' } }, /passphrase/],
+	])('%s is a clear error with a hint', async (_, change, message) => {
+		for (const [type, fields] of Object.entries(change)) credentials[type] = { ...credentials[type], ...fields };
+		const failure: unknown = await run({}).catch((error: unknown) => error);
+		expect(failure).toBeInstanceOf(NodeOperationError);
+		expect(failure).toMatchObject({
+			message: expect.stringMatching(message),
+			description: expect.stringMatching(/\.$/),
+		});
+		expectNoSecret([(failure as Error).message, (failure as NodeOperationError).description]);
+		expect(JSON.stringify(failure)).not.toContain('nonsense-password');
+	});
+
+	it.each([
+		['a compression level of 99', { zstdLevel: 99 }],
+		['a negative timeout', { stallTimeout: -1 }],
+		['a lock timeout that is no number', { lockTimeout: 'soon' }],
+	])('%s is refused before anything starts', async (_, options) => {
+		await expect(run({ options })).rejects.toThrow(NodeOperationError);
+		expect(readdirSync(folder)).toEqual([]);
+	});
+
+	it('uses a folder only where n8n allows files, and says which setting decides', async () => {
+		await expect(run({}, { allowedFolder: '/elsewhere' })).rejects.toMatchObject({
+			description: expect.stringContaining('N8N_RESTRICT_FILE_ACCESS_TO'),
+		});
+		expect(readdirSync(folder)).toEqual([]);
+	});
+
+	it('stops when the run is stopped, and leaves no backup', async () => {
+		const failure: unknown = await run({}, { signal: AbortSignal.abort() }).catch((error: unknown) => error);
+		expect(failure).toMatchObject({ message: expect.stringContaining('stopped') });
+		expect(readdirSync(folder)).not.toContain('postgres');
+	});
+});
+
+describe('Postgres Dump: Check Connection', () => {
+	it('answers every question', async () => {
+		const { items } = await run({ operation: 'check' });
+		expect(items).toHaveLength(1);
+		expect(items[0]!.json).toMatchObject({
+			ok: true,
+			findings: [{ check: 'encryption' }, { check: 'storage' }, { check: 'space' }],
+			databases: [
+				{
+					database: target.database,
+					findings: [{ check: 'connection' }, { check: 'engine' }, { check: 'privileges' }],
+				},
+			],
+		});
+		expectNoSecret(items);
+		expect(readdirSync(folder)).toEqual([]);
+	});
+
+	it('reports all that is wrong at once, as an answer and not as an error', async () => {
+		const user = `checker_${Date.now()}`;
+		await sql(target, `CREATE ROLE ${user} LOGIN PASSWORD 'checker-password'`);
+		credentials.postgres = { ...credentials.postgres, user, password: 'checker-password' };
+		credentials.backupStorageApi = { type: 'folder', path: '/nonexistent/backups' };
+		const { items } = await run({ operation: 'check' });
+		expect(items[0]!.json).toMatchObject({ ok: false, message: expect.stringMatching(/^\d of \d checks failed/) });
+		const findings = JSON.stringify(items[0]!.json);
+		expect(findings).toContain('public.t (no SELECT)');
+		expect(findings).toContain('bucket-not-found');
+	});
+
+	it('finds an identity that does not belong to the recipients', async () => {
+		credentials.backupEncryptionApi!.identity = (await generateIdentity()).identity;
+		const { items } = await run({ operation: 'check' });
+		expect(items[0]!.json).toMatchObject({
+			ok: false,
+			findings: expect.arrayContaining([expect.objectContaining({ code: 'wrong-identity' })]),
+		});
+	});
+});
+
+describe('the credential tests', () => {
+	const test = async (name: 'backupStorageTest' | 'backupEncryptionTest', data: ICredentialDataDecryptedObject) => {
+		const credential = { id: '1', name: 'x', type: 'x', data } as ICredentialsDecrypted;
+		return (await node.methods.credentialTest[name].call(
+			{} as ICredentialTestFunctions,
+			credential,
+		));
+	};
+
+	it('accept a storage only after writing, reading and removing in it', async () => {
+		expect(await test('backupStorageTest', { type: 'folder', path: folder })).toMatchObject({ status: 'OK' });
+		expect(readdirSync(folder)).toEqual([]);
+		expect(await test('backupStorageTest', { type: 'folder', path: `${folder}/missing` })).toMatchObject({
+			status: 'Error',
+			message: expect.stringContaining('missing'),
+		});
+		expect(await test('backupStorageTest', { type: 's3' })).toMatchObject({
+			status: 'Error',
+			message: expect.stringContaining('"Bucket"'),
+		});
+	});
+
+	it('answer with a new key pair when there is none yet, which then is accepted', async () => {
+		const answer = await test('backupEncryptionTest', { method: 'recipients', recipients: '' });
+		expect(answer.status).toBe('Error');
+		const recipients = /age1[a-z0-9]+/.exec(answer.message)![0];
+		const identity = /AGE-SECRET-KEY-1[A-Z0-9]+/.exec(answer.message)![0];
+		expect(await test('backupEncryptionTest', { method: 'recipients', recipients, identity })).toMatchObject({
+			status: 'OK',
+		});
+		expect(await test('backupEncryptionTest', { method: 'recipients', recipients })).toMatchObject({
+			status: 'OK',
+			message: expect.stringContaining('not proved'),
+		});
+	});
+
+	it('refuse an identity that does not open what the recipients get', async () => {
+		const { identity } = await generateIdentity();
+		const answer = await test('backupEncryptionTest', {
+			method: 'recipients',
+			recipients: keyPair.recipient,
+			identity,
+		});
+		expect(answer).toMatchObject({ status: 'Error', message: expect.stringContaining('does not open') });
+		expect(answer.message).not.toContain(identity);
+	});
+});
+
+describe('the built-in postgres credential', () => {
+	it.each([
+		[{ allowUnauthorizedCerts: true, ssl: 'disable' }, 'encrypt'],
+		[{ ssl: 'require' }, 'verify'],
+		[{ ssl: 'allow' }, 'prefer'],
+		[{ ssl: 'disable' }, 'off'],
+		[{}, 'off'],
+	])('%j means TLS %s', (fields, tls) => expect(toDatabaseTarget(fields)).toMatchObject({ tls }));
+
+	it('brings its SSH tunnel along', () => {
+		const ssh = { sshTunnel: true, sshHost: 'bastion', sshPort: 2222, sshUser: 'jump', sshPassword: 'pw' };
+		expect(toDatabaseTarget({ ...ssh, sshAuthenticateWith: 'password' }).ssh).toEqual({
+			host: 'bastion',
+			port: 2222,
+			user: 'jump',
+			password: 'pw',
+		});
+		expect(
+			toDatabaseTarget({ ...ssh, sshAuthenticateWith: 'privateKey', privateKey: 'KEY', passphrase: '' }).ssh,
+		).toEqual({ host: 'bastion', port: 2222, user: 'jump', privateKey: 'KEY', passphrase: undefined });
+	});
+});
