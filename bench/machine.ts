@@ -1,0 +1,35 @@
+/** Where figures come from: the shape of the machine and the versions of the programs. */
+import os from 'node:os';
+import { output } from './measure.ts';
+
+/** Shell commands that print a version somewhere in their output, by the name of what they are. */
+const VERSIONS = {
+	pg_dump: 'pg_dump --version',
+	zstd: 'zstd --version',
+	age: 'age --version',
+	restic: 'restic version',
+	gzip: 'gzip --version',
+	openssl: 'openssl version',
+	rclone: 'rclone version',
+	Ceph: 'ceph --version',
+};
+
+/** "2 cores, Intel …, 24 GB of memory, Linux 6.1, Node 24.21.0" */
+export function machineShape(): string {
+	const cpus = os.cpus();
+	return [
+		`${cpus.length} core${cpus.length === 1 ? '' : 's'} (${cpus[0]?.model.trim() ?? 'unknown'})`,
+		`${Math.round(os.totalmem() / 1024 ** 3)} GiB of memory`,
+		`${os.type()} ${os.release().split('-')[0]}`,
+		`Node ${process.versions.node}`,
+	].join(', ');
+}
+
+/** "pg_dump 15.18, zstd 1.5.4, …" */
+export async function programVersions(signal: AbortSignal): Promise<string> {
+	const versions = Object.entries(VERSIONS).map(async ([name, command]) => {
+		const text = await output(command, { env: {}, signal });
+		return `${name} ${/\d+(\.\d+)+/.exec(text)?.[0] ?? text}`;
+	});
+	return (await Promise.all(versions)).join(', ');
+}

@@ -1,0 +1,43 @@
+/**
+ * npm run bench -- <name> [options]: sets up everything a benchmark needs, then runs `bench/<name>.ts`, in a fresh clone on
+ * a bare machine as well.
+ *
+ *   npm run bench -- dump                                  the whole comparison, into a folder and into S3
+ *   npm run bench -- dump --size 100M --runs 1 --to folder a first impression
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { cleanUpOnSignals, report } from './lib/cleanup.mjs';
+import { installPrograms, PROGRAMS } from './lib/debian.mjs';
+import { underNode24 } from './lib/node24.mjs';
+import { ROOT } from './lib/paths.mjs';
+import { step } from './lib/progress.mjs';
+import { installProject } from './lib/project.mjs';
+import { exitCode, run } from './lib/run.mjs';
+
+/** What we are compared with, besides the programs that the tests use: which Debian package brings it. */
+const COMPARED = { restic: 'restic', rclone: 'rclone', gzip: 'gzip' };
+/** Node runs TypeScript itself; the S3 server of the tests has constructor properties, which it must transform. */
+const TYPESCRIPT = ['--experimental-transform-types', '--disable-warning=ExperimentalWarning'];
+const ES_MODULES = '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON';
+
+const [name = '', ...options] = process.argv.slice(2);
+
+cleanUpOnSignals();
+try {
+	process.exitCode = await bench();
+} catch (error) {
+	report(error);
+}
+
+async function bench() {
+	const file = path.join('bench', `${name}.ts`);
+	if (!/^\w+$/.test(name) || !fs.existsSync(path.join(ROOT, file))) {
+		throw new Error('say which benchmark: npm run bench -- dump');
+	}
+	await underNode24();
+	await installProject();
+	await installPrograms({ ...PROGRAMS, ...COMPARED });
+	await step('build', () => run('npm', ['run', '--silent', 'build'], { cwd: ROOT, quiet: true }));
+	return await exitCode(process.execPath, [...TYPESCRIPT, ES_MODULES, file, ...options], { cwd: ROOT });
+}
