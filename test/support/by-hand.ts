@@ -38,7 +38,7 @@ export async function rowsOf(target: DatabaseTarget): Promise<Record<string, str
 	const tables = await sql<{ name: string; kind: string }>(
 		target,
 		`SELECT c.oid::regclass::text AS name, c.relkind AS kind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		 WHERE c.relkind IN ('r', 'm', 'S') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+		 WHERE c.relkind IN ('r', 'm', 'S') AND c.relispopulated AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 		 ORDER BY 1`,
 	);
 	const digests: Record<string, string> = {};

@@ -1,0 +1,379 @@
+/**
+ * The whole way in a real n8n: the packed package, installed as n8n installs it, backs up a real database, and what lies
+ * in the storage is opened with age, zstd and psql alone.
+ */
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import type { DatabaseTarget } from '../../core/postgres/target';
+import { definitionOf, restoreByHand, rowsOf } from '../support/by-hand';
+import {
+	type CredentialReference,
+	type Execution,
+	describeExecution,
+	itemsOf,
+	N8N_START_MS,
+	startTestN8n,
+	type TestN8n,
+	type Workflow,
+	type WorkflowNode,
+} from '../support/n8n';
+import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
+import { sharedS3 } from '../support/s3';
+
+const TEMPLATE = path.resolve(__dirname, '../../workflows/database-backup.json');
+const TOKEN = `Bearer ${randomBytes(16).toString('hex')}`;
+const TRIGGER = 'Start';
+const DUMP = 'Dump database';
+const TEST_MS = 180_000;
+const s3 = sharedS3();
+
+let n8n: TestN8n;
+let server: PostgresServer;
+let source: DatabaseTarget;
+let identity: string;
+let identityFile: string;
+let workFolder: string;
+let database: CredentialReference;
+let encryption: CredentialReference;
+let token: CredentialReference;
+
+beforeAll(async () => {
+	// Debian's pg_dump, the judge, must not be older than the server.
+	server = await sharedPostgres(15);
+	source = await server.createDatabase(undefined, { load: 'many-kinds' });
+	workFolder = fs.mkdtempSync(path.join(os.tmpdir(), 'e2e-'));
+	identity = await generateX25519Identity();
+	identityFile = path.join(workFolder, 'identity.txt');
+	fs.writeFileSync(identityFile, `${identity}\n`, { mode: 0o600 });
+	n8n = await startTestN8n();
+	database = await n8n.client.createCredential(databaseCredential(source));
+	encryption = await n8n.client.createCredential({
+		name: 'Key',
+		type: 'backupEncryptionApi',
+		data: { method: 'recipients', recipients: await identityToRecipient(identity) },
+	});
+	token = await n8n.client.createCredential({
+		name: 'Token',
+		type: 'httpHeaderAuth',
+		data: { name: 'Authorization', value: TOKEN },
+	});
+}, N8N_START_MS);
+
+afterAll(async () => {
+	await n8n?.stop();
+	fs.rmSync(workFolder, { recursive: true, force: true });
+}, 60_000);
+
+it(
+	'backs up into a folder what age, zstd and psql restore, row by row',
+	async () => {
+		const folder = newFolder();
+		const execution = await runTemplate({ storage: await folderCredential(folder) });
+		const [item] = itemsOf(execution, 'Back Up Databases');
+		expect(item?.json).toMatchObject({ ok: true, status: 'stored', database: source.database, encrypted: true });
+		expect(itemsOf(execution, 'Summarise Run')[0]?.json).toMatchObject({ ok: true });
+
+		const file = path.join(folder, String(item?.json.group), String(item?.json.label), 'dump.sql.zst.age');
+		expect(fs.statSync(file).size).toBe(item?.json.storedBytes);
+		await expectRestored(file);
+	},
+	TEST_MS,
+);
+
+it(
+	'backs up into S3 what age, zstd and psql restore, row by row',
+	async () => {
+		const { bucket, accessKey, secretKey, endpoint } = s3().options(await s3().makeBucket());
+		const place = { type: 's3', endpoint, region: 'us-east-1', bucket, prefix: 'n8n', forcePathStyle: true };
+		const data = { ...place, accessKeyId: accessKey, secretAccessKey: secretKey };
+		const storage = await n8n.client.createCredential({ name: 'Bucket', type: 'backupStorageApi', data });
+		const [item] = itemsOf(await runTemplate({ storage }), 'Back Up Databases');
+
+		const key = `n8n/${String(item?.json.group)}/${String(item?.json.label)}/dump.sql.zst.age`;
+		const file = path.join(workFolder, 'from-s3.sql.zst.age');
+		await pipeline(await s3().client().getObject(bucket, key), fs.createWriteStream(file));
+		await expectRestored(file);
+	},
+	TEST_MS,
+);
+
+it(
+	'runs on request for who knows the token, and answers with the facts or the errors',
+	async () => {
+		const folder = newFolder();
+		const id = await importTemplate({ storage: await folderCredential(folder) });
+		await n8n.client.publishWorkflow(id);
+		const request = async (token: string) =>
+			await fetch(`${n8n.server.url}/webhook/database-backup`, { method: 'POST', headers: { authorization: token } });
+
+		await until('n8n has published it', async () => (await request('Bearer guess')).status !== 404);
+		expect((await request('Bearer guess')).status).toBe(403);
+		expect(filesBelow(folder)).toEqual([]);
+
+		const answer = await request(TOKEN);
+		expect([answer.status, await answer.json()]).toEqual([200, expect.objectContaining({ ok: true })]);
+		expect(manifestsBelow(folder)).toHaveLength(1);
+
+		fs.rmSync(folder, { recursive: true });
+		const failure = await request(TOKEN);
+		expect([failure.status, await failure.json()]).toEqual([500, expect.objectContaining({ ok: false })]);
+		await until(
+			'n8n has marked the run as failed',
+			async () => (await n8n.client.executions(id))[0]?.status === 'error',
+		);
+	},
+	TEST_MS,
+);
+
+it(
+	'keeps secrets out of what n8n records of a run',
+	async () => {
+		const secrets = await n8n.client.createCredential({
+			name: 'Key pair',
+			type: 'backupEncryptionApi',
+			data: { method: 'recipients', recipients: await identityToRecipient(identity), identity },
+		});
+		const execution = await backUp({ storage: await folderCredential(newFolder()), encryption: secrets });
+		expect(itemsOf(execution, DUMP)[0]?.json).toMatchObject({ proved: true });
+		const record =
+			JSON.stringify(await n8n.client.api('GET', `/executions/${execution.id}?includeData=true`)) + n8n.server.log();
+		expect(record).not.toContain(identity);
+		expect(record).not.toContain(source.password);
+	},
+	TEST_MS,
+);
+
+it(
+	'sends a refused password to the error output, with a hint, and leaves no backup',
+	async () => {
+		const folder = newFolder();
+		const wrong = await n8n.client.createCredential(databaseCredential({ ...source, password: 'not-the-password' }));
+		const execution = await run({
+			storage: await folderCredential(folder),
+			database: wrong,
+			onError: 'continueErrorOutput',
+		});
+		expect(execution.status).toBe('success');
+		expect(itemsOf(execution, DUMP, 0)).toEqual([]);
+		const [item] = itemsOf(execution, DUMP, 1);
+		expect(item?.json).toMatchObject({
+			error: expect.any(String),
+			details: { code: 'wrong-credentials', hint: expect.any(String) },
+		});
+		expect(manifestsBelow(folder)).toEqual([]);
+	},
+	TEST_MS,
+);
+
+it(
+	'fails the run when a password is refused and nobody handles it',
+	async () => {
+		const wrong = await n8n.client.createCredential(databaseCredential({ ...source, password: 'not-the-password' }));
+		const execution = await run({ storage: await folderCredential(newFolder()), database: wrong });
+		expect(execution.status).toBe('error');
+		expect(execution.error?.description).toEqual(expect.any(String));
+	},
+	TEST_MS,
+);
+
+it(
+	'answers the Test button of its credentials',
+	async () => {
+		const content = { name: 'Folder', type: 'backupStorageApi', data: { type: 'folder', path: newFolder() } };
+		const folder = await n8n.client.createCredential(content);
+		expect(await n8n.client.testCredential(folder, content)).toMatchObject({ status: 'OK' });
+		const missing = { ...content, data: { type: 'folder', path: path.join(n8n.files, 'not-there') } };
+		expect(await n8n.client.testCredential(folder, missing)).toMatchObject({
+			status: 'Error',
+			message: expect.stringContaining('not-there'),
+		});
+
+		const key = { name: 'New', type: 'backupEncryptionApi', data: { method: 'recipients', recipients: '' } };
+		const { message } = await n8n.client.testCredential(await n8n.client.createCredential(key), key);
+		expect(message).toMatch(/age1[a-z0-9]{58}.*AGE-SECRET-KEY-1[A-Z0-9]{58}/);
+	},
+	TEST_MS,
+);
+
+describe('with a database that takes long', () => {
+	let large: DatabaseTarget;
+	let credential: CredentialReference;
+	/** A tenth of a megabyte per second: the dump would take minutes. */
+	const slow = { rateLimit: 0.1 };
+
+	beforeAll(async () => {
+		large = await server.createDatabase();
+		await sql(large, 'CREATE TABLE t AS SELECT i, md5(i::text) AS text FROM generate_series(1, 400000) AS i');
+		credential = await n8n.client.createCredential(databaseCredential(large));
+	}, TEST_MS);
+
+	it(
+		'stops when somebody presses Stop: no backup, no session left at the server, nothing in the storage',
+		async () => {
+			const folder = newFolder();
+			const workflow = await createWorkflow({
+				storage: await folderCredential(folder),
+				database: credential,
+				options: slow,
+			});
+			const executionId = await n8n.client.start(workflow, TRIGGER);
+			await until('the dump reads rows', async () => (await sessions(large)).some((query) => query.startsWith('COPY')));
+			await n8n.client.cancel(executionId);
+			expect((await n8n.client.ended(executionId)).status).toBe('canceled');
+			await until('its sessions are gone', async () => (await sessions(large)).length === 0);
+			await until('the storage is clean', async () => filesBelow(folder).every((file) => file === 'repository.json'));
+		},
+		TEST_MS,
+	);
+
+	it(
+		'killed with -9, leaves no backup, and the next run removes what it left',
+		async () => {
+			const folder = newFolder();
+			const storage = await folderCredential(folder);
+			const workflow = await createWorkflow({ storage, database: credential, options: slow });
+			await n8n.client.start(workflow, TRIGGER);
+			await until('the dump reads rows', async () => (await sessions(large)).some((query) => query.startsWith('COPY')));
+			await n8n.server.kill();
+			expect(manifestsBelow(folder)).toEqual([]);
+			const left = filesBelow(folder).filter((file) => file !== 'repository.json');
+			expect(left).not.toEqual([]);
+
+			await n8n.restart();
+			const [item] = itemsOf(await backUp({ storage, database: credential }), DUMP);
+			expect(item?.json.warnings).toEqual([expect.stringContaining('lock')]);
+			expect(filesBelow(folder).filter((file) => left.includes(file))).toEqual([]);
+			expect(manifestsBelow(folder)).toHaveLength(1);
+		},
+		N8N_START_MS,
+	);
+});
+
+interface Settings {
+	storage: CredentialReference;
+	database?: CredentialReference;
+	encryption?: CredentialReference;
+	options?: Record<string, unknown>;
+	onError?: 'continueErrorOutput';
+}
+
+/** Nothing but the node. */
+async function createWorkflow(settings: Settings): Promise<string> {
+	return await n8n.client.createWorkflow({
+		name: 'Back up',
+		nodes: [
+			{
+				id: 'start',
+				name: TRIGGER,
+				type: 'n8n-nodes-base.manualTrigger',
+				typeVersion: 1,
+				position: [0, 0],
+				parameters: {},
+			},
+			{
+				id: 'dump',
+				name: DUMP,
+				type: 'n8n-nodes-backup.postgresDump',
+				typeVersion: 1,
+				position: [200, 0],
+				parameters: { operation: 'dump', options: settings.options ?? {} },
+				credentials: chosen(settings),
+				...(settings.onError ? { onError: settings.onError } : {}),
+			},
+		],
+		connections: { [TRIGGER]: { main: [[{ node: DUMP, type: 'main', index: 0 }]] } },
+	});
+}
+
+/** The template as users import it, with the credentials chosen. */
+async function importTemplate(settings: Settings): Promise<string> {
+	const template = JSON.parse(fs.readFileSync(TEMPLATE, 'utf8')) as Workflow;
+	const credentials: Record<string, WorkflowNode['credentials']> = {
+		'n8n-nodes-backup.postgresDump': chosen(settings),
+		'n8n-nodes-base.webhook': { httpHeaderAuth: token },
+	};
+	const nodes = template.nodes.map((node) => ({ ...node, credentials: credentials[node.type] }));
+	return await n8n.client.createWorkflow({ ...template, nodes });
+}
+
+/** @throws Error that says which node failed and why */
+async function runTemplate(settings: Settings): Promise<Execution> {
+	const execution = await n8n.client.execute(await importTemplate(settings), 'Start by Hand');
+	if (execution.status !== 'success') throw new Error(describeExecution(execution));
+	return execution;
+}
+
+function chosen(settings: Settings): NonNullable<WorkflowNode['credentials']> {
+	return {
+		postgres: settings.database ?? database,
+		backupStorageApi: settings.storage,
+		backupEncryptionApi: settings.encryption ?? encryption,
+	};
+}
+
+async function run(settings: Settings): Promise<Execution> {
+	return await n8n.client.execute(await createWorkflow(settings), TRIGGER);
+}
+
+/** @throws Error that says which node failed and why */
+async function backUp(settings: Settings): Promise<Execution> {
+	const execution = await run(settings);
+	if (execution.status !== 'success') throw new Error(describeExecution(execution));
+	return execution;
+}
+
+function databaseCredential({ host, port, database: name, user, password }: DatabaseTarget) {
+	const data = { host, port, database: name, user, password, ssl: 'disable', sshTunnel: false, maxConnections: 5 };
+	return { name: 'Database', type: 'postgres', data };
+}
+
+async function folderCredential(folder: string): Promise<CredentialReference> {
+	return await n8n.client.createCredential({
+		name: 'Folder',
+		type: 'backupStorageApi',
+		data: { type: 'folder', path: folder },
+	});
+}
+
+function newFolder(): string {
+	return fs.mkdtempSync(path.join(n8n.files, 'storage-'));
+}
+
+async function expectRestored(file: string): Promise<void> {
+	const restored = await server.createDatabase(undefined, { template: 'template0' });
+	await restoreByHand(file, identityFile, restored);
+	expect(await definitionOf(restored)).toBe(await definitionOf(source));
+	expect(await rowsOf(restored)).toEqual(await rowsOf(source));
+}
+
+function filesBelow(folder: string): string[] {
+	return fs
+		.readdirSync(folder, { recursive: true, withFileTypes: true })
+		.filter((entry) => entry.isFile())
+		.map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)));
+}
+
+function manifestsBelow(folder: string): string[] {
+	return filesBelow(folder).filter((file) => file.endsWith('/manifest.json'));
+}
+
+/** What others do in a database at this moment. */
+async function sessions(target: DatabaseTarget): Promise<string[]> {
+	const rows = await sql<{ query: string }>(server.target(), 'SELECT query FROM pg_stat_activity WHERE datname = $1', [
+		target.database,
+	]);
+	return rows.map(({ query }) => query);
+}
+
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+	const deadline = Date.now() + 60_000;
+	while (!(await isSo())) {
+		if (Date.now() > deadline) throw new Error(`waited for a minute in vain until ${what}`);
+		await delay(50);
+	}
+}
