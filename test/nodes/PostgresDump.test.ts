@@ -221,10 +221,7 @@ describe('Postgres Dump: Check Connection', () => {
 describe('the credential tests', () => {
 	const test = async (name: 'backupStorageTest' | 'backupEncryptionTest', data: ICredentialDataDecryptedObject) => {
 		const credential = { id: '1', name: 'x', type: 'x', data } as ICredentialsDecrypted;
-		return (await node.methods.credentialTest[name].call(
-			{} as ICredentialTestFunctions,
-			credential,
-		));
+		return await node.methods.credentialTest[name].call({} as ICredentialTestFunctions, credential);
 	};
 
 	it('accept a storage only after writing, reading and removing in it', async () => {
