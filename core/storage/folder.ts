@@ -197,7 +197,7 @@ export class FolderStorage implements Storage {
 
 	async #open(place: Place, key: string): Promise<FileHandle> {
 		try {
-			return await fs.open(place.file, constants.O_RDONLY | constants.O_NOFOLLOW);
+			return await fs.open(place.file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 		} catch (error) {
 			if (isMissing(error) || errnoOf(error) === 'ELOOP') throw this.#missing(key);
 			throw error;

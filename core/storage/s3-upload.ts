@@ -5,6 +5,7 @@
  * only here, and nobody else could send them again.
  */
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { BackupError, isBackupError } from '../errors';
 import { retry, type RetryPolicy } from '../retry';
 import type { S3Bucket, S3Object } from './s3-bucket';
@@ -106,6 +107,8 @@ class MultipartUpload {
 		private readonly options: UploadOptions,
 	) {
 		this.#signal = options.signal ? AbortSignal.any([options.signal, this.#stop.signal]) : this.#stop.signal;
+		// Each part in flight listens, with its request and with its pause: no leak, although more than Node expects.
+		setMaxListeners(10 + 2 * options.concurrency, this.#signal);
 	}
 
 	async run(first: Part[], rest: AsyncGenerator<Part>): Promise<S3Object> {
@@ -121,11 +124,13 @@ class MultipartUpload {
 			await assertFree(bucket, name, options);
 			await this.#complete(uploadId);
 		} catch (error) {
-			this.#stop.abort(error);
+			// What the parts still say after this is only that they were stopped.
+			const reason = this.#failure?.error ?? error;
+			this.#stop.abort(reason);
 			// A part that arrives after the upload was given up would stay for ever.
 			await Promise.all(this.#running);
-			if (uploadId !== undefined) await this.#giveUp(uploadId, error);
-			throw this.#failure?.error ?? error;
+			if (uploadId !== undefined) await this.#giveUp(uploadId, reason);
+			throw reason;
 		}
 		return await verified(bucket, name, { size: this.#size, etag: this.#etag }, options);
 	}

@@ -178,6 +178,7 @@ rgw data = ${dir}/rgw
 rgw frontends = beast ${frontend} tcp_nodelay=1
 rgw dns name = localhost
 rgw enable usage log = false
+rgw crypt require ssl = false
 rgw thread pool size = 64
 # quotas count at once instead of after minutes
 rgw user quota bucket sync interval = 1
