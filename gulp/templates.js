@@ -104,8 +104,12 @@ function checkNode(node, ourNodes) {
 	if (!isSticky(node) && plain(node.name) === plain(known.name)) {
 		problems.push(`"${node.name}": name the node by its purpose`);
 	}
-	if (/\.(webhook|formTrigger)$/.test(node.type) && (node.parameters.authentication ?? 'none') === 'none') {
-		problems.push(`"${node.name}": whoever knows the address could start it; set an authentication`);
+	if (/\.(webhook|formTrigger)$/.test(node.type)) {
+		if ((node.parameters.authentication ?? 'none') === 'none') {
+			problems.push(`"${node.name}": whoever knows the address could start it; set an authentication`);
+		}
+		// Without it, n8n puts the ids of workflow and node into the address when a program imports the template.
+		if (!node.webhookId) problems.push(`"${node.name}": set "webhookId" to a word, so that the address is its path`);
 	}
 	return problems;
 }

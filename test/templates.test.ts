@@ -9,6 +9,7 @@ interface Node {
 	parameters: Record<string, unknown>;
 	credentials?: unknown;
 	id?: string;
+	webhookId?: string;
 }
 
 const OURS = [
@@ -38,7 +39,7 @@ function goodTemplate() {
 			},
 			node('Section', 'stickyNote', 1, { color: 7, content: 'See https://www.postgresql.org for more.' }),
 			node('Every Night', 'scheduleTrigger', 1.4),
-			node('Called from Outside', 'webhook', 2.1, { authentication: 'headerAuth' }),
+			{ ...node('Called from Outside', 'webhook', 2.1, { authentication: 'headerAuth' }), webhookId: 'outside' },
 			node('Settings', 'set', 3.5, { alertUrl: '', sender: 'backup@example.org' }),
 			node('Dump', 'n8n-nodes-backup.postgresDump', 1, { operation: '={{ $("Settings").item.json.operation }}' }),
 		],
@@ -102,6 +103,7 @@ describe('a template fails that', () => {
 		['has a default name of ours', (t) => rename(t, 'Dump', 'Postgres Dump'), /name the node by its purpose/],
 		['has two nodes of one name', (t) => rename(t, 'Section', 'Dump'), 'two nodes are named "Dump"'],
 		['has an open webhook', (_, find) => (find('Called from Outside').parameters = {}), /set an authentication/],
+		['has an address of ids', (_, find) => delete find('Called from Outside').webhookId, /set "webhookId" to a word/],
 		[
 			'has no settings node',
 			(_, find) => (find('Settings').type = 'n8n-nodes-base.noOp'),
