@@ -3,8 +3,8 @@
  * shared ones are ended after five minutes without a new request, which a long dump would not survive.
  */
 import net from 'node:net';
-import type { Duplex } from 'node:stream';
-import { Client, type ClientErrorExtensions } from 'ssh2';
+import { Duplex } from 'node:stream';
+import { Client, type ClientChannel, type ClientErrorExtensions } from 'ssh2';
 import { BackupError, abortError, messageOf } from '../errors';
 import { cleanText } from './errors';
 import type { DatabaseTarget, SshTunnel } from './target';
@@ -25,7 +25,7 @@ export async function openTunnel(
 ): Promise<Duplex> {
 	const { ssh } = target;
 	const client = new Client();
-	const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
+	const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
 	const onAbort = () => reject(abortError(options.signal));
 	options.signal.addEventListener('abort', onAbort, { once: true });
 	client.on('error', (error) => reject(sshError(error, target)));
@@ -48,17 +48,61 @@ export async function openTunnel(
 			readyTimeout: options.timeoutMs,
 			keepaliveInterval: KEEPALIVE_MS,
 		});
-		const channel = await promise;
-		channel.once('close', () => client.end());
-		client.on('error', (error) => channel.destroy(sshError(error, target)));
-		client.on('close', () => channel.destroy());
-		return channel;
+		const tunnel = new Tunnel(client, await promise, () => sshError(new Error('the server closed the tunnel'), target));
+		client.on('error', (error) => tunnel.destroy(sshError(error, target)));
+		return tunnel;
 	} catch (error) {
 		client.destroy();
 		if (options.signal.aborted) throw abortError(options.signal);
 		throw error instanceof BackupError ? error : keyError(error, target);
 	} finally {
 		options.signal.removeEventListener('abort', onAbort);
+	}
+}
+
+/** A channel as an ordinary stream: ssh2's own forgets the error it is destroyed with. Owns the SSH connection. */
+class Tunnel extends Duplex {
+	readonly #client: Client;
+	readonly #channel: ClientChannel;
+
+	/** @param lost what to say when the tunnel closes before the other side said that it is done */
+	constructor(client: Client, channel: ClientChannel, lost: () => Error) {
+		super();
+		this.#client = client;
+		this.#channel = channel;
+		let ended = false;
+		const onClose = () => {
+			if (!ended) this.destroy(lost());
+			// What has arrived is still to be read.
+			else if (!this.readableEnded) this.once('end', () => this.destroy());
+			else this.destroy();
+		};
+		channel.on('data', (chunk: Buffer) => this.push(chunk) || channel.pause());
+		channel.on('end', () => {
+			ended = true;
+			this.push(null);
+		});
+		channel.on('close', onClose);
+		channel.on('error', (error: Error) => this.destroy(error));
+		client.on('close', onClose);
+	}
+
+	override _read(): void {
+		this.#channel.resume();
+	}
+
+	override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+		this.#channel.write(chunk, done);
+	}
+
+	override _final(done: (error?: Error | null) => void): void {
+		this.#channel.end(done);
+	}
+
+	override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+		this.#channel.close();
+		this.#client.end();
+		done(error);
 	}
 }
 

@@ -59,7 +59,7 @@ export async function startPostgres(major: Major, options: StartOptions = {}): P
 	fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
 	startKeeper(folder, process.pid, major, options);
 	const { server } = await published(folder);
-	return Object.assign(describe(major, server), {
+	return Object.assign(describe(major, server, options.tls?.required ? 'encrypt' : 'off'), {
 		stop: () => end(folder, 'SIGTERM'),
 		kill: () => end(folder, 'SIGUSR2'),
 	});
@@ -136,6 +136,7 @@ async function end(folder: string, signal: 'SIGTERM' | 'SIGUSR2'): Promise<void>
 function describe(
 	major: Major,
 	server: Pick<RunningServer, 'host' | 'port' | 'superuser' | 'password'>,
+	tls: DatabaseTarget['tls'] = 'off',
 ): PostgresServer {
 	const { host, port, superuser, password } = server;
 	const target = (database = 'postgres'): DatabaseTarget => ({
@@ -144,7 +145,7 @@ function describe(
 		database,
 		user: superuser,
 		password,
-		tls: 'off',
+		tls,
 	});
 	return {
 		major,

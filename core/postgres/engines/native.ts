@@ -39,7 +39,7 @@ export function nativeEngine(program = 'pg_dump'): Engine {
 async function start(program: string, request: DumpRequest, signal: AbortSignal): Promise<RunningDump> {
 	const { target, format } = request;
 	if (signal.aborted) throw abortError(signal);
-	const home = await fs.mkdtemp(path.join(os.tmpdir(), 'n8n-backup-'));
+	const home = await fs.mkdtemp(path.join(os.tmpdir(), 'n8n-backup-pgdump-'));
 	let forwarder: Forwarder | undefined;
 	let child: ChildProcess;
 	const release = async () => {
@@ -119,7 +119,8 @@ async function readVersion(program: string): Promise<EngineVersion> {
 	const child = spawn(program, ['--version'], {
 		env: { PATH: process.env.PATH, LC_ALL: 'C' },
 		stdio: ['ignore', 'pipe', 'ignore'],
-		timeout: VERSION_TIMEOUT_MS,
+		// Not `timeout`, whose timer stays when the program cannot be started.
+		signal: AbortSignal.timeout(VERSION_TIMEOUT_MS),
 	});
 	let output = '';
 	child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
