@@ -1,7 +1,7 @@
 /** The one place where an error of the engine becomes an error of n8n. */
-import type { INode, INodeExecutionData, JsonObject } from 'n8n-workflow';
+import type { IDataObject, INode, INodeExecutionData } from 'n8n-workflow';
 import { NodeApiError, NodeOperationError } from 'n8n-workflow';
-import { isBackupError } from '../../core/errors';
+import { isBackupError, messageOf } from '../../core/errors';
 
 /**
  * What n8n shows: the message as headline, the hint below it. The cause stays inside: it may hold anything.
@@ -19,23 +19,17 @@ export function toNodeError(node: INode, error: unknown, itemIndex: number, wher
 	});
 }
 
-/** An item for the error output: n8n routes it there because `error` is set. */
-export function toErrorItem(
-	node: INode,
-	error: unknown,
-	itemIndex: number,
-	facts: JsonObject = {},
-): INodeExecutionData {
-	const nodeError = toNodeError(node, error, itemIndex) as NodeOperationError;
+/**
+ * An item for the error output. n8n routes an item there whose json has `error` and nothing else but `message` and
+ * `details`. It must not carry an error object as well: n8n would then drop everything but the message.
+ * @param facts what the failure is about, e.g. the database
+ */
+export function toErrorItem(error: unknown, itemIndex: number, facts: IDataObject = {}): INodeExecutionData {
+	const known = isBackupError(error)
+		? { code: error.code, hint: error.hint ?? null }
+		: { code: 'internal', hint: null };
 	return {
-		json: { ...facts, ok: false, ...describeError(error) },
-		error: nodeError,
+		json: { error: messageOf(error), details: { ...facts, ...known } },
 		pairedItem: { item: itemIndex },
 	};
-}
-
-/** An error as facts in an item: what happened, what to do, and the code for programs. */
-export function describeError(error: unknown): { error: string; hint: string | null; code: string } {
-	if (isBackupError(error)) return { error: error.message, hint: error.hint ?? null, code: error.code };
-	return { error: error instanceof Error ? error.message : String(error), hint: null, code: 'internal' };
 }

@@ -19,7 +19,7 @@ export async function runForEachItem(
 			results.push(...(await operation(context, itemIndex)));
 		} catch (error) {
 			if (!context.continueOnFail()) throw toNodeError(context.getNode(), error, itemIndex);
-			results.push(toErrorItem(context.getNode(), error, itemIndex));
+			results.push(toErrorItem(error, itemIndex));
 		}
 	}
 	return [results];

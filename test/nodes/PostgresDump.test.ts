@@ -1,12 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type {
-	ICredentialDataDecryptedObject,
-	ICredentialsDecrypted,
-	ICredentialTestFunctions,
-	INodeCredentialTestResult,
-} from 'n8n-workflow';
+import type { ICredentialDataDecryptedObject, ICredentialsDecrypted, ICredentialTestFunctions } from 'n8n-workflow';
 import { NodeOperationError } from 'n8n-workflow';
 import { generateIdentity } from '../../core/filters/age-keys';
 import type { DatabaseTarget } from '../../core/postgres/target';
@@ -121,9 +116,13 @@ describe('Postgres Dump: Dump', () => {
 	it('routes a failed database to the error output and the others on, where the node continues on errors', async () => {
 		const parameters = { databases: 'list', databaseNames: `gone, ${target.database}` };
 		const { items } = await run(parameters, { continueOnFail: true });
-		expect(items[0]).toMatchObject({
-			error: expect.any(NodeOperationError),
-			json: { ok: false, status: 'failed', database: 'gone', code: 'database-not-found', hint: expect.any(String) },
+		// n8n routes by these keys: see toErrorItem.
+		expect(items[0]).toEqual({
+			pairedItem: { item: 0 },
+			json: {
+				error: expect.stringContaining('gone'),
+				details: { group: 'postgres/gone', database: 'gone', code: 'database-not-found', hint: expect.any(String) },
+			},
 		});
 		expect(items[1]).toMatchObject({ json: { ok: true } });
 		expect(items[1]!.error).toBeUndefined();

@@ -32,9 +32,7 @@ export async function dump(context: IExecuteFunctions, itemIndex: number): Promi
 			} catch (error) {
 				if (signal.aborted) throw error;
 				failures.push({ target, error });
-				items.push(
-					toErrorItem(context.getNode(), error, itemIndex, { group, database: target.database, status: 'failed' }),
-				);
+				items.push(toErrorItem(error, itemIndex, { group, database: target.database }));
 			}
 		}
 		if (failures.length > 0 && !context.continueOnFail()) throw allFailures(failures, targets.length);
