@@ -259,9 +259,9 @@ describe('zstd', () => {
 			expect(most).toBeLessThanOrEqual((2 * concurrency + 4) * frameSize);
 		});
 
-		it('stays bounded when a few KiB of bomb hold 512 MiB', async () => {
+		it('stays bounded when a few KiB of bomb hold 128 MiB', async () => {
 			const zeros = function* () {
-				for (let i = 0; i < 32; i++) yield Buffer.alloc(16 * MIB);
+				for (let i = 0; i < 8; i++) yield Buffer.alloc(16 * MIB);
 			};
 			const bomb = await through(zeros(), zstdCompress({ level: 1, frameSize: 64 * MIB }));
 			expect(bomb.length).toBeLessThan(100_000);
@@ -272,7 +272,7 @@ describe('zstd', () => {
 				read += (chunk as Buffer).length;
 				expect(stream.readableLength).toBeLessThan(MIB);
 				await new Promise((resolve) => setTimeout(resolve, 1));
-				if (read > 32 * MIB) break;
+				if (read > 16 * MIB) break;
 			}
 			expect(stream.destroyed).toBe(true);
 		});
