@@ -1,5 +1,5 @@
 /** The parts of an upload: how large each one is, and its bytes while they wait for the server. */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { abortError } from '../errors';
 
@@ -51,29 +51,18 @@ export class PartMemory {
 	}
 }
 
-export interface Checksums {
-	/** MD5 in hex: S3's ETag of a part. */
-	md5: string;
-	/** SHA-256 in hex where the signature needs it, else empty. */
-	sha256: string;
-}
-
 /** One part: filled once, sent as often as it takes. */
 export class Part {
 	size = 0;
 	readonly #blocks: Buffer[] = [];
 	readonly #md5 = createHash('md5');
-	readonly #sha256: Hash | undefined;
-	#sums: Checksums | undefined;
+	#digest: Buffer | undefined;
 
 	constructor(
 		readonly number: number,
 		readonly capacity: number,
 		private readonly memory: PartMemory,
-		withSha256: boolean,
-	) {
-		this.#sha256 = withSha256 ? createHash('sha256') : undefined;
-	}
+	) {}
 
 	get isFull(): boolean {
 		return this.size === this.capacity;
@@ -92,13 +81,12 @@ export class Part {
 		}
 		// While they arrive, so that hashing a whole part never holds up the event loop.
 		this.#md5.update(taken);
-		this.#sha256?.update(taken);
 		return taken.length;
 	}
 
-	/** Of the whole part: nothing can be appended afterwards. */
-	get checksums(): Checksums {
-		return (this.#sums ??= { md5: this.#md5.digest('hex'), sha256: this.#sha256?.digest('hex') ?? '' });
+	/** Of the whole part: nothing can be appended afterwards. S3's ETag of a part, and its Content-MD5. */
+	get md5(): Buffer {
+		return (this.#digest ??= this.#md5.digest());
 	}
 
 	/**
@@ -137,12 +125,11 @@ export async function* intoParts(
 	bytes: AsyncIterable<Uint8Array>,
 	capacityOf: (number: number) => number,
 	memory: PartMemory,
-	withSha256: boolean,
-): AsyncGenerator<Part> {
+): AsyncGenerator<Part, void> {
 	const next = async (number: number) => {
 		const capacity = capacityOf(number);
 		await memory.reserve(capacity);
-		return new Part(number, capacity, memory, withSha256);
+		return new Part(number, capacity, memory);
 	};
 	let part: Part | undefined = await next(1);
 	let number = 1;

@@ -53,10 +53,10 @@ export async function upload(
 		return uniformParts ? partSize : partSizeOf(number, partSize, maxParts);
 	};
 	await assertFree(bucket, name, options);
-	const parts = intoParts(bytes, capacityOf, memory, bucket.needsSha256);
+	const parts = intoParts(bytes, capacityOf, memory);
 	const first = await parts.next();
 	if (first.done) throw new BackupError('incomplete', 'the stream to store gave nothing, not even its end');
-	let second: IteratorResult<Part>;
+	let second: IteratorResult<Part, void>;
 	try {
 		second = await parts.next();
 	} catch (error) {
@@ -69,7 +69,7 @@ export async function upload(
 
 async function uploadWhole(bucket: S3Bucket, name: string, part: Part, options: UploadOptions): Promise<S3Object> {
 	const { signal, onProgress } = options;
-	const expected = { size: part.size, etag: part.checksums.md5 };
+	const expected = { size: part.size, etag: part.md5.toString('hex') };
 	try {
 		await retry(
 			async (attempt) => {
@@ -111,13 +111,13 @@ class MultipartUpload {
 		setMaxListeners(10 + 2 * options.concurrency, this.#signal);
 	}
 
-	async run(first: Part[], rest: AsyncGenerator<Part>): Promise<S3Object> {
+	async run(first: Part[], rest: AsyncGenerator<Part, void>): Promise<S3Object> {
 		const { bucket, name, options } = this;
 		let uploadId: string | undefined;
 		try {
 			uploadId = await this.#initiate(first);
 			for (const part of first) this.#start(uploadId, part);
-			// Reading on waits for the producer. A part that failed meanwhile ends the reading, see #fail.
+			// Reading on waits for the producer. A part that failed meanwhile ends the reading as well.
 			for await (const part of this.#untilFailure(rest)) this.#start(uploadId, part);
 			await Promise.all(this.#running);
 			if (this.#failure) throw this.#failure.error;
@@ -166,28 +166,24 @@ class MultipartUpload {
 		this.options.onProgress?.(this.#sent);
 	}
 
-	/** The parts that follow; ends at once when one that is being sent fails. */
-	async *#untilFailure(parts: AsyncGenerator<Part>): AsyncGenerator<Part> {
-		const failed = new Promise<never>((_, reject) => {
-			this.#stop.signal.addEventListener('abort', () => reject(this.#stop.signal.reason), { once: true });
+	/** The parts that follow; fails at once when one that is being sent fails. */
+	async *#untilFailure(parts: AsyncGenerator<Part, void>): AsyncGenerator<Part> {
+		const failed = new Promise<null>((resolve) => {
+			this.#stop.signal.addEventListener('abort', () => resolve(null), { once: true });
 		});
-		failed.catch(() => undefined); // It also comes when nobody waits any more.
-		for (;;) {
-			if (this.#failure) throw this.#failure.error;
+		while (!this.#failure) {
 			const next = parts.next();
-			try {
-				const { done, value } = await Promise.race([next, failed]);
-				if (done) return;
-				yield value;
-			} catch (error) {
-				// The part being filled, should it still come, belongs to nobody.
-				next.then(
-					({ value }) => (value as Part | undefined)?.release(),
-					() => undefined,
-				);
-				throw error;
+			const result = await Promise.race([next, failed]);
+			if (result === null) {
+				// The part being filled, should it still come, belongs to nobody; an error of the body comes second.
+				void next.then(({ value }) => value?.release()).catch(() => undefined);
+			} else if (result.done) {
+				return;
+			} else {
+				yield result.value;
 			}
 		}
+		throw this.#failure.error;
 	}
 
 	async #complete(uploadId: string): Promise<void> {

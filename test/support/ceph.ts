@@ -107,6 +107,7 @@ export class Ceph {
 		await this.kill();
 		const keeper = this.#keeper;
 		if (!keeper || keeper.exitCode !== null) return;
+		keeper.ref();
 		const gone = new Promise((resolve) => keeper.once('exit', resolve));
 		keeper.stdin?.end();
 		await gone;
@@ -216,6 +217,7 @@ rgw bucket quota ttl = 1
 	async #end(name: Daemon, signal: NodeJS.Signals): Promise<void> {
 		const child = this.#daemons.get(name);
 		if (!child || !this.#runs(name)) return;
+		child.ref();
 		const gone = new Promise((resolve) => child.once('exit', resolve));
 		child.kill(signal);
 		await gone;
