@@ -3,9 +3,9 @@ import { Readable } from 'node:stream';
 import { BackupError } from '../../errors';
 import type { DumpFormat } from './engine';
 
-/** pg_dump writes this last (src/bin/pg_dump/pg_backup_archiver.c); only a comment line and blank lines surround it. */
-const TRAILER = 'PostgreSQL database dump complete';
-/** What follows the trailer is shorter than this: since 2025 a \unrestrict line with its 63 character key. */
+/** How pg_dump ends a plain dump (src/bin/pg_dump/pg_backup_archiver.c); the key of \unrestrict is there since 2025. */
+const TRAILER = /(?:^|\n)--\n-- PostgreSQL database dump complete\n--\n\n(?:\\unrestrict \w{1,80}\n\n)?$/;
+/** More than the longest trailer. */
 const TAIL_BYTES = 256;
 const CUSTOM_MAGIC = 'PGDMP';
 /** Enough for the engines to run ahead of a consumer that pauses briefly. */
@@ -45,7 +45,7 @@ export class DumpBody extends Readable {
 	complete(): void {
 		const whole =
 			this.#options.format === 'plain'
-				? this.#tail.includes(TRAILER)
+				? TRAILER.test(this.#tail.toString('latin1'))
 				: this.#head.subarray(0, CUSTOM_MAGIC.length).equals(Buffer.from(CUSTOM_MAGIC));
 		if (whole) this.push(null);
 		else {

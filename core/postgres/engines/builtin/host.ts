@@ -10,10 +10,11 @@ import type { DatabaseTarget } from '../../target';
 import { dumpArguments } from '../args';
 import { DumpBody } from '../body';
 import type { DumpRequest, Engine, RunningDump } from '../engine';
+import { feedRing } from './feed';
 import { createGate, openGate } from './gate.ts';
 import type { WorkerInput, WorkerMessage } from './messages.ts';
 import { BUILTIN_VERSION, loadProgram } from './program';
-import { createRing, endRing, waitForSpace, writeRing } from './ring.ts';
+import { createRing } from './ring.ts';
 import { StartupWatch, stopRequest } from './startup';
 
 /** From the sources in tests, from the built files in use. */
@@ -43,7 +44,7 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 		workerData: input,
 		resourceLimits: WORKER_LIMITS,
 		env: {},
-		// Not this process's options; and the sources, which have no package.json of their own, need no warning about it.
+		// Not this process's options; and no warning that the sources (in tests) must be looked into to see that they are modules.
 		execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'],
 	});
 	const workerGone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
@@ -74,29 +75,7 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 	});
 	const onAbort = () => body.destroy(abortError(signal));
 
-	// From the server to the program.
-	socket.on('data', (data: Buffer) => {
-		const bytes = watch.pass(data);
-		const written = writeRing(ring, bytes);
-		if (written === bytes.length) return;
-		socket.pause();
-		void writeRest(bytes.subarray(written));
-	});
-	async function writeRest(bytes: Buffer): Promise<void> {
-		while (bytes.length > 0 && !body.destroyed) {
-			await waitForSpace(ring);
-			bytes = bytes.subarray(writeRing(ring, bytes));
-		}
-		if (socketEnded) endRing(ring);
-		else socket.resume();
-	}
-	let socketEnded = false;
-	// A paused socket can close with a rest still on its way into the ring.
-	const onEnd = () => {
-		socketEnded = true;
-		if (!socket.isPaused()) endRing(ring);
-	};
-	socket.on('end', onEnd).on('close', onEnd);
+	feedRing(socket, ring, (bytes) => watch.pass(bytes));
 	socket.on('error', (error) => (lost = toBackupError(error, target)));
 
 	// From the program.
