@@ -3,7 +3,7 @@
  *
  * `sha256` says what `sha256sum` says and `blake2b512` what `b2sum` says, so a person can check by hand. The stored bytes
  * are hashed with SHA-256, which every storage and tool knows; the original bytes, of which there are many more, with
- * BLAKE2b, which proves as much for less than half the processor time (`bench/filters.ts`).
+ * BLAKE2b, which proves as much for about half the processor time (`bench/filters.ts`).
  */
 import { createHash, type Hash } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
