@@ -164,9 +164,9 @@ function describe(
 	};
 }
 
-/** jest runs test files in child processes of its own, or in itself when there is only one. */
+/** The process that runs all tests, as global-setup.ts says: jest runs files in processes of their own, or in itself. */
 function runPid(): number {
-	return process.send === undefined ? process.pid : process.ppid;
+	return Number(process.env.TEST_RUN_PID ?? process.pid);
 }
 
 function runFolder(): string {
