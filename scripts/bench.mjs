@@ -18,8 +18,12 @@ import { exitCode, run } from './lib/run.mjs';
 /** What we are compared with, besides the programs that the tests use: which Debian package brings it. */
 const COMPARED = { restic: 'restic', rclone: 'rclone', gzip: 'gzip' };
 /** Node runs TypeScript itself; the S3 server of the tests has constructor properties, which it must transform. */
-const TYPESCRIPT = ['--experimental-transform-types', '--disable-warning=ExperimentalWarning'];
-const ES_MODULES = '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON';
+const TYPESCRIPT = [
+	'--experimental-transform-types',
+	'--disable-warning=ExperimentalWarning',
+	'--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
+	'--import=./bench/typescript.mjs',
+];
 
 const [name = '', ...options] = process.argv.slice(2);
 
@@ -39,5 +43,5 @@ async function bench() {
 	await installProject();
 	await installPrograms({ ...PROGRAMS, ...COMPARED });
 	await step('build', () => run('npm', ['run', '--silent', 'build'], { cwd: ROOT, quiet: true }));
-	return await exitCode(process.execPath, [...TYPESCRIPT, ES_MODULES, file, ...options], { cwd: ROOT });
+	return await exitCode(process.execPath, [...TYPESCRIPT, file, ...options], { cwd: ROOT });
 }
