@@ -8,8 +8,8 @@ import type { Heap } from './heap.ts';
 
 export interface FileSinks {
 	/** Bytes of the program's memory that belong to the dump; to be copied before returning. */
-	output(bytes: Uint8Array): void;
-	stderr(bytes: Uint8Array): void;
+	output: (bytes: Uint8Array) => void;
+	stderr: (bytes: Uint8Array) => void;
 }
 
 const STDIN = 0;

@@ -97,7 +97,7 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 				break;
 		}
 	});
-	worker.once('error', (error) =>
+	worker.once('error', (error: Error) =>
 		body.destroy(new BackupError('dump-failed', `the built-in pg_dump broke: ${error.message}`)),
 	);
 	worker.once('exit', () => {

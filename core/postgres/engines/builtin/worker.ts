@@ -31,13 +31,16 @@ function sendChunk(): void {
 
 const sinks = {
 	output(bytes: Uint8Array) {
-		while (bytes.length > 0) {
-			const piece = bytes.subarray(0, CHUNK_BYTES - filled);
-			chunk.set(piece, filled);
-			filled += piece.length;
-			if (filled === CHUNK_BYTES) sendChunk();
-			bytes = bytes.subarray(piece.length);
+		// Called for every KB: views are made only where a chunk ends.
+		while (bytes.length > CHUNK_BYTES - filled) {
+			const space = CHUNK_BYTES - filled;
+			chunk.set(bytes.subarray(0, space), filled);
+			filled = CHUNK_BYTES;
+			sendChunk();
+			bytes = bytes.subarray(space);
 		}
+		chunk.set(bytes, filled);
+		filled += bytes.length;
 	},
 	// The main thread puts the pieces together.
 	stderr: (bytes: Uint8Array) => post({ kind: 'stderr', bytes: bytes.slice() }),
