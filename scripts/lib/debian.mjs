@@ -58,9 +58,7 @@ export async function installPrograms(packageOf = PROGRAMS) {
 	const command = `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`;
 	const become = await rootCommand();
 	if (!become)
-		throw new Error(
-			`programs are needed that are not installed. Run this as root, then start again:\n  ${command}`,
-		);
+		throw new Error(`programs are needed that are not installed. Run this as root, then start again:\n  ${command}`);
 	say(`programs are missing: ${packages.join(' ')}`);
 	await step(`install ${packages.length} Debian packages`, () =>
 		run(become[0], [...become.slice(1), '-c', INSTALL, 'install', ...packages], { quiet: true }),
