@@ -36,8 +36,10 @@ export class DumpBody extends Readable {
 			this.#head = Buffer.concat([this.#head, chunk.subarray(0, CUSTOM_MAGIC.length)]);
 		}
 		// A copy, because the chunk belongs to the consumer from now on.
-		const last = chunk.subarray(-TAIL_BYTES);
-		this.#tail = Buffer.concat([this.#tail.subarray(last.length - TAIL_BYTES), last]);
+		this.#tail =
+			chunk.length >= TAIL_BYTES
+				? Buffer.from(chunk.subarray(-TAIL_BYTES))
+				: Buffer.concat([this.#tail, chunk]).subarray(-TAIL_BYTES);
 		return this.push(chunk);
 	}
 

@@ -6,13 +6,14 @@ import os from 'node:os';
 import path from 'node:path';
 import { BackupError, abortError } from '../../errors';
 import { CONNECT_TIMEOUT_MS } from '../connection';
-import { cleanText, dumpError } from '../errors';
+import { cleanText, dumpError, toBackupError } from '../errors';
 import type { DatabaseTarget, TlsMode } from '../target';
 import { trustedAuthorities } from '../tls';
 import { type Forwarder, forwardLocally, type TunnelTarget } from '../tunnel';
 import { dumpArguments } from './args';
 import { DumpBody } from './body';
 import type { DumpRequest, Engine, EngineVersion, RunningDump } from './engine';
+import { openOutlet, type Outlet } from './outlet';
 
 /** A program that does not even say its version within this time is none. */
 const VERSION_TIMEOUT_MS = 10_000;
@@ -41,52 +42,50 @@ async function start(program: string, request: DumpRequest, signal: AbortSignal)
 	if (signal.aborted) throw abortError(signal);
 	const home = await fs.mkdtemp(path.join(os.tmpdir(), 'n8n-backup-pgdump-'));
 	let forwarder: Forwarder | undefined;
-	let child: ChildProcess;
+	let outlet: Outlet | undefined;
+	let child: ChildProcess | undefined;
 	const release = async () => {
+		signal.removeEventListener('abort', onAbort);
+		outlet?.destroy();
+		if (child) await endChild(child);
 		forwarder?.close();
 		await fs.rm(home, { recursive: true, force: true });
 	};
+	const body = new DumpBody({ format, resume: () => outlet?.resume(), stop: release });
+	const onAbort = () => body.destroy(abortError(signal));
+
+	const warnings: string[] = [];
+	let stderr = '';
 	try {
+		outlet = await openOutlet(home, (bytes) => body.offer(bytes));
 		if (target.ssh) {
 			forwarder = await forwardLocally(target as TunnelTarget, { signal, timeoutMs: CONNECT_TIMEOUT_MS });
 		}
 		const env = await environment(target, home, forwarder);
-		child = spawn(program, dumpArguments(request), { env, cwd: home, stdio: ['ignore', 'pipe', 'pipe'] });
+		child = spawn(program, dumpArguments(request), { env, cwd: home, stdio: ['ignore', outlet.writeEnd, 'pipe'] });
+		child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-STDERR_LIMIT)));
 		await once(child, 'spawn');
 	} catch (error) {
+		child = undefined; // it never came to life
 		await release();
 		throw isMissing(error) ? notFound(program, error) : error;
 	}
-
-	const warnings: string[] = [];
-	let stderr = '';
-	const body = new DumpBody({
-		format,
-		resume: () => void child.stdout!.resume(),
-		async stop() {
-			signal.removeEventListener('abort', onAbort);
-			await endChild(child);
-			await release();
+	outlet.writeEnd.destroy(); // the program has its own, and shall be the only one who can end it
+	// 'close', not 'exit': only then all of its stderr has arrived.
+	Promise.all([once(child, 'close') as Promise<[number | null, string | null]>, outlet.ended]).then(
+		([[code, killedBy]]) => {
+			if (code === 0) {
+				warnings.push(...cleanText(stderr, target).split('\n').filter(Boolean));
+				body.complete();
+			} else if (forwarder?.failure) {
+				body.destroy(forwarder.failure);
+			} else {
+				body.destroy(dumpError(killedBy ? `${stderr}it was ended by ${killedBy}` : stderr, target));
+			}
 		},
-	});
-	const onAbort = () => body.destroy(abortError(signal));
+		(error: Error) => body.destroy(toBackupError(error, target)),
+	);
 	signal.addEventListener('abort', onAbort, { once: true });
-	child.stdout!.on('data', (chunk: Buffer) => {
-		if (!body.offer(chunk)) child.stdout!.pause();
-	});
-	child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-STDERR_LIMIT)));
-	child.once('error', (error) => body.destroy(error));
-	// 'close', not 'exit': only then all of its output has arrived.
-	child.once('close', (code, killedBy) => {
-		if (code === 0) {
-			warnings.push(...cleanText(stderr, target).split('\n').filter(Boolean));
-			body.complete();
-		} else if (forwarder?.failure) {
-			body.destroy(forwarder.failure);
-		} else {
-			body.destroy(dumpError(killedBy ? `${stderr}it was ended by ${killedBy}` : stderr, target));
-		}
-	});
 	if (signal.aborted) onAbort();
 	return { body, warnings };
 }
@@ -150,7 +149,6 @@ async function endChild(child: ChildProcess): Promise<void> {
 	if (child.exitCode !== null || child.signalCode !== null) return;
 	const timer = setTimeout(() => child.kill('SIGKILL'), FAREWELL_MS);
 	child.kill('SIGTERM');
-	child.stdout!.destroy();
 	await once(child, 'exit');
 	clearTimeout(timer);
 }
