@@ -36,6 +36,7 @@ export interface StoreRequest {
 	label: string;
 	/** The object's name without the extensions of the codecs, e.g. `dump.sql`. */
 	name: string;
+	/** Its chunks are taken over: see `OpenSource` in source.ts. */
 	body: Readable;
 	/** null stores in the clear. */
 	encryption: Encryption | null;
@@ -85,7 +86,7 @@ export async function storeStream(request: StoreRequest): Promise<StoredStream> 
 		const filters: Transform[] = [
 			...(limits.bytesPerSecond ? [throttle(limits.bytesPerSecond, abort.signal)] : []),
 			original,
-			zstdCompress({ level: request.zstdLevel }),
+			zstdCompress({ level: request.zstdLevel, ownsChunks: true }),
 			...(encryption ? [await ageEncrypt(encryption)] : []),
 			stored,
 		];

@@ -8,7 +8,10 @@ export type SourceDetails = Record<string, string | number | boolean | null>;
 export type Contents = { format: 1 } & Record<string, unknown>;
 
 export interface OpenSource {
-	/** Ends only when the source gave everything; any failure errors it. */
+	/**
+	 * Ends only when the source gave everything; any failure errors it. Its chunks belong to the consumer, who frees their
+	 * memory: the source must not use them again.
+	 */
 	readonly body: Readable;
 	/** The object's name without the extensions of the codecs, e.g. `dump.sql`. */
 	readonly objectName: string;

@@ -38,6 +38,12 @@ export interface CompressOptions {
 	frameSize?: number;
 	/** Frames compressed at the same time. libuv's pool has four threads unless UV_THREADPOOL_SIZE says otherwise. */
 	concurrency?: number;
+	/**
+	 * Give the memory of each chunk back as soon as it was read, instead of leaving it to the garbage collector, which has
+	 * a lot to do otherwise: a GB in chunks of 256 KiB took a sixth more CPU, and paused the event loop for 100 ms at a
+	 * time. Nobody else may use the chunks afterwards.
+	 */
+	ownsChunks?: boolean;
 }
 
 /**
@@ -50,6 +56,7 @@ export function zstdCompress(options: CompressOptions = {}): Transform {
 		inRange('compression level', options.level ?? 3, 1, 22),
 		inRange('frame size', options.frameSize ?? DEFAULT_FRAME_SIZE, 1, MAX_FRAME_SIZE),
 		inRange('number of compression threads', options.concurrency ?? Math.min(4, availableParallelism()), 1, 64),
+		options.ownsChunks ?? false,
 	);
 }
 
@@ -82,6 +89,7 @@ class Compressor extends Transform {
 		private readonly level: number,
 		private readonly frameSize: number,
 		private readonly concurrency: number,
+		private readonly ownsChunks: boolean,
 	) {
 		super();
 	}
@@ -102,6 +110,7 @@ class Compressor extends Transform {
 			this.#filled += copied;
 			if (this.#filled === this.frameSize) await this.#endFrame();
 		}
+		if (this.ownsChunks) setImmediate(giveBack, chunk);
 	}
 
 	async #finish(): Promise<void> {
@@ -139,6 +148,11 @@ class Compressor extends Transform {
 		this.#table.add(frame.length, original.length, frame.readUInt32LE(frame.length - 4));
 		this.push(frame);
 	}
+}
+
+/** Frees a chunk's memory, unless the chunk is only a part of it. Later than at once: streams still look at its length. */
+function giveBack({ buffer, byteLength }: Buffer): void {
+	if (buffer.byteLength === byteLength && 'transfer' in buffer) buffer.transfer(0);
 }
 
 class Decompressor extends Transform {

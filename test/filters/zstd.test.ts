@@ -54,6 +54,16 @@ describe('zstd', () => {
 			);
 		});
 
+		it('and chunks that it owns are given back, parts of something larger are not', async () => {
+			const larger = dumpText(300_000);
+			const whole = Array.from(cut(larger, [70_000]), (piece) => Buffer.from(new Uint8Array(piece).buffer));
+			const part = larger.subarray(0, 50_000);
+			const compressed = await through([...whole, part], zstdCompress({ frameSize: 100_000, ownsChunks: true }));
+			expect((await through([compressed], zstdDecompress())).equals(Buffer.concat([larger, part]))).toBe(true);
+			expect(whole.map((chunk) => chunk.length)).toEqual(whole.map(() => 0));
+			expect(part.length).toBe(50_000);
+		});
+
 		it('when the level is the fastest or a slow one', async () => {
 			const original = dumpText(300_000);
 			for (const level of [1, 19]) {
