@@ -1,5 +1,4 @@
 /** Everything that can break in the middle of a whole run: a clear error, no backup, and a next run that succeeds. */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +14,7 @@ import type { Storage } from '../core/storage/storage';
 import { backends, eventually, noBackend } from './support/activity';
 import { databaseUrl, start } from './support/command-line';
 import { sharedPostgres, sql, startPostgres } from './support/postgres';
+import { commandLines } from './support/processes';
 import { TcpProxy } from './support/proxy';
 import { sharedS3, startS3 } from './support/s3';
 
@@ -276,13 +276,12 @@ describe('a run killed with -9', () => {
 			'--recipient',
 			recipient,
 		];
-		const { child, finished } = start(['dump', ...args, '--engine', 'builtin'], { PGPASSWORD: target.password });
-		const listing = spawn('ps', ['-eo', 'args'], { stdio: ['ignore', 'pipe', 'ignore'] });
-		let seen = '';
-		for await (const chunk of listing.stdout) seen += String(chunk);
-		expect(seen).toContain(databaseUrl(target));
-		expect(seen).not.toContain(target.password);
+		const { child, finished } = start(['dump', ...args, '--rate-limit', '4'], { PGPASSWORD: target.password });
+		await eventually(target, backends(target.database));
+		const seen = commandLines().join('\n');
 		child.kill('SIGINT');
 		await finished;
+		expect(seen).toContain(databaseUrl(target));
+		expect(seen).not.toContain(target.password);
 	});
 });

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { run } from '../../scripts/lib/run.mjs';
+import { childrenOf } from '../support/processes';
 
 const ROOT = path.resolve(__dirname, '../..');
 const MINUTE_MS = 60_000;
@@ -87,12 +88,7 @@ async function shell(command: string): Promise<string> {
 /** The process and everything below it, by the kernel's word. */
 function descendants(root: number): number[] {
 	const found = [root];
-	for (const pid of found) {
-		for (const thread of fs.readdirSync(`/proc/${pid}/task`)) {
-			const children = fs.readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8');
-			found.push(...children.split(' ').filter(Boolean).map(Number));
-		}
-	}
+	for (const pid of found) found.push(...childrenOf(pid));
 	return found;
 }
 

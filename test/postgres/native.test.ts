@@ -7,6 +7,7 @@ import type { DumpRequest, RunningDump } from '../../core/postgres/engines/engin
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { backends, eventually, noBackend } from '../support/activity';
 import { type PostgresServer, quoteName, sharedPostgres, sql } from '../support/postgres';
+import { commandLines } from '../support/processes';
 import { comparable, contentDigests, nativeSchema, restore } from '../support/psql';
 
 async function start(
@@ -97,22 +98,19 @@ describe('the native engine', () => {
 
 	it('shows no secret to other processes, and has no other environment than its own', async () => {
 		process.env.PGSERVICE = 'nonsense';
+		const { body } = await start({ ...big, tls: 'prefer' });
 		try {
-			const { body } = await start({ ...big, tls: 'prefer' });
 			body.read(0);
 			await eventually(big, backends(big.database, "wait_event = 'ClientWrite'"));
-			const commands = fs
-				.readdirSync('/proc')
-				.filter((name) => /^\d+$/.test(name) && fs.existsSync(`/proc/${name}/cmdline`))
-				.map((name) => fs.readFileSync(`/proc/${name}/cmdline`, 'latin1'));
+			const commands = commandLines();
 			expect(commands.filter((command) => command.includes('--lock-wait-timeout')).length).toBeGreaterThan(0);
 			expect(commands.filter((command) => command.includes(big.password!))).toEqual([]);
 			expect(Object.values(process.env)).not.toContain(big.password);
+		} finally {
+			delete process.env.PGSERVICE;
 			const gone = new Promise((resolve) => body.once('close', resolve));
 			body.destroy();
 			await gone;
-		} finally {
-			delete process.env.PGSERVICE;
 		}
 	});
 

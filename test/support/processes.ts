@@ -1,0 +1,26 @@
+/** What anybody on this machine can see of its processes. */
+import fs from 'node:fs';
+
+/** The command lines of all processes; arguments are separated by NUL characters. */
+export function commandLines(): string[] {
+	const pids = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+	return pids.flatMap((pid) => readIfThere(`/proc/${pid}/cmdline`));
+}
+
+/** The processes that a process has started and that still run. */
+export function childrenOf(pid: number): number[] {
+	const threads = fs.existsSync(`/proc/${pid}/task`) ? fs.readdirSync(`/proc/${pid}/task`) : [];
+	return threads
+		.flatMap((thread) => readIfThere(`/proc/${pid}/task/${thread}/children`))
+		.flatMap((text) => text.split(' ').filter(Boolean).map(Number));
+}
+
+/** Processes come and go while one looks: those that have gone are nothing to see. */
+function readIfThere(file: string): string[] {
+	try {
+		return [fs.readFileSync(file, 'latin1')];
+	} catch (error) {
+		if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code!)) return [];
+		throw error;
+	}
+}
