@@ -1,5 +1,4 @@
 /** A place in a stream of chunks that knows how far it is in bytes and lines. */
-import { BackupError } from '../errors';
 
 const NEWLINE = 10;
 const EMPTY = Buffer.alloc(0);
@@ -38,7 +37,6 @@ export class DumpCursor {
 		while (this.at === this.chunk.length) {
 			const { done, value } = await this.#source.next();
 			if (done) return false;
-			if (!Buffer.isBuffer(value)) throw new BackupError('invalid-input', 'a dump must be a stream of bytes');
 			this.#before += this.chunk.length;
 			this.chunk = value;
 			this.at = 0;

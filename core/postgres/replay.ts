@@ -118,8 +118,10 @@ class Replay {
 		return this.#result;
 	}
 
-	async *#watch(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
-		for await (const chunk of body) {
+	async *#watch(body: Readable): AsyncGenerator<Buffer, void> {
+		// When it is left early, an error of its own would look like the first one.
+		for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<unknown>) {
+			if (!Buffer.isBuffer(chunk)) throw new BackupError('invalid-input', 'a dump must be a stream of bytes');
 			this.#tail.add(chunk);
 			this.#result.bytes += chunk.length;
 			yield chunk;
