@@ -35,10 +35,10 @@ export class DumpCursor {
 	/** Makes sure that there is a byte to read. @returns false when the stream has ended */
 	async more(): Promise<boolean> {
 		while (this.at === this.chunk.length) {
-			const { done, value } = await this.#source.next();
-			if (done) return false;
+			const next = await this.#source.next();
+			if (next.done) return false;
 			this.#before += this.chunk.length;
-			this.chunk = value;
+			this.chunk = next.value;
 			this.at = 0;
 		}
 		return true;

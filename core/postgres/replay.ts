@@ -156,12 +156,12 @@ class Replay {
 	}
 
 	async #copy(statement: CopyStatement): Promise<void> {
-		let failure: unknown;
+		let failure: Error | undefined;
 		const rows = remembering(statement.rows, (error) => (failure = error));
 		try {
 			this.#result.rows += await copyIn(this.#client, statement.pieces, rows, () => this.#report());
 		} catch (error) {
-			if (failure !== undefined) throw failure; // of the dump, not of the server
+			if (failure) throw failure; // of the dump, not of the server
 			throw replayError(error, this.#target, statement.pieces, statement);
 		}
 		this.#result.statements++;
@@ -203,11 +203,11 @@ async function abandon(client: Client, target: DatabaseTarget): Promise<void> {
 	await stopServer(target, key);
 }
 
-async function* remembering<T>(source: AsyncIterable<T>, onError: (error: unknown) => void): AsyncGenerator<T, void> {
+async function* remembering<T>(source: AsyncIterable<T>, onError: (error: Error) => void): AsyncGenerator<T, void> {
 	try {
 		yield* source;
 	} catch (error) {
-		onError(error);
+		onError(error as Error);
 		throw error;
 	}
 }

@@ -129,7 +129,7 @@ describe('the splitter', () => {
 		for await (const item of splitDump(chunked(dump, [7]))) {
 			kinds.push(item.kind);
 			if (item.kind !== 'copy') continue;
-			for await (const _ of item.rows) break;
+			for await (const slice of item.rows) if (slice.length > 0) break;
 		}
 		expect(kinds).toEqual(['copy', 'copy', 'statement']);
 	});
@@ -276,7 +276,10 @@ describe('the splitter, whatever it is given', () => {
 	it('ends, and yields nothing but parts of its input in their order', async () => {
 		await fc.assert(
 			fc.asyncProperty(
-				fc.oneof(garbled, fc.uint8Array({ maxLength: 200 }).map(Buffer.from)),
+				fc.oneof(
+					garbled,
+					fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+				),
 				sizes,
 				async (dump, chunks) => {
 					let passed = 0;
