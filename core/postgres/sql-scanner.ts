@@ -3,6 +3,7 @@
  * in. Bytes are never decoded: in every encoding that a PostgreSQL database can have, the bytes of a multi-byte
  * character are all above 127, so that none of them can be taken for a quote or a backslash.
  */
+import { StatementShape } from './statement-shape';
 
 const TAB = 9;
 const NEWLINE = 10;
@@ -22,8 +23,6 @@ const BACKSLASH = 92;
 
 /** Longer words are no keywords, and are not kept. */
 const MAX_KEYWORD = 16;
-/** Enough to see `CREATE OR REPLACE FUNCTION`. */
-const MAX_HEAD = 4;
 
 /** PostgreSQL knows no limit; pg_dump's tags have a few characters. */
 const MAX_TAG = 1024;
@@ -74,13 +73,9 @@ export class SqlScanner {
 	start = NOWHERE;
 	/** After {@link scan}: why it returned. */
 	found: 'more' | 'statement' | 'backslash' = 'more';
-	/** Whether the statement is a COPY … FROM stdin, which data follows. */
-	copiesIn = false;
 
 	#mode: Mode = 'plain';
-	#parentheses = 0;
-	/** Open BEGIN ATOMIC and CASE of a routine's body. */
-	#blocks = 0;
+	readonly #shape = new StatementShape();
 	#comments = 0;
 	/** Whether the dash or slash that may begin a comment is the first byte of the statement. */
 	#isFirst = false;
@@ -89,20 +84,20 @@ export class SqlScanner {
 	#ended: StringKind | null = null;
 	#sinceEnd: 'nothing' | 'blanks' | 'a newline' = 'nothing';
 	#word = '';
-	#lastWord = '';
-	#head: string[] = [];
 	#delimiter = '';
 	#tail = '';
 
 	/** Forgets the statement that was found. */
 	next(): void {
 		this.start = NOWHERE;
-		this.copiesIn = false;
 		this.#mode = 'plain';
-		this.#parentheses = this.#blocks = 0;
+		this.#shape.reset();
 		this.#ended = null;
-		this.#lastWord = '';
-		this.#head = [];
+	}
+
+	/** Whether the statement is a COPY … FROM stdin, which data follows. */
+	get copiesIn(): boolean {
+		return this.#shape.copiesIn;
 	}
 
 	/**
@@ -122,13 +117,12 @@ export class SqlScanner {
 	 * @returns what is open and should have been closed; null when a statement may end here
 	 */
 	end(): string | null {
-		if (this.#mode === 'word') this.#endWord();
+		if (this.#mode === 'word') this.#shape.word(this.#word.toLowerCase());
 		if (this.#mode.startsWith('block comment')) return 'a comment';
 		if (this.#mode.startsWith('string')) return 'a string';
 		if (this.#mode === 'name') return 'a quoted name';
 		if (this.#mode === 'dollar string') return 'a dollar-quoted string';
-		if (this.#parentheses > 0) return 'a parenthesis';
-		return this.#blocks > 0 ? 'the body of a function' : null;
+		return this.#shape.open;
 	}
 
 	/** Takes at least one byte, or changes the mode so that the next step will. @returns the index after what it took */
@@ -141,7 +135,7 @@ export class SqlScanner {
 				return this.#readWord(chunk, at);
 			case 'after u&':
 				this.#mode = 'plain';
-				this.#lastWord = '';
+				this.#shape.other();
 				return byte === QUOTE ? this.#open(STANDARD, at) : at;
 			case 'after dash':
 				return this.#maybeComment(at, byte === DASH, 'line comment');
@@ -200,7 +194,7 @@ export class SqlScanner {
 			this.#mode = 'word';
 			return at;
 		}
-		this.#lastWord = '';
+		this.#shape.other();
 		switch (byte) {
 			case DOUBLE_QUOTE:
 				this.#mode = 'name';
@@ -210,13 +204,13 @@ export class SqlScanner {
 				this.#mode = 'dollar tag';
 				break;
 			case OPEN:
-				this.#parentheses++;
+				this.#shape.parentheses++;
 				break;
 			case CLOSE:
-				if (this.#parentheses > 0) this.#parentheses--;
+				if (this.#shape.parentheses > 0) this.#shape.parentheses--;
 				break;
 			case SEMICOLON:
-				if (this.#parentheses === 0 && this.#blocks === 0) this.found = 'statement';
+				if (!this.#shape.open) this.found = 'statement';
 				break;
 		}
 		return at + 1;
@@ -232,7 +226,7 @@ export class SqlScanner {
 
 	#open(kind: StringKind, at: number): number {
 		this.#kind = kind;
-		this.#lastWord = '';
+		this.#shape.other();
 		this.#mode = 'string';
 		return at + 1;
 	}
@@ -264,7 +258,7 @@ export class SqlScanner {
 		this.#mode = 'plain';
 		if (byte === QUOTE && prefix === 'e') return this.#open(ESCAPED, end);
 		if (byte === QUOTE && (prefix === 'b' || prefix === 'x')) return this.#open(BITS, end);
-		this.#endWord();
+		this.#shape.word(this.#word.toLowerCase());
 		if (byte === AMPERSAND && prefix === 'u') {
 			this.#mode = 'after u&';
 			return end + 1;
@@ -272,34 +266,10 @@ export class SqlScanner {
 		return end;
 	}
 
-	/**
-	 * Words decide two things. COPY … FROM stdin has data behind it. And the semicolons between BEGIN ATOMIC and END of
-	 * CREATE FUNCTION or PROCEDURE do not end it. psql counts every BEGIN there, and so never finds the end of a function
-	 * whose name is `begin`; BEGIN ATOMIC is what the grammar demands, and only CASE can nest in it.
-	 */
-	#endWord(): void {
-		const word = this.#word.toLowerCase();
-		if (this.#head.length < MAX_HEAD) this.#head.push(word);
-		if (this.#parentheses === 0) {
-			if (this.#blocks > 0) {
-				if (word === 'case') this.#blocks++;
-				else if (word === 'end') this.#blocks--;
-			} else if (word === 'atomic' && this.#lastWord === 'begin' && this.#createsRoutine()) this.#blocks = 1;
-			else if (word === 'stdin' && this.#lastWord === 'from' && this.#head[0] === 'copy') this.copiesIn = true;
-		}
-		this.#lastWord = word;
-	}
-
-	#createsRoutine(): boolean {
-		const [first, second, third, fourth] = this.#head;
-		const object = second === 'or' && third === 'replace' ? fourth : second;
-		return first === 'create' && (object === 'function' || object === 'procedure');
-	}
-
 	#maybeComment(at: number, isComment: boolean, mode: Mode): number {
 		if (!isComment) {
 			this.#ended = null;
-			this.#lastWord = '';
+			this.#shape.other();
 			this.#mode = 'plain';
 			return at;
 		}
