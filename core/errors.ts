@@ -33,6 +33,7 @@ export type ErrorCode =
 	| 'engine-not-found' // no pg_dump where one was asked for
 	| 'lock-timeout' // a table was locked by somebody else for too long
 	| 'dump-failed' // pg_dump ended with an error
+	| 'restore-failed' // the server refused a statement of a dump
 	// use
 	| 'invalid-input' // a parameter cannot be used as it is
 	| 'unsupported'; // understood, but not possible here

@@ -1,12 +1,9 @@
 /** The bytes of a running pg_dump as a stream whose end is proof that all of them were there. */
 import { Readable } from 'node:stream';
 import { BackupError } from '../../errors';
+import { DumpTail } from '../trailer';
 import type { DumpFormat } from './engine';
 
-/** How pg_dump ends a plain dump (src/bin/pg_dump/pg_backup_archiver.c); the key of \unrestrict is there since 2025. */
-const TRAILER = /(?:^|\n)--\n-- PostgreSQL database dump complete\n--\n\n(?:\\unrestrict \w{1,80}\n\n)?$/;
-/** More than the longest trailer. */
-const TAIL_BYTES = 256;
 const CUSTOM_MAGIC = 'PGDMP';
 /** Enough for the engines to run ahead of a consumer that pauses briefly. */
 const BUFFER_BYTES = 1024 * 1024;
@@ -21,7 +18,7 @@ export interface BodyOptions {
 
 export class DumpBody extends Readable {
 	#head = Buffer.alloc(0);
-	#tail = Buffer.alloc(0);
+	readonly #tail = new DumpTail();
 	readonly #options: BodyOptions;
 
 	constructor(options: BodyOptions) {
@@ -35,11 +32,7 @@ export class DumpBody extends Readable {
 		if (this.#head.length < CUSTOM_MAGIC.length) {
 			this.#head = Buffer.concat([this.#head, chunk.subarray(0, CUSTOM_MAGIC.length)]);
 		}
-		// A copy, because the chunk belongs to the consumer from now on.
-		this.#tail =
-			chunk.length >= TAIL_BYTES
-				? Buffer.from(chunk.subarray(-TAIL_BYTES))
-				: Buffer.concat([this.#tail, chunk]).subarray(-TAIL_BYTES);
+		this.#tail.add(chunk);
 		return this.push(chunk);
 	}
 
@@ -47,7 +40,7 @@ export class DumpBody extends Readable {
 	complete(): void {
 		const whole =
 			this.#options.format === 'plain'
-				? TRAILER.test(this.#tail.toString('latin1'))
+				? this.#tail.isComplete()
 				: this.#head.subarray(0, CUSTOM_MAGIC.length).equals(Buffer.from(CUSTOM_MAGIC));
 		if (whole) this.push(null);
 		else {

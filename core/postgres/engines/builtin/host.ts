@@ -1,11 +1,10 @@
 /** pg_dump in WebAssembly as an engine: this side owns the connection and the output, a worker thread runs the program. */
-import type { Duplex } from 'node:stream';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { BackupError, abortError } from '../../../errors';
 import { openSocket } from '../../connection';
 import { cleanText, dumpError, toBackupError } from '../../errors';
+import { stopServer } from '../../stop';
 import type { DatabaseTarget } from '../../target';
 import { dumpArguments } from '../args';
 import { DumpBody } from '../body';
@@ -15,14 +14,12 @@ import { createGate, openGate } from './gate.ts';
 import type { WorkerInput, WorkerMessage } from './messages.ts';
 import { BUILTIN_VERSION, loadProgram } from './program';
 import { createRing } from './ring.ts';
-import { StartupWatch, stopRequest } from './startup';
+import { StartupWatch } from './startup';
 
 /** From the sources in tests, from the built files in use. */
 const WORKER_FILE = path.join(__dirname, `worker${path.extname(__filename)}`);
 /** The program lives in a memory of its own; JavaScript needs little. MB. */
 const WORKER_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
-/** How long the server may take to hear that its work is not wanted any more. */
-const FAREWELL_MS = 3_000;
 const STDERR_LIMIT = 64 * 1024;
 
 export function builtinEngine(): Engine {
@@ -134,32 +131,4 @@ function environment(target: DatabaseTarget): Record<string, string> {
 /** The program believes in a local socket and names it when it fails. */
 function withRealHost(text: string, target: DatabaseTarget): string {
 	return text.replaceAll(/on socket "[^"]*"/g, `at "${target.host}", port ${target.port}`);
-}
-
-/**
- * Asks the server to stop what it was doing for us: it notices a closed connection only when it next writes to it,
- * which can take long while it waits for a lock.
- */
-async function stopServer(target: DatabaseTarget, backendKey: Buffer): Promise<void> {
-	const signal = AbortSignal.timeout(FAREWELL_MS);
-	let socket: Duplex;
-	try {
-		socket = await openSocket(target, { signal });
-	} catch (error) {
-		// Whoever cannot be reached cannot be told; the server will notice by itself.
-		if (error instanceof BackupError) return;
-		throw error;
-	}
-	await new Promise<void>((resolve) => {
-		// The server closes the connection when it has passed the wish on.
-		socket
-			.on('error', () => resolve())
-			.on('close', () => resolve())
-			.resume();
-		socket.write(stopRequest(backendKey));
-		void delay(FAREWELL_MS, undefined, { signal, ref: false })
-			.catch(() => undefined)
-			.then(() => resolve());
-	});
-	socket.destroy();
 }

@@ -70,12 +70,3 @@ function withoutChannelBinding(message: Buffer): Buffer {
 	result.writeUInt32BE(result.length - 1, 1);
 	return result;
 }
-
-/** CancelRequest: asks the server, over a connection of its own, to stop what the process of this key is doing. */
-export function stopRequest(backendKey: Buffer): Buffer {
-	const request = Buffer.alloc(8 + backendKey.length);
-	request.writeUInt32BE(request.length, 0);
-	request.writeUInt32BE(80877102, 4);
-	backendKey.copy(request, 8);
-	return request;
-}
