@@ -221,18 +221,15 @@ describe('a run ends with a clear error and leaves nothing when', () => {
 });
 
 describe('a run killed with -9', () => {
+	/** A process that would take many seconds if nobody stopped it. */
+	function startSlowDump() {
+		const where = ['--storage', `file://${folder}`, '--database', databaseUrl(target), '--group', GROUP];
+		const how = ['--recipient', recipient, '--rate-limit', '4'];
+		return start(['dump', ...where, ...how], { PGPASSWORD: target.password });
+	}
+
 	it('leaves no backup, and the next run removes what it left and says so', async () => {
-		const args = [
-			'--storage',
-			`file://${folder}`,
-			'--database',
-			databaseUrl(target),
-			'--group',
-			GROUP,
-			'--recipient',
-			recipient,
-		];
-		const { child, finished } = start(['dump', ...args, '--rate-limit', '4'], { PGPASSWORD: target.password });
+		const { child, finished } = startSlowDump();
 		while (!readdirSync(folder, { recursive: true }).some((file) => String(file).includes('dump.sql'))) await delay(10);
 		child.kill('SIGKILL');
 		await finished;
@@ -248,17 +245,7 @@ describe('a run killed with -9', () => {
 	});
 
 	it('or stopped with Ctrl-C ends quickly and leaves nothing', async () => {
-		const args = [
-			'--storage',
-			`file://${folder}`,
-			'--database',
-			databaseUrl(target),
-			'--group',
-			GROUP,
-			'--recipient',
-			recipient,
-		];
-		const { child, finished } = start(['dump', ...args, '--rate-limit', '4'], { PGPASSWORD: target.password });
+		const { child, finished } = startSlowDump();
 		await eventually(target, backends(target.database));
 		child.kill('SIGINT');
 		expect(await finished).toMatchObject({ code: 1, stderr: expect.stringContaining('cancelled') });
@@ -266,17 +253,7 @@ describe('a run killed with -9', () => {
 	});
 
 	it('shows no password in the list of processes', async () => {
-		const args = [
-			'--storage',
-			`file://${folder}`,
-			'--database',
-			databaseUrl(target),
-			'--group',
-			GROUP,
-			'--recipient',
-			recipient,
-		];
-		const { child, finished } = start(['dump', ...args, '--rate-limit', '4'], { PGPASSWORD: target.password });
+		const { child, finished } = startSlowDump();
 		await eventually(target, backends(target.database));
 		const seen = commandLines().join('\n');
 		child.kill('SIGINT');
