@@ -3,6 +3,7 @@
  * It is not encrypted, so it holds nothing that a reader of the storage must not learn; names of tables and files are
  * in `contents`, an object of its own that is encrypted whenever the backup is.
  */
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { BackupError } from './errors';
 import { BACKUP_TYPES } from './label';
@@ -80,6 +81,8 @@ export function parseManifest(text: string, location: string): Manifest {
 		const issue = result.error.issues[0]!;
 		throw invalid(`is not valid at "${issue.path.join('.')}": ${issue.message.toLowerCase()}`, result.error);
 	}
+	const { sha256: _, ...rest } = data as Record<string, unknown>;
+	if (text !== withChecksum(rest)) throw invalid('is not as it was written: its checksum differs');
 	return result.data;
 }
 
@@ -98,5 +101,18 @@ export function assertFormat(data: unknown, location: string): void {
 
 /** The text that is stored: stable order, readable by people. */
 export function formatManifest(manifest: Manifest): string {
-	return `${JSON.stringify(manifest, null, 2)}\n`;
+	return withChecksum(manifest);
+}
+
+/**
+ * As text whose last member, `sha256`, is the SHA-256 of the same text without that member. Nothing in a manifest can
+ * change without being noticed: not even a blank.
+ */
+function withChecksum(manifest: object): string {
+	const sha256 = createHash('sha256').update(toText(manifest)).digest('hex');
+	return toText({ ...manifest, sha256 });
+}
+
+function toText(data: object): string {
+	return `${JSON.stringify(data, null, 2)}\n`;
 }

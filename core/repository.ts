@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { BackupError, isBackupError } from './errors';
+import { type Evidence, evidenceName, formatEvidence, parseEvidenceName, type Verification } from './evidence';
 import { assertGroup, type BackupType, parseLabel } from './label';
 import { assertFormat, FORMAT, formatManifest, type Manifest, parseManifest } from './manifest';
 import { readText, writeText } from './small-objects';
@@ -24,6 +25,8 @@ export interface BackupEntry {
 	/** Bytes in storage, all objects of the backup together. */
 	storedBytes: number;
 	pinned: boolean;
+	/** By time, oldest first. */
+	verifications: Verification[];
 }
 
 export class Repository {
@@ -75,11 +78,14 @@ export class Repository {
 				...parseLabel(place.label)!,
 				storedBytes: 0,
 				pinned: false,
+				verifications: [],
 				complete: false,
 			};
 			entry.storedBytes += object.size;
 			entry.complete ||= place.name === MANIFEST;
 			entry.pinned ||= place.name === 'pin.json';
+			const verification = parseEvidenceName(place.name);
+			if (verification) entry.verifications.push(verification);
 			found.set(id, entry);
 		}
 		return [...found.values()]
@@ -106,6 +112,21 @@ export class Repository {
 			);
 		}
 		return manifest;
+	}
+
+	/**
+	 * Stores what a verification found. Two that end within the same second and with the same outcome are one.
+	 * @returns the object's name
+	 */
+	async writeEvidence(evidence: Evidence, signal?: AbortSignal): Promise<string> {
+		const name = evidenceName(evidence);
+		const key = objectKey(evidence.group, evidence.label, name);
+		try {
+			await writeText(this.storage, key, formatEvidence(evidence), { signal });
+		} catch (error) {
+			if (!isBackupError(error, 'already-exists')) throw error;
+		}
+		return name;
 	}
 
 	/** Makes the backup exist. Its objects must be stored before. */

@@ -50,11 +50,27 @@ describe('a manifest', () => {
 		['an object name with a slash', edit((m) => (m.contents.name = 'a/b')), /at "contents.name"/],
 		['no time', edit((m) => (m.startedAt = 'yesterday')), /at "startedAt"/],
 		['an unknown type', edit((m) => ((m as { type: string }).type = 'half')), /at "type"/],
+		['a checksum that is missing', JSON.stringify(sample, null, 2), /its checksum differs/],
+		[
+			'a member more',
+			formatManifest({ ...sample, pinned: true } as Manifest).replace('true', 'false'),
+			/its checksum differs/,
+		],
 	])('with %s is refused, saying where', (_, text, message) => {
 		expect(() => parseManifest(text, 'x')).toThrow(
 			expect.objectContaining({ code: 'invalid-manifest', message: expect.stringMatching(message) }),
 		);
 	});
+});
+
+it('is refused after any single byte of it has changed', () => {
+	const text = formatManifest(sample);
+	for (let at = 0; at < text.length; at++) {
+		const changed = `${text.slice(0, at)}${String.fromCharCode(text.charCodeAt(at) ^ 1)}${text.slice(at + 1)}`;
+		expect(() => parseManifest(changed, 'x')).toThrow(
+			expect.objectContaining({ code: expect.stringMatching(/^(?:invalid-manifest|newer-format)$/) }),
+		);
+	}
 });
 
 function edit(change: (manifest: Manifest) => unknown): string {

@@ -1,6 +1,6 @@
 import { BackupError } from '../core/errors';
 import { createLabel } from '../core/label';
-import type { Manifest } from '../core/manifest';
+import { formatManifest, type Manifest } from '../core/manifest';
 import { objectKey, Repository } from '../core/repository';
 import { writeText } from '../core/small-objects';
 import { MemoryStorage } from '../core/storage/memory';
@@ -104,7 +104,7 @@ describe('a repository', () => {
 		await writeText(
 			repository.storage,
 			objectKey(GROUP, label, 'manifest.json'),
-			JSON.stringify(manifest('postgres/crm', label)),
+			formatManifest(manifest('postgres/crm', label)),
 		);
 		await expect(repository.readManifest(GROUP, label)).rejects.toMatchObject({
 			code: 'invalid-manifest',

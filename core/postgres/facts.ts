@@ -1,31 +1,8 @@
 /** What a dump must hold: counted in the very snapshot the dump is made from, so that a restore can be compared with it. */
 import type { Client } from 'pg';
-import type { Contents } from '../source';
+import type { DatabaseFacts, TableFacts } from './contents';
 import type { DumpFilter } from './engines/engine';
 import { translatePattern } from './patterns';
-
-export interface TableFacts {
-	schema: string;
-	name: string;
-	/** Exact, in the dump's snapshot; null where the dump leaves out the rows. */
-	rows: number | null;
-	/** With indexes and TOAST, on the server's disk. */
-	bytes: number;
-}
-
-export type DatabaseFacts = Contents & {
-	database: string;
-	serverVersion: string;
-	encoding: string;
-	collation: string;
-	characterType: string;
-	/** Of the whole database on the server's disk, bytes. */
-	databaseBytes: number;
-	extensions: Array<{ name: string; version: string }>;
-	tables: TableFacts[];
-	/** null where the filter leaves them out. */
-	largeObjects: number | null;
-};
 
 /**
  * Tables whose rows pg_dump writes: ordinary ones and partitions, not those of the system or of extensions. Of a
@@ -44,6 +21,33 @@ const TABLES = `
 			SELECT FROM pg_catalog.pg_depend d
 			WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
 	ORDER BY n.nspname, c.relname`;
+
+/**
+ * Roles that own something here, or that something here is granted to or applies to. What the bootstrap superuser (always
+ * 10) owns is not recorded as a dependency.
+ */
+const ROLES = `
+	SELECT r.rolname AS name FROM pg_catalog.pg_roles r
+	WHERE r.oid IN (
+		SELECT d.refobjid FROM pg_catalog.pg_shdepend d
+		JOIN pg_catalog.pg_database b ON b.oid = d.dbid AND b.datname = pg_catalog.current_database()
+		WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.deptype IN ('o', 'a', 'r'))
+	OR r.oid = 10 AND EXISTS (
+		SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relowner = 10 AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
+	ORDER BY r.rolname`;
+
+/** The first server with pg_control_system(): 9.6. */
+const CONTROL_DATA_SINCE = 90600;
+
+/** Which server this is, for its whole life; null where it cannot or may not be asked. */
+export async function systemIdentifier(client: Client, serverVersionNumber: number): Promise<string | null> {
+	if (serverVersionNumber < CONTROL_DATA_SINCE) return null;
+	const { rows } = await client.query<{ id: string | null }>(`
+		SELECT CASE WHEN pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
+			THEN (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) END AS id`);
+	return rows[0]!.id;
+}
 
 /** A table that a dump with this filter would hold. */
 export interface DumpedTable {
@@ -130,12 +134,14 @@ export async function gatherFacts(client: Client, filter: DumpFilter): Promise<D
 		SELECT d.datname AS database, pg_catalog.pg_encoding_to_char(d.encoding) AS encoding,
 			d.datcollate AS collation, d.datctype AS ctype,
 			pg_catalog.pg_database_size(d.oid)::text AS bytes,
-			pg_catalog.current_setting('server_version') AS version
+			pg_catalog.current_setting('server_version') AS version,
+			pg_catalog.current_setting('server_version_num') AS "versionNumber"
 		FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`);
 	const database = rows[0]!;
 	const extensions = await client.query<{ name: string; version: string }>(
 		'SELECT extname AS name, extversion AS version FROM pg_catalog.pg_extension ORDER BY extname',
 	);
+	const roles = await client.query<{ name: string }>(ROLES);
 	const tables: TableFacts[] = [];
 	for (const table of await listTables(client, filter)) {
 		const counted = table.withRows ? (await client.query<{ rows: string }>(table.count)).rows[0]! : null;
@@ -149,12 +155,15 @@ export async function gatherFacts(client: Client, filter: DumpFilter): Promise<D
 	return {
 		format: 1,
 		database: database.database!,
+		systemIdentifier: await systemIdentifier(client, Number(database.versionNumber)),
 		serverVersion: database.version!,
+		serverVersionNumber: Number(database.versionNumber),
 		encoding: database.encoding!,
 		collation: database.collation!,
 		characterType: database.ctype!,
 		databaseBytes: Number(database.bytes),
 		extensions: extensions.rows,
+		roles: roles.rows.map(({ name }) => name),
 		tables,
 		largeObjects: largeObjects && Number(largeObjects.n),
 	};

@@ -5,9 +5,10 @@
 import type { Client } from 'pg';
 import { BackupError, isBackupError } from '../errors';
 import { connect, disconnect } from './connection';
+import type { DatabaseFacts } from './contents';
 import type { DumpFilter } from './engines/engine';
 import { toBackupError } from './errors';
-import { type DatabaseFacts, gatherFacts } from './facts';
+import { gatherFacts } from './facts';
 import type { DatabaseTarget } from './target';
 
 export interface Snapshot {

@@ -4,7 +4,7 @@ import { connect, disconnect } from '../../core/postgres/connection';
 import { selectDatabases } from '../../core/postgres/databases';
 import { DEFAULT_DUMP_OPTIONS, type PostgresDumpOptions, postgresSource } from '../../core/postgres/dump';
 import type { DumpFilter } from '../../core/postgres/engines/engine';
-import type { DatabaseFacts } from '../../core/postgres/facts';
+import type { DatabaseFacts } from '../../core/postgres/contents';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { sharedPostgres, sql } from '../support/postgres';
 

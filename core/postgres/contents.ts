@@ -1,0 +1,58 @@
+/** What a dump holds, as it was counted in the dump's own snapshot. Stored beside the dump, encrypted as the dump is. */
+import { z } from 'zod';
+import { BackupError } from '../errors';
+
+const count = z.number().int().nonnegative();
+
+const table = z.object({
+	schema: z.string(),
+	name: z.string(),
+	/** Exact, in the dump's snapshot; null where the dump leaves out the rows. */
+	rows: count.nullable(),
+	/** With indexes and TOAST, on the server's disk. */
+	bytes: count,
+	/** Of all rows, whatever their order; absent where it was not asked for or the rows are left out. */
+	hash: z.string().optional(),
+});
+
+const schema = z.object({
+	format: z.literal(1),
+	database: z.string(),
+	/** Of the server, for life: what `pg_control_system()` says; null where it may not be asked. */
+	systemIdentifier: z.string().nullable(),
+	serverVersion: z.string(),
+	/** E.g. 180003. */
+	serverVersionNumber: count,
+	encoding: z.string(),
+	collation: z.string(),
+	characterType: z.string(),
+	/** Of the whole database on the server's disk, bytes. */
+	databaseBytes: count,
+	extensions: z.array(z.object({ name: z.string(), version: z.string() })),
+	/** Roles that own something in the dump, or that it grants something to. */
+	roles: z.array(z.string()),
+	tables: z.array(table),
+	/** null where the filter leaves them out. */
+	largeObjects: count.nullable(),
+});
+
+export type DatabaseFacts = z.infer<typeof schema>;
+export type TableFacts = z.infer<typeof table>;
+
+/** 100,000 tables need about 20 MB. */
+export const MAX_CONTENTS_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Reads the text of a database's contents.
+ * @throws BackupError 'newer-format', 'damaged'
+ */
+export function parseContents(text: string): DatabaseFacts {
+	try {
+		return schema.parse(JSON.parse(text));
+	} catch (cause) {
+		throw new BackupError('damaged', 'the contents of the backup are not what this program writes', {
+			hint: 'They were changed or damaged. Use another backup.',
+			cause,
+		});
+	}
+}
