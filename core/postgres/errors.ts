@@ -151,7 +151,7 @@ export function dumpError(stderr: string, target: DatabaseTarget, sqlState?: str
 }
 
 /** Removes a target's secrets and the words that n8n misunderstands from a text of somebody else. */
-export function cleanText(text: string, target: DatabaseTarget): string {
+export function cleanText(text: string, target: Pick<DatabaseTarget, 'password' | 'ssh'>): string {
 	const secrets = [target.password, target.ssh?.password, target.ssh?.passphrase].filter((secret) => !!secret);
 	return secrets
 		.reduce<string>((result, secret) => result.replaceAll(secret!, '***'), text)

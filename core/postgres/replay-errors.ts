@@ -1,8 +1,15 @@
 /** What a server said when it refused a statement of a dump, with the place in the dump and what can be done. */
-import { BackupError, messageOf } from '../errors';
+import { BackupError, isBackupError, messageOf } from '../errors';
 import { describePosition, type Position } from './dump-cursor';
-import { cleanText, toBackupError } from './errors';
-import { describeTarget, type DatabaseTarget } from './target';
+import { sqlStateOf } from './sql-state';
+
+/** Where a dump is restored, for messages. */
+export interface Place {
+	/** "shop on db.example.org:5432" */
+	readonly name: string;
+	/** Takes secrets, and words that n8n misunderstands, out of a text of somebody else. */
+	clean(text: string): string;
+}
 
 const MAX_EXCERPT = 300;
 const MAX_MESSAGE = 1000;
@@ -59,29 +66,26 @@ function judge(sqlState: string, message: string): Verdict {
 	};
 }
 
-/** Server is going, gone, or takes nobody: not a refusal of the statement. */
-const CONNECTION_LOST = /^(?:08...|57P0[1-5]|53300)$/;
-
 /**
  * The error for a statement that failed. `details` hold `sqlState`, `line`, `byte`, `statement`, and `environment`:
- * whether the server, not the dump, is to blame as far as the SQLSTATE tells.
+ * whether the server, not the dump, is to blame as far as the SQLSTATE tells. Errors of ours are passed through.
  */
 export function replayError(
 	error: unknown,
-	target: DatabaseTarget,
+	place: Place,
 	pieces: readonly Buffer[],
 	{ line, byte }: Position,
 ): BackupError {
-	const said = error as { code?: unknown; detail?: unknown; where?: unknown };
-	const sqlState = typeof said.code === 'string' && /^[0-9A-Z]{5}$/.test(said.code) ? said.code : '';
-	if (!/\d/.test(sqlState) || CONNECTION_LOST.test(sqlState)) return toBackupError(error, target);
+	if (isBackupError(error)) return error;
+	const sqlState = sqlStateOf(error) ?? 'XX000';
+	const said = error as { detail?: unknown; where?: unknown };
 	const words = [messageOf(error), said.detail, said.where].filter((text) => typeof text === 'string' && text !== '');
 	const { hint, environment } = judge(sqlState, messageOf(error));
 	const statement = excerpt(pieces);
-	const text = cleanText(shorten(words.join('; '), MAX_MESSAGE), target);
+	const text = place.clean(shorten(words.join('; '), MAX_MESSAGE));
 	return new BackupError(
 		'restore-failed',
-		`${describeTarget(target)}: ${text} (SQLSTATE ${sqlState}) at ${describePosition({ line, byte })} of the dump: ${statement}`,
+		`${place.name}: ${text} (SQLSTATE ${sqlState}) at ${describePosition({ line, byte })} of the dump: ${statement}`,
 		{ hint, details: { sqlState, line, byte, statement, environment }, cause: error },
 	);
 }
