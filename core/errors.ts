@@ -29,8 +29,9 @@ export type ErrorCode =
 	| 'newer-format' // written by a later version of this program
 	// PostgreSQL
 	| 'database-not-found'
+	| 'missing-requirements' // the server lacks roles, extensions or rights that a restore needs; nothing was written
 	| 'server-too-new' // newer than every available pg_dump
-	| 'engine-not-found' // no pg_dump where one was asked for
+	| 'engine-not-found' // no pg_dump or pg_restore where one is needed
 	| 'lock-timeout' // a table was locked by somebody else for too long
 	| 'dump-failed' // pg_dump ended with an error
 	| 'restore-failed' // the server refused a statement of a dump
