@@ -2,26 +2,20 @@
  * How bytes travel: source → digest → zstd → age → digest → storage, and back. The only place that joins streams.
  * A stored stream is proof that the source ended well and that every byte of it lies in storage.
  */
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { abortError, BackupError } from './errors';
 import { ageDecrypt, ageEncrypt, type DecryptionKeys, type Encryption } from './filters/age';
 import { createDigest } from './filters/digest';
 import { zstdCompress, zstdDecompress } from './filters/zstd';
+import { type Limits, throttle, watchStall, watchDuration } from './limits';
 import type { StoredStream } from './manifest';
 import { objectKey } from './repository';
 import type { Storage } from './storage/storage';
 
-export interface Limits {
-	/** Stop when no byte moves for this long, milliseconds. */
-	stallTimeoutMs: number;
-	/** Stop when it takes longer than this, milliseconds. */
-	hardTimeoutMs: number;
-	/** Read the source no faster than this; no limit when absent. */
-	bytesPerSecond?: number;
-}
+export type { Limits } from './limits';
 
 export interface Progress {
 	/** Bytes the source gave so far. */
@@ -74,13 +68,14 @@ export async function storeStream(request: StoreRequest): Promise<StoredStream> 
 	const stored = createDigest('sha256');
 	let storedBytes = 0;
 	const name = `${request.name}${codecExtension(encryption !== null)}`;
-	const watch = watchProgress(limits, fail, () => {
+	const stall = watchStall(limits.stallTimeoutMs, fail, () => {
 		request.onProgress?.({ originalBytes: original.bytes, storedBytes });
 		return {
 			moved: original.bytes + stored.bytes + storedBytes,
 			waitingFor: stored.readableLength > 0 ? `storage ${storage.location}` : 'source',
 		};
 	});
+	const duration = watchDuration(limits.hardTimeoutMs, fail, 'back up less at once');
 	try {
 		abort.signal.throwIfAborted();
 		const filters: Transform[] = [
@@ -119,83 +114,10 @@ export async function storeStream(request: StoreRequest): Promise<StoredStream> 
 		body.destroy();
 		throw failure ?? error;
 	} finally {
-		watch.stop();
+		stall.stop();
+		duration.stop();
 		request.signal.removeEventListener('abort', onCancel);
 	}
-}
-
-/** Ends the run when nothing moves, or when it takes too long. */
-function watchProgress(
-	limits: Limits,
-	fail: (error: unknown) => void,
-	look: () => { moved: number; waitingFor: string },
-): { stop(): void } {
-	let last = { moved: 0, at: performance.now() };
-	const stall = setInterval(
-		() => {
-			const { moved, waitingFor } = look();
-			if (moved !== last.moved) last = { moved, at: performance.now() };
-			else if (performance.now() - last.at >= limits.stallTimeoutMs) {
-				fail(
-					new BackupError(
-						'stalled',
-						`nothing moved for ${seconds(limits.stallTimeoutMs)}; waiting for the ${waitingFor}`,
-						{
-							hint: 'Check the network and the load of both sides. If such pauses are normal here, raise the stall timeout.',
-						},
-					),
-				);
-			}
-		},
-		Math.min(1000, limits.stallTimeoutMs / 4),
-	);
-	const hard = sleepUntil(limits.hardTimeoutMs, () =>
-		fail(
-			new BackupError('timed-out', `not done within ${seconds(limits.hardTimeoutMs)}`, {
-				hint: 'Raise the maximum duration, or back up less at once.',
-			}),
-		),
-	);
-	return {
-		stop() {
-			clearInterval(stall);
-			hard.abort();
-		},
-	};
-}
-
-/** A timer that may be longer than the 24.8 days of setTimeout. */
-function sleepUntil(ms: number, then: () => void): AbortController {
-	const stop = new AbortController();
-	const MAX = 2 ** 31 - 1;
-	void (async () => {
-		for (let left = ms; left > 0; left -= MAX) await sleep(Math.min(left, MAX), undefined, { signal: stop.signal });
-		then();
-	})().catch((error: unknown) => {
-		if (!stop.signal.aborted) throw error;
-	});
-	return stop;
-}
-
-function seconds(ms: number): string {
-	return ms < 120_000 ? `${Math.round(ms / 1000)} seconds` : `${Math.round(ms / 60_000)} minutes`;
-}
-
-/** Lets bytes pass at a steady rate: sleeps as soon as it is ahead of time. */
-function throttle(bytesPerSecond: number, signal: AbortSignal): Transform {
-	const start = performance.now();
-	let passed = 0;
-	return new Transform({
-		transform(chunk: Buffer, _encoding, done) {
-			passed += chunk.length;
-			const aheadMs = (passed / bytesPerSecond) * 1000 - (performance.now() - start);
-			if (aheadMs < 5) return done(null, chunk);
-			sleep(aheadMs, undefined, { signal }).then(
-				() => done(null, chunk),
-				(error: Error) => done(error),
-			);
-		},
-	});
 }
 
 export interface OpenRequest {
@@ -206,18 +128,22 @@ export interface OpenRequest {
 	/** null for a backup that is not encrypted. */
 	keys: DecryptionKeys | null;
 	signal: AbortSignal;
+	/** Error the stream when the storage gives nothing for this long, milliseconds; wait for ever when absent. */
+	stallTimeoutMs?: number;
+	/** Called about once a second with the original bytes so far; needs `stallTimeoutMs`. */
+	onProgress?: (bytes: number) => void;
 }
 
 /**
  * The original bytes of a stored stream. The stream ends only when every byte came back as it was stored: both digests
  * and lengths are compared, anything else errors it.
- * @throws BackupError 'not-found'; the stream errors with 'wrong-identity', 'damaged', …
+ * @throws BackupError 'not-found'; the stream errors with 'wrong-identity', 'damaged', 'stalled', the signal's reason, …
  */
 export async function openStream(request: OpenRequest): Promise<Readable> {
-	const { storage, stream } = request;
+	const { storage, stream, signal, stallTimeoutMs, onProgress } = request;
 	const key = objectKey(request.group, request.label, stream.name);
 	const where = `${storage.location}/${key}`;
-	const body = await storage.read(key, { signal: request.signal });
+	const body = await storage.read(key, { signal });
 	const stored = createDigest('sha256');
 	const original = createDigest('blake2b512');
 	const compare = new Transform({
@@ -242,6 +168,66 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 		compare,
 	];
 	// The reader sees every failure as an error of `compare`.
-	pipeline([body, ...filters], { signal: request.signal }).catch((error: Error) => compare.destroy(error));
+	pipeline([body, ...filters]).catch((error: Error) => compare.destroy(error));
+	const onAbort = () => compare.destroy(abortError(signal));
+	if (signal.aborted) onAbort();
+	signal.addEventListener('abort', onAbort, { once: true });
+	const stall =
+		stallTimeoutMs === undefined
+			? null
+			: watchStall(
+					stallTimeoutMs,
+					(error) => compare.destroy(error),
+					() => {
+						onProgress?.(original.bytes);
+						const waitingFor = compare.readableLength > 0 ? null : `storage ${storage.location}`;
+						return { moved: stored.bytes + original.bytes, waitingFor };
+					},
+				);
+	compare.once('close', () => {
+		signal.removeEventListener('abort', onAbort);
+		stall?.stop();
+	});
 	return compare;
+}
+
+export interface DigestRequest {
+	storage: Storage;
+	group: string;
+	label: string;
+	/** The object's name. */
+	name: string;
+	stallTimeoutMs: number;
+	signal: AbortSignal;
+	/** Called about once a second with the bytes so far. */
+	onProgress?: (bytes: number) => void;
+}
+
+/**
+ * Size and SHA-256 of an object as it lies in storage. Nothing else is done with its bytes.
+ * @throws BackupError 'not-found', 'stalled', those of the storage
+ */
+export async function digestStored(request: DigestRequest): Promise<{ bytes: number; sha256: string }> {
+	const { storage, signal, onProgress } = request;
+	const body = await storage.read(objectKey(request.group, request.label, request.name), { signal });
+	const hash = createHash('sha256');
+	let bytes = 0;
+	const stall = watchStall(
+		request.stallTimeoutMs,
+		(error) => body.destroy(error),
+		() => {
+			onProgress?.(bytes);
+			return { moved: bytes, waitingFor: `storage ${storage.location}` };
+		},
+	);
+	try {
+		body.on('data', (chunk: Buffer) => {
+			bytes += chunk.length;
+			hash.update(chunk);
+		});
+		await finished(body);
+		return { bytes, sha256: hash.digest('hex') };
+	} finally {
+		stall.stop();
+	}
 }
