@@ -7,25 +7,32 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as delay } from 'node:timers/promises';
-import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { definitionOf, restoreByHand, rowsOf } from '../support/by-hand';
 import {
+	assertSuccess,
 	type CredentialReference,
 	type Execution,
-	describeExecution,
+	importTemplate,
 	itemsOf,
 	N8N_START_MS,
+	recordOf,
 	startTestN8n,
 	type TestN8n,
-	type Workflow,
-	type WorkflowNode,
 } from '../support/n8n';
+import {
+	databaseCredential,
+	folderCredential,
+	keyCredential,
+	type KeyPair,
+	newFolder,
+	newKeyPair,
+} from '../support/n8n-credentials';
 import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
 import { sharedS3 } from '../support/s3';
+import { filesBelow, manifestsBelow } from '../support/stored-files';
+import { until } from '../support/until';
 
-const TEMPLATE = path.resolve(__dirname, '../../workflows/database-backup.json');
 const TOKEN = `Bearer ${randomBytes(16).toString('hex')}`;
 const TRIGGER = 'Start';
 const DUMP = 'Dump database';
@@ -35,7 +42,7 @@ const s3 = sharedS3();
 let n8n: TestN8n;
 let server: PostgresServer;
 let source: DatabaseTarget;
-let identity: string;
+let key: KeyPair;
 let identityFile: string;
 let workFolder: string;
 let database: CredentialReference;
@@ -47,16 +54,12 @@ beforeAll(async () => {
 	server = await sharedPostgres(15);
 	source = await server.createDatabase(undefined, { load: 'many-kinds' });
 	workFolder = fs.mkdtempSync(path.join(os.tmpdir(), 'e2e-'));
-	identity = await generateX25519Identity();
+	key = await newKeyPair();
 	identityFile = path.join(workFolder, 'identity.txt');
-	fs.writeFileSync(identityFile, `${identity}\n`, { mode: 0o600 });
+	fs.writeFileSync(identityFile, `${key.identity}\n`, { mode: 0o600 });
 	n8n = await startTestN8n();
-	database = await n8n.client.createCredential(databaseCredential(source));
-	encryption = await n8n.client.createCredential({
-		name: 'Key',
-		type: 'backupEncryptionApi',
-		data: { method: 'recipients', recipients: await identityToRecipient(identity) },
-	});
+	database = await databaseCredential(n8n, source);
+	encryption = await keyCredential(n8n, key.recipient, key.identity);
 	token = await n8n.client.createCredential({
 		name: 'Token',
 		type: 'httpHeaderAuth',
@@ -72,8 +75,8 @@ afterAll(async () => {
 it(
 	'backs up into a folder what age, zstd and psql restore, row by row',
 	async () => {
-		const folder = newFolder();
-		const execution = await runTemplate({ storage: await folderCredential(folder) });
+		const folder = newFolder(n8n);
+		const execution = await runTemplate({ storage: await folderCredential(n8n, folder) });
 		const [item] = itemsOf(execution, 'Back Up Databases');
 		expect(item?.json).toMatchObject({ ok: true, status: 'stored', database: source.database, encrypted: true });
 		expect(itemsOf(execution, 'Summarise Run')[0]?.json).toMatchObject({ ok: true });
@@ -105,8 +108,8 @@ it(
 it(
 	'runs on request for who knows the token, and answers with the facts or the errors',
 	async () => {
-		const folder = newFolder();
-		const id = await importTemplate({ storage: await folderCredential(folder) });
+		const folder = newFolder(n8n);
+		const id = await importBackup(await folderCredential(n8n, folder));
 		await n8n.client.publishWorkflow(id);
 		const request = async (token: string) =>
 			await fetch(`${n8n.server.url}/webhook/database-backup`, { method: 'POST', headers: { authorization: token } });
@@ -133,16 +136,10 @@ it(
 it(
 	'keeps secrets out of what n8n records of a run',
 	async () => {
-		const secrets = await n8n.client.createCredential({
-			name: 'Key pair',
-			type: 'backupEncryptionApi',
-			data: { method: 'recipients', recipients: await identityToRecipient(identity), identity },
-		});
-		const execution = await backUp({ storage: await folderCredential(newFolder()), encryption: secrets });
-		expect(itemsOf(execution, DUMP)[0]?.json).toMatchObject({ proved: true });
-		const record =
-			JSON.stringify(await n8n.client.api('GET', `/executions/${execution.id}?includeData=true`)) + n8n.server.log();
-		expect(record).not.toContain(identity);
+		const execution = await runTemplate({ storage: await folderCredential(n8n, newFolder(n8n)) });
+		expect(itemsOf(execution, 'Back Up Databases')[0]?.json).toMatchObject({ proved: true });
+		const record = await recordOf(n8n, execution);
+		expect(record).not.toContain(key.identity);
 		expect(record).not.toContain(source.password);
 	},
 	TEST_MS,
@@ -151,10 +148,10 @@ it(
 it(
 	'sends a refused password to the error output, with a hint, and leaves no backup',
 	async () => {
-		const folder = newFolder();
-		const wrong = await n8n.client.createCredential(databaseCredential({ ...source, password: 'not-the-password' }));
+		const folder = newFolder(n8n);
+		const wrong = await databaseCredential(n8n, { ...source, password: 'not-the-password' });
 		const execution = await run({
-			storage: await folderCredential(folder),
+			storage: await folderCredential(n8n, folder),
 			database: wrong,
 			onError: 'continueErrorOutput',
 		});
@@ -173,8 +170,8 @@ it(
 it(
 	'fails the run when a password is refused and nobody handles it',
 	async () => {
-		const wrong = await n8n.client.createCredential(databaseCredential({ ...source, password: 'not-the-password' }));
-		const execution = await run({ storage: await folderCredential(newFolder()), database: wrong });
+		const wrong = await databaseCredential(n8n, { ...source, password: 'not-the-password' });
+		const execution = await run({ storage: await folderCredential(n8n, newFolder(n8n)), database: wrong });
 		expect(execution.status).toBe('error');
 		expect(execution.error?.description).toEqual(expect.any(String));
 	},
@@ -184,7 +181,7 @@ it(
 it(
 	'answers the Test button of its credentials',
 	async () => {
-		const content = { name: 'Folder', type: 'backupStorageApi', data: { type: 'folder', path: newFolder() } };
+		const content = { name: 'Folder', type: 'backupStorageApi', data: { type: 'folder', path: newFolder(n8n) } };
 		const folder = await n8n.client.createCredential(content);
 		expect(await n8n.client.testCredential(folder, content)).toMatchObject({ status: 'OK' });
 		const missing = { ...content, data: { type: 'folder', path: path.join(n8n.files, 'not-there') } };
@@ -193,8 +190,8 @@ it(
 			message: expect.stringContaining('not-there'),
 		});
 
-		const key = { name: 'New', type: 'backupEncryptionApi', data: { method: 'recipients', recipients: '' } };
-		const { message } = await n8n.client.testCredential(await n8n.client.createCredential(key), key);
+		const empty = { name: 'New', type: 'backupEncryptionApi', data: { method: 'recipients', recipients: '' } };
+		const { message } = await n8n.client.testCredential(await n8n.client.createCredential(empty), empty);
 		expect(message).toMatch(/age1[a-z0-9]{58}.*AGE-SECRET-KEY-1[A-Z0-9]{58}/);
 	},
 	TEST_MS,
@@ -209,15 +206,15 @@ describe('with a database that takes long', () => {
 	beforeAll(async () => {
 		large = await server.createDatabase();
 		await sql(large, 'CREATE TABLE t AS SELECT i, md5(i::text) AS text FROM generate_series(1, 400000) AS i');
-		credential = await n8n.client.createCredential(databaseCredential(large));
+		credential = await databaseCredential(n8n, large);
 	}, TEST_MS);
 
 	it(
 		'stops when somebody presses Stop: no backup, no session left at the server, nothing in the storage',
 		async () => {
-			const folder = newFolder();
+			const folder = newFolder(n8n);
 			const workflow = await createWorkflow({
-				storage: await folderCredential(folder),
+				storage: await folderCredential(n8n, folder),
 				database: credential,
 				options: slow,
 			});
@@ -234,8 +231,8 @@ describe('with a database that takes long', () => {
 	it(
 		'killed with -9, leaves no backup, and the next run removes what it left',
 		async () => {
-			const folder = newFolder();
-			const storage = await folderCredential(folder);
+			const folder = newFolder(n8n);
+			const storage = await folderCredential(n8n, folder);
 			const workflow = await createWorkflow({ storage, database: credential, options: slow });
 			await n8n.client.start(workflow, TRIGGER);
 			await until('the dump reads rows', async () => (await sessions(large)).some((query) => query.startsWith('COPY')));
@@ -290,25 +287,17 @@ async function createWorkflow(settings: Settings): Promise<string> {
 	});
 }
 
-/** The template as users import it, with the credentials chosen. */
-async function importTemplate(settings: Settings): Promise<string> {
-	const template = JSON.parse(fs.readFileSync(TEMPLATE, 'utf8')) as Workflow;
-	const credentials: Record<string, WorkflowNode['credentials']> = {
-		'n8n-nodes-backup.postgresDump': chosen(settings),
-		'n8n-nodes-base.webhook': { httpHeaderAuth: token },
-	};
-	const nodes = template.nodes.map((node) => ({ ...node, credentials: credentials[node.type] }));
-	return await n8n.client.createWorkflow({ ...template, nodes });
-}
-
 /** @throws Error that says which node failed and why */
-async function runTemplate(settings: Settings): Promise<Execution> {
-	const execution = await n8n.client.execute(await importTemplate(settings), 'Start by Hand');
-	if (execution.status !== 'success') throw new Error(describeExecution(execution));
-	return execution;
+async function runTemplate({ storage }: Pick<Settings, 'storage'>): Promise<Execution> {
+	return assertSuccess(await n8n.client.execute(await importBackup(storage), 'Start by Hand'));
 }
 
-function chosen(settings: Settings): NonNullable<WorkflowNode['credentials']> {
+async function importBackup(storage: CredentialReference): Promise<string> {
+	const credentials = { ...chosen({ storage }), httpHeaderAuth: token };
+	return await importTemplate(n8n, 'database-backup', { credentials });
+}
+
+function chosen(settings: Settings): Record<string, CredentialReference> {
 	return {
 		postgres: settings.database ?? database,
 		backupStorageApi: settings.storage,
@@ -322,26 +311,7 @@ async function run(settings: Settings): Promise<Execution> {
 
 /** @throws Error that says which node failed and why */
 async function backUp(settings: Settings): Promise<Execution> {
-	const execution = await run(settings);
-	if (execution.status !== 'success') throw new Error(describeExecution(execution));
-	return execution;
-}
-
-function databaseCredential({ host, port, database: name, user, password }: DatabaseTarget) {
-	const data = { host, port, database: name, user, password, ssl: 'disable', sshTunnel: false, maxConnections: 5 };
-	return { name: 'Database', type: 'postgres', data };
-}
-
-async function folderCredential(folder: string): Promise<CredentialReference> {
-	return await n8n.client.createCredential({
-		name: 'Folder',
-		type: 'backupStorageApi',
-		data: { type: 'folder', path: folder },
-	});
-}
-
-function newFolder(): string {
-	return fs.mkdtempSync(path.join(n8n.files, 'storage-'));
+	return assertSuccess(await run(settings));
 }
 
 async function expectRestored(file: string): Promise<void> {
@@ -351,29 +321,10 @@ async function expectRestored(file: string): Promise<void> {
 	expect(await rowsOf(restored)).toEqual(await rowsOf(source));
 }
 
-function filesBelow(folder: string): string[] {
-	return fs
-		.readdirSync(folder, { recursive: true, withFileTypes: true })
-		.filter((entry) => entry.isFile())
-		.map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)));
-}
-
-function manifestsBelow(folder: string): string[] {
-	return filesBelow(folder).filter((file) => file.endsWith('/manifest.json'));
-}
-
 /** What others do in a database at this moment. */
 async function sessions(target: DatabaseTarget): Promise<string[]> {
 	const rows = await sql<{ query: string }>(server.target(), 'SELECT query FROM pg_stat_activity WHERE datname = $1', [
 		target.database,
 	]);
 	return rows.map(({ query }) => query);
-}
-
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-	const deadline = Date.now() + 60_000;
-	while (!(await isSo())) {
-		if (Date.now() > deadline) throw new Error(`waited for a minute in vain until ${what}`);
-		await delay(50);
-	}
 }

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { N8nClient, type Execution, type Item } from '../../scripts/lib/n8n-client.mjs';
+import { readTemplate, type Choices, type TemplateName } from '../../scripts/lib/n8n-template.mjs';
 import { installedPackage } from '../../scripts/lib/n8n-package.mjs';
 import { startN8n, type RunningN8n } from '../../scripts/lib/n8n.mjs';
 import { freePort } from '../../scripts/lib/postgres.mjs';
@@ -76,6 +77,26 @@ export function itemsOf(execution: Execution, node: string, output = 0): Item[] 
 	const run = execution.nodes[node]?.at(-1);
 	if (!run) throw new Error(`"${node}" did not run.\n${describeExecution(execution)}`);
 	return run.output[output] ?? [];
+}
+
+/**
+ * Imports a template as users do, with credentials chosen.
+ * @returns the workflow's id
+ */
+export async function importTemplate(n8n: TestN8n, name: TemplateName, choices: Choices): Promise<string> {
+	return await n8n.client.createWorkflow(readTemplate(name, choices));
+}
+
+/** @throws Error that says which node failed and why, unless all went well */
+export function assertSuccess(execution: Execution): Execution {
+	if (execution.status !== 'success') throw new Error(describeExecution(execution));
+	return execution;
+}
+
+/** Everything that n8n recorded of an execution, and its log: what may not hold a secret. */
+export async function recordOf(n8n: TestN8n, { id }: Pick<Execution, 'id'>): Promise<string> {
+	const execution = await n8n.client.api('GET', `/executions/${id}?includeData=true`);
+	return JSON.stringify(execution) + n8n.server.log();
 }
 
 /** For messages of failed tests: how each node ended. */

@@ -1,0 +1,18 @@
+import type { CredentialReference, Workflow } from './n8n-client.mjs';
+
+export type TemplateName = 'database-backup' | 'restore-database' | 'restore-drill';
+
+export interface Choices {
+	/** By type; each node gets those it asks for. */
+	credentials: Record<string, CredentialReference>;
+	/** By the node's name: for nodes that get other ones. */
+	credentialsOf?: Record<string, Record<string, CredentialReference>>;
+	/** Values for the template's Settings node. */
+	settings?: Record<string, unknown>;
+}
+
+/**
+ * A template as a user imports it, with credentials chosen and settings filled in.
+ * @throws Error when the template has no such setting
+ */
+export function readTemplate(name: TemplateName, choices: Choices): Workflow;
