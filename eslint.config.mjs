@@ -51,6 +51,7 @@ export default defineConfig([
 			// Users already have n8n's own `postgres` credential: it is reused on purpose, and not defined here.
 			'@n8n/community-nodes/no-credential-reuse': 'off',
 			'@n8n/community-nodes/valid-credential-references': 'off',
+			'n8n-nodes-base/node-class-description-credentials-name-unsuffixed': 'off',
 			// The engine throws BackupError, and nodes/shared/errors.ts alone turns it into an error of n8n.
 			'@n8n/community-nodes/require-node-api-error': 'off',
 		},

@@ -8,10 +8,12 @@ import { selectDatabases } from '../../core/postgres/databases';
 import { assertFilter, type PostgresDumpOptions } from '../../core/postgres/dump';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { type EncryptionSettings, toDatabaseTarget, toEncryption } from '../shared/credentials';
+import { type LimitFields, readLimits } from '../shared/limits';
 import { splitList } from '../shared/run';
+import { positive } from '../shared/values';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
-interface OptionFields {
+interface OptionFields extends LimitFields {
 	engine?: PostgresDumpOptions['engine'];
 	format?: PostgresDumpOptions['format'];
 	zstdLevel?: number;
@@ -22,8 +24,6 @@ interface OptionFields {
 	excludeTableData?: string;
 	schemaOnly?: boolean;
 	lockTimeout?: number;
-	hardTimeout?: number;
-	stallTimeout?: number;
 	rateLimit?: number;
 	snapshotWarning?: number;
 }
@@ -61,8 +61,7 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 		},
 		zstdLevel: zstdLevel(options.zstdLevel ?? DEFAULT_ZSTD_LEVEL),
 		limits: {
-			hardTimeoutMs: positive('Maximum Duration', options.hardTimeout ?? 24) * 3_600_000,
-			stallTimeoutMs: positive('Stall Timeout', options.stallTimeout ?? 300) * 1000,
+			...readLimits(options),
 			bytesPerSecond: rateLimit === Infinity ? undefined : rateLimit * 1_000_000,
 		},
 		encryption:
@@ -95,11 +94,6 @@ export async function readTargets(
 	} finally {
 		await disconnect(client);
 	}
-}
-
-function positive(field: string, value: number): number {
-	if (typeof value === 'number' && value > 0) return value;
-	throw new BackupError('invalid-input', `"${field}" is ${String(value)}`, { hint: 'Enter a number greater than 0.' });
 }
 
 function zstdLevel(value: number): number {

@@ -59,11 +59,35 @@ export function toEncryption(fields: ICredentialDataDecryptedObject): Encryption
 			hint: 'Open the credential and save it with "Recipients" empty: the answer holds a new key pair.',
 		});
 	}
+	return { encryption: { recipients: parseRecipients(text(fields.recipients)) }, keys: toDecryptionKeys(fields) };
+}
+
+/**
+ * What the encryption credential can open backups with; undefined where it knows only recipients.
+ * @throws BackupError 'invalid-input'
+ */
+export function toDecryptionKeys(fields: ICredentialDataDecryptedObject): DecryptionKeys | undefined {
+	if (fields.method === 'passphrase') return toEncryption(fields).keys;
 	const identities = text(fields.identity) ? parseIdentities(text(fields.identity)) : [];
-	return {
-		encryption: { recipients: parseRecipients(text(fields.recipients)) },
-		keys: identities.length > 0 ? { identities } : undefined,
-	};
+	return identities.length > 0 ? { identities } : undefined;
+}
+
+/**
+ * The keys of a node that opens backups; null where its "Encryption" says that there is none.
+ * @param escrow what to do where n8n knows only recipients, a sentence for the user
+ * @throws BackupError 'invalid-input', also where the credential cannot open anything
+ */
+export async function readDecryptionKeys(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	escrow: string,
+): Promise<DecryptionKeys | null> {
+	if (context.getNodeParameter('encryption', itemIndex) === 'none') return null;
+	const keys = toDecryptionKeys(await context.getCredentials('backupEncryptionApi', itemIndex));
+	if (keys) return keys;
+	throw new BackupError('invalid-input', 'the encryption credential has no identity, so no backup can be opened here', {
+		hint: escrow,
+	});
 }
 
 /** From n8n's own `postgres` credential. */

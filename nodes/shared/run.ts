@@ -30,6 +30,22 @@ export function cancelSignal(context: IExecuteFunctions): AbortSignal {
 	return context.getExecutionCancelSignal() ?? new AbortController().signal;
 }
 
+/** Sends texts to the browser of who runs the workflow by hand, at most one in five seconds. */
+export function progressLine(context: IExecuteFunctions): (text: () => string) => void {
+	let lastShown = 0;
+	return (text) => {
+		if (Date.now() - lastShown < 5000) return;
+		lastShown = Date.now();
+		context.sendMessageToUI(text());
+	};
+}
+
+/** The value of a field that is chosen from a list or typed: n8n's "resource locator". */
+export function locatorValue(context: IExecuteFunctions, name: string, itemIndex: number): string {
+	const value = context.getNodeParameter(name, itemIndex, '', { extractValue: true });
+	return typeof value === 'string' ? value.trim() : '';
+}
+
 /** "a, b" as a list without empty entries. */
 export function splitList(value: unknown): string[] {
 	if (typeof value !== 'string') return [];

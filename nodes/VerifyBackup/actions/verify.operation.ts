@@ -1,0 +1,115 @@
+/** Verify Backup. One item out per backup: good ones, and on the error output bad ones and those nothing can be said of. */
+import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import { BackupError } from '../../../core/errors';
+import type { Repository } from '../../../core/repository';
+import { chooseForVerification, verifyBackup, type VerifyResult } from '../../../core/verify';
+import { withRepository } from '../../shared/backups';
+import { toErrorItem } from '../../shared/errors';
+import { cancelSignal, progressLine } from '../../shared/run';
+import { readSettings, type VerifySettings } from '../settings';
+
+/** Verifies every chosen backup. One that is bad does not stop the others; after all of them, it fails the item. */
+export async function verify(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
+	const signal = cancelSignal(context);
+	const settings = await readSettings(context, itemIndex);
+	const show = progressLine(context);
+	return await withRepository(context, itemIndex, signal, async (repository) => {
+		const items: INodeExecutionData[] = [];
+		const failures: VerifyResult[] = [];
+		for (const { group, label } of await choose(repository, settings)) {
+			const { depth, keys, scratch, assertions, limits } = settings;
+			const result = await verifyBackup({
+				repository,
+				group,
+				label,
+				depth,
+				keys,
+				scratch,
+				assertions,
+				limits,
+				signal,
+				onProgress: ({ phase, bytes, totalBytes }) =>
+					show(() => `${group}/${label}: ${phase}, ${mb(bytes)} of ${mb(totalBytes)} MB`),
+			});
+			addHints(context, result);
+			const fails = result.outcome === 'bad' || (result.outcome === 'environment' && settings.failOnEnvironment);
+			if (fails) failures.push(result);
+			items.push(
+				fails
+					? toErrorItem(toError(result), itemIndex, toFacts(result))
+					: { json: toFacts(result), pairedItem: { item: itemIndex } },
+			);
+		}
+		if (failures.length > 0 && !context.continueOnFail()) throw allFailures(failures, items.length);
+		return items;
+	});
+}
+
+async function choose(
+	repository: Repository,
+	{ choice, depth }: VerifySettings,
+): Promise<Array<{ group: string; label: string }>> {
+	// Whether a named backup is there, and what is left of it if not, is for the verification to say.
+	if (choice.kind === 'label') return [choice];
+	const wanted = choice.kind === 'group' ? [choice.group] : choice.groups;
+	const entries = await repository.list(choice.kind === 'group' ? choice.group : undefined);
+	const groups = new Set(entries.map(({ group }) => group));
+	// Verifying nothing must not look like success.
+	const missing = wanted?.filter((group) => !groups.has(group)) ?? [];
+	if (missing.length > 0 || groups.size === 0) {
+		const where = repository.storage.location;
+		const what = missing.length > 0 ? `no backup of ${missing.join(', ')}` : 'no backup';
+		throw new BackupError('not-found', `there is ${what} in ${where}`, {
+			hint: 'Check the group’s name, and the location and prefix of the storage.',
+		});
+	}
+	return chooseForVerification(entries, choice.kind === 'group' ? { kind: 'newest', groups: wanted } : choice, depth);
+}
+
+/** Sizes in bytes, times in seconds. */
+function toFacts({ comparison, code, ...result }: VerifyResult): IDataObject {
+	return {
+		ok: result.outcome === 'ok',
+		...result,
+		code,
+		comparison: comparison && {
+			...comparison,
+			differences: comparison.differences.map((difference) => ({ ...difference })),
+		},
+		assertions: result.assertions.map((assertion) => ({ ...assertion })),
+	};
+}
+
+function toError({ code, message, hint, outcome }: VerifyResult): BackupError {
+	return new BackupError(code ?? (outcome === 'bad' ? 'damaged' : 'restore-failed'), message, {
+		hint: hint ?? undefined,
+	});
+}
+
+function allFailures(failures: VerifyResult[], total: number): BackupError {
+	const [first] = failures as [VerifyResult, ...VerifyResult[]];
+	const error = toError(first);
+	const each = failures.map(({ group, label, message }) => `${group}/${label}: ${message}`).join('; ');
+	if (total === 1) return new BackupError(error.code, each, { hint: error.hint });
+	const bad = failures.filter(({ outcome }) => outcome === 'bad').length;
+	const counts = [
+		...(bad > 0 ? [`${bad} of ${total} backups ${bad === 1 ? 'is' : 'are'} bad`] : []),
+		...(bad < failures.length ? [`${failures.length - bad} of ${total} could not be verified`] : []),
+	];
+	return new BackupError(error.code, `${counts.join(', ')}: ${each}`, { hint: error.hint });
+}
+
+function addHints(context: IExecuteFunctions, { group, label, outcome, message, hint, warnings }: VerifyResult): void {
+	const notVerified = outcome === 'environment' ? [`not verified: ${message}${hint ? `. ${hint}` : ''}`] : [];
+	for (const warning of [...notVerified, ...warnings]) {
+		context.addExecutionHints({
+			message: `${group}/${label}: ${warning}`,
+			type: 'warning',
+			location: 'outputPane',
+		});
+	}
+}
+
+function mb(bytes: number): string {
+	return (bytes / 1_000_000).toFixed(1);
+}

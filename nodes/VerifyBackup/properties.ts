@@ -1,0 +1,153 @@
+/** The fields of the Verify Backup node. Their texts say what each depth proves, and what it costs. */
+import type { INodeProperties } from 'n8n-workflow';
+import { encryptionField, groupField, labelField, LIMIT_OPTIONS } from '../shared/fields';
+
+export const properties: INodeProperties[] = [
+	{
+		displayName: 'Which Backups',
+		name: 'choose',
+		type: 'options',
+		options: [
+			{
+				name: 'A Share Each Day',
+				value: 'share',
+				description: 'Another part of all backups each day, so that every one is seen once in that many days',
+			},
+			{
+				name: 'All Unverified',
+				value: 'unverified',
+				description: 'Every backup that was not yet proved to be good at this depth or a deeper one',
+			},
+			{ name: 'Newest of a Group', value: 'group', description: 'The last backup of one source' },
+			{ name: 'Newest of Each Group', value: 'newest', description: 'The last backup of every source' },
+			{ name: 'One Backup', value: 'label', description: 'Say, the one that the node before has just made' },
+		],
+		default: 'newest',
+		description: 'One backup that is bad does not stop the others',
+	},
+	groupField({ displayOptions: { show: { choose: ['group', 'label'] } }, value: '={{ $json.group }}' }),
+	labelField({ displayOptions: { show: { choose: ['label'] } }, value: '={{ $json.label }}' }),
+	{
+		displayName: 'Groups',
+		name: 'groups',
+		type: 'string',
+		default: '',
+		placeholder: 'e.g. postgres/shop, postgres/crm',
+		description: 'Only these groups, separated by commas. Empty: all of the storage.',
+		displayOptions: { show: { choose: ['newest', 'share', 'unverified'] } },
+	},
+	{
+		displayName: 'Days per Round',
+		name: 'parts',
+		type: 'number',
+		typeOptions: { minValue: 1, maxValue: 10000, numberPrecision: 0 },
+		default: 7,
+		description: 'With 7, a seventh of the backups is verified each day, and all of them within a week',
+		displayOptions: { show: { choose: ['share'] } },
+	},
+	{
+		displayName: 'Depth',
+		name: 'depth',
+		type: 'options',
+		options: [
+			{
+				name: 'Readable',
+				value: 'readable',
+				description:
+					'Decrypts and decompresses everything and compares it with the digest of the original: proves that your key opens it and that it is complete. Needs the key and some processor time.',
+			},
+			{
+				name: 'Restored',
+				value: 'restored',
+				description:
+					'Restores into a scratch database, compares every table with what was there in the dump’s own snapshot, and drops it again: proves that you can have your data back. Takes as long as a restore does.',
+			},
+			{
+				name: 'Stored',
+				value: 'stored',
+				description:
+					'Reads the objects and compares size and digest: proves that the storage has kept what was written, not that anybody can open it. Needs no key; costs the traffic.',
+			},
+		],
+		default: 'restored',
+	},
+	encryptionField({ show: { depth: ['readable', 'restored'] } }),
+	{
+		displayName: 'Scratch Database',
+		name: 'scratch',
+		type: 'options',
+		options: [
+			{
+				name: 'Embedded',
+				value: 'embedded',
+				description:
+					'PostgreSQL inside this node: needs no server, but has few extensions and suits small databases. What does not fit fails as a matter of the environment, not of the backup.',
+			},
+			{
+				name: 'On a Server',
+				value: 'server',
+				description:
+					'A new database on the server of the Postgres credential, dropped at the end. Its user must be allowed to create databases. The database the credential names is only connected to.',
+			},
+		],
+		default: 'embedded',
+		description: 'Where to restore to. The database that was backed up is never touched.',
+		displayOptions: { show: { depth: ['restored'] } },
+	},
+	{
+		displayName: 'Assertions',
+		name: 'assertions',
+		type: 'fixedCollection',
+		typeOptions: { multipleValues: true, sortable: true },
+		placeholder: 'Add assertion',
+		default: {},
+		description: 'Questions to the restored database. A backup that answers one with no is bad.',
+		displayOptions: { show: { depth: ['restored'] } },
+		options: [
+			{
+				displayName: 'Assertion',
+				name: 'assertion',
+				values: [
+					{
+						displayName: 'Name',
+						name: 'name',
+						type: 'string',
+						default: '',
+						required: true,
+						placeholder: 'e.g. there are orders of yesterday',
+					},
+					{
+						displayName: 'SQL',
+						name: 'sql',
+						type: 'string',
+						typeOptions: { editor: 'sqlEditor', rows: 3, sqlDialect: 'PostgreSQL' },
+						default: '',
+						required: true,
+						placeholder: "e.g. SELECT max(created) > now() - interval '2 days' FROM public.orders",
+						description:
+							'One statement. It passes when the first column of its first row is true or another number than 0; no row, and an error, is a no.',
+					},
+				],
+			},
+		],
+	},
+	{
+		displayName: 'Options',
+		name: 'options',
+		type: 'collection',
+		placeholder: 'Add option',
+		default: {},
+		options: [
+			{
+				displayName: 'Fail When the Environment Fails',
+				name: 'failOnEnvironment',
+				type: 'boolean',
+				default: true,
+				description:
+					'Whether the node fails too when a backup could not be verified: the storage or scratch was not reachable, had no space, or lacks an extension. Otherwise such an item has "ok": false and "outcome": "environment". A bad backup always fails the node.',
+			},
+			LIMIT_OPTIONS.hardTimeout,
+			LIMIT_OPTIONS.stallTimeout,
+		],
+	},
+];

@@ -1,0 +1,84 @@
+/** The node's fields as the engine takes them. */
+import type { IExecuteFunctions } from 'n8n-workflow';
+import { type Depth, DEPTHS } from '../../core/evidence';
+import type { DecryptionKeys } from '../../core/filters/age';
+import type { Limits } from '../../core/pipeline';
+import type { Assertion, Scratch, VerifyChoice } from '../../core/verify';
+import { readDecryptionKeys, toDatabaseTarget } from '../shared/credentials';
+import { type LimitFields, readLimits } from '../shared/limits';
+import { locatorValue, splitList } from '../shared/run';
+import { filled, positive, unknownOption } from '../shared/values';
+
+/** Fields of the node's "Options" collection; each is absent until the user adds it. */
+interface OptionFields extends LimitFields {
+	failOnEnvironment?: boolean;
+}
+
+/** As the engine takes it, or the newest backup of the one group that an item names. */
+export type NodeChoice = VerifyChoice | { kind: 'group'; group: string };
+
+export interface VerifySettings {
+	choice: NodeChoice;
+	depth: Depth;
+	keys: DecryptionKeys | null;
+	scratch?: Scratch;
+	assertions: Assertion[];
+	limits: Limits;
+	failOnEnvironment: boolean;
+}
+
+const ESCROW =
+	'Verify with the depth "Stored" here, and where the identity is with "n8n-backup verify --depth restored --identity FILE": what it finds is stored beside the backup. Or add the identity to the credential.';
+
+/** @throws BackupError 'invalid-input' */
+export async function readSettings(context: IExecuteFunctions, itemIndex: number): Promise<VerifySettings> {
+	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
+	const depth = context.getNodeParameter('depth', itemIndex) as Depth;
+	if (!DEPTHS.includes(depth)) throw unknownOption('Depth', depth);
+	return {
+		choice: readChoice(context, itemIndex),
+		depth,
+		limits: readLimits(options),
+		failOnEnvironment: options.failOnEnvironment !== false,
+		assertions: depth === 'restored' ? readAssertions(context, itemIndex) : [],
+		keys: depth === 'stored' ? null : await readDecryptionKeys(context, itemIndex, ESCROW),
+		scratch: depth === 'restored' ? await readScratch(context, itemIndex) : undefined,
+	};
+}
+
+function readChoice(context: IExecuteFunctions, itemIndex: number): NodeChoice {
+	const kind = context.getNodeParameter('choose', itemIndex) as NodeChoice['kind'];
+	const named = () => splitList(context.getNodeParameter('groups', itemIndex, ''));
+	const groups = () => (named().length > 0 ? { groups: named() } : {});
+	const group = () => filled('Group', locatorValue(context, 'group', itemIndex));
+	switch (kind) {
+		case 'label':
+			return { kind, group: group(), label: filled('Backup', locatorValue(context, 'label', itemIndex)) };
+		case 'group':
+			return { kind, group: group() };
+		case 'newest':
+		case 'unverified':
+			return { kind, ...groups() };
+		case 'share': {
+			const parts = positive('Days per Round', context.getNodeParameter('parts', itemIndex));
+			return { kind, parts, day: new Date(), ...groups() };
+		}
+		default:
+			throw unknownOption('Which Backups', kind);
+	}
+}
+
+async function readScratch(context: IExecuteFunctions, itemIndex: number): Promise<Scratch> {
+	const kind = context.getNodeParameter('scratch', itemIndex) as Scratch['kind'];
+	if (kind === 'embedded') return { kind };
+	if (kind !== 'server') throw unknownOption('Scratch Database', kind);
+	return { kind, target: toDatabaseTarget(await context.getCredentials('postgres', itemIndex)) };
+}
+
+function readAssertions(context: IExecuteFunctions, itemIndex: number): Assertion[] {
+	const { assertion = [] } = context.getNodeParameter('assertions', itemIndex, {}) as { assertion?: Assertion[] };
+	return assertion.map(({ name, sql }, index) => ({
+		name: filled(`Name of assertion ${index + 1}`, name.trim()),
+		sql: filled(`SQL of assertion ${index + 1}`, sql.trim()),
+	}));
+}

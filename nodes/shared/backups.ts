@@ -1,0 +1,93 @@
+/** The backups of a node's storage: opening their repository, and the lists from which a user chooses a group or a backup. */
+import type { IExecuteFunctions, ILoadOptionsFunctions, INodeListSearchResult } from 'n8n-workflow';
+import { reaches } from '../../core/evidence';
+import { type BackupEntry, Repository } from '../../core/repository';
+import { createStorage } from '../../core/storage/create';
+import { openNodeStorage, toStorageConfig } from './credentials';
+
+/**
+ * Runs something on the repository of the node's storage, and closes the storage after it.
+ * @throws BackupError of the storage, 'not-found' when there are no backups in it
+ */
+export async function withRepository<Result>(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	signal: AbortSignal,
+	use: (repository: Repository) => Promise<Result>,
+): Promise<Result> {
+	const storage = await openNodeStorage(context, itemIndex);
+	try {
+		return await use(await Repository.open(storage, { signal }));
+	} finally {
+		await storage.close();
+	}
+}
+
+/** For the list of a "Group" field: every group that has a backup, with the number of backups and the newest one. */
+export async function searchGroups(this: ILoadOptionsFunctions, filter?: string): Promise<INodeListSearchResult> {
+	const groups = Map.groupBy(await listBackups(this), ({ group }) => group);
+	const results = [...groups].map(([group, entries]) => ({
+		name: `${group} · ${entries.length} ${entries.length === 1 ? 'backup' : 'backups'}, newest ${timeText(entries.at(-1)!.startedAt)}`,
+		value: group,
+	}));
+	return { results: results.filter(({ value }) => contains(value, filter)) };
+}
+
+/** For the list of a "Backup" field: the backups of the group that is chosen above it, newest first. */
+export async function searchBackups(this: ILoadOptionsFunctions, filter?: string): Promise<INodeListSearchResult> {
+	const group = this.getCurrentNodeParameter('group', { extractValue: true });
+	if (typeof group !== 'string' || group === '') return { results: [] };
+	const results = (await listBackups(this, group)).reverse().map((entry) => ({
+		name: describeEntry(entry),
+		value: entry.label,
+	}));
+	return { results: results.filter(({ name, value }) => contains(name, filter) || contains(value, filter)) };
+}
+
+/** For people: "2026-11-20 02:00:00 UTC · 12.4 MB · restored ok 2026-11-21". */
+export function describeEntry(entry: BackupEntry): string {
+	const facts = [timeText(entry.startedAt), sizeText(entry.storedBytes), verificationText(entry)];
+	if (entry.pinned) facts.push('pinned');
+	return facts.join(' · ');
+}
+
+/** A failed verification counts until one that looked at least as deep went well. */
+function verificationText({ verifications }: BackupEntry): string {
+	const failed = verifications.findLast(({ ok }) => !ok);
+	const disproved =
+		failed && verifications.some(({ ok, at, depth }) => ok && at > failed.at && reaches(depth, failed.depth));
+	if (failed && !disproved) return `NOT OK when ${failed.depth} was verified ${dayText(failed.at)}`;
+	const [first, ...more] = verifications.filter(({ ok }) => ok);
+	if (!first) return 'not verified';
+	const best = more.reduce((deepest, each) => (reaches(each.depth, deepest.depth) ? each : deepest), first);
+	return `${best.depth} ok ${dayText(best.at)}`;
+}
+
+/**
+ * While a workflow is edited, n8n offers no question about allowed folders; as with the credential's test, what the
+ * credential names is opened. Only times, sizes and names of backups are read.
+ */
+async function listBackups(context: ILoadOptionsFunctions, group?: string): Promise<BackupEntry[]> {
+	const storage = createStorage(toStorageConfig(await context.getCredentials('backupStorageApi')));
+	try {
+		return await (await Repository.open(storage)).list(group);
+	} finally {
+		await storage.close();
+	}
+}
+
+function contains(text: string, filter = ''): boolean {
+	return text.toLowerCase().includes(filter.trim().toLowerCase());
+}
+
+function timeText(time: Date): string {
+	return `${time.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+function dayText(time: Date): string {
+	return time.toISOString().slice(0, 10);
+}
+
+function sizeText(bytes: number): string {
+	return bytes < 1_000_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}

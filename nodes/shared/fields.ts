@@ -1,0 +1,99 @@
+/** Fields that several nodes have: which group, which backup, how it is encrypted, how long a run may take. */
+import type { IDisplayOptions, INodeProperties } from 'n8n-workflow';
+
+interface FieldPlace {
+	displayOptions?: IDisplayOptions;
+	/** A name or an expression to begin with; the field begins with its list otherwise. */
+	value?: string;
+}
+
+/** A group of backups: from a list, or by name. */
+export function groupField({ displayOptions, value }: FieldPlace = {}): INodeProperties {
+	return {
+		displayName: 'Group',
+		name: 'group',
+		type: 'resourceLocator',
+		default: { mode: value === undefined ? 'list' : 'name', value: value ?? '' },
+		required: true,
+		description: 'The source whose backups to choose from, as the node that made them named it',
+		modes: [
+			{
+				displayName: 'From List',
+				name: 'list',
+				type: 'list',
+				placeholder: 'Select a group…',
+				typeOptions: { searchListMethod: 'searchGroups', searchable: true },
+			},
+			{ displayName: 'By Name', name: 'name', type: 'string', placeholder: 'e.g. postgres/shop' },
+		],
+		displayOptions,
+	};
+}
+
+/** One backup of the group: from a list, newest first, or by its label. */
+export function labelField({ displayOptions, value }: FieldPlace = {}): INodeProperties {
+	return {
+		displayName: 'Backup',
+		name: 'label',
+		type: 'resourceLocator',
+		default: { mode: value === undefined ? 'list' : 'name', value: value ?? '' },
+		required: true,
+		description: 'The list shows when each backup was started, its size in the storage, and how deep it was verified',
+		typeOptions: { loadOptionsDependsOn: ['group.value'] },
+		modes: [
+			{
+				displayName: 'From List',
+				name: 'list',
+				type: 'list',
+				placeholder: 'Select a backup…',
+				typeOptions: { searchListMethod: 'searchBackups', searchable: true },
+			},
+			{
+				displayName: 'By Label',
+				name: 'name',
+				type: 'string',
+				placeholder: 'e.g. 20261120T020000Z-full-k3f9',
+			},
+		],
+		displayOptions,
+	};
+}
+
+/** Whether a key is needed to open the backup. */
+export function encryptionField(displayOptions?: IDisplayOptions): INodeProperties {
+	return {
+		displayName: 'Encryption',
+		name: 'encryption',
+		type: 'options',
+		options: [
+			{
+				name: 'Encrypted',
+				value: 'age',
+				description: 'Needs a credential that holds the identity or the passphrase; opens unencrypted backups too',
+			},
+			{ name: 'None', value: 'none', description: 'The backup was made without encryption' },
+		],
+		default: 'age',
+		displayOptions,
+	};
+}
+
+/** How long a run may take, and how long it may stand still: for a node's "Options". */
+export const LIMIT_OPTIONS: Record<'hardTimeout' | 'stallTimeout', INodeProperties> = {
+	hardTimeout: {
+		displayName: 'Maximum Duration (Hours)',
+		name: 'hardTimeout',
+		type: 'number',
+		typeOptions: { minValue: 0.01 },
+		default: 24,
+		description: 'What takes longer is stopped and counts as failed',
+	},
+	stallTimeout: {
+		displayName: 'Stall Timeout (Seconds)',
+		name: 'stallTimeout',
+		type: 'number',
+		typeOptions: { minValue: 5 },
+		default: 300,
+		description: 'A run in which nothing moves for this long is stopped and counts as failed',
+	},
+};
