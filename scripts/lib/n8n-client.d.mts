@@ -40,6 +40,18 @@ export interface Item {
 	error?: unknown;
 }
 
+export interface ListField {
+	/** "n8n-nodes-backup.restoreBackup" */
+	node: string;
+	/** "searchGroups" */
+	method: string;
+	/** Values of the node's fields, which the list may depend on. */
+	parameters: Record<string, unknown>;
+	credentials: Record<string, CredentialReference>;
+	/** What was typed to find something in the list. */
+	filter?: string;
+}
+
 export interface ShownError {
 	message: string;
 	description?: string | null;
@@ -80,6 +92,8 @@ export class N8nClient {
 		reference: CredentialReference,
 		content: CredentialContent,
 	): Promise<{ status: 'OK' | 'Error'; message: string }>;
+	/** Opens the list of a field that is chosen "From List". */
+	list(field: ListField): Promise<{ name: string; value: string }[]>;
 	/** @returns its id */
 	createWorkflow(workflow: Workflow): Promise<string>;
 	/** Makes schedules, webhooks and error workflows work. */

@@ -83,6 +83,23 @@ export class N8nClient {
 	}
 
 	/**
+	 * Opens the list of a field that is chosen "From List".
+	 * @param {import('./n8n-client.d.mts').ListField} field
+	 * @returns {Promise<{ name: string, value: string }[]>}
+	 */
+	async list({ node, method, parameters, credentials, filter }) {
+		const { results } = await this.rest('POST', '/dynamic-node-parameters/resource-locator-results', {
+			path: 'parameters.field',
+			methodName: method,
+			nodeTypeAndVersion: { name: node, version: 1 },
+			currentNodeParameters: parameters,
+			credentials,
+			filter,
+		});
+		return results;
+	}
+
+	/**
 	 * @param {{ name: string, nodes: unknown[], connections: unknown, settings?: unknown }} workflow
 	 * @returns {Promise<string>} its id
 	 */
