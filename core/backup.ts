@@ -87,11 +87,10 @@ async function writeBackup(
 	} finally {
 		await open.close();
 	}
-	const contents = await storeStream({
-		...common,
-		name: 'contents.json',
-		body: Readable.from([Buffer.from(`${JSON.stringify(facts.contents, null, 1)}\n`)]),
-	});
+	const storeText = async (name: string, text: string) =>
+		await storeStream({ ...common, name, body: Readable.from([Buffer.from(text)]) });
+	const globals = facts.globals === undefined ? undefined : await storeText('globals.sql', facts.globals);
+	const contents = await storeText('contents.json', `${JSON.stringify(facts.contents, null, 1)}\n`);
 	const manifest: Manifest = {
 		format: FORMAT,
 		program: PROGRAM,
@@ -106,6 +105,7 @@ async function writeBackup(
 		encryption: encryption && (await describeEncryption(encryption, request, objectKey(group, label, object.name))),
 		object,
 		contents,
+		...(globals && { globals }),
 		warnings: [
 			...lock.warnings,
 			...(orphans > 0

@@ -51,6 +51,8 @@ const schema = z.object({
 	encryption: encryption.nullable(),
 	object: storedStream,
 	contents: storedStream,
+	/** The roles of a database's server, as SQL; absent where they were not saved. */
+	globals: storedStream.optional(),
 	warnings: z.array(z.string()),
 });
 

@@ -19,7 +19,13 @@ export interface OpenSource {
 	 * Ends the source after `body` has ended: says what it held, and whether all of it was consistent to the end.
 	 * @throws BackupError when the bytes cannot be trusted after all
 	 */
-	finish(): Promise<{ details: SourceDetails; contents: Contents; warnings: string[] }>;
+	finish(): Promise<{
+		details: SourceDetails;
+		contents: Contents;
+		/** SQL that makes what a dump needs of its server; stored beside the dump. */
+		globals?: string;
+		warnings: string[];
+	}>;
 	/** Gives back connections. Safe at any time, also after `finish`. */
 	close(): Promise<void>;
 }

@@ -26,11 +26,17 @@ const schema = z.object({
 	encoding: z.string(),
 	collation: z.string(),
 	characterType: z.string(),
+	/** Who sorts; absent in servers that know libc only, and in contents written by earlier versions. */
+	localeProvider: z.enum(['libc', 'icu', 'builtin']).optional(),
+	/** The locale of a provider other than libc. */
+	locale: z.string().optional(),
 	/** Of the whole database on the server's disk, bytes. */
 	databaseBytes: count,
 	extensions: z.array(z.object({ name: z.string(), version: z.string() })),
 	/** Roles that own something in the dump, or that it grants something to. */
 	roles: z.array(z.string()),
+	/** Those of them that own something in the dump; absent in contents written by earlier versions. */
+	owners: z.array(z.string()).optional(),
 	tables: z.array(table),
 	/** null where the filter leaves them out. */
 	largeObjects: count.nullable(),

@@ -3,6 +3,7 @@ import { BackupError } from '../errors';
 import type { OpenSource, Source } from '../source';
 import { chooseEngine, type EngineChoice } from './engines/choose';
 import type { DumpFilter, DumpFormat } from './engines/engine';
+import type { GlobalsChoice } from './globals';
 import { openSnapshot } from './snapshot';
 import type { DatabaseTarget } from './target';
 
@@ -14,6 +15,10 @@ export interface PostgresDumpOptions {
 	filter: DumpFilter;
 	/** Give up when a table stays locked for this long, milliseconds. */
 	lockTimeoutMs: number;
+	/** Hash the rows of every table too, so that a restore proves more than their number. Reads all of them once more. */
+	contentHash?: boolean;
+	/** Save the roles of the server beside the dump. */
+	globals?: GlobalsChoice;
 	/** Warn when the snapshot held back vacuum for longer than this, milliseconds. */
 	snapshotWarningMs: number;
 }
@@ -47,18 +52,25 @@ async function openDump(
 		const dump = await engine.start({ target, format, filter, snapshot: snapshot.id, lockTimeoutMs }, { signal });
 		// pg_dump keeps its own copy of the snapshot, but without ours nobody can say what the dump must hold.
 		snapshot.lost.catch((error: Error) => dump.body.destroy(error));
-		const counting = snapshot.facts(filter);
+		const counting = snapshot.facts(filter, { contentHash: options.contentHash });
 		counting.catch((error: Error) => dump.body.destroy(error));
 		return {
 			body: dump.body,
 			objectName: OBJECT_NAME[format],
 			async finish() {
 				const contents = await counting;
+				const globals = options.globals && (await snapshot.globals(options.globals));
 				const held = await snapshot.end();
 				const warnings = [...dump.warnings];
 				if (held.heldMs > options.snapshotWarningMs) {
 					warnings.push(
 						`the dump's snapshot held back vacuum for ${Math.round(held.heldMs / 60_000)} minutes (${held.heldTransactions} transactions)`,
+					);
+				}
+				const unhashed = contents.tables.filter(({ rows, hash }) => rows !== null && hash === undefined).length;
+				if (options.contentHash && unhashed > 0) {
+					warnings.push(
+						`${unhashed} of ${contents.tables.length} tables could not be hashed: a row is too long or not text`,
 					);
 				}
 				return {
@@ -69,10 +81,12 @@ async function openDump(
 						format,
 						filtered: Object.values(filter).some((value) => (Array.isArray(value) ? value.length > 0 : value)),
 						tables: contents.tables.length,
+						contentHash: options.contentHash === true,
 						databaseBytes: contents.databaseBytes,
 						snapshotMs: Math.round(held.heldMs),
 					},
 					contents,
+					globals,
 					warnings,
 				};
 			},

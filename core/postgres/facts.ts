@@ -1,5 +1,7 @@
 /** What a dump must hold: counted in the very snapshot the dump is made from, so that a restore can be compared with it. */
 import type { Client } from 'pg';
+import { queryOf } from './compare';
+import { hashStatements, hashTable, prepareHashing } from './content-hash';
 import type { DatabaseFacts, TableFacts } from './contents';
 import type { DumpFilter } from './engines/engine';
 import { translatePattern } from './patterns';
@@ -27,15 +29,21 @@ const TABLES = `
  * 10) owns is not recorded as a dependency.
  */
 const ROLES = `
-	SELECT r.rolname AS name FROM pg_catalog.pg_roles r
-	WHERE r.oid IN (
-		SELECT d.refobjid FROM pg_catalog.pg_shdepend d
+	SELECT r.rolname AS name, pg_catalog.bool_or(used.how = 'o') AS owns FROM pg_catalog.pg_roles r JOIN (
+		SELECT d.refobjid AS oid, d.deptype AS how FROM pg_catalog.pg_shdepend d
 		JOIN pg_catalog.pg_database b ON b.oid = d.dbid AND b.datname = pg_catalog.current_database()
-		WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.deptype IN ('o', 'a', 'r'))
-	OR r.oid = 10 AND EXISTS (
-		SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relowner = 10 AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
-	ORDER BY r.rolname`;
+		WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.deptype IN ('o', 'a', 'r')
+		UNION SELECT c.relowner, 'o' FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relowner = 10 AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema') AS used ON used.oid = r.oid
+	GROUP BY r.rolname ORDER BY r.rolname`;
+
+/** Who sorts, since there is a choice: 15; under its present name since 17. */
+function localeColumns(serverVersionNumber: number): string {
+	if (serverVersionNumber < 150000) return 'NULL AS provider, NULL AS locale';
+	return `d.datlocprovider AS provider, d.${serverVersionNumber < 170000 ? 'daticulocale' : 'datlocale'} AS locale`;
+}
+
+const LOCALE_PROVIDERS: Record<string, DatabaseFacts['localeProvider']> = { c: 'libc', i: 'icu', b: 'builtin' };
 
 /** The first server with pg_control_system(): 9.6. */
 const CONTROL_DATA_SINCE = 90600;
@@ -128,25 +136,25 @@ async function matchTables(client: Client, patterns: string[] = []): Promise<Set
 	return found;
 }
 
-/** Counts everything. Takes about as long as reading every table once. */
-export async function gatherFacts(client: Client, filter: DumpFilter): Promise<DatabaseFacts> {
-	const { rows } = await client.query<Record<string, string>>(`
+/** Counts everything, and hashes it when asked to. Takes about as long as reading every table once. */
+export async function gatherFacts(
+	client: Client,
+	filter: DumpFilter,
+	options: { serverVersionNumber: number; contentHash?: boolean },
+): Promise<DatabaseFacts> {
+	const { serverVersionNumber } = options;
+	const { rows } = await client.query<Record<string, string | null>>(`
 		SELECT d.datname AS database, pg_catalog.pg_encoding_to_char(d.encoding) AS encoding,
 			d.datcollate AS collation, d.datctype AS ctype,
 			pg_catalog.pg_database_size(d.oid)::text AS bytes,
-			pg_catalog.current_setting('server_version') AS version,
-			pg_catalog.current_setting('server_version_num') AS "versionNumber"
+			pg_catalog.current_setting('server_version') AS version, ${localeColumns(serverVersionNumber)}
 		FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`);
 	const database = rows[0]!;
 	const extensions = await client.query<{ name: string; version: string }>(
 		'SELECT extname AS name, extversion AS version FROM pg_catalog.pg_extension ORDER BY extname',
 	);
-	const roles = await client.query<{ name: string }>(ROLES);
-	const tables: TableFacts[] = [];
-	for (const table of await listTables(client, filter)) {
-		const counted = table.withRows ? (await client.query<{ rows: string }>(table.count)).rows[0]! : null;
-		tables.push({ schema: table.schema, name: table.name, rows: counted && Number(counted.rows), bytes: table.bytes });
-	}
+	const roles = await client.query<{ name: string; owns: boolean }>(ROLES);
+	const tables = await countTables(client, await listTables(client, filter), options.contentHash === true);
 	// pg_dump leaves large objects out as soon as schemas or tables are chosen.
 	const withLargeObjects = !filter.schemaOnly && !filter.schemas?.length && !filter.tables?.length;
 	const largeObjects = withLargeObjects
@@ -155,16 +163,42 @@ export async function gatherFacts(client: Client, filter: DumpFilter): Promise<D
 	return {
 		format: 1,
 		database: database.database!,
-		systemIdentifier: await systemIdentifier(client, Number(database.versionNumber)),
+		systemIdentifier: await systemIdentifier(client, serverVersionNumber),
 		serverVersion: database.version!,
-		serverVersionNumber: Number(database.versionNumber),
+		serverVersionNumber,
 		encoding: database.encoding!,
 		collation: database.collation!,
 		characterType: database.ctype!,
+		...(database.provider && { localeProvider: LOCALE_PROVIDERS[database.provider] }),
+		...(database.locale && { locale: database.locale }),
 		databaseBytes: Number(database.bytes),
 		extensions: extensions.rows,
 		roles: roles.rows.map(({ name }) => name),
+		owners: roles.rows.filter(({ owns }) => owns).map(({ name }) => name),
 		tables,
 		largeObjects: largeObjects && Number(largeObjects.n),
 	};
+}
+
+async function countTables(client: Client, tables: DumpedTable[], contentHash: boolean): Promise<TableFacts[]> {
+	const query = queryOf(client);
+	let statements = new Map<string, string>();
+	if (contentHash) {
+		await prepareHashing(query);
+		const oids = tables.filter(({ withRows }) => withRows).map(({ oid }) => oid);
+		statements = await hashStatements(query, oids);
+	}
+	const facts: TableFacts[] = [];
+	for (const { oid, schema, name, bytes, withRows, count } of tables) {
+		const statement = statements.get(oid);
+		if (!withRows) facts.push({ schema, name, rows: null, bytes });
+		else if (statement === undefined) {
+			const [counted] = await query<{ rows: string }>(count);
+			facts.push({ schema, name, rows: Number(counted!.rows), bytes });
+		} else {
+			const { rows, hash } = await hashTable(query, statement, count);
+			facts.push({ schema, name, rows, bytes, ...(hash !== null && { hash }) });
+		}
+	}
+	return facts;
 }

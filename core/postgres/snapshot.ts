@@ -4,11 +4,13 @@
  */
 import type { Client } from 'pg';
 import { BackupError, isBackupError } from '../errors';
+import { queryOf } from './compare';
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
 import type { DumpFilter } from './engines/engine';
 import { toBackupError } from './errors';
 import { gatherFacts } from './facts';
+import { type GlobalsChoice, readGlobals } from './globals';
 import type { DatabaseTarget } from './target';
 
 export interface Snapshot {
@@ -19,7 +21,9 @@ export interface Snapshot {
 	/** Settles early with the reason when the snapshot dies; never resolves otherwise. */
 	readonly lost: Promise<never>;
 	/** Counts in the snapshot. */
-	facts(filter: DumpFilter): Promise<DatabaseFacts>;
+	facts(filter: DumpFilter, options?: { contentHash?: boolean }): Promise<DatabaseFacts>;
+	/** The roles of the server in the snapshot, as SQL: see {@link readGlobals}. */
+	globals(choice: GlobalsChoice): Promise<string>;
 	/**
 	 * Ends the snapshot after proving that it lived until now.
 	 * @returns how long it held back vacuum: milliseconds, and transactions that came after it
@@ -55,11 +59,14 @@ export async function openSnapshot(
 		const { rows } = await client.query<{ id: string; version: string }>(
 			"SELECT pg_catalog.pg_export_snapshot() AS id, pg_catalog.current_setting('server_version_num') AS version",
 		);
+		const serverVersionNumber = Number(rows[0]!.version);
 		return {
 			id: rows[0]!.id,
-			serverVersionNumber: Number(rows[0]!.version),
+			serverVersionNumber,
 			lost,
-			facts: async (filter) => await withErrors(gatherFacts(client, filter)),
+			facts: async (filter, { contentHash } = {}) =>
+				await withErrors(gatherFacts(client, filter, { serverVersionNumber, contentHash })),
+			globals: async (choice) => await withErrors(readGlobals(queryOf(client), serverVersionNumber, choice)),
 			async end() {
 				const held = await withErrors(heldTransactions(client));
 				const heldMs = performance.now() - startedAt;
