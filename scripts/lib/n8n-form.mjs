@@ -93,13 +93,13 @@ function fieldsOf(html) {
 	const form = /<form[\s\S]*?<\/form>/.exec(html)?.[0] ?? '';
 	const labels = form.matchAll(/<label class='form-label[^']*' for='(field-\d+)'>([\s\S]*?)<\/label>/g);
 	const labelOf = new Map([...labels].map(([, id, label = '']) => [id, textOf(label)]));
-	const elements = form.matchAll(/<(select|input|textarea)\b([^>]*)>(?:([\s\S]*?)<\/(?:select|textarea)>)?/g);
-	return [...elements].flatMap(([, kind, attributes = '', inner = '']) => {
+	const elements = form.matchAll(/<(?:(input)\b([^>]*)|(select|textarea)\b([^>]*)>([\s\S]*?)<\/\3)>/g);
+	return [...elements].flatMap(([, input, its, kind, attributes = its ?? '', inner = '']) => {
 		const id = attribute(attributes, 'id');
 		if (!id.startsWith('field-')) return [];
 		const options = [...inner.matchAll(/<option value='([^']*)'([^>]*)>/g)];
 		const selected = options.find(([, , more]) => more?.includes('selected'))?.[1] ?? '';
-		const value = kind === 'input' ? attribute(attributes, 'value') : kind === 'select' ? selected : inner;
+		const value = input ? attribute(attributes, 'value') : kind === 'select' ? selected : inner;
 		const choices = options.map(([, choice = '']) => unescaped(choice)).filter((choice) => choice !== '');
 		return [{ id, label: labelOf.get(id) ?? null, value: unescaped(value), choices }];
 	});
