@@ -27,6 +27,8 @@ export type ErrorCode =
 	| 'wrong-identity' // encrypted to somebody else, or wrong passphrase
 	| 'invalid-manifest' // a manifest that does not follow the format
 	| 'newer-format' // written by a later version of this program
+	| 'different' // restored, and not what was backed up
+	| 'assertion-failed' // restored, and not what the user said it must be
 	// PostgreSQL
 	| 'database-not-found'
 	| 'missing-requirements' // the server lacks roles, extensions or rights that a restore needs; nothing was written

@@ -4,30 +4,21 @@ import type { Depth } from './evidence';
 import type { DecryptionKeys } from './filters/age';
 import type { Limits } from './pipeline';
 import type { Assertion, AssertionResult } from './postgres/assertions';
+import type { Comparison } from './postgres/compare';
+import type { DrillResult } from './postgres/drill';
+import type { RewriteRules } from './postgres/rewrite';
 import type { Scratch } from './postgres/scratch-database';
 import type { Repository } from './repository';
+import { record } from './verify-evidence';
+import { findManifest, type SeenManifest } from './verify-manifest';
+import { proveReadable } from './verify-readable';
+import { proveRestored } from './verify-restored';
+import { proveStored, type Subject } from './verify-stored';
+import { assertRequest, everySecond, success, withLimits } from './verify-run';
 
 export type { Assertion, AssertionResult } from './postgres/assertions';
 export type { Scratch } from './postgres/scratch-database';
 export { chooseForVerification, type VerifyChoice } from './verify-choice';
-
-/** As in postgres/compare.ts. */
-interface Comparison {
-	ok: boolean;
-	tables: number;
-	rows: number;
-	hashed: number;
-	largeObjects: number | null;
-	differences: Array<{ table: string; expected: string; found: string }>;
-}
-
-/** As in postgres/rewrite.ts. */
-interface RewriteRules {
-	owners: 'keep' | 'drop';
-	privileges: 'keep' | 'drop';
-	roles?: Readonly<Record<string, string>>;
-	only?: { schemas?: string[]; tables?: string[] };
-}
 
 export interface VerifyProgress {
 	phase: 'stored' | 'readable' | 'restoring' | 'comparing';
@@ -89,4 +80,48 @@ export interface VerifyResult {
  * @throws BackupError 'cancelled'; 'invalid-input'; 'not-found' when there is no such backup; 'incomplete' when there
  * are objects of that label but no manifest
  */
-export declare function verifyBackup(request: VerifyRequest): Promise<VerifyResult>;
+export async function verifyBackup(request: VerifyRequest): Promise<VerifyResult> {
+	assertRequest(request);
+	const { repository, group, label, depth } = request;
+	const startedAt = new Date();
+	const warnings: string[] = [];
+	const seen: SeenManifest = { sha256: null };
+	let drilled: DrillResult | null = null;
+	const verdict = await withLimits(request, async (signal, stallTimeoutMs) => {
+		const manifest = await findManifest(repository, group, label, seen, signal);
+		const subject: Subject = {
+			repository,
+			manifest,
+			keys: request.keys,
+			stallTimeoutMs,
+			signal,
+			onProgress: everySecond(request.onProgress),
+			warn: (text) => void warnings.push(text),
+		};
+		if (depth === 'stored') await proveStored(subject);
+		else if (depth === 'readable') await proveReadable(subject);
+		else {
+			const test = { scratch: request.scratch!, assertions: request.assertions ?? [], rules: request.rules };
+			await proveRestored(subject, test, (result) => (drilled = result));
+		}
+		return success(manifest, depth, drilled);
+	});
+	const finishedAt = new Date();
+	const drill = drilled as DrillResult | null;
+	const result: VerifyResult = {
+		group,
+		label,
+		depth,
+		...verdict.says,
+		startedAt: startedAt.toISOString(),
+		finishedAt: finishedAt.toISOString(),
+		seconds: (finishedAt.getTime() - startedAt.getTime()) / 1000,
+		restoreSeconds: drill?.restoreSeconds ?? null,
+		comparison: drill?.comparison ?? null,
+		assertions: drill?.assertions ?? [],
+		scratch: drill?.scratch ?? null,
+		evidence: null,
+		warnings,
+	};
+	return result.outcome === 'environment' ? result : await record(request, result, seen, verdict.withoutNames);
+}

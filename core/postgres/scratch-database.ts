@@ -1,4 +1,13 @@
 /** Databases that exist for one drill: made under a name of their own, never the source, always dropped. */
+import { randomInt } from 'node:crypto';
+import type { Client } from 'pg';
+import { abortError, BackupError, messageOf } from '../errors';
+import { connect, disconnect } from './connection';
+import type { DatabaseFacts } from './contents';
+import { toBackupError } from './errors';
+import { systemIdentifier } from './facts';
+import { createDatabase, dropDatabase } from './restore-target';
+import { sqlStateOf } from './sql-state';
 import type { DatabaseTarget } from './target';
 
 /**
@@ -6,3 +15,175 @@ import type { DatabaseTarget } from './target';
  * CREATEDB. `embedded`: PostgreSQL in this process, for dumps of up to `maxBytes`.
  */
 export type Scratch = { kind: 'server'; target: DatabaseTarget } | { kind: 'embedded'; maxBytes?: number };
+
+export interface ScratchDatabase {
+	readonly target: DatabaseTarget;
+	/** Removes it, whoever is connected to it. Never fails: what could not be removed is a warning. */
+	drop(): Promise<void>;
+}
+
+export interface ScratchOptions {
+	signal: AbortSignal;
+	warn: (text: string) => void;
+}
+
+/** With the server's own time, so that wrong clocks elsewhere make no database look old. */
+const PREFIX = 'n8n_backup_drill_';
+const NAME = `^${PREFIX}[0-9]{14}_[a-z0-9]{8}$`;
+/** Copying the template, after whatever else the server has to do. */
+const CREATE_TIMEOUT_MS = 5 * 60_000;
+
+interface Server {
+	systemIdentifier: string | null;
+	database: string;
+	/** yyyymmddhhmmss, UTC. */
+	time: string;
+}
+
+/**
+ * Makes an empty database with the encoding of the original, after proving that it is not the original, and removes what
+ * earlier drills that were killed more than a day ago left behind.
+ * @throws BackupError 'invalid-input' where the scratch would be the source; 'access-denied', 'storage-full', those of
+ * {@link connect}. Then nothing is left, or a warning says what.
+ */
+export async function createScratchDatabase(
+	server: DatabaseTarget,
+	contents: DatabaseFacts,
+	{ signal, warn }: ScratchOptions,
+): Promise<ScratchDatabase> {
+	const client = await connect(server, { signal });
+	let facts: Server;
+	let name: string;
+	try {
+		facts = await lookAt(client);
+		await removeForgotten(client, server, warn);
+		name = `${PREFIX}${facts.time}_${randomWord(8)}`;
+		assertNotSource(name, facts, contents, warn);
+	} catch (error) {
+		throw signal.aborted ? abortError(signal) : scratchError(error, server);
+	} finally {
+		await disconnect(client);
+	}
+	const target = { ...server, database: name };
+	try {
+		for (const warning of await create(server, name, contents)) warn(`of the scratch database: ${warning}`);
+		if (signal.aborted) throw abortError(signal);
+		await assertIsNew(target, facts, signal);
+		return { target, drop: () => drop(server, name, warn) };
+	} catch (error) {
+		await drop(server, name, warn);
+		throw error;
+	}
+}
+
+/** An error of the scratch server itself: never one of the backup. */
+export function scratchError(error: unknown, target: DatabaseTarget): BackupError {
+	const { code, message, hint } = toBackupError(error, target);
+	const sqlState = sqlStateOf(error);
+	if (sqlState === '53100') {
+		return new BackupError('storage-full', message, {
+			hint: 'The scratch server’s disk is full: free some space, or use another server.',
+			cause: error,
+		});
+	}
+	if (sqlState === '42501') {
+		return new BackupError('access-denied', message, {
+			hint: `Give user "${target.user}" of the scratch server the right to create databases (ALTER ROLE … CREATEDB).`,
+			cause: error,
+		});
+	}
+	return new BackupError(code === 'dump-failed' ? 'restore-failed' : code, message, { hint, cause: error });
+}
+
+/** @throws BackupError 'invalid-input' */
+function assertNotSource(name: string, facts: Server, contents: DatabaseFacts, warn: (text: string) => void): void {
+	const unknown = facts.systemIdentifier === null || contents.systemIdentifier === null;
+	const sameServer = facts.systemIdentifier === contents.systemIdentifier;
+	if (name === contents.database && (unknown || sameServer)) {
+		throw new BackupError('invalid-input', `the scratch database would be the source ${name} itself`, {
+			hint: 'Run the drill again: it makes another name.',
+		});
+	}
+	if (unknown) {
+		warn('whether the scratch server is the source’s own could not be found out; the drill used a new database');
+	} else if (sameServer) {
+		warn('the scratch server is the source’s own: the drill used its disk and its time, in a new database');
+	}
+}
+
+async function lookAt(client: Client): Promise<Server> {
+	const { rows } = await client.query<{ version: string; database: string; time: string }>(`
+		SELECT pg_catalog.current_setting('server_version_num') AS version, pg_catalog.current_database() AS database,
+			pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS') AS time`);
+	const { version, database, time } = rows[0]!;
+	return { database, time, systemIdentifier: await systemIdentifier(client, Number(version)) };
+}
+
+/**
+ * Drops databases of drills that ended without doing so: of our exact form of name, older than a day, and with no session.
+ * A drill at work always has one or is younger; a session that comes in between makes the server refuse.
+ */
+async function removeForgotten(client: Client, server: DatabaseTarget, warn: (text: string) => void): Promise<void> {
+	const { rows } = await client.query<{ name: string; quoted: string }>(
+		`SELECT d.datname AS name, pg_catalog.quote_ident(d.datname) AS quoted FROM pg_catalog.pg_database d
+		 WHERE d.datname::text ~ $1 AND pg_catalog.pg_has_role(d.datdba, 'USAGE')
+			AND pg_catalog.substr(d.datname::text, $2, 14)
+				< pg_catalog.to_char((pg_catalog.now() - interval '1 day') AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS')
+			AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)`,
+		[NAME, PREFIX.length + 1],
+	);
+	for (const { name, quoted } of rows) {
+		try {
+			await client.query(`DROP DATABASE IF EXISTS ${quoted}`);
+			warn(`removed the database of an earlier drill that did not finish: ${name}`);
+		} catch (error) {
+			if (sqlStateOf(error) === null) throw error;
+			warn(`the database ${name} of an earlier drill cannot be dropped: ${scratchError(error, server).message}`);
+		}
+	}
+}
+
+/** Not broken off by the signal: nobody could say whether the server obeyed. */
+async function create(server: DatabaseTarget, name: string, contents: DatabaseFacts): Promise<string[]> {
+	const client = await connect(server, { signal: AbortSignal.timeout(CREATE_TIMEOUT_MS) });
+	try {
+		return await createDatabase(client, name, contents);
+	} catch (error) {
+		throw scratchError(error, server);
+	} finally {
+		await disconnect(client);
+	}
+}
+
+/** Proves that connections with this target arrive in the new database of the same server: a pooler could lead elsewhere. */
+async function assertIsNew(target: DatabaseTarget, server: Server, signal: AbortSignal): Promise<void> {
+	const client = await connect(target, { signal });
+	try {
+		const here = await lookAt(client);
+		const { rows } = await client.query<{ used: boolean }>(
+			'SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid >= 16384) AS used',
+		);
+		if (here.database !== target.database || here.systemIdentifier !== server.systemIdentifier || rows[0]!.used) {
+			throw new BackupError('invalid-input', `connections to ${target.database} arrive in another database`, {
+				hint: 'Give the scratch server’s own address, not that of a connection pooler.',
+			});
+		}
+	} catch (error) {
+		throw signal.aborted ? abortError(signal) : scratchError(error, target);
+	} finally {
+		await disconnect(client);
+	}
+}
+
+/** Never fails. */
+async function drop(server: DatabaseTarget, name: string, warn: (text: string) => void): Promise<void> {
+	try {
+		await dropDatabase(server, name);
+	} catch (error) {
+		warn(`the scratch database ${name} could not be dropped: ${messageOf(error)}; a drill after tomorrow drops it`);
+	}
+}
+
+function randomWord(length: number): string {
+	return Array.from({ length }, () => randomInt(36).toString(36)).join('');
+}
