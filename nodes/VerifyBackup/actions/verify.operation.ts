@@ -2,7 +2,7 @@
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError } from '../../../core/errors';
 import type { Repository } from '../../../core/repository';
-import { chooseForVerification, verifyBackup, type VerifyResult } from '../../../core/verify';
+import { chooseForVerification, verifyBackup, type VerifyRequest, type VerifyResult } from '../../../core/verify';
 import { withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
@@ -12,25 +12,26 @@ import { readSettings, type VerifySettings } from '../settings';
 export async function verify(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
 	const settings = await readSettings(context, itemIndex);
+	const { depth, keys, scratch, assertions, limits } = settings;
 	const show = progressLine(context);
 	return await withRepository(context, itemIndex, signal, async (repository) => {
 		const items: INodeExecutionData[] = [];
 		const failures: VerifyResult[] = [];
 		for (const { group, label } of await choose(repository, settings)) {
-			const { depth, keys, scratch, assertions, limits } = settings;
-			const result = await verifyBackup({
-				repository,
-				group,
-				label,
-				depth,
-				keys,
-				scratch,
-				assertions,
-				limits,
-				signal,
+			const request: VerifyRequest = {
+				...{ repository, group, label, depth, keys, scratch, assertions, limits, signal },
 				onProgress: ({ phase, bytes, totalBytes }) =>
 					show(() => `${group}/${label}: ${phase}, ${mb(bytes)} of ${mb(totalBytes)} MB`),
-			});
+			};
+			let result: VerifyResult;
+			try {
+				result = await verifyBackup(request);
+			} catch (error) {
+				// There is no such backup, or nothing but leftovers of it.
+				if (signal.aborted || !context.continueOnFail()) throw error;
+				items.push(toErrorItem(error, itemIndex, { ok: false, group, label, depth }));
+				continue;
+			}
 			addHints(context, result);
 			const fails = result.outcome === 'bad' || (result.outcome === 'environment' && settings.failOnEnvironment);
 			if (fails) failures.push(result);
