@@ -1,42 +1,55 @@
-/** One restore of a plain dump: takes its items, executes them, counts. */
+/** One restore of a plain dump: takes its items, changes them as the rules say, executes them, counts. */
 import type { Readable } from 'node:stream';
 import { BackupError } from '../errors';
+import { PostData } from './post-data';
+import { TableLocks } from './post-data-locks';
 import type { ReplayOptions, ReplayResult } from './replay';
-import { replayError, type Place } from './replay-errors';
+import { excerpt, replayError, type Place } from './replay-errors';
+import { isHarmless, isSetting, neutralSetting } from './replay-tolerance';
+import { KEEP_ALL } from './rewrite';
+import { Rewriter } from './rewriter';
 import type { ReplaySession } from './session';
 import type { SessionPool } from './session-pool';
 import { splitDump, type CopyStatement, type DumpItem, type SqlStatement } from './sql-splitter';
 import { DumpTail } from './trailer';
 
 const MAX_WARNINGS = 100;
-/** Settings at the beginning of a dump that only newer servers know, with the values that mean as much as not to set them. */
-const NEUTRAL_SETTING =
-	/^SET (\w+_timeout|default_with_oids|row_security|default_table_access_method) = (?:0|false|off|heap);$/;
+const MAX_BEGINNING = 256;
 const CHOOSES_DATABASE = /^(?:CREATE|DROP) DATABASE\s/i;
-const MAX_SETTING_BYTES = 256;
 
 export class Replay {
+	readonly #pool: SessionPool;
 	readonly #session: ReplaySession;
 	readonly #place: Place;
 	readonly #options: ReplayOptions;
+	readonly #rewriter: Rewriter;
+	readonly #locks = new TableLocks();
+	/** When several connections are allowed. */
+	#postData: PostData | null = null;
 	readonly #tail = new DumpTail();
-	readonly #result: ReplayResult = { bytes: 0, statements: 0, rows: 0, skipped: [], warnings: [] };
+	readonly #result: ReplayResult = { bytes: 0, statements: 0, rows: 0, leftOut: 0, skipped: [], warnings: [] };
 
+	/** @throws BackupError 'invalid-input' for rules that cannot be followed */
 	constructor(pool: SessionPool, session: ReplaySession, place: Place, options: ReplayOptions) {
+		this.#pool = pool;
 		this.#session = session;
 		this.#place = place;
 		this.#options = options;
-		pool.onWarning = (text) => {
-			const { warnings } = this.#result;
-			if (warnings.length < MAX_WARNINGS) warnings.push(text);
-		};
+		this.#rewriter = new Rewriter(options.rules ?? KEEP_ALL);
+		pool.onWarning = (text) => this.#warn(text);
 	}
 
 	async run(body: Readable): Promise<ReplayResult> {
-		const { maxStatementBytes } = this.#options;
-		for await (const item of splitDump(this.#watch(body), { maxStatementBytes })) {
-			await this.#perform(item);
-			this.#report();
+		const { maxStatementBytes, connections = 1 } = this.#options;
+		if (connections > 1) {
+			// The body may be slow to bring the next statement: without it, there is nothing to wait for.
+			this.#postData = new PostData(this.#pool, this.#session, connections, () => body.destroy());
+		}
+		try {
+			for await (const item of splitDump(this.#watch(body), { maxStatementBytes })) await this.#perform(item);
+			await this.#postData?.idle();
+		} catch (error) {
+			throw this.#postData?.failure ?? error;
 		}
 		this.#assertComplete();
 		if (this.#session.inTransaction) {
@@ -44,6 +57,9 @@ export class Replay {
 				hint: 'Its last statements have no effect without a COMMIT. pg_dump writes no such dumps: look at its end.',
 			});
 		}
+		this.#rewriter.end();
+		this.#result.leftOut = this.#rewriter.leftOut;
+		for (const text of this.#rewriter.warnings) this.#warn(text);
 		return this.#result;
 	}
 
@@ -62,29 +78,48 @@ export class Replay {
 			if (item.name !== 'connect') return; // nothing here would obey what they protect from
 			throw choosesDatabase();
 		}
-		if (item.kind === 'copy') return await this.#copy(item);
+		if (CHOOSES_DATABASE.test(beginning(item.pieces))) throw choosesDatabase();
 		// Text after the last semicolon is the end of a dump that was cut off.
-		if (!item.terminated) this.#assertComplete();
-		await this.#execute(item);
+		if (item.kind === 'statement' && !item.terminated) this.#assertComplete();
+		for (const statement of this.#rewriter.take(item)) {
+			if (statement.kind === 'copy') await this.#copy(statement);
+			else await this.#execute(statement);
+		}
 	}
 
 	async #execute(statement: SqlStatement): Promise<void> {
-		const text = shortText(statement.pieces);
-		if (CHOOSES_DATABASE.test(text)) throw choosesDatabase();
-		const setting = NEUTRAL_SETTING.exec(text)?.[1];
-		if (setting !== undefined && !(await this.#session.knows(setting))) {
+		const locks = this.#postData && !this.#session.inTransaction ? this.#locks.of(statement) : null;
+		if (this.#postData && locks) {
+			const perform = (session: ReplaySession) => this.#executeIn(session, statement);
+			return await this.#postData.add({ locks, perform });
+		}
+		await this.#postData?.idle();
+		const text = beginning(statement.pieces);
+		const setting = neutralSetting(text);
+		if (setting !== null && !(await this.#session.knows(setting))) {
 			this.#result.skipped.push(text);
 			return;
 		}
+		await this.#executeIn(this.#session, statement);
+		if (isSetting(text)) await this.#postData?.set(statement.pieces);
+	}
+
+	async #executeIn(session: ReplaySession, { pieces, line, byte }: SqlStatement): Promise<void> {
 		try {
-			await this.#session.execute(statement.pieces);
+			await session.execute(pieces);
 		} catch (error) {
-			throw replayError(error, this.#place, statement.pieces, statement);
+			if (!isHarmless(error, beginning(pieces), this.#options.rules) || session.inTransaction) {
+				throw replayError(error, this.#place, pieces, { line, byte });
+			}
+			this.#result.skipped.push(excerpt(pieces));
+			return;
 		}
 		this.#result.statements++;
+		this.#report();
 	}
 
 	async #copy(statement: CopyStatement): Promise<void> {
+		await this.#postData?.idle();
 		let failure: Error | undefined;
 		const rows = remembering(statement.rows, (error) => (failure = error));
 		try {
@@ -94,6 +129,12 @@ export class Replay {
 			throw replayError(error, this.#place, statement.pieces, statement);
 		}
 		this.#result.statements++;
+		this.#report();
+	}
+
+	#warn(text: string): void {
+		const { warnings } = this.#result;
+		if (warnings.length < MAX_WARNINGS) warnings.push(text);
 	}
 
 	#report(): void {
@@ -118,10 +159,10 @@ async function* remembering<T>(source: AsyncIterable<T>, onError: (error: Error)
 	}
 }
 
-/** A short statement as text; nothing for others. */
-function shortText(pieces: readonly Buffer[]): string {
-	const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-	return length > MAX_SETTING_BYTES ? '' : Buffer.concat(pieces).toString('latin1');
+/** Enough of a statement to know its kind. */
+function beginning(pieces: readonly Buffer[]): string {
+	const first = Buffer.concat(pieces.slice(0, 8).map((piece) => piece.subarray(0, MAX_BEGINNING)));
+	return first.toString('latin1', 0, MAX_BEGINNING);
 }
 
 function choosesDatabase(): BackupError {

@@ -39,9 +39,11 @@ export interface ReplayOptions extends ReplayIntoOptions {
 }
 
 export interface ReplayResult extends ReplayProgress {
-	/** Settings of the dump that this server does not know and that change nothing in what is restored. */
+	/** Statements that the rules left out. */
+	leftOut: number;
+	/** Statements that the server refused or does not know, and without which nothing is missing, as they begin. */
 	skipped: string[];
-	/** Warnings of the server, the first hundred. */
+	/** Of the server, and what of chosen tables could not be restored; the first hundred. */
 	warnings: string[];
 }
 

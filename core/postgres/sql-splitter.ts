@@ -6,21 +6,28 @@ import { BackupError } from '../errors';
 import { copyData } from './copy-data';
 import { describePosition, DumpCursor, type Position } from './dump-cursor';
 import { NOWHERE, SqlScanner } from './sql-scanner';
+import type { Dialect } from './sql-tokens';
+import { Gap, type TocEntry } from './toc';
 
 export type { Position } from './dump-cursor';
 
-/** One SQL statement, with its semicolon, as the bytes of the dump in the pieces they came in. */
-export interface SqlStatement extends Position {
-	kind: 'statement';
+interface Sql extends Position {
+	/** The statement with its semicolon, as the bytes of the dump in the pieces they came in. */
 	pieces: readonly Buffer[];
+	dialect: Dialect;
+	/** What pg_dump says it belongs to; the same object for all statements of an entry. */
+	entry: TocEntry | null;
+}
+
+export interface SqlStatement extends Sql {
+	kind: 'statement';
 	/** False for text after the last semicolon, which psql executes when the input ends. */
 	terminated: boolean;
 }
 
 /** A COPY … FROM stdin and its rows. Rows that nobody reads are passed over. */
-export interface CopyStatement extends Position {
+export interface CopyStatement extends Sql {
 	kind: 'copy';
-	pieces: readonly Buffer[];
 	/** All that stands between the statement and the line `\.`. To be read before the next item is asked for. */
 	rows: AsyncIterable<Buffer>;
 }
@@ -68,9 +75,13 @@ export async function* splitDump(
 	const cursor = new DumpCursor(source);
 	const scanner = new SqlScanner();
 	let restrictedBy: string | null = null;
+	let dialect: Dialect = { encoding: 'UTF8', standardStrings: true };
+	let entry: TocEntry | null = null;
 	try {
 		for (;;) {
-			const found = await readStatement(cursor, scanner, maxStatementBytes);
+			const gap = new Gap();
+			const found = await readStatement(cursor, scanner, gap, maxStatementBytes);
+			entry = gap.entry(dialect.encoding) ?? entry;
 			if (found === 'the end') return;
 			if (found === 'a command') {
 				const command = await readCommand(cursor, restrictedBy);
@@ -83,11 +94,12 @@ export async function* splitDump(
 				const data = copyData(cursor, found);
 				// Without `return`: a reader who stops early must not end what has to be passed over.
 				const rows = { [Symbol.asyncIterator]: () => ({ next: async () => await data.next() }) };
-				yield { kind: 'copy', pieces, byte, line, rows };
+				yield { kind: 'copy', pieces, byte, line, rows, dialect, entry };
 				while (!(await data.next()).done) continue;
 			} else {
-				applySetting(found, scanner);
-				yield found;
+				dialect = settingOf(found, dialect);
+				scanner.standardStrings = dialect.standardStrings;
+				yield { kind: 'statement', ...found, dialect, entry };
 			}
 			scanner.next();
 		}
@@ -96,18 +108,24 @@ export async function* splitDump(
 	}
 }
 
+type FoundStatement = Omit<SqlStatement, 'kind' | 'dialect' | 'entry'>;
+
+/** @param gap gets what stands before the statement */
 async function readStatement(
 	cursor: DumpCursor,
 	scanner: SqlScanner,
+	gap: Gap,
 	maxBytes: number,
-): Promise<SqlStatement | 'a command' | 'the end'> {
+): Promise<FoundStatement | 'a command' | 'the end'> {
 	let pieces: Buffer[] = [];
 	let bytes = 0;
 	let position = cursor.position;
 	while (await cursor.more()) {
 		const end = scanner.scan(cursor.chunk, cursor.at);
 		if (scanner.start === NOWHERE || scanner.start >= 0) {
-			cursor.advance(scanner.start === NOWHERE ? end : scanner.start);
+			// What was taken for its beginning was that of a comment.
+			for (const piece of pieces) gap.add(piece);
+			gap.add(cursor.advance(scanner.start === NOWHERE ? end : scanner.start));
 			pieces = [];
 			bytes = 0;
 			position = cursor.position;
@@ -123,7 +141,7 @@ async function readStatement(
 				{ hint: 'Dump rows as COPY instead of INSERT, or restore this dump with psql.' },
 			);
 		}
-		if (scanner.found === 'statement') return { kind: 'statement', pieces, terminated: true, ...position };
+		if (scanner.found === 'statement') return { pieces, terminated: true, ...position };
 		if (scanner.found === 'backslash') {
 			if (pieces.length === 0) return 'a command';
 			throw unsupported('a backslash inside a statement', cursor.position);
@@ -139,7 +157,7 @@ async function readStatement(
 			},
 		);
 	}
-	return pieces.length === 0 ? 'the end' : { kind: 'statement', pieces, terminated: false, ...position };
+	return pieces.length === 0 ? 'the end' : { pieces, terminated: false, ...position };
 }
 
 /** Reads a line that begins with a backslash. */
@@ -176,22 +194,22 @@ async function passLineEnd(cursor: DumpCursor, statement: Position): Promise<voi
 	}
 }
 
-/** What pg_dump sets in the session and the splitter has to know. */
-function applySetting({ pieces, ...position }: SqlStatement, scanner: SqlScanner): void {
-	if (pieces.reduce((sum, piece) => sum + piece.length, 0) > MAX_SETTING_BYTES) return;
+/** What pg_dump sets in the session and a reader of the dump has to know. @returns the dialect from here on */
+function settingOf({ pieces, ...position }: FoundStatement, dialect: Dialect): Dialect {
+	if (pieces.reduce((sum, piece) => sum + piece.length, 0) > MAX_SETTING_BYTES) return dialect;
 	const text = Buffer.concat(pieces).toString('latin1');
 	const [, name, value = ''] =
 		/^SET\s+(?:SESSION\s+)?(standard_conforming_strings|client_encoding)\s*(?:=|\sTO\s)\s*'?([\w-]+)'?\s*;?$/i.exec(
 			text,
 		) ?? [];
-	if (name === undefined) return;
-	if (name.toLowerCase() === 'client_encoding') {
-		if (!UNSAFE_ENCODINGS.has(value.toLowerCase().replaceAll(/[^a-z0-9]/g, ''))) return;
-		throw new BackupError('unsupported', `the dump at ${describePosition(position)} is written in ${value}`, {
-			hint: 'Make the dump without another encoding than the database’s own, or restore this one with psql.',
-		});
+	if (name === undefined) return dialect;
+	if (name.toLowerCase() !== 'client_encoding') {
+		return { ...dialect, standardStrings: /^(?:on|true|yes|1)$/i.test(value) };
 	}
-	scanner.standardStrings = /^(?:on|true|yes|1)$/i.test(value);
+	if (!UNSAFE_ENCODINGS.has(value.toLowerCase().replaceAll(/[^a-z0-9]/g, ''))) return { ...dialect, encoding: value };
+	throw new BackupError('unsupported', `the dump at ${describePosition(position)} is written in ${value}`, {
+		hint: 'Make the dump without another encoding than the database’s own, or restore this one with psql.',
+	});
 }
 
 function unsupported(what: string, position: Position): BackupError {

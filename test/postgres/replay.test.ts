@@ -173,7 +173,7 @@ describe('a replay', () => {
 		const reports: ReplayProgress[] = [];
 		const text = `CREATE TABLE a (i int);\nCOPY a FROM stdin;\n1\n2\n\\.\nDO $$ BEGIN RAISE WARNING 'mind this'; END $$;\n${TRAILER}`;
 		const result = await run(text, target, { onProgress: (progress) => reports.push(progress) });
-		expect(result).toEqual({ bytes: text.length, statements: 3, rows: 2, skipped: [], warnings: ['mind this'] });
+		expect(result).toEqual({ bytes: text.length, statements: 3, rows: 2, leftOut: 0, skipped: [], warnings: ['mind this'] });
 		expect(reports.at(-1)).toEqual({ bytes: text.length, statements: 3, rows: 2 });
 		expect(reports.map(({ statements }) => statements)).toEqual([1, 1, 2, 3]);
 	});

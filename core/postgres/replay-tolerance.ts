@@ -1,0 +1,40 @@
+/** Statements of a dump that a server may refuse although nothing is missing afterwards. */
+import type { RewriteRules } from './rewrite';
+import { sqlStateOf } from './sql-state';
+
+/** Settings at the beginning of a dump that only newer servers know, with the values that mean as much as not to set them. */
+const NEUTRAL_SETTING =
+	/^SET (\w+_timeout|default_with_oids|row_security|default_table_access_method) = (?:0|false|off|heap);$/;
+const SETTING = /^(?:SET|RESET)\s|^SELECT pg_catalog\.set_config\(/;
+
+const DUPLICATE_SCHEMA = '42P06';
+const DUPLICATE_OBJECT = '42710';
+const NO_RIGHT = '42501';
+
+/** What every database has from the start, perhaps with another owner than who restores. */
+const HARMLESS: ReadonlyArray<readonly [RegExp, readonly string[]]> = [
+	[/^CREATE SCHEMA public;$/, [DUPLICATE_SCHEMA]],
+	[/^COMMENT ON SCHEMA public IS /, [NO_RIGHT]],
+	[/^CREATE EXTENSION (?:IF NOT EXISTS )?plpgsql\b/, [DUPLICATE_OBJECT, NO_RIGHT]],
+	[/^COMMENT ON EXTENSION /, [NO_RIGHT]],
+];
+
+/** The name of a setting that is left out when the server does not know it; null for all other statements. */
+export function neutralSetting(text: string): string | null {
+	return NEUTRAL_SETTING.exec(text)?.[1] ?? null;
+}
+
+/** Whether a statement holds for all that follow in its session. */
+export function isSetting(text: string): boolean {
+	return SETTING.test(text);
+}
+
+/** Whether a restore goes on after this refusal of a statement, given by its beginning. */
+export function isHarmless(error: unknown, text: string, rules: RewriteRules | undefined): boolean {
+	const sqlState = sqlStateOf(error);
+	if (sqlState === null) return false;
+	// The schema of a single table is created where it is missing; if it cannot be, the table says so.
+	const isForTable = (rules?.only?.tables?.length ?? 0) > 0 && text.startsWith('CREATE SCHEMA ');
+	if (isForTable && (sqlState === DUPLICATE_SCHEMA || sqlState === NO_RIGHT)) return true;
+	return HARMLESS.some(([pattern, states]) => pattern.test(text) && states.includes(sqlState));
+}
