@@ -10,14 +10,25 @@ import { type Outcome, SplitterThread } from '../support/splitter-thread';
 
 const seconds = Number(process.env.FUZZ_SECONDS ?? 0);
 const seed = process.env.FUZZ_SEED === undefined ? undefined : Number(process.env.FUZZ_SEED);
-const thread = new SplitterThread();
 
-async function check<Inputs>(inputs: fc.Arbitrary<Inputs>, holds: (inputs: Inputs) => Promise<void>): Promise<void> {
+/** Each property has a thread of its own: one that was interrupted is still busy with its last input. */
+async function check<Inputs>(
+	inputs: fc.Arbitrary<Inputs>,
+	holds: (thread: SplitterThread, inputs: Inputs) => Promise<void>,
+): Promise<void> {
+	const thread = new SplitterThread();
 	const run =
 		seconds > 0
 			? { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: seconds * 1000 }
 			: { numRuns: 2000, interruptAfterTimeLimit: 30_000 };
-	await fc.assert(fc.asyncProperty(inputs, holds), { seed, ...run });
+	try {
+		await fc.assert(
+			fc.asyncProperty(inputs, async (input) => await holds(thread, input)),
+			{ seed, ...run },
+		);
+	} finally {
+		await thread.close();
+	}
 }
 
 /** Some borders anywhere in an input of any length, as fractions of it; several at one place make empty chunks. */
@@ -64,13 +75,12 @@ function expectNoCrash(outcome: Outcome): void {
 }
 
 describe('the splitter, for as long as one likes', () => {
-	afterAll(() => thread.close());
 	const timeout = (seconds + 60) * 1000;
 
 	it(
 		'finds in a dump what it was made of, wherever it is cut into chunks',
 		async () => {
-			await check(fc.tuple(randomDump, borders), async ([{ bytes, items }, chosen]) => {
+			await check(fc.tuple(randomDump, borders), async (thread, [{ bytes, items }, chosen]) => {
 				const outcome = await thread.split(bytes, cuts(chosen, bytes.length));
 				expect(outcome).toMatchObject({ code: null });
 				const found = (outcome as Extract<Outcome, { items: unknown }>).items;
@@ -85,7 +95,7 @@ describe('the splitter, for as long as one likes', () => {
 		'finds the same in a garbled dump, or refuses it in the same way, wherever it is cut into chunks',
 		async () => {
 			const inputs = fc.tuple(randomDump, fc.array(change, { minLength: 1, maxLength: 4 }), borders);
-			await check(inputs, async ([dump, changes, chosen]) => {
+			await check(inputs, async (thread, [dump, changes, chosen]) => {
 				const bytes = changes.reduce(changed, dump.bytes);
 				const outcome = await thread.split(bytes, cuts(chosen, bytes.length));
 				expectNoCrash(outcome);
@@ -98,7 +108,7 @@ describe('the splitter, for as long as one likes', () => {
 	it(
 		'takes random bytes apart or refuses them, but never hangs or crashes',
 		async () => {
-			await check(fc.tuple(fc.uint8Array({ maxLength: 4000 }), borders), async ([bytes, chosen]) => {
+			await check(fc.tuple(fc.uint8Array({ maxLength: 4000 }), borders), async (thread, [bytes, chosen]) => {
 				expectNoCrash(await thread.split(bytes, cuts(chosen, bytes.length)));
 			});
 		},
@@ -130,11 +140,13 @@ describe('the splitter, for as long as one likes', () => {
 	it.each(['', 'COPY t FROM stdin;\n', 'CREATE FUNCTION f() BEGIN ATOMIC ', '$a$', 'SELECT '])(
 		'reads 1 MB of the same after %j without slowing down',
 		async (beginning) => {
+			const thread = new SplitterThread();
 			for (const scrap of SCRAPS) {
 				const bytes = Buffer.from(beginning + scrap.repeat((1024 * 1024) / scrap.length));
 				const chunks = Array.from({ length: bytes.length / 1024 }, (_, i) => i * 1024);
 				expectNoCrash(await thread.split(bytes, chunks, 10_000));
 			}
+			await thread.close();
 		},
 		120_000,
 	);

@@ -74,6 +74,7 @@ function one(text: string): Construct {
 	return { text, items: [{ kind: 'statement', text }] };
 }
 
+/** Joined by an operator: two strings on two lines without one would be a single string. */
 const statement = fc
 	.tuple(
 		fc.constantFrom(
@@ -86,7 +87,7 @@ const statement = fc
 		),
 		fc.array(expression, { minLength: 1, maxLength: 6 }),
 	)
-	.map(([verb, parts]) => one(`${verb} ${parts.join(' ')};`));
+	.map(([verb, parts]) => one(`${verb} ${parts.join(' || ')};`));
 
 /** With the setting off, a backslash in '…' hides what follows. */
 const oldStrings = fc.array(scrap, { maxLength: 3 }).map((texts): Construct => {

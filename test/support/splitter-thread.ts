@@ -25,9 +25,12 @@ interface Question {
 /** Starts the thread anew when it had to be ended. */
 export class SplitterThread {
 	#worker: Worker | null = null;
+	#closed = false;
 
 	/** @throws when there is no answer within this time: the splitter hangs */
 	async split(bytes: Uint8Array, cuts: readonly number[], timeoutMs = 5000): Promise<Outcome> {
+		// A property that was interrupted goes on with its last input.
+		if (this.#closed) throw new Error('the thread is closed');
 		this.#worker ??= new Worker(__filename, { execArgv: ['--require', path.join(__dirname, 'typescript.cjs')] });
 		const worker = this.#worker;
 		let timer: NodeJS.Timeout | undefined;
@@ -39,7 +42,7 @@ export class SplitterThread {
 			const [outcome] = (await Promise.race([once(worker, 'message'), noEnd])) as [Outcome];
 			return outcome;
 		} catch (error) {
-			await this.close();
+			await this.#end();
 			throw error;
 		} finally {
 			clearTimeout(timer);
@@ -47,6 +50,11 @@ export class SplitterThread {
 	}
 
 	async close(): Promise<void> {
+		this.#closed = true;
+		await this.#end();
+	}
+
+	async #end(): Promise<void> {
 		const worker = this.#worker;
 		this.#worker = null;
 		await worker?.terminate();
