@@ -9,6 +9,8 @@ export interface Choices {
 	credentialsOf?: Record<string, Record<string, CredentialReference>>;
 	/** Values for the template's Settings node. */
 	settings?: Record<string, unknown>;
+	/** By the node's name: fields that a user changes in it. */
+	fieldsOf?: Record<string, Record<string, unknown>>;
 }
 
 /**

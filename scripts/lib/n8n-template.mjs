@@ -17,7 +17,7 @@ const CREDENTIALS_OF = {
  * @param {import('./n8n-template.d.mts').Choices} choices
  * @returns {import('./n8n-client.d.mts').Workflow}
  */
-export function readTemplate(name, { credentials, credentialsOf = {}, settings = {} }) {
+export function readTemplate(name, { credentials, credentialsOf = {}, settings = {}, fieldsOf = {} }) {
 	const text = fs.readFileSync(path.join(ROOT, 'workflows', `${name}.json`), 'utf8');
 	/** @type {import('./n8n-client.d.mts').Workflow} */
 	const template = JSON.parse(text);
@@ -26,7 +26,7 @@ export function readTemplate(name, { credentials, credentialsOf = {}, settings =
 		const offered = { ...credentials, ...credentialsOf[node.name] };
 		const accepted = CREDENTIALS_OF[node.type] ?? [];
 		const chosen = Object.fromEntries(Object.entries(offered).filter(([type]) => accepted.includes(type)));
-		const { parameters } = node;
+		const parameters = { ...node.parameters, ...fieldsOf[node.name] };
 		if (node.type === 'n8n-nodes-base.set') {
 			for (const field of /** @type {any} */ (parameters).assignments.assignments) {
 				if (unused.delete(field.name)) field.value = settings[field.name];
