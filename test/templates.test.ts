@@ -1,5 +1,12 @@
 /** The rules for workflow templates: each is broken once, in a template that otherwise keeps them all. */
+import fs from 'node:fs';
+import path from 'node:path';
 import { checkTemplate } from '../gulp/templates.js';
+import { PostgresDump } from '../nodes/PostgresDump/PostgresDump.node';
+import { RestoreBackup } from '../nodes/RestoreBackup/RestoreBackup.node';
+import { VerifyBackup } from '../nodes/VerifyBackup/VerifyBackup.node';
+
+const WORKFLOWS = path.join(__dirname, '..', 'workflows');
 
 interface Node {
 	name: string;
@@ -64,6 +71,21 @@ function problemsAfter(change: (template: Template, find: (name: string) => Node
 	});
 	return checkTemplate(template, OURS);
 }
+
+describe('of the templates of this package', () => {
+	const ourNodes = [PostgresDump, RestoreBackup, VerifyBackup].map((Class) => {
+		const { name, version, defaults, properties } = new Class().description;
+		return {
+			type: `n8n-nodes-backup.${name}`,
+			versions: [version].flat(),
+			name: String(defaults.name),
+			parameters: properties.map((property) => property.name),
+		};
+	});
+	it.each(fs.readdirSync(WORKFLOWS).filter((file) => file.endsWith('.json')))('%s keeps all rules', (file) => {
+		expect(checkTemplate(JSON.parse(fs.readFileSync(path.join(WORKFLOWS, file), 'utf8')), ourNodes)).toEqual([]);
+	});
+});
 
 it('finds nothing wrong with a template that keeps all rules', () => {
 	expect(problemsAfter(() => {})).toEqual([]);

@@ -115,6 +115,14 @@ export const properties: INodeProperties[] = [
 				description: 'Level of zstd: 1 is fastest, 19 smallest and very slow',
 			},
 			{
+				displayName: 'Content Hashes',
+				name: 'contentHash',
+				type: 'boolean',
+				default: false,
+				description:
+					'Whether to hash the rows of every table too, so that a restore proves that they are the same and not only as many. Reads all rows once more.',
+			},
+			{
 				displayName: 'Engine',
 				name: 'engine',
 				type: 'options',
@@ -196,6 +204,31 @@ export const properties: INodeProperties[] = [
 				default: 0,
 				description:
 					'Read no faster than this, to spare a busy server; 0 means no limit. A slower dump holds its snapshot longer.',
+			},
+			{
+				displayName: 'Roles',
+				name: 'globals',
+				type: 'options',
+				options: [
+					{
+						name: 'None',
+						value: 'none',
+						description: 'A restore on another server needs roles that somebody makes there',
+					},
+					{
+						name: 'With Password Hashes',
+						value: 'passwords',
+						description: 'Roles that are restored can log in as before; needs a superuser',
+					},
+					{
+						name: 'Without Passwords',
+						value: 'roles',
+						description: 'Roles that are restored need a new password before they can log in',
+					},
+				],
+				default: 'roles',
+				description:
+					'Whether the roles of the server and their memberships are saved beside the dump, which only names them',
 			},
 			{
 				displayName: 'Schema Only',

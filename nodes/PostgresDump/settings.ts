@@ -6,6 +6,7 @@ import type { Limits } from '../../core/pipeline';
 import { connect, disconnect } from '../../core/postgres/connection';
 import { selectDatabases } from '../../core/postgres/databases';
 import { assertFilter, type PostgresDumpOptions } from '../../core/postgres/dump';
+import type { GlobalsChoice } from '../../core/postgres/globals';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { type EncryptionSettings, toDatabaseTarget, toEncryption } from '../shared/credentials';
 import { type LimitFields, readLimits } from '../shared/limits';
@@ -16,6 +17,8 @@ import { positive } from '../shared/values';
 interface OptionFields extends LimitFields {
 	engine?: PostgresDumpOptions['engine'];
 	format?: PostgresDumpOptions['format'];
+	contentHash?: boolean;
+	globals?: GlobalsChoice | 'none';
 	zstdLevel?: number;
 	schemas?: string;
 	excludeSchemas?: string;
@@ -56,6 +59,8 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 			nativePath: process.env.N8N_BACKUP_PG_DUMP,
 			format: options.format ?? 'plain',
 			filter,
+			contentHash: options.contentHash === true,
+			globals: options.globals === 'none' ? undefined : (options.globals ?? 'roles'),
 			lockTimeoutMs: positive('Lock Timeout', options.lockTimeout ?? 60) * 1000,
 			snapshotWarningMs: positive('Warn After', options.snapshotWarning ?? 60) * 60_000,
 		},

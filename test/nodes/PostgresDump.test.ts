@@ -78,6 +78,8 @@ describe('Postgres Dump: Dump', () => {
 					label: expect.stringMatching(/-full-/),
 					type: 'full',
 					tables: 1,
+					contentHash: false,
+					rolesSaved: true,
 					encrypted: true,
 					proved: true,
 					engine: expect.stringMatching(/^builtin pg_dump 18/),
@@ -93,8 +95,18 @@ describe('Postgres Dump: Dump', () => {
 		expect(readdirSync(join(folder, 'postgres', target.database, label as string)).sort()).toEqual([
 			'contents.json.zst.age',
 			'dump.sql.zst.age',
+			'globals.sql.zst.age',
 			'manifest.json',
 		]);
+	});
+
+	it('saves no roles and hashes every table where that is asked for', async () => {
+		const { items } = await run({ options: { globals: 'none', contentHash: true } });
+		expect(items[0]!.json).toMatchObject({ rolesSaved: false, contentHash: true });
+		const { label } = items[0]!.json;
+		expect(readdirSync(join(folder, 'postgres', target.database, label as string))).not.toContain(
+			'globals.sql.zst.age',
+		);
 	});
 
 	it('makes one backup of each database of a list', async () => {

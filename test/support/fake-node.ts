@@ -1,7 +1,14 @@
 /** n8n's side of a node, as far as ours use it: a typed stand-in for unit tests. Real workflows run in test/e2e. */
-import type { ICredentialDataDecryptedObject, IExecuteFunctions, INode, NodeExecutionHint } from 'n8n-workflow';
+import type {
+	ICredentialDataDecryptedObject,
+	IExecuteFunctions,
+	ILoadOptionsFunctions,
+	INode,
+	NodeExecutionHint,
+} from 'n8n-workflow';
 
 export interface FakeNode {
+	/** Plain values, also of fields that choose from a list ("resource locators"). */
 	parameters: Record<string, unknown>;
 	credentials: Record<string, ICredentialDataDecryptedObject>;
 	items?: number;
@@ -9,6 +16,10 @@ export interface FakeNode {
 	/** Folders n8n's settings allow; everything when absent. */
 	allowedFolder?: string;
 	signal?: AbortSignal;
+	/** Of the workflow; UTC when absent. */
+	timeZone?: string;
+	/** For parameters that differ from one input item to the next: they have the first word. */
+	parametersOf?: Array<Record<string, unknown>>;
 }
 
 export interface FakeContext {
@@ -31,9 +42,10 @@ export function fakeContext(fake: FakeNode): FakeContext {
 	};
 	const context = {
 		getNode: () => node,
-		getInputData: () => Array.from({ length: fake.items ?? 1 }, () => ({ json: {} })),
-		getNodeParameter: (name: string, _item: number, fallback?: unknown) => {
-			const value = name in fake.parameters ? fake.parameters[name] : fallback;
+		getInputData: () => Array.from({ length: fake.items ?? fake.parametersOf?.length ?? 1 }, () => ({ json: {} })),
+		getNodeParameter: (name: string, item: number, fallback?: unknown) => {
+			const parameters = { ...fake.parameters, ...fake.parametersOf?.[item] };
+			const value = name in parameters ? parameters[name] : fallback;
 			if (value === undefined) throw new Error(`the node asked for the unknown parameter ${name}`);
 			return value;
 		},
@@ -42,6 +54,7 @@ export function fakeContext(fake: FakeNode): FakeContext {
 			if (!found) throw new Error(`the node asked for the credential ${type}, which was not given`);
 			return found;
 		},
+		getTimezone: () => fake.timeZone ?? 'UTC',
 		continueOnFail: () => fake.continueOnFail === true,
 		getExecutionCancelSignal: () => fake.signal,
 		addExecutionHints: (...more: NodeExecutionHint[]) => hints.push(...more),
@@ -52,4 +65,16 @@ export function fakeContext(fake: FakeNode): FakeContext {
 		},
 	};
 	return { context: context as unknown as IExecuteFunctions, hints, messages };
+}
+
+/** The context in which n8n fills a list for an editor of the workflow. */
+export function fakeListContext({
+	parameters,
+	credentials,
+}: Pick<FakeNode, 'parameters' | 'credentials'>): ILoadOptionsFunctions {
+	const context = {
+		getCurrentNodeParameter: (name: string) => parameters[name],
+		getCredentials: async (type: string) => credentials[type],
+	};
+	return context as unknown as ILoadOptionsFunctions;
 }

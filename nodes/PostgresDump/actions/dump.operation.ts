@@ -92,6 +92,8 @@ function toItem(target: DatabaseTarget, { manifest, location }: BackupResult) {
 		serverVersion: source.serverVersion,
 		format: source.format,
 		tables: source.tables,
+		contentHash: source.contentHash === true,
+		rolesSaved: manifest.globals !== undefined,
 		encrypted: manifest.encryption !== null,
 		proved: manifest.encryption?.proved ?? null,
 		originalBlake2b512: object.original.blake2b512,

@@ -1,8 +1,8 @@
 /** Verify Backup. One item out per backup: good ones, and on the error output bad ones and those nothing can be said of. */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { BackupError } from '../../../core/errors';
+import { BackupError, isBackupError, messageOf } from '../../../core/errors';
 import type { Repository } from '../../../core/repository';
-import { chooseForVerification, verifyBackup, type VerifyRequest, type VerifyResult } from '../../../core/verify';
+import { chooseForVerification, verifyBackup, type VerifyResult } from '../../../core/verify';
 import { withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
@@ -16,34 +16,43 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 	const show = progressLine(context);
 	return await withRepository(context, itemIndex, signal, async (repository) => {
 		const items: INodeExecutionData[] = [];
-		const failures: VerifyResult[] = [];
+		const failures: Failure[] = [];
 		for (const { group, label } of await choose(repository, settings)) {
-			const request: VerifyRequest = {
-				...{ repository, group, label, depth, keys, scratch, assertions, limits, signal },
-				onProgress: ({ phase, bytes, totalBytes }) =>
-					show(() => `${group}/${label}: ${phase}, ${mb(bytes)} of ${mb(totalBytes)} MB`),
+			const about = `${group}/${label}`;
+			const fail = (error: unknown, facts: IDataObject, bad: boolean) => {
+				failures.push({ about, error, bad });
+				items.push(toErrorItem(error, itemIndex, facts));
 			};
-			let result: VerifyResult;
 			try {
-				result = await verifyBackup(request);
+				const result = await verifyBackup({
+					...{ repository, group, label, depth, keys, scratch, assertions, limits, signal },
+					// Only who runs n8n may name a program to run, not who edits a workflow.
+					nativePath: process.env.N8N_BACKUP_PG_RESTORE,
+					onProgress: ({ phase, bytes, totalBytes }) =>
+						show(() => `${about}: ${phase}, ${mb(bytes)} of ${mb(totalBytes)} MB`),
+				});
+				addHints(context, result);
+				const facts = toFacts(result);
+				if (result.outcome === 'bad') fail(toError(result), facts, true);
+				else if (result.outcome === 'environment' && settings.failOnEnvironment) fail(toError(result), facts, false);
+				else items.push({ json: facts, pairedItem: { item: itemIndex } });
 			} catch (error) {
 				// There is no such backup, or nothing but leftovers of it.
-				if (signal.aborted || !context.continueOnFail()) throw error;
-				items.push(toErrorItem(error, itemIndex, { ok: false, group, label, depth }));
-				continue;
+				if (signal.aborted) throw error;
+				fail(error, { ok: false, group, label, depth }, true);
 			}
-			addHints(context, result);
-			const fails = result.outcome === 'bad' || (result.outcome === 'environment' && settings.failOnEnvironment);
-			if (fails) failures.push(result);
-			items.push(
-				fails
-					? toErrorItem(toError(result), itemIndex, toFacts(result))
-					: { json: toFacts(result), pairedItem: { item: itemIndex } },
-			);
 		}
 		if (failures.length > 0 && !context.continueOnFail()) throw allFailures(failures, items.length);
 		return items;
 	});
+}
+
+interface Failure {
+	/** "group/label" */
+	about: string;
+	error: unknown;
+	/** Whether the backup is what failed; otherwise nothing is known of it. */
+	bad: boolean;
 }
 
 async function choose(
@@ -87,17 +96,18 @@ function toError({ code, message, hint, outcome }: VerifyResult): BackupError {
 	});
 }
 
-function allFailures(failures: VerifyResult[], total: number): BackupError {
-	const [first] = failures as [VerifyResult, ...VerifyResult[]];
-	const error = toError(first);
-	const each = failures.map(({ group, label, message }) => `${group}/${label}: ${message}`).join('; ');
-	if (total === 1) return new BackupError(error.code, each, { hint: error.hint });
-	const bad = failures.filter(({ outcome }) => outcome === 'bad').length;
+function allFailures(failures: Failure[], total: number): unknown {
+	const [first] = failures;
+	const code = isBackupError(first?.error) ? first.error.code : 'restore-failed';
+	const hint = isBackupError(first?.error) ? first.error.hint : undefined;
+	const each = failures.map(({ about, error }) => `${about}: ${messageOf(error)}`).join('; ');
+	if (total === 1) return new BackupError(code, each, { hint, cause: first?.error });
+	const bad = failures.filter((failure) => failure.bad).length;
 	const counts = [
 		...(bad > 0 ? [`${bad} of ${total} backups ${bad === 1 ? 'is' : 'are'} bad`] : []),
 		...(bad < failures.length ? [`${failures.length - bad} of ${total} could not be verified`] : []),
 	];
-	return new BackupError(error.code, `${counts.join(', ')}: ${each}`, { hint: error.hint });
+	return new BackupError(code, `${counts.join(', ')}: ${each}`, { hint, cause: first?.error });
 }
 
 function addHints(context: IExecuteFunctions, { group, label, outcome, message, hint, warnings }: VerifyResult): void {

@@ -1,0 +1,81 @@
+/** Restore Backup: Restore Database. One item out per item in; a restore that does not match is an error. */
+import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import { BackupError } from '../../../core/errors';
+import { describeTarget } from '../../../core/postgres/target';
+import { chooseBackup, restoreDatabase, type RestoreResult } from '../../../core/restore';
+import { withRepository } from '../../shared/backups';
+import { toErrorItem } from '../../shared/errors';
+import { cancelSignal, progressLine } from '../../shared/run';
+import { readSettings } from '../settings';
+
+/** Restores the chosen backup and compares the result with what was backed up. */
+export async function restore(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
+	const signal = cancelSignal(context);
+	const { group, choice, into, server, ...settings } = await readSettings(context, itemIndex);
+	const show = progressLine(context);
+	const result = await withRepository(context, itemIndex, signal, async (repository) => {
+		const { label } = chooseBackup(await repository.list(group), choice);
+		return await restoreDatabase({
+			...settings,
+			repository,
+			group,
+			label,
+			server,
+			into,
+			// Only who runs n8n may name a program to run, not who edits a workflow.
+			nativePath: process.env.N8N_BACKUP_PG_RESTORE,
+			signal,
+			onProgress: ({ phase, bytes, totalBytes, rows }) =>
+				show(() => `${into.database}: ${phase}, ${mb(bytes)} of ${mb(totalBytes)} MB, ${rows} rows`),
+		});
+	});
+	const facts = toFacts(result, describeTarget({ ...server, database: result.database }));
+	for (const warning of result.warnings) {
+		context.addExecutionHints({ message: `${result.database}: ${warning}`, type: 'warning', location: 'outputPane' });
+	}
+	if (result.comparison.ok) return [{ json: facts, pairedItem: { item: itemIndex } }];
+	const error = mismatch(result);
+	if (!context.continueOnFail()) throw error;
+	return [toErrorItem(error, itemIndex, facts)];
+}
+
+/** Sizes in bytes, times in seconds; `seconds` is the measured recovery time. */
+function toFacts(result: RestoreResult, restoredTo: string): IDataObject {
+	const { comparison, ...facts } = result;
+	return {
+		ok: comparison.ok,
+		...facts,
+		restoredTo,
+		bytesPerSecond: Math.round(facts.originalBytes / Math.max(facts.seconds, 0.001)),
+		countsMatch: comparison.ok,
+		tablesCompared: comparison.tables,
+		rowsCompared: comparison.rows,
+		tablesHashed: comparison.hashed,
+		largeObjects: comparison.largeObjects,
+		differences: comparison.differences.map((difference) => ({ ...difference })),
+	};
+}
+
+function mismatch({ group, label, database, mode, comparison, warnings }: RestoreResult): BackupError {
+	const { differences } = comparison;
+	const some = differences.slice(0, 5).map(({ table, expected, found }) => `${table}: ${found} instead of ${expected}`);
+	const more = differences.length > some.length ? ` and ${differences.length - some.length} more` : '';
+	return new BackupError(
+		'different',
+		`${database} is restored, but not what was backed up as ${group}/${label}: ${some.join('; ')}${more}`,
+		{
+			hint:
+				mode === 'replace'
+					? `The database that was there is untouched. ${warnings.map(toSentence).join(' ')}`.trim()
+					: 'Do not use this database before you know why. Verify the backup, or restore another one.',
+		},
+	);
+}
+
+function toSentence(text: string): string {
+	return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
+function mb(bytes: number): string {
+	return (bytes / 1_000_000).toFixed(1);
+}

@@ -1,0 +1,210 @@
+/** The fields of the Restore Backup node. Their texts say what a choice means for what is there already. */
+import type { INodeProperties } from 'n8n-workflow';
+import { encryptionField, groupField, labelField, LIMIT_OPTIONS } from '../shared/fields';
+
+export const properties: INodeProperties[] = [
+	{
+		displayName: 'Operation',
+		name: 'operation',
+		type: 'options',
+		noDataExpression: true,
+		options: [
+			{
+				name: 'Restore Database',
+				value: 'restoreDatabase',
+				description: 'Restore a database, and compare its tables with those that were backed up',
+				action: 'Restore database',
+			},
+		],
+		default: 'restoreDatabase',
+	},
+	groupField(),
+	{
+		displayName: 'Which Backup',
+		name: 'backup',
+		type: 'options',
+		options: [
+			{ name: 'Chosen', value: 'label', description: 'The backup you name or pick from a list' },
+			{ name: 'Newest', value: 'newest', description: 'The last one that was stored' },
+			{
+				name: 'Newest Before a Time',
+				value: 'before',
+				description: 'The last one that was started before a moment: say, before somebody made a mistake',
+			},
+		],
+		default: 'newest',
+	},
+	labelField({ displayOptions: { show: { backup: ['label'] } } }),
+	{
+		displayName: 'Time',
+		name: 'time',
+		type: 'dateTime',
+		default: '',
+		required: true,
+		description: 'In the time zone of the workflow, unless the value names another',
+		displayOptions: { show: { backup: ['before'] } },
+	},
+	encryptionField(),
+	{
+		displayName: 'Restore Into',
+		name: 'into',
+		type: 'options',
+		options: [
+			{
+				name: 'Existing Database, Replacing It',
+				value: 'replace',
+				description:
+					'Everything in that database is lost. It is swapped for the restored one at the end: a restore that fails or does not match leaves it untouched.',
+			},
+			{
+				name: 'Existing Empty Database',
+				value: 'empty',
+				description: 'A database that somebody has prepared; one that holds anything is refused',
+			},
+			{ name: 'New Database', value: 'new', description: 'Is created; a name that is taken is refused' },
+		],
+		default: 'new',
+	},
+	{
+		displayName: 'Database',
+		name: 'database',
+		type: 'string',
+		default: '',
+		required: true,
+		placeholder: 'e.g. shop_restored',
+		description:
+			'Its name, on the server of the Postgres credential. The database that the credential names is only connected to.',
+	},
+	{
+		displayName:
+			'Whatever is in this database now will be gone, including what was written since the backup, and everyone who is connected is disconnected.',
+		name: 'replaceNotice',
+		type: 'notice',
+		default: '',
+		displayOptions: { show: { into: ['replace'] } },
+	},
+	{
+		displayName: 'Type the Name Again',
+		name: 'confirmation',
+		type: 'string',
+		default: '',
+		required: true,
+		description: 'The name of the database that will be replaced. Without it nothing starts.',
+		displayOptions: { show: { into: ['replace'] } },
+	},
+	{
+		displayName: 'Options',
+		name: 'options',
+		type: 'collection',
+		placeholder: 'Add option',
+		default: {},
+		options: [
+			{
+				displayName: 'Allow Missing Extensions',
+				name: 'allowMissingExtensions',
+				type: 'boolean',
+				default: false,
+				description:
+					'Whether to begin although the server lacks extensions the backup needs. The restore then stops at the first statement that uses one.',
+			},
+			{
+				displayName: 'Connections',
+				name: 'connections',
+				type: 'number',
+				typeOptions: { minValue: 1, maxValue: 16, numberPrecision: 0 },
+				default: 1,
+				description: 'How many build indexes and constraints at the same time. More are faster and need more memory.',
+			},
+			LIMIT_OPTIONS.hardTimeout,
+			{
+				displayName: 'Owners',
+				name: 'owners',
+				type: 'options',
+				options: [
+					{
+						name: 'Drop',
+						value: 'drop',
+						description: 'Everything belongs to the user of the Postgres credential',
+					},
+					{
+						name: 'Keep',
+						value: 'keep',
+						description:
+							'Everything belongs to who owned it; roles that are missing are found before anything is written',
+					},
+				],
+				default: 'keep',
+			},
+			{
+				displayName: 'Privileges',
+				name: 'privileges',
+				type: 'options',
+				options: [
+					{ name: 'Drop', value: 'drop', description: 'Nobody but the owner may use anything until it is granted' },
+					{ name: 'Keep', value: 'keep', description: 'Everyone may do what they were allowed to do' },
+				],
+				default: 'keep',
+			},
+			{
+				displayName: 'Role Names',
+				name: 'roles',
+				type: 'fixedCollection',
+				typeOptions: { multipleValues: true },
+				placeholder: 'Add role',
+				default: {},
+				description: 'Roles that have another name on this server',
+				options: [
+					{
+						displayName: 'Role',
+						name: 'role',
+						values: [
+							{
+								displayName: 'In the Backup',
+								name: 'from',
+								type: 'string',
+								default: '',
+								required: true,
+								placeholder: 'e.g. shop_owner',
+							},
+							{
+								displayName: 'On This Server',
+								name: 'to',
+								type: 'string',
+								default: '',
+								required: true,
+								placeholder: 'e.g. staging_owner',
+							},
+						],
+					},
+				],
+			},
+			{
+				displayName: 'Roles of the Server',
+				name: 'globals',
+				type: 'boolean',
+				default: false,
+				description:
+					'Whether to create the roles and memberships that were saved beside the dump first. Roles that exist stay as they are; roles that are created have no password unless it was saved. Needs a user who may create roles.',
+			},
+			{
+				displayName: 'Schemas',
+				name: 'schemas',
+				type: 'string',
+				default: '',
+				placeholder: 'e.g. public, app',
+				description:
+					'Restore only these schemas: names, separated by commas. Something in them that needs something elsewhere makes the restore fail.',
+			},
+			LIMIT_OPTIONS.stallTimeout,
+			{
+				displayName: 'Tables',
+				name: 'tables',
+				type: 'string',
+				default: '',
+				placeholder: 'e.g. public.orders',
+				description:
+					'Restore only these tables: names with their schema, or without for those in public, separated by commas',
+			},
+		],
+	},
+];

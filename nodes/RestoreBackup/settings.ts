@@ -1,0 +1,102 @@
+/** The node's fields as the engine takes them. */
+import type { IExecuteFunctions } from 'n8n-workflow';
+import { BackupError } from '../../core/errors';
+import type { DecryptionKeys } from '../../core/filters/age';
+import type { Limits } from '../../core/pipeline';
+import type { RewriteRules } from '../../core/postgres/rewrite';
+import type { DatabaseTarget } from '../../core/postgres/target';
+import type { BackupChoice, RestoreRequest } from '../../core/restore';
+import { readDecryptionKeys, toDatabaseTarget } from '../shared/credentials';
+import { type LimitFields, readLimits } from '../shared/limits';
+import { locatorValue, splitList } from '../shared/run';
+import { toDate } from '../shared/time';
+import { filled, unknownOption } from '../shared/values';
+
+/** Fields of the node's "Options" collection; each is absent until the user adds it. */
+interface OptionFields extends LimitFields {
+	allowMissingExtensions?: boolean;
+	connections?: number;
+	globals?: boolean;
+	owners?: RewriteRules['owners'];
+	privileges?: RewriteRules['privileges'];
+	roles?: { role?: Array<{ from: string; to: string }> };
+	schemas?: string;
+	tables?: string;
+}
+
+export interface RestoreSettings {
+	group: string;
+	choice: BackupChoice;
+	keys: DecryptionKeys | null;
+	server: DatabaseTarget;
+	into: RestoreRequest['into'];
+	rules: RewriteRules;
+	connections: number;
+	allowMissingExtensions: boolean;
+	globals: boolean;
+	limits: Limits;
+}
+
+const ESCROW =
+	'Add the identity to the credential while you restore, or restore with "n8n-backup restore --identity FILE" where the identity is.';
+
+/** @throws BackupError 'invalid-input' */
+export async function readSettings(context: IExecuteFunctions, itemIndex: number): Promise<RestoreSettings> {
+	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
+	const connections = options.connections ?? 1;
+	if (!Number.isInteger(connections) || connections < 1 || connections > 16) {
+		throw new BackupError('invalid-input', `"Connections" is ${String(connections)}`, {
+			hint: 'Enter a whole number from 1 to 16.',
+		});
+	}
+	return {
+		group: filled('Group', locatorValue(context, 'group', itemIndex)),
+		choice: readChoice(context, itemIndex),
+		into: readPlace(context, itemIndex),
+		rules: readRules(options),
+		connections,
+		allowMissingExtensions: options.allowMissingExtensions === true,
+		globals: options.globals === true,
+		limits: readLimits(options),
+		keys: await readDecryptionKeys(context, itemIndex, ESCROW),
+		server: toDatabaseTarget(await context.getCredentials('postgres', itemIndex)),
+	};
+}
+
+function readChoice(context: IExecuteFunctions, itemIndex: number): BackupChoice {
+	const kind = context.getNodeParameter('backup', itemIndex) as BackupChoice['kind'];
+	switch (kind) {
+		case 'newest':
+			return { kind };
+		case 'label':
+			return { kind, label: filled('Backup', locatorValue(context, 'label', itemIndex)) };
+		case 'before':
+			return { kind, time: toDate('Time', context.getNodeParameter('time', itemIndex), context.getTimezone()) };
+		default:
+			throw unknownOption('Which Backup', kind);
+	}
+}
+
+function readPlace(context: IExecuteFunctions, itemIndex: number): RestoreRequest['into'] {
+	const mode = context.getNodeParameter('into', itemIndex) as RestoreRequest['into']['mode'];
+	if (!['new', 'empty', 'replace'].includes(mode)) throw unknownOption('Restore Into', mode);
+	const database = filled('Database', (context.getNodeParameter('database', itemIndex) as string).trim());
+	if (mode !== 'replace') return { mode, database };
+	return { mode, database, confirmation: (context.getNodeParameter('confirmation', itemIndex, '') as string).trim() };
+}
+
+function readRules(options: OptionFields): RewriteRules {
+	const schemas = splitList(options.schemas);
+	const tables = splitList(options.tables);
+	const roles = (options.roles?.role ?? []).map(({ from, to }) => {
+		return [filled('In the Backup', from.trim()), filled('On This Server', to.trim())] as const;
+	});
+	return {
+		owners: options.owners ?? 'keep',
+		privileges: options.privileges ?? 'keep',
+		...(roles.length > 0 ? { roles: Object.fromEntries(roles) } : {}),
+		...(schemas.length + tables.length > 0
+			? { only: { ...(schemas.length > 0 ? { schemas } : {}), ...(tables.length > 0 ? { tables } : {}) } }
+			: {}),
+	};
+}
