@@ -1,0 +1,94 @@
+/**
+ * Made the repository in v1/, once, with version 0.1.0. It is not to be made again: it stands for what people have stored.
+ * A change of the format gets a folder of its own, and v1 stays. This file says where its bytes came from:
+ *
+ *   node --require test/support/typescript.cjs test/format/make-v1.ts <empty folder>
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { backUp } from '../../core/backup';
+import { generateIdentity } from '../../core/filters/age-keys';
+import type { DecryptionKeys, Encryption } from '../../core/filters/age';
+import { DEFAULT_DUMP_OPTIONS, postgresSource, type PostgresDumpOptions } from '../../core/postgres/dump';
+import { Repository } from '../../core/repository';
+import { openStorage } from '../../core/storage/create';
+import { verifyBackup, type VerifyRequest } from '../../core/verify';
+import { sql, startPostgres } from '../support/postgres';
+import { rowsAsText } from './rows';
+
+const PASSPHRASE = 'throw-away passphrase of the format';
+
+async function make(folder: string): Promise<void> {
+	const { signal } = new AbortController();
+	const server = await startPostgres(15);
+	try {
+		const shop = await server.createDatabase('shop');
+		await sql(shop, await readFile(path.join(__dirname, 'v1.sql'), 'utf8'));
+		const repositoryFolder = path.join(folder, 'repository');
+		mkdirSync(repositoryFolder);
+		const storage = openStorage(`file://${repositoryFolder}`, {});
+		const { identity, recipient } = await generateIdentity();
+
+		const store = async (
+			group: string,
+			encryption: Encryption | null,
+			proveWith: DecryptionKeys | undefined,
+			options: Partial<PostgresDumpOptions>,
+		) => {
+			const source = postgresSource(shop, { ...DEFAULT_DUMP_OPTIONS, ...options });
+			return (await backUp({ storage, group, source, encryption, proveWith, signal })).manifest.label;
+		};
+		const keys = { identities: [identity] };
+		const recipients = await store('postgres/recipient', { recipients: [recipient] }, keys, {
+			globals: 'roles',
+			contentHash: true,
+		});
+		const passphrase = await store('postgres/passphrase', { passphrase: PASSPHRASE }, undefined, {});
+		const clear = await store('postgres/clear', null, undefined, {});
+
+		const repository = await Repository.open(storage);
+		const verify = async (
+			request: Pick<VerifyRequest, 'group' | 'label' | 'depth' | 'keys' | 'scratch'>,
+			outcome = 'ok',
+		) => {
+			const result = await verifyBackup({ repository, signal, ...request });
+			if (result.outcome !== outcome) throw new Error(`${request.group}: ${result.outcome}, ${result.message}`);
+		};
+		const scratch = { kind: 'server', target: server.target() } as const;
+		await verify({ group: 'postgres/recipient', label: recipients, depth: 'stored', keys: null });
+		await verify({ group: 'postgres/recipient', label: recipients, depth: 'restored', keys, scratch });
+		await verify({
+			group: 'postgres/passphrase',
+			label: passphrase,
+			depth: 'readable',
+			keys: { passphrase: PASSPHRASE },
+		});
+		// A drill of the past that found the backup bad: evidence stays, whatever comes later.
+		const lie = { name: 'a lie', sql: 'SELECT false' };
+		const drill = {
+			repository,
+			signal,
+			group: 'postgres/clear',
+			label: clear,
+			depth: 'restored',
+			keys: null,
+			scratch,
+		} as const;
+		const bad = await verifyBackup({ ...drill, assertions: [lie] });
+		if (bad.outcome !== 'bad') throw new Error(`${bad.outcome}, ${bad.message}`);
+
+		await storage.close();
+		writeFileSync(
+			path.join(folder, 'key.txt'),
+			`# Committed on purpose: a throw-away key that protects nothing but the rows of ../v1.sql.\n# public key: ${recipient}\n${identity}\n`,
+		);
+		writeFileSync(path.join(folder, 'passphrase.txt'), PASSPHRASE);
+		const rows = await rowsAsText(async (text, values) => await sql(shop, text, values));
+		writeFileSync(path.join(folder, 'rows.json'), `${JSON.stringify(rows, null, '\t')}\n`);
+	} finally {
+		await server.stop();
+	}
+}
+
+void make(path.resolve(process.argv[2]!));
