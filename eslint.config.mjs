@@ -24,7 +24,7 @@ const NO_NODES = {
 const NO_N8N = { group: ['n8n-*', '@n8n/*'], message: 'core works without n8n: everything in it runs from a script.' };
 const NO_PROGRAMS = {
 	group: ['child_process', 'node:child_process'],
-	message: 'Only the native engine runs a program: nothing else may need one on the host.',
+	message: 'Only the native engine and pg_restore are programs: nothing else may need one on the host.',
 };
 
 export default defineConfig([
@@ -98,7 +98,10 @@ export default defineConfig([
 	},
 
 	{ files: ['core/**/*.ts'], rules: wall(NO_N8N, NO_NODES, NO_PROGRAMS) },
-	{ files: ['core/postgres/engines/native.ts'], rules: wall(NO_N8N, NO_NODES) },
+	{
+		files: ['core/postgres/engines/{native,client-program}.ts', 'core/postgres/native-restore.ts'],
+		rules: wall(NO_N8N, NO_NODES),
+	},
 	{
 		files: ['nodes/**/*.ts', 'credentials/**/*.ts'],
 		rules: wall(

@@ -23,14 +23,14 @@ const ROLES = `
 				' BEGIN PERFORM pg_catalog.set_config(%L, %L, true); ALTER ROLE %I SET %s FROM CURRENT;'
 				' EXCEPTION WHEN OTHERS THEN RAISE WARNING %L, SQLERRM; END;',
 				setting.name, setting.value, r.rolname, setting.quoted,
-				'a setting of role ' || pg_catalog.replace(r.rolname, '%', '%%') || ' was left out: %'), '' ORDER BY setting.name)
+				'a setting of role ' || pg_catalog.replace(r.rolname, '%', '%%') || ' was left out: %'), '' ORDER BY setting.place)
 			FROM (
-				SELECT pg_catalog.split_part(pair, '=', 1) AS name,
+				SELECT setting_place AS place, pg_catalog.split_part(pair, '=', 1) AS name,
 					pg_catalog.substr(pair, pg_catalog.strpos(pair, '=') + 1) AS value,
 					(SELECT pg_catalog.string_agg(pg_catalog.quote_ident(part), '.' ORDER BY place)
 						FROM pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.split_part(pair, '=', 1), '.'))
 						WITH ORDINALITY AS parts (part, place)) AS quoted
-				FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) AS pair
+				FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) WITH ORDINALITY AS pairs (pair, setting_place)
 				WHERE s.setrole = r.oid AND s.setdatabase = 0) AS setting)
 	)) AS statement
 	FROM %ROLES% r, LATERAL (SELECT pg_catalog.concat(
@@ -62,7 +62,7 @@ const MEMBERSHIP_OPTIONS_SINCE = 160000;
 const ADMIN_OPTION = "CASE WHEN a.admin_option THEN ' WITH ADMIN OPTION' ELSE '' END";
 /** Written only where they are not what GRANT does by itself, so that older servers take the others. */
 const ALL_OPTIONS = `CASE WHEN a.inherit_option = m.rolinherit AND a.set_option THEN ${ADMIN_OPTION}
-	ELSE pg_catalog.format(' WITH ADMIN %s, INHERIT %s, SET %s', a.admin_option, a.inherit_option, a.set_option) END`;
+	ELSE pg_catalog.format(' WITH ADMIN %s, INHERIT %s, SET %s', a.admin_option::text, a.inherit_option::text, a.set_option::text) END`;
 
 /** Roles that may not see pg_authid. */
 const WITHOUT_PASSWORD = 'NULL';

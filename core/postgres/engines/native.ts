@@ -4,35 +4,23 @@ import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { BackupError, abortError } from '../../errors';
+import { abortError } from '../../errors';
 import { CONNECT_TIMEOUT_MS } from '../connection';
 import { cleanText, dumpError, toBackupError } from '../errors';
-import type { DatabaseTarget, TlsMode } from '../target';
-import { trustedAuthorities } from '../tls';
 import { type Forwarder, forwardLocally, type TunnelTarget } from '../tunnel';
 import { dumpArguments } from './args';
 import { DumpBody } from './body';
-import type { DumpRequest, Engine, EngineVersion, RunningDump } from './engine';
+import { clientEnvironment, endProgram, isMissing, programNotFound, readVersion } from './client-program';
+import type { DumpRequest, Engine, RunningDump } from './engine';
 import { openOutlet, type Outlet } from './outlet';
 
-/** A program that does not even say its version within this time is none. */
-const VERSION_TIMEOUT_MS = 10_000;
-/** pg_dump asks the server to stop its query before it ends; it gets this long to do so. */
-const FAREWELL_MS = 3_000;
 const STDERR_LIMIT = 64 * 1024;
-
-const SSL_MODES: Record<TlsMode, string> = {
-	off: 'disable',
-	prefer: 'prefer',
-	encrypt: 'require',
-	verify: 'verify-full',
-};
 
 /** @param program path of a pg_dump; default: the one in PATH */
 export function nativeEngine(program = 'pg_dump'): Engine {
 	return {
 		name: 'native',
-		version: async () => await readVersion(program),
+		version: async () => await readVersion(program, 'pg_dump'),
 		start: async (request, { signal }) => await start(program, request, signal),
 	};
 }
@@ -47,7 +35,7 @@ async function start(program: string, request: DumpRequest, signal: AbortSignal)
 	const release = async () => {
 		signal.removeEventListener('abort', onAbort);
 		outlet?.destroy();
-		if (child) await endChild(child);
+		if (child) await endProgram(child);
 		forwarder?.close();
 		await fs.rm(home, { recursive: true, force: true });
 	};
@@ -61,14 +49,14 @@ async function start(program: string, request: DumpRequest, signal: AbortSignal)
 		if (target.ssh) {
 			forwarder = await forwardLocally(target as TunnelTarget, { signal, timeoutMs: CONNECT_TIMEOUT_MS });
 		}
-		const env = await environment(target, home, forwarder);
+		const env = await clientEnvironment(target, home, forwarder);
 		child = spawn(program, dumpArguments(request), { env, cwd: home, stdio: ['ignore', outlet.writeEnd, 'pipe'] });
 		child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-STDERR_LIMIT)));
 		await once(child, 'spawn');
 	} catch (error) {
 		child = undefined; // it never came to life
 		await release();
-		throw isMissing(error) ? notFound(program, error) : error;
+		throw isMissing(error) ? programNotFound(program, 'pg_dump', error) : error;
 	}
 	outlet.writeEnd.destroy(); // the program has its own, and shall be the only one who can end it
 	// 'close', not 'exit': only then all of its stderr has arrived.
@@ -88,67 +76,4 @@ async function start(program: string, request: DumpRequest, signal: AbortSignal)
 	signal.addEventListener('abort', onAbort, { once: true });
 	if (signal.aborted) onAbort();
 	return { body, warnings };
-}
-
-/** libpq's own variables, and nothing of ours: no setting or password file of this machine has a say. */
-async function environment(target: DatabaseTarget, home: string, forwarder?: Forwarder): Promise<NodeJS.ProcessEnv> {
-	const authorities = path.join(home, 'authorities.pem');
-	if (target.tls === 'verify') await fs.writeFile(authorities, trustedAuthorities(target).join('\n'), { mode: 0o600 });
-	return {
-		PATH: process.env.PATH,
-		HOME: home,
-		LC_ALL: 'C',
-		PGSYSCONFDIR: home,
-		PGPASSFILE: path.join(home, 'none'),
-		PGHOST: target.host,
-		PGPORT: String(forwarder?.port ?? target.port),
-		...(forwarder && { PGHOSTADDR: '127.0.0.1' }),
-		PGUSER: target.user,
-		// As a variable, a database name is never read as a connection string.
-		PGDATABASE: target.database,
-		...(target.password !== undefined && { PGPASSWORD: target.password }),
-		PGSSLMODE: SSL_MODES[target.tls],
-		PGSSLROOTCERT: authorities,
-		PGGSSENCMODE: 'disable',
-		PGCONNECT_TIMEOUT: String(CONNECT_TIMEOUT_MS / 1000),
-	};
-}
-
-async function readVersion(program: string): Promise<EngineVersion> {
-	const child = spawn(program, ['--version'], {
-		env: { PATH: process.env.PATH, LC_ALL: 'C' },
-		stdio: ['ignore', 'pipe', 'ignore'],
-		// Not `timeout`, whose timer stays when the program cannot be started.
-		signal: AbortSignal.timeout(VERSION_TIMEOUT_MS),
-	});
-	let output = '';
-	child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-	try {
-		await once(child, 'close');
-	} catch (error) {
-		throw notFound(program, error);
-	}
-	// "pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", "pg_dump (PostgreSQL) 19beta1"
-	const [, text, major] = /^pg_dump \(PostgreSQL\) ((\d+)[\w.]*)/.exec(output) ?? [];
-	if (!text) throw notFound(program);
-	return { major: Number(major), text };
-}
-
-function isMissing(error: unknown): boolean {
-	return ['ENOENT', 'EACCES', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code));
-}
-
-function notFound(program: string, cause?: unknown): BackupError {
-	return new BackupError('engine-not-found', `there is no pg_dump to run as "${program}"`, {
-		hint: 'Choose the built-in engine, or install the PostgreSQL client programs and enter the path of pg_dump.',
-		cause,
-	});
-}
-
-async function endChild(child: ChildProcess): Promise<void> {
-	if (child.exitCode !== null || child.signalCode !== null) return;
-	const timer = setTimeout(() => child.kill('SIGKILL'), FAREWELL_MS);
-	child.kill('SIGTERM');
-	await once(child, 'exit');
-	clearTimeout(timer);
 }

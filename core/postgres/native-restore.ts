@@ -1,0 +1,159 @@
+/** Restores a dump in custom format through a pg_restore of this machine, which reads it from its standard input. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { abortError, BackupError, isBackupError } from '../errors';
+import { CONNECT_TIMEOUT_MS } from './connection';
+import { clientEnvironment, endProgram, isMissing, programNotFound, readVersion } from './engines/client-program';
+import { cleanText, toBackupError } from './errors';
+import { isEverything } from './only';
+import type { LeftOut, RewriteRules } from './rewrite';
+import { type DatabaseTarget, describeTarget } from './target';
+import { type Forwarder, forwardLocally, type TunnelTarget } from './tunnel';
+
+const STDERR_LIMIT = 64 * 1024;
+const MAX_WORDS = 1000;
+
+/** "PGDMP", then major, minor and revision of the archive's format, a byte each. */
+const ARCHIVE_MAGIC = 'PGDMP';
+export const ARCHIVE_HEAD_BYTES = 8;
+/** The first pg_restore that reads a minor version of the format (K_VERS_* in pg_backup_archiver.h). */
+const READABLE_SINCE: Record<number, number> = { 14: 12, 15: 16, 16: 17 };
+
+/** Kinds of objects that pg_restore can leave out. */
+const FLAGS: Partial<Record<LeftOut, string>> = {
+	subscriptions: '--no-subscriptions',
+	publications: '--no-publications',
+	'security-labels': '--no-security-labels',
+};
+
+/**
+ * Whether a backup in custom format can be restored here by these rules, before anything is touched.
+ * @param head the first {@link ARCHIVE_HEAD_BYTES} of the dump
+ * @param dumpedWith major version of the pg_dump that made it
+ * @throws BackupError 'engine-not-found', 'unsupported' naming the versions or the rule, 'damaged'
+ */
+export async function assertNativeRestore(
+	program: string,
+	rules: RewriteRules,
+	head: Buffer,
+	dumpedWith: number,
+): Promise<void> {
+	if (head.toString('latin1', 0, ARCHIVE_MAGIC.length) !== ARCHIVE_MAGIC) {
+		throw new BackupError('damaged', 'the object is no dump in custom format', { hint: 'Use another backup.' });
+	}
+	if (!isEverything(rules.only) || Object.keys(rules.roles ?? {}).length > 0) {
+		throw new BackupError('unsupported', 'a backup in custom format cannot be restored in part or with other roles', {
+			hint: 'Restore all of it, with owners dropped if roles are missing, or restore by hand: pg_restore has options of its own.',
+		});
+	}
+	const version = await readVersion(program, 'pg_restore');
+	const needed = READABLE_SINCE[head[6]!] ?? dumpedWith;
+	if (version.major < needed) {
+		throw new BackupError(
+			'unsupported',
+			`pg_restore ${version.text} is too old: a dump of pg_dump ${dumpedWith} in custom format needs ${needed} or later`,
+			{ hint: `Install PostgreSQL ${needed} client programs, or set N8N_BACKUP_PG_RESTORE to a newer pg_restore.` },
+		);
+	}
+}
+
+/**
+ * Feeds a dump to pg_restore. What it did before an error stays.
+ * @param body is destroyed when the restore fails; its own error wins over what pg_restore says about it
+ * @throws BackupError 'restore-failed', 'connection-lost', …; 'cancelled'; those of the body
+ */
+export async function nativeRestore(
+	body: Readable,
+	target: DatabaseTarget,
+	options: { program: string; rules: RewriteRules; signal: AbortSignal; onBytes?: (bytes: number) => void },
+): Promise<{ warnings: string[] }> {
+	const { program, rules, signal, onBytes } = options;
+	let home: string | undefined;
+	let forwarder: Forwarder | undefined;
+	let child: ChildProcess | undefined;
+	try {
+		if (signal.aborted) throw abortError(signal);
+		home = await fs.mkdtemp(path.join(os.tmpdir(), 'n8n-backup-pgrestore-'));
+		if (target.ssh) forwarder = await forwardLocally(target as TunnelTarget, { signal, timeoutMs: CONNECT_TIMEOUT_MS });
+		const env = await clientEnvironment(target, home, forwarder);
+		const running = spawn(program, restoreArguments(target, rules), {
+			env,
+			cwd: home,
+			stdio: ['pipe', 'ignore', 'pipe'],
+		});
+		let stderr = '';
+		running.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-STDERR_LIMIT)));
+		// When it ends early, its exit code and words say why; what its input says about that is no error of the body.
+		let refused = false;
+		for (const event of ['error', 'close']) running.stdin.on(event, () => (refused = true));
+		await once(running, 'spawn').catch((error: unknown) => {
+			throw isMissing(error) ? programNotFound(program, 'pg_restore', error) : error;
+		});
+		child = running;
+		const closed = once(running, 'close') as Promise<[number | null, string | null]>;
+		let bytes = 0;
+		const counted = async function* (chunks: AsyncIterable<Buffer>) {
+			for await (const chunk of chunks) {
+				yield chunk;
+				onBytes?.((bytes += chunk.length));
+			}
+		};
+		let broken: Error | undefined;
+		body.once('error', (error: Error) => {
+			if (!refused) broken = error;
+		});
+		// The end of its input must mean the end of a whole dump: when the body fails, the program is ended instead.
+		const fed = pipeline(body, counted, running.stdin, { signal, end: false }).then(
+			() => void running.stdin.end(),
+			async () => {
+				if (broken !== undefined || signal.aborted) await endProgram(running);
+			},
+		);
+		const [code, killedBy] = await closed;
+		body.destroy(); // does nothing to one that was read to its end
+		await fed;
+		if (signal.aborted) throw abortError(signal);
+		if (broken !== undefined) throw broken;
+		if (forwarder?.failure) throw forwarder.failure;
+		if (code !== 0) throw restoreError(killedBy ? `${stderr}it was ended by ${killedBy}` : stderr, target);
+		return { warnings: cleanText(stderr, target).split('\n').filter(Boolean) };
+	} catch (error) {
+		body.destroy();
+		throw isBackupError(error) ? error : toBackupError(error, target);
+	} finally {
+		if (child) await endProgram(child);
+		forwarder?.close();
+		if (home !== undefined) await fs.rm(home, { recursive: true, force: true });
+	}
+}
+
+function restoreArguments({ database }: DatabaseTarget, { owners, privileges, leaveOut = [] }: RewriteRules): string[] {
+	return [
+		// A name alone would be read as a connection string when it has a "=" in it.
+		`--dbname=dbname='${database.replaceAll(/[\\']/g, '\\$&')}'`,
+		'--exit-on-error',
+		'--no-password',
+		...(owners === 'drop' ? ['--no-owner'] : []),
+		...(privileges === 'drop' ? ['--no-privileges'] : []),
+		...leaveOut.flatMap((kind) => FLAGS[kind] ?? []),
+	];
+}
+
+/** A pg_restore that ended with an error, from what it wrote to stderr. */
+function restoreError(stderr: string, target: DatabaseTarget): BackupError {
+	const text = cleanText(stderr.replaceAll(/^pg_restore: (?:error: )?/gm, ''), target).slice(0, MAX_WORDS);
+	// Only what is said about the connection; a refusal of the server is a failed restore, whatever it is about.
+	const known = /^could not execute|^error: could not execute/.test(text)
+		? null
+		: toBackupError(new Error(text), target);
+	return new BackupError(
+		known && known.code !== 'dump-failed' ? known.code : 'restore-failed',
+		`pg_restore into ${describeTarget(target)} failed: ${text || 'it said nothing'}`,
+		{ hint: 'Look into the server’s log for what it says about this.' },
+	);
+}

@@ -1,0 +1,82 @@
+/** A backup as a restore needs it: looked at, proved to open, and ready to be read. */
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { BackupError } from './errors';
+import type { DecryptionKeys } from './filters/age';
+import type { Manifest } from './manifest';
+import { openStream } from './pipeline';
+import type { DatabaseFacts } from './postgres/contents';
+import { ARCHIVE_HEAD_BYTES, assertNativeRestore } from './postgres/native-restore';
+import { keysFor, readContents } from './postgres/read-contents';
+import type { RewriteRules } from './postgres/rewrite';
+import { objectKey, type Repository } from './repository';
+
+export interface OpenedBackup {
+	manifest: Manifest;
+	contents: DatabaseFacts;
+	format: 'plain' | 'custom';
+	/** The roles of its server, as SQL; null when they are not wanted. */
+	globals: string | null;
+	/** The dump. Ends only when every byte was proved. */
+	open: () => Promise<Readable>;
+}
+
+export interface SourceRequest {
+	repository: Repository;
+	group: string;
+	label: string;
+	keys: DecryptionKeys | null;
+	rules: RewriteRules;
+	nativePath?: string;
+	globals?: boolean;
+	signal: AbortSignal;
+}
+
+/**
+ * Reads everything of a backup but the dump itself, and the beginning of that.
+ * @throws BackupError 'not-found', 'invalid-manifest', 'wrong-identity', 'damaged', 'engine-not-found', 'unsupported', …
+ */
+export async function openForRestore(request: SourceRequest, stallTimeoutMs: number): Promise<OpenedBackup> {
+	const { repository, group, label, signal } = request;
+	const { storage } = repository;
+	const manifest = await repository.readManifest(group, label, signal);
+	const contents = await readContents(repository, manifest, request.keys, signal);
+	const keys = keysFor(manifest, request.keys);
+	const common = { storage, group, label, keys, signal, stallTimeoutMs };
+	const open = async () => await openStream({ ...common, stream: manifest.object });
+
+	const key = objectKey(group, label, manifest.object.name);
+	const stored = await storage.stat(key);
+	if (stored?.size !== manifest.object.stored.bytes) {
+		const found = stored ? `has ${stored.size} instead of ${manifest.object.stored.bytes} bytes` : 'is missing';
+		throw new BackupError(stored ? 'damaged' : 'not-found', `${storage.location}/${key} ${found}`, {
+			hint: 'The object was removed or changed after the backup was made. Use another backup.',
+		});
+	}
+	const head = await readHead(await open());
+	const format = manifest.source.format === 'custom' ? 'custom' : 'plain';
+	if (format === 'custom') {
+		const dumpedWith = Number.parseInt(String(manifest.source.engineVersion), 10);
+		await assertNativeRestore(request.nativePath ?? 'pg_restore', request.rules, head, dumpedWith);
+	}
+	if (request.globals && !manifest.globals) {
+		throw new BackupError('not-found', `${group}/${label} was made without the roles of its server`, {
+			hint: 'Restore without them: create the roles by hand, or drop owners and privileges.',
+		});
+	}
+	const globals =
+		request.globals && manifest.globals ? await text(await openStream({ ...common, stream: manifest.globals })) : null;
+	return { manifest, contents, format, globals, open };
+}
+
+/** The first bytes prove that the key fits before anything is written. */
+async function readHead(body: Readable): Promise<Buffer> {
+	const chunks: Buffer[] = [];
+	let bytes = 0;
+	for await (const chunk of body as AsyncIterable<Buffer>) {
+		chunks.push(chunk.subarray(0, ARCHIVE_HEAD_BYTES));
+		bytes += chunk.length;
+		if (bytes >= ARCHIVE_HEAD_BYTES) break;
+	}
+	return Buffer.concat(chunks);
+}
