@@ -11,6 +11,7 @@ import type { DatabaseTarget } from '../../core/postgres/target';
 import { definitionOf, restoreByHand, rowsOf } from '../support/by-hand';
 import {
 	assertSuccess,
+	type Choices,
 	type CredentialReference,
 	type Execution,
 	importTemplate,
@@ -30,12 +31,13 @@ import {
 } from '../support/n8n-credentials';
 import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
 import { sharedS3 } from '../support/s3';
-import { filesBelow, manifestsBelow } from '../support/stored-files';
+import { evidenceBelow, filesBelow, manifestsBelow } from '../support/stored-files';
 import { until } from '../support/until';
 
 const TOKEN = `Bearer ${randomBytes(16).toString('hex')}`;
 const TRIGGER = 'Start';
 const DUMP = 'Dump database';
+const VERIFY = 'Verify Each Backup';
 const TEST_MS = 180_000;
 const s3 = sharedS3();
 
@@ -79,11 +81,51 @@ it(
 		const execution = await runTemplate({ storage: await folderCredential(n8n, folder) });
 		const [item] = itemsOf(execution, 'Back Up Databases');
 		expect(item?.json).toMatchObject({ ok: true, status: 'stored', database: source.database, encrypted: true });
-		expect(itemsOf(execution, 'Summarise Run')[0]?.json).toMatchObject({ ok: true });
 
-		const file = path.join(folder, String(item?.json.group), String(item?.json.label), 'dump.sql.zst.age');
+		const backup = path.join(String(item?.json.group), String(item?.json.label));
+		const file = path.join(folder, backup, 'dump.sql.zst.age');
 		expect(fs.statSync(file).size).toBe(item?.json.storedBytes);
 		await expectRestored(file);
+
+		expect(itemsOf(execution, VERIFY)[0]?.json).toMatchObject({ ok: true, outcome: 'ok', depth: 'restored' });
+		const [evidence, ...more] = evidenceBelow(folder);
+		expect(more).toEqual([]);
+		expect(evidence).toMatch(new RegExp(`^${backup}/verified-\\d{8}T\\d{6}Z-restored-ok.json$`));
+		const report = itemsOf(execution, 'Summarise Run')[0]?.json;
+		expect(report).toMatchObject({ ok: true, notVerified: [] });
+		expect(report?.text).toMatch(/verified: restored in \d+\.\d s, \d+ tables and \d+ rows as they were/);
+	},
+	TEST_MS,
+);
+
+it(
+	'fails the run and names the backup when the restored database is not what it should be',
+	async () => {
+		const folder = newFolder(n8n);
+		const assertion = { name: 'a question that a good backup would answer with yes', sql: 'SELECT false' };
+		const id = await importBackup(await folderCredential(n8n, folder), {
+			fieldsOf: { [VERIFY]: { assertions: { assertion: [assertion] } } },
+		});
+		const execution = await n8n.client.execute(id, 'Start by Hand');
+		expect(execution.status).toBe('error');
+		expect(execution.error?.message).toMatch(/^Backup FAILED: postgres\/\S+\n.*the backup is bad/);
+		expect(evidenceBelow(folder)).toEqual([expect.stringMatching(/-restored-failed.json$/)]);
+	},
+	TEST_MS,
+);
+
+it(
+	'says what is not proved where n8n has no identity',
+	async () => {
+		const folder = newFolder(n8n);
+		const publicHalf = await keyCredential(n8n, key.recipient);
+		const id = await importBackup(await folderCredential(n8n, folder), {
+			credentials: { backupEncryptionApi: publicHalf },
+		});
+		const execution = assertSuccess(await n8n.client.execute(id, 'Start by Hand'));
+		expect(itemsOf(execution, 'Back Up Databases')[0]?.json).toMatchObject({ proved: false });
+		expect(itemsOf(execution, 'Summarise Run')[0]?.json.text).toContain('not opened, for n8n has no identity');
+		expect(evidenceBelow(folder)).toEqual([expect.stringMatching(/-stored-ok.json$/)]);
 	},
 	TEST_MS,
 );
@@ -292,9 +334,9 @@ async function runTemplate({ storage }: Pick<Settings, 'storage'>): Promise<Exec
 	return assertSuccess(await n8n.client.execute(await importBackup(storage), 'Start by Hand'));
 }
 
-async function importBackup(storage: CredentialReference): Promise<string> {
-	const credentials = { ...chosen({ storage }), httpHeaderAuth: token };
-	return await importTemplate(n8n, 'database-backup', { credentials });
+async function importBackup(storage: CredentialReference, changes: Partial<Choices> = {}): Promise<string> {
+	const credentials = { ...chosen({ storage }), httpHeaderAuth: token, ...changes.credentials };
+	return await importTemplate(n8n, 'database-backup', { ...changes, credentials });
 }
 
 function chosen(settings: Settings): Record<string, CredentialReference> {

@@ -17,6 +17,7 @@ export type {
 	Workflow,
 	WorkflowNode,
 } from '../../scripts/lib/n8n-client.mjs';
+export type { Choices } from '../../scripts/lib/n8n-template.mjs';
 
 /** Time for `beforeAll`: on a busy machine, building, packing, installing and starting take a minute or two. */
 export const N8N_START_MS = 300_000;

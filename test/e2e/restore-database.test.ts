@@ -1,0 +1,184 @@
+/** The restore workflow in a real n8n: somebody fills in its form, and the shop is back as it was. */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { DatabaseTarget } from '../../core/postgres/target';
+import { type FormPage, openForm } from '../../scripts/lib/n8n-form.mjs';
+import { definitionOf, rowsOf } from '../support/by-hand';
+import { databaseUrl, run as runCommand } from '../support/command-line';
+import {
+	type CredentialReference,
+	importTemplate,
+	N8N_START_MS,
+	recordOf,
+	startTestN8n,
+	type TestN8n,
+} from '../support/n8n';
+import { databaseCredential, folderCredential, keyCredential, newFolder, newKeyPair } from '../support/n8n-credentials';
+import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
+import { filesBelow } from '../support/stored-files';
+import { until } from '../support/until';
+
+const SHOP = path.resolve(__dirname, '../../scripts/demo/shop.sql');
+const NODE = 'n8n-nodes-backup.restoreBackup';
+const LOGIN = { user: 'somebody', password: 'form-password-3f9' };
+const TEST_MS = 180_000;
+const NEW = 'A new database';
+const REPLACE = 'An existing database, replacing it';
+
+let n8n: TestN8n;
+let server: PostgresServer;
+let shop: DatabaseTarget;
+let before: { definition: string; rows: Record<string, string> };
+let storage: CredentialReference;
+let workflow: string;
+let identity: string;
+/** Of the backups of the shop, oldest first; a product was added between the two. */
+let labels: string[];
+
+beforeAll(async () => {
+	// Debian's pg_dump, the judge, must not be older than the server.
+	server = await sharedPostgres(15);
+	shop = await server.createDatabase();
+	await sql(shop, fs.readFileSync(SHOP, 'utf8'));
+	n8n = await startTestN8n();
+	const folder = newFolder(n8n);
+	const key = await newKeyPair();
+	identity = key.identity;
+	await backUp(folder, key.recipient);
+	await sql(shop, "INSERT INTO shop.products (name, price) VALUES ('Made later', 1)");
+	await backUp(folder, key.recipient);
+	before = { definition: await definitionOf(shop), rows: await rowsOf(shop) };
+	labels = filesBelow(folder).flatMap((file) => /^postgres\/shop\/([^/]+)\/manifest.json$/.exec(file)?.[1] ?? []);
+	storage = await folderCredential(n8n, folder);
+	workflow = await importTemplate(n8n, 'restore-database', {
+		credentials: {
+			backupStorageApi: storage,
+			backupEncryptionApi: await keyCredential(n8n, key.recipient, identity),
+			postgres: await databaseCredential(n8n, server.target()),
+			httpBasicAuth: await n8n.client.createCredential({ name: 'Form', type: 'httpBasicAuth', data: LOGIN }),
+		},
+	});
+	await n8n.client.publishWorkflow(workflow);
+	await until('n8n has published it', async () => (await fetch(formUrl())).status !== 404);
+}, N8N_START_MS);
+
+afterAll(async () => await n8n?.stop(), 60_000);
+
+it('shows its form only to who knows the password', async () => {
+	expect((await fetch(formUrl())).status).toBe(401);
+	await expect(openForm(formUrl(), { ...LOGIN, password: 'guess' })).rejects.toThrow(/\b401\b/);
+});
+
+it(
+	'restores the newest backup into a new database, row by row, and says so',
+	async () => {
+		const database = `${shop.database}_restored`;
+		const page = await fillIn({ 'Restore into': NEW, Database: database });
+		expect(page.title).toBe(`Restored postgres/shop into ${database}`);
+		expect(page.text).toContain(labels[1]);
+		expect(page.text).toMatch(/took: \d+\.\d s .* compared: 4 tables and \d+ rows are as they were backed up/);
+		await expectAsBefore({ ...shop, database });
+		await until('the execution has ended', async () => (await last()).status === 'success');
+	},
+	TEST_MS,
+);
+
+it(
+	'restores the backup that is chosen by its label',
+	async () => {
+		const database = `${shop.database}_chosen`;
+		const which = { 'Which backup': 'By its label', Label: labels[0]! };
+		const page = await fillIn({ ...which, 'Restore into': NEW, Database: database });
+		expect(page.title).toBe(`Restored postgres/shop into ${database}`);
+		const rows = await sql({ ...shop, database }, 'SELECT count(*)::int AS count FROM shop.products');
+		expect(rows).toEqual([{ count: 300 }]);
+	},
+	TEST_MS,
+);
+
+it(
+	'brings the shop back after its tables were dropped, once its name is typed again',
+	async () => {
+		await sql(shop, 'DROP SCHEMA shop CASCADE; CREATE TABLE made_since ()');
+		const place = { 'Restore into': REPLACE, Database: shop.database };
+
+		const question = await fillIn(place);
+		expect(question.text).toContain(`Everything that is in the database "${shop.database}" now will be lost`);
+		const refusal = await question.submit({ 'Type the name of the database again': `${shop.database}x` });
+		expect(refusal.title).toMatch(/FAILED$/);
+		await until('the run is marked as failed', async () => (await last()).status === 'error');
+		expect(Object.keys(await rowsOf(shop))).toContain('made_since');
+
+		const report = await (await fillIn(place)).submit({ 'Type the name of the database again': shop.database });
+		expect(report.text).toContain(`Restored postgres/shop into ${shop.database}`);
+		await expectAsBefore(shop);
+		await until('the run has ended', async () => (await last()).status === 'success');
+		const left = await sql(
+			shop,
+			'SELECT FROM pg_database WHERE datname <> $1 AND starts_with(datname, $1) AND datname !~ $2',
+			[shop.database, '_(restored|chosen)$'],
+		);
+		expect(left).toEqual([]);
+	},
+	TEST_MS,
+);
+
+it(
+	'says what is missing when a backup is not there, and touches nothing',
+	async () => {
+		const page = await fillIn({ Group: 'postgres/shoe', 'Restore into': NEW, Database: `${shop.database}_never` });
+		expect(page.title).toMatch(/FAILED$/);
+		expect(page.text).toContain('postgres/shoe');
+		await until('the run is marked as failed', async () => (await last()).status === 'error');
+		expect(await sql(shop, 'SELECT FROM pg_database WHERE datname = $1', [`${shop.database}_never`])).toEqual([]);
+	},
+	TEST_MS,
+);
+
+it('keeps secrets out of what n8n records', async () => {
+	const executions = await n8n.client.executions(workflow);
+	expect(executions.length).toBeGreaterThan(0);
+	for (const execution of executions) {
+		const record = await recordOf(n8n, execution);
+		expect(record).not.toContain(identity);
+		expect(record).not.toContain(shop.password);
+		expect(record).not.toContain(LOGIN.password);
+	}
+});
+
+it('lists groups and backups to choose from', async () => {
+	const credentials = { backupStorageApi: storage };
+	const groups = await n8n.client.list({ node: NODE, method: 'searchGroups', parameters: {}, credentials });
+	expect(groups.map(({ value }) => value)).toEqual(['postgres/shop']);
+	const parameters = { group: { __rl: true, mode: 'list', value: 'postgres/shop' } };
+	const list = { node: NODE, method: 'searchBackups', parameters, credentials };
+	expect((await n8n.client.list(list)).map(({ value }) => value)).toEqual([...labels].reverse());
+	expect(await n8n.client.list({ ...list, filter: 'no such backup' })).toEqual([]);
+});
+
+function formUrl(): string {
+	return `${n8n.server.url}/form/restore-database`;
+}
+
+async function fillIn(values: Record<string, string>): Promise<FormPage> {
+	return await (await openForm(formUrl(), LOGIN)).submit({ Group: 'postgres/shop', ...values });
+}
+
+/** The newest execution of the workflow. */
+async function last(): Promise<{ id: string; status: string }> {
+	return (await n8n.client.executions(workflow))[0]!;
+}
+
+async function expectAsBefore(target: DatabaseTarget): Promise<void> {
+	expect(await definitionOf(target)).toBe(before.definition);
+	expect(await rowsOf(target)).toEqual(before.rows);
+}
+
+/** With the command line: another machine than the one that restores. */
+async function backUp(folder: string, recipient: string): Promise<void> {
+	const place = ['--storage', `file://${folder}`, '--database', databaseUrl(shop), '--group', 'postgres/shop'];
+	const { code, stderr } = await runCommand(['dump', ...place, '--recipient', recipient], {
+		PGPASSWORD: shop.password,
+	});
+	if (code !== 0) throw new Error(stderr);
+}
