@@ -3,6 +3,7 @@
  * A stored stream is proof that the source ended well and that every byte of it lies in storage.
  */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
@@ -143,7 +144,8 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 	const { storage, stream, signal, stallTimeoutMs, onProgress } = request;
 	const key = objectKey(request.group, request.label, stream.name);
 	const where = `${storage.location}/${key}`;
-	const body = await storage.read(key, { signal });
+	const stop = new AbortController();
+	const body = await storage.read(key, { signal: AbortSignal.any([signal, stop.signal]) });
 	const stored = createDigest('sha256');
 	const original = createDigest('blake2b512');
 	const compare = new Transform({
@@ -185,6 +187,8 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 					},
 				);
 	compare.once('close', () => {
+		// A storage that hangs hears of it, even if its stream cannot be destroyed before it answers.
+		stop.abort();
 		signal.removeEventListener('abort', onAbort);
 		stall?.stop();
 	});
@@ -208,26 +212,32 @@ export interface DigestRequest {
  * @throws BackupError 'not-found', 'stalled', those of the storage
  */
 export async function digestStored(request: DigestRequest): Promise<{ bytes: number; sha256: string }> {
-	const { storage, signal, onProgress } = request;
-	const body = await storage.read(objectKey(request.group, request.label, request.name), { signal });
+	const { storage, onProgress } = request;
+	const stop = new AbortController();
+	const signal = AbortSignal.any([request.signal, stop.signal]);
+	const aborted = once(signal, 'abort').then(() => Promise.reject(abortError(signal)));
+	aborted.catch(() => undefined); // whoever waits for it hears of it
 	const hash = createHash('sha256');
 	let bytes = 0;
 	const stall = watchStall(
 		request.stallTimeoutMs,
-		(error) => body.destroy(error),
+		(error) => stop.abort(error),
 		() => {
 			onProgress?.(bytes);
 			return { moved: bytes, waitingFor: `storage ${storage.location}` };
 		},
 	);
 	try {
+		const body = await storage.read(objectKey(request.group, request.label, request.name), { signal });
 		body.on('data', (chunk: Buffer) => {
 			bytes += chunk.length;
 			hash.update(chunk);
 		});
-		await finished(body);
+		// A storage that does not let go must not hold up the failure.
+		await Promise.race([finished(body), aborted]);
 		return { bytes, sha256: hash.digest('hex') };
 	} finally {
 		stall.stop();
+		stop.abort();
 	}
 }

@@ -40,6 +40,8 @@ export interface VerifyRequest {
 	assertions?: readonly Assertion[];
 	/** How the dump is changed on its way into the scratch database. Default: without owners, privileges and subscriptions. */
 	rules?: RewriteRules;
+	/** A pg_restore for backups in custom format, when it is not in PATH. */
+	nativePath?: string;
 	limits?: Partial<Limits>;
 	signal: AbortSignal;
 	/** Called about once a second. */
@@ -101,7 +103,8 @@ export async function verifyBackup(request: VerifyRequest): Promise<VerifyResult
 		if (depth === 'stored') await proveStored(subject);
 		else if (depth === 'readable') await proveReadable(subject);
 		else {
-			const test = { scratch: request.scratch!, assertions: request.assertions ?? [], rules: request.rules };
+			const { scratch, assertions = [], rules, nativePath } = request;
+			const test = { scratch: scratch!, assertions, rules, nativePath };
 			await proveRestored(subject, test, (result) => (drilled = result));
 		}
 		return success(manifest, depth, drilled);

@@ -6,7 +6,8 @@ import { type Assertion, type AssertionResult, runAssertions } from './assertion
 import { compareContents, type Comparison, type Query, queryOf } from './compare';
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
-import { replay, type ReplayResult } from './replay';
+import { ARCHIVE_HEAD_BYTES, assertNativeRestore, nativeRestore } from './native-restore';
+import { replay, type ReplayIntoOptions, type ReplayResult } from './replay';
 import { DRILL_RULES, type RewriteRules } from './rewrite';
 import { createScratchDatabase, type Scratch, scratchError } from './scratch-database';
 import { describeTarget, type DatabaseTarget } from './target';
@@ -14,7 +15,12 @@ import { describeTarget, type DatabaseTarget } from './target';
 export interface DrillRequest {
 	/** Opens the dump. Its stream ends only when every byte was proved. */
 	open: () => Promise<Readable>;
+	/** Custom format needs a pg_restore, which need not read everything: prove the stream elsewhere. */
 	format: 'plain' | 'custom';
+	/** Major version of the pg_dump that made it. */
+	dumpedWith: number;
+	/** A pg_restore, when it is not in PATH. */
+	nativePath?: string;
 	/** Of the dump. */
 	originalBytes: number;
 	contents: DatabaseFacts;
@@ -37,6 +43,8 @@ export interface DrillResult {
 	assertions: AssertionResult[];
 }
 
+const PG_RESTORE = 'pg_restore';
+
 /**
  * Restores into a scratch database and looks at what came out. That it differs is a result, not an error.
  * @throws BackupError of the dump's stream, 'restore-failed' with `details.environment`, those of the scratch server
@@ -49,53 +57,72 @@ export async function drill(request: DrillRequest): Promise<DrillResult> {
 
 async function drillOnServer(request: DrillRequest, server: DatabaseTarget): Promise<DrillResult> {
 	const { contents, signal, warn } = request;
-	if (request.format === 'custom') throw needsPgRestore();
-	const database = await createScratchDatabase(server, contents, { signal, warn });
+	const rules = rulesOf(request);
+	if (request.format === 'custom') await assertPgRestore(request, rules);
+	const database = await createScratchDatabase(server, contents, { rules, signal, warn });
+	const { target } = database;
 	let client: Client | undefined;
 	try {
-		const { target } = database;
-		const restoreSeconds = await restoring(request, (body, options) => replay(body, target, options));
+		const start = performance.now();
+		const body = await request.open();
+		await (request.format === 'custom'
+			? restoreNatively(request, body, target, rules)
+			: restorePlain(request, body, (options) => replay(body, target, options)));
+		const restoreSeconds = (performance.now() - start) / 1000;
 		client = await connect(target, { signal });
-		return {
-			scratch: describeTarget(target),
-			restoreSeconds,
-			...(await examine(request, queryOf(client), questions(client))),
-		};
+		const found = await examine(request, queryOf(client), questions(client));
+		return { scratch: describeTarget(target), restoreSeconds, ...found };
 	} catch (error) {
 		if (signal.aborted) throw abortError(signal);
-		throw isBackupError(error) ? error : scratchError(error, database.target);
+		throw isBackupError(error) ? error : scratchError(error, target);
 	} finally {
 		if (client) await disconnect(client);
 		await database.drop();
 	}
 }
 
-interface RestoringOptions {
-	signal: AbortSignal;
-	rules: RewriteRules;
-	onProgress: (progress: { bytes: number }) => void;
+function rulesOf({ rules = DRILL_RULES }: DrillRequest): RewriteRules {
+	return { ...rules, leaveOut: [...new Set([...(rules.leaveOut ?? []), 'subscriptions' as const])] };
 }
 
-/** @returns seconds */
-async function restoring(
+async function restorePlain(
 	request: DrillRequest,
-	restore: (body: Readable, options: RestoringOptions) => Promise<ReplayResult>,
-): Promise<number> {
-	const { signal, onProgress, warn } = request;
-	const rules = request.rules ?? DRILL_RULES;
-	const start = performance.now();
-	const body = await request.open();
-	const { bytes, warnings } = await restore(body, {
+	body: Readable,
+	restore: (options: ReplayIntoOptions) => Promise<ReplayResult>,
+): Promise<void> {
+	const { signal, onProgress, warn, originalBytes } = request;
+	const { bytes, warnings } = await restore({
 		signal,
-		rules: { ...rules, leaveOut: [...new Set([...(rules.leaveOut ?? []), 'subscriptions' as const])] },
+		rules: rulesOf(request),
 		onProgress: (progress) => onProgress?.('restoring', progress.bytes),
 	});
 	// The digests are compared at the end of the stream: without it, nothing was proved.
-	if (!body.readableEnded || bytes !== request.originalBytes) {
-		throw new BackupError('incomplete', `${bytes} of ${request.originalBytes} bytes of the dump were restored`);
+	if (!body.readableEnded || bytes !== originalBytes) {
+		throw new BackupError('incomplete', `${bytes} of ${originalBytes} bytes of the dump were restored`);
 	}
-	for (const warning of warnings) warn(`of the scratch server: ${warning}`);
-	return (performance.now() - start) / 1000;
+	for (const warning of warnings) warn(`of the scratch database: ${warning}`);
+}
+
+async function restoreNatively(
+	{ signal, onProgress, warn, nativePath }: DrillRequest,
+	body: Readable,
+	target: DatabaseTarget,
+	rules: RewriteRules,
+): Promise<void> {
+	const program = nativePath ?? PG_RESTORE;
+	const onBytes = (bytes: number) => onProgress?.('restoring', bytes);
+	const { warnings } = await nativeRestore(body, target, { program, rules, signal, onBytes });
+	for (const warning of warnings) warn(`of pg_restore: ${warning}`);
+}
+
+/** Before a database is made. */
+async function assertPgRestore({ open, nativePath, dumpedWith }: DrillRequest, rules: RewriteRules): Promise<void> {
+	let head = Buffer.alloc(0);
+	for await (const chunk of (await open()) as AsyncIterable<Buffer>) {
+		head = Buffer.concat([head, chunk]);
+		if (head.length >= ARCHIVE_HEAD_BYTES) break;
+	}
+	await assertNativeRestore(nativePath ?? PG_RESTORE, rules, head, dumpedWith);
 }
 
 async function examine(
@@ -122,14 +149,4 @@ function questions(client: Client): Query {
 		};
 		return (await client.query(question)).rows as Row[];
 	};
-}
-
-function needsPgRestore(): BackupError {
-	return new BackupError(
-		'engine-not-found',
-		'a backup in custom format is restored by pg_restore, and there is none here',
-		{
-			hint: 'Verify it on a machine with PostgreSQL’s client programs, or make backups in plain format.',
-		},
-	);
 }

@@ -2,11 +2,14 @@
 import { randomInt } from 'node:crypto';
 import type { Client } from 'pg';
 import { abortError, BackupError, messageOf } from '../errors';
+import { queryOf } from './compare';
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
 import { toBackupError } from './errors';
 import { systemIdentifier } from './facts';
+import { preflight } from './preflight';
 import { createDatabase, dropDatabase } from './restore-target';
+import type { RewriteRules } from './rewrite';
 import { sqlStateOf } from './sql-state';
 import type { DatabaseTarget } from './target';
 
@@ -23,6 +26,8 @@ export interface ScratchDatabase {
 }
 
 export interface ScratchOptions {
+	/** By which the dump will be restored. */
+	rules: RewriteRules;
 	signal: AbortSignal;
 	warn: (text: string) => void;
 }
@@ -43,13 +48,13 @@ interface Server {
 /**
  * Makes an empty database with the encoding of the original, after proving that it is not the original, and removes what
  * earlier drills that were killed more than a day ago left behind.
- * @throws BackupError 'invalid-input' where the scratch would be the source; 'access-denied', 'storage-full', those of
- * {@link connect}. Then nothing is left, or a warning says what.
+ * @throws BackupError 'invalid-input' where the scratch would be the source; 'missing-requirements', 'access-denied',
+ * 'storage-full', those of {@link connect}. Then nothing is left, or a warning says what.
  */
 export async function createScratchDatabase(
 	server: DatabaseTarget,
 	contents: DatabaseFacts,
-	{ signal, warn }: ScratchOptions,
+	{ rules, signal, warn }: ScratchOptions,
 ): Promise<ScratchDatabase> {
 	const client = await connect(server, { signal });
 	let facts: Server;
@@ -57,6 +62,9 @@ export async function createScratchDatabase(
 	try {
 		facts = await lookAt(client);
 		await removeForgotten(client, server, warn);
+		for (const warning of await preflight(queryOf(client), server, contents, { rules, createsDatabase: true })) {
+			warn(`of the scratch server: ${warning}`);
+		}
 		name = `${PREFIX}${facts.time}_${randomWord(8)}`;
 		assertNotSource(name, facts, contents, warn);
 	} catch (error) {

@@ -1,0 +1,110 @@
+/** A real backup of a small database in memory, and the ways to spoil it. */
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { backUp } from '../../core/backup';
+import type { DecryptionKeys, Encryption } from '../../core/filters/age';
+import { generateIdentity } from '../../core/filters/age-keys';
+import { openStream } from '../../core/pipeline';
+import type { DatabaseFacts } from '../../core/postgres/contents';
+import { postgresSource } from '../../core/postgres/dump';
+import { readContents } from '../../core/postgres/read-contents';
+import type { DatabaseTarget } from '../../core/postgres/target';
+import { objectKey, Repository } from '../../core/repository';
+import type { Contents, Source } from '../../core/source';
+import { MemoryStorage } from '../../core/storage/memory';
+import type { Storage } from '../../core/storage/storage';
+import type { VerifyRequest } from '../../core/verify';
+
+export const GROUP = 'postgres/shop';
+export const NEVER = new AbortController().signal;
+
+export interface SmallBackup {
+	repository: Repository;
+	label: string;
+	keys: DecryptionKeys;
+	encryption: Encryption | null;
+	/** What pg_dump wrote. */
+	dump: string;
+	contents: DatabaseFacts;
+}
+
+/** Backs a database up into a new storage in memory. */
+export async function makeSmallBackup(target: DatabaseTarget, options: { clear?: boolean } = {}): Promise<SmallBackup> {
+	const { identity, recipient } = await generateIdentity();
+	const encryption = options.clear ? null : { recipients: [recipient] };
+	return await store(postgresSource(target), { identities: [identity] }, encryption);
+}
+
+/** The same backup, but made of another dump or with other contents: its manifest is right about both. */
+export async function remake(
+	backup: SmallBackup,
+	change: { dump?: string; contents?: Partial<DatabaseFacts> },
+): Promise<SmallBackup> {
+	const source: Source = {
+		kind: 'postgres',
+		open: async () => ({
+			body: Readable.from([Buffer.from(change.dump ?? backup.dump)]),
+			objectName: 'dump.sql',
+			finish: async () => ({
+				details: { format: 'plain', engineVersion: '18.3' },
+				contents: { ...backup.contents, ...change.contents } as Contents,
+				warnings: [],
+			}),
+			close: async () => undefined,
+		}),
+	};
+	return await store(source, backup.keys, backup.encryption);
+}
+
+async function store(source: Source, keys: DecryptionKeys, encryption: Encryption | null): Promise<SmallBackup> {
+	const storage = new MemoryStorage();
+	const { manifest } = await backUp({ storage, group: GROUP, source, encryption, signal: NEVER });
+	const { label, object } = manifest;
+	const repository = await Repository.open(storage);
+	const used = encryption ? keys : null;
+	const body = await openStream({ storage, group: GROUP, label, stream: object, keys: used, signal: NEVER });
+	const dump = (await buffer(body)).toString();
+	return { repository, label, keys, encryption, dump, contents: await readContents(repository, manifest, used, NEVER) };
+}
+
+/** Names of the objects of a backup, without evidence. */
+export async function objectNames({ repository, label }: SmallBackup): Promise<string[]> {
+	const names = (await keysIn(repository.storage)).filter((key) => key.startsWith(`${GROUP}/${label}/`));
+	return names.map((key) => key.split('/').at(-1)!).filter((name) => !name.startsWith('verified-'));
+}
+
+export async function bytesOf({ repository, label }: SmallBackup, name: string): Promise<Buffer> {
+	return await buffer(await repository.storage.read(objectKey(GROUP, label, name)));
+}
+
+/** The backup in a storage of its own, with some of its objects replaced, or removed by null. */
+export async function spoil(backup: SmallBackup, changes: Record<string, Buffer | null>): Promise<SmallBackup> {
+	const storage = new MemoryStorage();
+	for (const key of await keysIn(backup.repository.storage)) {
+		const name = key.startsWith(`${GROUP}/${backup.label}/`) ? key.split('/').at(-1)! : '';
+		const bytes = name in changes ? changes[name]! : await buffer(await backup.repository.storage.read(key));
+		if (bytes !== null) await storage.write(key, Readable.from([bytes]));
+	}
+	return { ...backup, repository: await Repository.open(storage) };
+}
+
+/** With one bit of one byte changed. */
+export function flip(bytes: Buffer, at: number): Buffer {
+	const changed = Buffer.from(bytes);
+	changed[at]! ^= 1 << at % 8;
+	return changed;
+}
+
+export function requestFor(
+	{ repository, label, keys }: SmallBackup,
+	depth: VerifyRequest['depth'],
+	change: Partial<VerifyRequest> = {},
+): VerifyRequest {
+	return { repository, group: GROUP, label, depth, keys, signal: NEVER, ...change };
+}
+
+async function keysIn(storage: Storage): Promise<string[]> {
+	const found: string[] = [];
+	for await (const { key } of storage.list('')) found.push(key);
+	return found;
+}
