@@ -3,7 +3,7 @@ import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-wor
 import { BackupError } from '../../../core/errors';
 import { describeTarget } from '../../../core/postgres/target';
 import { chooseBackup, restoreDatabase, type RestoreResult } from '../../../core/restore';
-import { withRepository } from '../../shared/backups';
+import { listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
 import { readSettings } from '../settings';
@@ -14,7 +14,7 @@ export async function restore(context: IExecuteFunctions, itemIndex: number): Pr
 	const { group, choice, into, server, ...settings } = await readSettings(context, itemIndex);
 	const show = progressLine(context);
 	const result = await withRepository(context, itemIndex, signal, async (repository) => {
-		const { label } = chooseBackup(await repository.list(group), choice);
+		const { label } = chooseBackup(await listSome(repository, [group]), choice);
 		return await restoreDatabase({
 			...settings,
 			repository,

@@ -3,7 +3,7 @@ import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-wor
 import { BackupError, isBackupError, messageOf } from '../../../core/errors';
 import type { Repository } from '../../../core/repository';
 import { chooseForVerification, verifyBackup, type VerifyResult } from '../../../core/verify';
-import { withRepository } from '../../shared/backups';
+import { listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
 import { readSettings, type VerifySettings } from '../settings';
@@ -61,19 +61,11 @@ async function choose(
 ): Promise<Array<{ group: string; label: string }>> {
 	// Whether a named backup is there, and what is left of it if not, is for the verification to say.
 	if (choice.kind === 'label') return [choice];
-	const wanted = choice.kind === 'group' ? [choice.group] : choice.groups;
-	const entries = await repository.list(choice.kind === 'group' ? choice.group : undefined);
-	const groups = new Set(entries.map(({ group }) => group));
-	// Verifying nothing must not look like success.
-	const missing = wanted?.filter((group) => !groups.has(group)) ?? [];
-	if (missing.length > 0 || groups.size === 0) {
-		const where = repository.storage.location;
-		const what = missing.length > 0 ? `no backup of ${missing.join(', ')}` : 'no backup';
-		throw new BackupError('not-found', `there is ${what} in ${where}`, {
-			hint: 'Check the group’s name, and the location and prefix of the storage.',
-		});
+	if (choice.kind === 'group') {
+		const groups = [choice.group];
+		return chooseForVerification(await listSome(repository, groups), { kind: 'newest', groups }, depth);
 	}
-	return chooseForVerification(entries, choice.kind === 'group' ? { kind: 'newest', groups: wanted } : choice, depth);
+	return chooseForVerification(await listSome(repository, choice.groups), choice, depth);
 }
 
 /** Sizes in bytes, times in seconds. */

@@ -1,0 +1,230 @@
+import { join } from 'node:path';
+import { NodeOperationError } from 'n8n-workflow';
+import type { DatabaseTarget } from '../../core/postgres/target';
+import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
+import { fakeContext, type FakeNode } from '../support/fake-node';
+import { type NodeBackups, nodeBackups } from '../support/node-backups';
+import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
+import { damage, evidenceBelow } from '../support/stored-files';
+
+const node = new VerifyBackup();
+let server: PostgresServer;
+let source: DatabaseTarget;
+let backups: NodeBackups;
+
+beforeAll(async () => {
+	server = await sharedPostgres(18);
+	source = await server.createDatabase();
+	await sql(source, `CREATE TABLE t AS SELECT i AS id, 'SECRET-ROW-' || i AS v FROM generate_series(1, 500) i`);
+}, 120_000);
+
+beforeEach(async () => {
+	backups = await nodeBackups(source);
+});
+
+afterEach(() => backups.remove());
+
+async function run(parameters: Record<string, unknown>, more: Partial<FakeNode> = {}) {
+	const defaults = { choose: 'newest', groups: '', depth: 'stored', encryption: 'age', scratch: 'server', options: {} };
+	const credentials = backups.credentials();
+	const fake = fakeContext({ parameters: { ...defaults, ...parameters }, credentials, ...more });
+	const [items] = await node.execute.call(fake.context);
+	return { items: items!, ...fake };
+}
+
+/** Changes a byte of the stored dump. */
+function damageBackup(group: string, label: string): void {
+	damage(join(backups.folder, group, label, 'dump.sql.zst.age'));
+}
+
+/** Everything that must never be seen in items, hints or errors. */
+function expectNoSecret(seen: unknown): void {
+	const text = JSON.stringify(seen);
+	for (const secret of [source.password!, backups.keys.identity, 'SECRET-ROW']) expect(text).not.toContain(secret);
+}
+
+describe('Verify Backup', () => {
+	it('proves by a restore that a backup is what was there, and leaves evidence but no scratch database', async () => {
+		const label = await backups.add('postgres/shop');
+		const assertion = [{ name: 'there are rows', sql: 'SELECT count(*) = 500 FROM t' }];
+		const { items, hints, messages } = await run({ depth: 'restored', assertions: { assertion } });
+		expect(items).toEqual([
+			{
+				pairedItem: { item: 0 },
+				json: expect.objectContaining({
+					ok: true,
+					outcome: 'ok',
+					group: 'postgres/shop',
+					label,
+					depth: 'restored',
+					comparison: expect.objectContaining({ ok: true, tables: 1, rows: 500, differences: [] }),
+					assertions: [{ name: 'there are rows', ok: true, message: null }],
+					restoreSeconds: expect.any(Number),
+					seconds: expect.any(Number),
+					evidence: expect.stringMatching(/^verified-.*-restored-ok\.json$/),
+				}),
+			},
+		]);
+		expectNoSecret([items, hints, messages]);
+		expect(evidenceBelow(backups.folder)).toHaveLength(1);
+		expect(await sql(source, "SELECT datname FROM pg_database WHERE datname LIKE 'n8n\\_backup\\_%'")).toEqual([]);
+	});
+
+	it('needs no key to prove that the bytes are stored', async () => {
+		await backups.add('postgres/shop');
+		const { backupStorageApi } = backups.credentials();
+		const { items } = await run({ depth: 'stored' }, { credentials: { backupStorageApi } });
+		expect(items[0]!.json).toMatchObject({ ok: true, depth: 'stored', comparison: null });
+	});
+
+	it('says where to go when n8n holds no identity, and what can be proved here', async () => {
+		await backups.add('postgres/shop');
+		const credentials = backups.credentials();
+		credentials.backupEncryptionApi.identity = '';
+		await expect(run({ depth: 'readable' }, { credentials })).rejects.toMatchObject({
+			message: expect.stringContaining('no identity'),
+			description: expect.stringMatching(/"Stored" here.*n8n-backup verify .*--identity FILE/),
+		});
+		expect(evidenceBelow(backups.folder)).toEqual([]);
+	});
+
+	it('verifies the newest backup of each group', async () => {
+		await backups.add('postgres/crm');
+		const crm = await backups.add('postgres/crm');
+		const shop = await backups.add('postgres/shop');
+		const all = [crm, shop].sort();
+		const labels = async (parameters: object) => {
+			const { items } = await run({ ...parameters });
+			return items.map(({ json }) => json.label as string).sort();
+		};
+		// Two backups of one second have labels in any order.
+		expect((await labels({})).length).toBe(2);
+		expect(await labels({ groups: 'postgres/shop' })).toEqual([shop]);
+		expect(await labels({ choose: 'group', group: 'postgres/shop' })).toEqual([shop]);
+		expect(await labels({ choose: 'unverified', depth: 'readable' })).toHaveLength(3);
+		expect(await labels({ choose: 'unverified', depth: 'readable' })).toEqual([]);
+		expect(await labels({ choose: 'share', parts: 1 })).toEqual(expect.arrayContaining(all));
+	});
+
+	it('takes group and label from every item of the node before', async () => {
+		const parametersOf = [
+			{ group: 'postgres/crm', label: await backups.add('postgres/crm') },
+			{ group: 'postgres/shop', label: await backups.add('postgres/shop') },
+		];
+		const { items } = await run({ choose: 'label' }, { parametersOf });
+		expect(items.map(({ json: { group, label }, pairedItem }) => ({ group, label, pairedItem }))).toEqual(
+			parametersOf.map((each, item) => ({ ...each, pairedItem: { item } })),
+		);
+		const fields = node.description.properties.filter(({ name }) => ['group', 'label'].includes(name));
+		expect(fields.map(({ default: value }) => value)).toEqual([
+			{ mode: 'name', value: '={{ $json.group }}' },
+			{ mode: 'name', value: '={{ $json.label }}' },
+		]);
+	});
+
+	it('routes a bad backup to the error output and the good ones on', async () => {
+		const bad = await backups.add('postgres/crm');
+		await backups.add('postgres/shop');
+		damageBackup('postgres/crm', bad);
+		const { items } = await run({}, { continueOnFail: true });
+		// n8n routes by these keys: see toErrorItem.
+		expect(items[0]).toEqual({
+			pairedItem: { item: 0 },
+			json: {
+				error: expect.any(String),
+				details: expect.objectContaining({
+					...{ ok: false, outcome: 'bad', group: 'postgres/crm', label: bad, code: 'damaged' },
+					evidence: expect.stringMatching(/-failed\.json$/),
+				}),
+			},
+		});
+		expect(items[1]!.json).toMatchObject({ ok: true, group: 'postgres/shop' });
+	});
+
+	it('verifies all, then fails, saying which are bad', async () => {
+		damageBackup('postgres/crm', await backups.add('postgres/crm'));
+		await backups.add('postgres/shop');
+		const failure: unknown = await run({}).catch((error: unknown) => error);
+		expect(failure).toBeInstanceOf(NodeOperationError);
+		expect(failure).toMatchObject({ message: expect.stringMatching(/^1 of 2 backups is bad: postgres\/crm\//) });
+		expect(evidenceBelow(backups.folder).map((file) => file.split('-').at(-1))).toEqual(['failed.json', 'ok.json']);
+	});
+
+	it('calls a backup bad that does not come back as it was, or answers an assertion with no', async () => {
+		await backups.add('postgres/lie', { lie: true });
+		await expect(run({ depth: 'restored' })).rejects.toThrow(/postgres\/lie/);
+		await backups.add('postgres/shop');
+		const assertion = [{ name: 'there are many rows', sql: 'SELECT count(*) > 1000 FROM t' }];
+		const { items } = await run(
+			{ depth: 'restored', groups: 'postgres/shop', assertions: { assertion } },
+			{ continueOnFail: true },
+		);
+		expect(items[0]!.json).toMatchObject({
+			error: expect.stringContaining('there are many rows'),
+			details: { outcome: 'bad', code: 'assertion-failed', assertions: [{ ok: false }] },
+		});
+	});
+
+	it('does not call a backup bad because the scratch server is not there', async () => {
+		await backups.add('postgres/shop');
+		const credentials = backups.credentials();
+		credentials.postgres.port = 1;
+		const { items } = await run({ depth: 'restored' }, { credentials, continueOnFail: true });
+		expect(items[0]!.json).toMatchObject({
+			error: expect.any(String),
+			details: { outcome: 'environment', code: 'unreachable', hint: expect.any(String), evidence: null },
+		});
+		await expect(run({ depth: 'restored' }, { credentials })).rejects.toThrow(NodeOperationError);
+		expect(evidenceBelow(backups.folder)).toEqual([]);
+	});
+
+	it('goes on with the item when the environment failed and that is no reason to fail', async () => {
+		await backups.add('postgres/shop');
+		const credentials = backups.credentials();
+		credentials.postgres.port = 1;
+		const { items, hints } = await run({ depth: 'restored', options: { failOnEnvironment: false } }, { credentials });
+		expect(items[0]!.json).toMatchObject({ ok: false, outcome: 'environment', message: expect.any(String) });
+		expect(hints).toEqual([expect.objectContaining({ message: expect.stringContaining('not verified') })]);
+	});
+
+	it('says that there is no such backup instead of verifying nothing', async () => {
+		await expect(run({})).rejects.toThrow(/no backups in/);
+		const label = await backups.add('postgres/shop');
+		await expect(run({ groups: 'postgres/shop, postgres/shoe' })).rejects.toThrow(/no backup of postgres\/shoe in/);
+		await expect(run({ choose: 'group', group: 'postgres/shoe' })).rejects.toThrow(/no backup of postgres\/shoe in/);
+		const { items } = await run(
+			{ choose: 'label', group: 'postgres/shop', label: label.replace(/....$/, 'aaaa') },
+			{ continueOnFail: true },
+		);
+		expect(items[0]!.json).toMatchObject({
+			error: expect.any(String),
+			details: { ok: false, code: 'not-found', group: 'postgres/shop' },
+		});
+	});
+
+	it.each([
+		['an unknown choice', { choose: 'oldest' }, /"Which Backups" is oldest/],
+		['an unknown depth', { depth: 'deep' }, /"Depth" is deep/],
+		['an unknown scratch', { depth: 'restored', scratch: 'moon' }, /"Scratch Database" is moon/],
+		['no label', { choose: 'label', group: 'g', label: '' }, /"Backup" is empty/],
+		['no share', { choose: 'share', parts: 0 }, /"Days per Round" is 0/],
+		[
+			'an assertion without a question',
+			{ depth: 'restored', assertions: { assertion: [{ name: 'a', sql: ' ' }] } },
+			/"SQL of assertion 1" is empty/,
+		],
+	])('%s is a clear error with a hint', async (_, parameters, message) => {
+		const failure: unknown = await run(parameters).catch((error: unknown) => error);
+		expect(failure).toBeInstanceOf(NodeOperationError);
+		expect(failure).toMatchObject({
+			message: expect.stringMatching(message),
+			description: expect.stringMatching(/\.$/),
+		});
+	});
+
+	it('stops when the run is stopped, and leaves no evidence', async () => {
+		await backups.add('postgres/shop');
+		await expect(run({}, { signal: AbortSignal.abort() })).rejects.toThrow(/stopped/);
+		expect(evidenceBelow(backups.folder)).toEqual([]);
+	});
+});

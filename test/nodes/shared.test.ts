@@ -1,0 +1,68 @@
+/** What our nodes share: how they describe a backup in a list, and how they read a time. */
+import type { Verification } from '../../core/evidence';
+import { describeEntry } from '../../nodes/shared/backups';
+import { toDate } from '../../nodes/shared/time';
+
+describe('a backup in a list', () => {
+	const entry = (verifications: Verification[], pinned = false) => ({
+		group: 'postgres/shop',
+		label: '20261120T020000Z-full-k3f9',
+		type: 'full' as const,
+		startedAt: new Date('2026-11-20T02:00:00Z'),
+		storedBytes: 12_400_000,
+		pinned,
+		verifications,
+	});
+	const on = (day: number, depth: Verification['depth'], ok = true): Verification => ({
+		at: new Date(Date.UTC(2026, 10, day)),
+		depth,
+		ok,
+	});
+
+	it.each<[string, Verification[], string]>([
+		['is not verified before anybody did', [], 'not verified'],
+		['shows the deepest proof', [on(21, 'restored'), on(22, 'stored')], 'restored ok 2026-11-21'],
+		['shows the newest of equal proofs', [on(21, 'readable'), on(23, 'readable')], 'readable ok 2026-11-23'],
+		[
+			'shows a failure although a shallower look went well later',
+			[on(21, 'readable', false), on(22, 'stored')],
+			'NOT OK when readable was verified 2026-11-21',
+		],
+		[
+			'forgets a failure that a look as deep disproved',
+			[on(21, 'stored', false), on(22, 'readable')],
+			'readable ok 2026-11-22',
+		],
+	])('%s', (_, verifications, state) => {
+		expect(describeEntry(entry(verifications))).toBe(`2026-11-20 02:00:00 UTC · 12.4 MB · ${state}`);
+	});
+
+	it('says when it is pinned', () => {
+		expect(describeEntry(entry([], true))).toMatch(/ · pinned$/);
+	});
+});
+
+describe('a time', () => {
+	it.each([
+		['2026-11-20T14:30:00Z', 'Europe/Vienna', '2026-11-20T14:30:00.000Z'],
+		['2026-11-20T14:30:00+05:30', 'Europe/Vienna', '2026-11-20T09:00:00.000Z'],
+		['2026-11-20T14:30:00', 'Europe/Vienna', '2026-11-20T13:30:00.000Z'],
+		['2026-07-20 14:30', 'Europe/Vienna', '2026-07-20T12:30:00.000Z'],
+		['2026-11-20', 'America/New_York', '2026-11-20T05:00:00.000Z'],
+		['2026-11-20T14:30:00', 'UTC', '2026-11-20T14:30:00.000Z'],
+		// The night in which 02:00 became 03:00: before and after.
+		['2026-03-29T01:59:00', 'Europe/Vienna', '2026-03-29T00:59:00.000Z'],
+		['2026-03-29T03:01:00', 'Europe/Vienna', '2026-03-29T01:01:00.000Z'],
+	])('%s in %s is %s', (text, timeZone, expected) => {
+		expect(toDate('Time', text, timeZone).toISOString()).toBe(expected);
+	});
+
+	it('may be an object of an expression', () => {
+		const time = { toJSON: () => '2026-11-20T14:30:00.000+01:00' };
+		expect(toDate('Time', time, 'UTC').toISOString()).toBe('2026-11-20T13:30:00.000Z');
+	});
+
+	it.each(['', 'tomorrow', '2026-13-45T00:00:00', 'TZ'])('is refused when it is "%s"', (text) => {
+		expect(() => toDate('Time', text, 'UTC')).toThrow(/"Time" is no time/);
+	});
+});
