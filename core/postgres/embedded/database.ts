@@ -1,0 +1,90 @@
+/**
+ * PostgreSQL in this process, for restore drills where no server is at hand: PGlite (PostgreSQL 18 in WebAssembly) in a
+ * thread of its own, with its data in a temporary folder.
+ */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { abortError, BackupError } from '../../errors';
+import type { Query } from '../compare';
+import type { ReplaySession } from '../session';
+import { modulesFor } from './extensions';
+import { createScratchFolder, removeScratchFolder } from './folder';
+import type { ThreadInput } from './messages.ts';
+import { EmbeddedSession } from './session';
+import { DatabaseThread } from './thread';
+import { toRows, toText } from './values';
+
+/** Of a plain dump. */
+export const EMBEDDED_MAX_BYTES = 500_000_000;
+
+export interface EmbeddedDatabase {
+	/** For {@link replayInto}. Closing it stops the database; the folder remains until the database is closed. */
+	readonly session: ReplaySession;
+	/**
+	 * Runs one statement, with values and rows as in `pg`. Settings that a dump has made are gone by then, as over a new
+	 * connection.
+	 * @throws EmbeddedError when it is refused; BackupError 'connection-lost' when the database is gone
+	 */
+	readonly query: Query;
+	/** Of PostgreSQL, e.g. "18.3". */
+	readonly version: string;
+	/** Stops it, whatever it is doing, and removes its folder. May be called twice. */
+	close(): Promise<void>;
+}
+
+export interface EmbeddedOptions {
+	/** Stops the database at any time, at once. Its owner must close it nevertheless. */
+	signal: AbortSignal;
+	/** Names of those that the dump creates. */
+	extensions: readonly string[];
+}
+
+/**
+ * Starts an empty database, whose only user is a superuser. Takes some seconds.
+ * @throws BackupError 'unsupported' for extensions that it lacks; 'storage-full', 'connection-lost' when it does not
+ * start; 'cancelled'. Then nothing is left
+ */
+export async function openEmbeddedDatabase({ signal, extensions }: EmbeddedOptions): Promise<EmbeddedDatabase> {
+	const modules = modulesFor(extensions);
+	if (signal.aborted) throw abortError(signal);
+	const { server, initdb } = await loadPrograms();
+	const folder = await createScratchFolder();
+	let thread: DatabaseThread | undefined;
+	const onAbort = () => void thread?.stop(abortError(signal));
+	signal.addEventListener('abort', onAbort, { once: true });
+	const close = async () => {
+		signal.removeEventListener('abort', onAbort);
+		await thread?.stop();
+		await removeScratchFolder(folder);
+	};
+	try {
+		const input: Omit<ThreadInput, 'task'> = { folder: path.join(folder, 'data'), server, initdb, modules };
+		// The memory that this takes comes back only with the end of its thread.
+		await (await DatabaseThread.start({ ...input, task: 'create' }, signal)).stop();
+		thread = await DatabaseThread.start({ ...input, task: 'serve' }, signal);
+		if (signal.aborted) throw abortError(signal);
+		const session = new EmbeddedSession(thread);
+		const query = async <Row extends object>(text: string, values: unknown[] = []) =>
+			toRows<Row>(await session.query(text, values.map(toText)));
+		const [row] = await query<{ server_version: string }>('SHOW server_version');
+		return { session, query, version: row!.server_version, close };
+	} catch (error) {
+		await close();
+		throw error;
+	}
+}
+
+/** Compiled for each database anew: kept, they would hold 200 MB of machine code. */
+async function loadPrograms(): Promise<Pick<ThreadInput, 'server' | 'initdb'>> {
+	try {
+		// The package exports no paths to these files; they lie beside its main module.
+		const folder = path.dirname(require.resolve('@electric-sql/pglite'));
+		const compile = async (file: string) => await WebAssembly.compile(await fs.readFile(path.join(folder, file)));
+		return { server: await compile('pglite.wasm'), initdb: await compile('initdb.wasm') };
+	} catch (cause) {
+		throw new BackupError('engine-not-found', 'the embedded database is missing or damaged', {
+			hint: 'Install the package n8n-nodes-backup again: its dependency @electric-sql/pglite is damaged.',
+			cause,
+		});
+	}
+}
