@@ -100,6 +100,18 @@ describe('Postgres Dump: Dump', () => {
 		]);
 	});
 
+	it('says that nobody has proved that the backup opens when n8n knows only recipients', async () => {
+		credentials.backupEncryptionApi!.identity = '';
+		const { items, hints } = await run({});
+		expect(items[0]!.json).toMatchObject({ ok: true, encrypted: true, proved: false });
+		expect(hints).toEqual([
+			expect.objectContaining({
+				type: 'info',
+				message: expect.stringContaining('not proved that the backup can be opened'),
+			}),
+		]);
+	});
+
 	it('saves no roles and hashes every table where that is asked for', async () => {
 		const { items } = await run({ options: { globals: 'none', contentHash: true } });
 		expect(items[0]!.json).toMatchObject({ rolesSaved: false, contentHash: true });

@@ -111,6 +111,13 @@ function addHints(context: IExecuteFunctions, target: DatabaseTarget, manifest: 
 	for (const warning of warnings) {
 		context.addExecutionHints({ message: `${target.database}: ${warning}`, type: 'warning', location: 'outputPane' });
 	}
+	if (manifest.encryption?.proved === false) {
+		context.addExecutionHints({
+			message: `${target.database}: n8n knows only recipients, so it was not proved that the backup can be opened. Prove it where the identity is: n8n-backup verify --depth restored --identity FILE`,
+			type: 'info',
+			location: 'outputPane',
+		});
+	}
 }
 
 function allFailures(failures: Array<{ target: DatabaseTarget; error: unknown }>, total: number): unknown {
