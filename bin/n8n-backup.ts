@@ -6,6 +6,8 @@ import { PROGRAM } from '../core/program';
 import { checkCommand } from './commands/check';
 import { dumpCommand } from './commands/dump';
 import { listCommand } from './commands/list';
+import { restoreCommand } from './commands/restore';
+import { verifyCommand } from './commands/verify';
 import { EXIT, exitCodeOf, printError } from './output';
 
 /** Runs the command line; resolves to the exit code. */
@@ -43,7 +45,9 @@ Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 
 	};
 	dumpCommand(program, run);
 	listCommand(program, run);
+	verifyCommand(program, run);
 	checkCommand(program, run);
+	restoreCommand(program, run);
 	try {
 		await program.parseAsync(argv, { from: 'user' });
 		return exitCode;

@@ -5,6 +5,7 @@ import pgPass from 'pgpass';
 import { BackupError } from '../core/errors';
 import type { DecryptionKeys, Encryption } from '../core/filters/age';
 import { assertPassphrase, parseIdentities, parseRecipients } from '../core/filters/age-keys';
+import { assertGroup, parseLabel } from '../core/label';
 import type { DatabaseTarget, TlsMode } from '../core/postgres/target';
 
 /** Wraps a command: prints its error, keeps its exit code. */
@@ -17,6 +18,28 @@ export type AddCommand = (program: Command, run: Run) => void;
 /** For options that may be given several times. */
 export function collect(value: string, earlier: string[] = []): string[] {
 	return [...earlier, value];
+}
+
+/**
+ * A backup as a command names it: its group, or group and label.
+ * @throws BackupError 'invalid-input'
+ */
+export function parseBackupName(text: string): { group: string; label: string | null } {
+	const at = text.lastIndexOf('/');
+	const label = text.slice(at + 1);
+	const isLabel = at > 0 && parseLabel(label) !== null;
+	const group = isLabel ? text.slice(0, at) : text;
+	assertGroup(group);
+	return { group, label: isLabel ? label : null };
+}
+
+/** @throws BackupError 'invalid-input' */
+export function wholeNumber(option: string, text: string, min: number, max: number): number {
+	const value = Number(text);
+	if (Number.isInteger(value) && value >= min && value <= max) return value;
+	throw new BackupError('invalid-input', `${option} ${text} is not possible`, {
+		hint: `Give a whole number from ${min} to ${max}.`,
+	});
 }
 
 const TLS_MODES: Record<string, TlsMode> = {

@@ -8,6 +8,7 @@ import { type Comparison, queryOf } from './postgres/compare';
 import { moveIntoPlace, swapDatabases } from './postgres/database-swap';
 import { type Filled, fillDatabase } from './postgres/fill';
 import { executeGlobals } from './postgres/globals';
+import { assertOnly } from './postgres/only';
 import { preflight } from './postgres/preflight';
 import type { ReplayProgress } from './postgres/replay';
 import {
@@ -120,6 +121,7 @@ const NEVER = new AbortController().signal;
  */
 export async function restoreDatabase(request: RestoreRequest): Promise<RestoreResult> {
 	assertPlace(request.into, request.server);
+	assertOnly(request.rules.only);
 	const limits = { ...DEFAULT_LIMITS, ...request.limits };
 	const stop = new AbortController();
 	const signal = AbortSignal.any([request.signal, stop.signal]);

@@ -6,7 +6,14 @@ import type { EngineChoice } from '../../core/postgres/engines/choose';
 import type { DumpFormat } from '../../core/postgres/engines/engine';
 import { assertFilter, DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/postgres/dump';
 import { openStorage } from '../../core/storage/create';
-import { type AddCommand, collect, type EncryptionOptions, parseDatabaseUrl, readEncryption } from '../options';
+import {
+	type AddCommand,
+	collect,
+	type EncryptionOptions,
+	parseDatabaseUrl,
+	readEncryption,
+	wholeNumber,
+} from '../options';
 import { EXIT, formatBytes, printJson, printLine, showProgress } from '../output';
 
 interface DumpOptions extends EncryptionOptions {
@@ -24,6 +31,9 @@ interface DumpOptions extends EncryptionOptions {
 	excludeTableData?: string[];
 	schemaOnly?: boolean;
 	rateLimit?: string;
+	contentHash?: boolean;
+	globals?: boolean;
+	globalsWithPasswords?: boolean;
 	json?: boolean;
 }
 
@@ -48,6 +58,9 @@ export const dumpCommand: AddCommand = (program, run) => {
 		.option('--exclude-table <pattern>', 'leave out these tables; may be repeated', collect)
 		.option('--exclude-table-data <pattern>', 'leave out the rows of these tables; may be repeated', collect)
 		.option('--schema-only', 'leave out all rows')
+		.option('--content-hash', 'hash the rows of every table, so that a restore is compared by content too')
+		.option('--globals', 'save the roles of the server beside the dump, without passwords')
+		.option('--globals-with-passwords', 'the same with the hashes of passwords; needs a superuser')
 		.option('--rate-limit <n>', 'read no faster than this many MB per second')
 		.option('--json', 'print the manifest')
 		.action(run(dump));
@@ -67,6 +80,11 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 	const rateLimit =
 		options.rateLimit === undefined ? undefined : wholeNumber('--rate-limit', options.rateLimit, 1, 1_000_000);
 	const { encryption, keys } = await readEncryption(options, process.env);
+	if (options.globalsWithPasswords && !encryption) {
+		throw new BackupError('invalid-input', 'hashes of passwords are not stored in the clear', {
+			hint: 'Encrypt the backup, or save the roles without passwords.',
+		});
+	}
 	const target = await parseDatabaseUrl(options.database, process.env);
 	const storage = openStorage(options.storage, process.env);
 	try {
@@ -79,6 +97,8 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 				nativePath: options.pgDump ?? process.env.N8N_BACKUP_PG_DUMP,
 				format: options.format,
 				filter,
+				contentHash: options.contentHash,
+				globals: options.globalsWithPasswords ? 'passwords' : options.globals ? 'roles' : undefined,
 			}),
 			encryption,
 			proveWith: keys,
@@ -103,12 +123,4 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 		showProgress(null);
 		await storage.close();
 	}
-}
-
-function wholeNumber(option: string, text: string, min: number, max: number): number {
-	const value = Number(text);
-	if (Number.isInteger(value) && value >= min && value <= max) return value;
-	throw new BackupError('invalid-input', `${option} ${text} is not possible`, {
-		hint: `Give a whole number from ${min} to ${max}.`,
-	});
 }

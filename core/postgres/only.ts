@@ -9,10 +9,12 @@ export function isEverything(only: Only | undefined): boolean {
 	return !only?.schemas?.length && !only?.tables?.length;
 }
 
-/**
- * Whether a table is restored: it is named, or its schema is, or nothing is.
- * @throws BackupError 'invalid-input' for what is no name of a table
- */
+/** @throws BackupError 'invalid-input' for what is no name of a table */
+export function assertOnly(only: Only | undefined): void {
+	for (const table of only?.tables ?? []) parseRelation(table);
+}
+
+/** Whether a table is restored: it is named, or its schema is, or nothing is. */
 export function selects(only: Only | undefined, table: { schema: string; name: string }): boolean {
 	if (isEverything(only)) return true;
 	return (

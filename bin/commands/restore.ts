@@ -1,0 +1,157 @@
+/** n8n-backup restore: a database from its backup, compared with what was backed up. */
+import { Argument, Option } from 'commander';
+import { BackupError } from '../../core/errors';
+import type { RewriteRules } from '../../core/postgres/rewrite';
+import { type DatabaseTarget, describeTarget } from '../../core/postgres/target';
+import { Repository } from '../../core/repository';
+import { chooseBackup, restoreDatabase, type RestorePlace, type RestoreResult } from '../../core/restore';
+import { openStorage } from '../../core/storage/create';
+import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys, wholeNumber } from '../options';
+import { EXIT, formatBytes, printJson, printLine, showProgress } from '../output';
+
+interface RestoreOptions {
+	storage: string;
+	to: string;
+	identity?: string;
+	before?: string;
+	into: RestorePlace['mode'];
+	confirm?: string;
+	owner: boolean;
+	privileges: boolean;
+	role?: string[];
+	schema?: string[];
+	table?: string[];
+	connections: string;
+	globals?: boolean;
+	allowMissingExtensions?: boolean;
+	maintenanceDb: string;
+	pgRestore?: string;
+	json?: boolean;
+}
+
+export const restoreCommand: AddCommand = (program, run) => {
+	program
+		.command('restore')
+		.description('restore a database, and compare it with what was backed up')
+		.addArgument(new Argument('<backup>', 'GROUP for its newest backup, or GROUP/LABEL'))
+		.requiredOption('--storage <url>', 'where the backup is')
+		.requiredOption('--to <url>', 'postgres://user@host/newdatabase: the database in it is the one that is made')
+		.option('--identity <file>', 'the key that opens it')
+		.option('--before <time>', 'the newest backup that was started at this time or earlier, e.g. 2026-11-20T02:00:00Z')
+		.addOption(
+			new Option('--into <mode>', 'a new database, an empty one, or in the place of one')
+				.choices(['new', 'empty', 'replace'])
+				.default('new'),
+		)
+		.option('--confirm <name>', 'for --into replace: the name of the database that will be gone')
+		.option('--no-owner', 'everything belongs to the user who restores')
+		.option('--no-privileges', 'leave out grants')
+		.option('--role <old=new>', 'another role in the place of one; may be repeated', collect)
+		.option('--schema <schema>', 'only these schemas; may be repeated', collect)
+		.option('--table <table>', 'only these tables, schema.table; may be repeated', collect)
+		.option('--connections <n>', 'build indexes over this many connections', '1')
+		.option('--globals', 'make the roles that were saved beside the backup first')
+		.option('--allow-missing-extensions', 'only warn of extensions that the server lacks')
+		.option('--maintenance-db <name>', 'the database to connect to for making another one', 'postgres')
+		.option('--pg-restore <path>', 'for backups in custom format, when it is not in PATH')
+		.option('--json', 'print the result')
+		.action(async (name: string, options: RestoreOptions) => {
+			await run(async (given: RestoreOptions, signal) => await restore(name, given, signal))(options);
+		});
+};
+
+async function restore(name: string, options: RestoreOptions, signal: AbortSignal): Promise<number> {
+	const { group, label } = parseBackupName(name);
+	if (label !== null && options.before !== undefined) {
+		throw wrongUse('a label and --before are given', 'Give the group alone with --before.');
+	}
+	const before = options.before === undefined ? null : readTime(options.before);
+	const connections = wholeNumber('--connections', options.connections, 1, 64);
+	const rules = readRules(options);
+	const { target, database } = await readTarget(options);
+	const keys = (await readKeys(options.identity, process.env)) ?? null;
+	const storage = openStorage(options.storage, process.env);
+	try {
+		const repository = await Repository.open(storage, { signal });
+		const choice =
+			label !== null
+				? ({ kind: 'label', label } as const)
+				: before !== null
+					? ({ kind: 'before', time: before } as const)
+					: ({ kind: 'newest' } as const);
+		const entry = chooseBackup(await repository.list(group), choice);
+		const result = await restoreDatabase({
+			repository,
+			group,
+			label: entry.label,
+			keys,
+			server: target,
+			into: { mode: options.into, database, confirmation: options.confirm },
+			rules,
+			connections,
+			nativePath: options.pgRestore ?? process.env.N8N_BACKUP_PG_RESTORE,
+			allowMissingExtensions: options.allowMissingExtensions,
+			globals: options.globals,
+			signal,
+			onProgress: ({ phase, bytes, totalBytes, rows }) =>
+				showProgress(`${phase}: ${formatBytes(bytes)} of ${formatBytes(totalBytes)}, ${rows} rows`),
+		});
+		showProgress(null);
+		if (options.json) printJson({ ok: result.comparison.ok, ...result });
+		else show(result, { ...target, database: result.database });
+		return result.comparison.ok ? EXIT.ok : EXIT.verificationFailed;
+	} finally {
+		showProgress(null);
+		await storage.close();
+	}
+}
+
+/** The database of the URL is the one to be made; we connect to another one of the same server, with the same password. */
+async function readTarget(options: RestoreOptions): Promise<{ target: DatabaseTarget; database: string }> {
+	const target = await parseDatabaseUrl(options.to, process.env);
+	if (!new URL(options.to).pathname.slice(1)) {
+		throw wrongUse('the URL of --to names no database', 'Write postgres://user@host/newdatabase.');
+	}
+	return { target: { ...target, database: options.maintenanceDb }, database: target.database };
+}
+
+function readRules({ owner, privileges, role = [], schema, table }: RestoreOptions): RewriteRules {
+	const roles = role.map((text) => {
+		const [, from, to] = /^([^=]+)=([^=]+)$/.exec(text) ?? [];
+		if (from === undefined || to === undefined)
+			throw wrongUse(`--role ${text} cannot be read`, 'Write --role old=new.');
+		return [from, to] as const;
+	});
+	return {
+		owners: owner ? 'keep' : 'drop',
+		privileges: privileges ? 'keep' : 'drop',
+		roles: Object.fromEntries(roles),
+		...((schema ?? table) && { only: { schemas: schema, tables: table } }),
+	};
+}
+
+function readTime(text: string): Date {
+	const time = new Date(text);
+	if (!Number.isNaN(time.getTime())) return time;
+	throw wrongUse(`--before ${text} is no time`, 'Write it as 2026-11-20T02:00:00Z.');
+}
+
+function wrongUse(message: string, hint: string): BackupError {
+	return new BackupError('invalid-input', message, { hint });
+}
+
+function show(result: RestoreResult, target: DatabaseTarget): void {
+	const { group, label, rows, originalBytes, seconds, comparison, warnings } = result;
+	for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+	printLine(
+		`${group}/${label} is restored as ${describeTarget(target)}: ${formatBytes(originalBytes)}, ${rows} rows in ${seconds.toFixed(1)} s`,
+	);
+	if (comparison.ok) {
+		const hashed = comparison.hashed > 0 ? `, ${comparison.hashed} of them by their content` : '';
+		printLine(`${comparison.tables} tables are what was backed up, by their number of rows${hashed}`);
+		return;
+	}
+	for (const { table, expected, found } of comparison.differences) {
+		process.stderr.write(`differs: ${table}: ${found} instead of ${expected}\n`);
+	}
+}

@@ -1,0 +1,51 @@
+/** Backups for tests of what is done with them: real dumps in memory, and ones whose contents a test has changed. */
+import { backUp } from '../../core/backup';
+import type { DecryptionKeys, Encryption } from '../../core/filters/age';
+import type { DatabaseFacts } from '../../core/postgres/contents';
+import { DEFAULT_DUMP_OPTIONS, type PostgresDumpOptions, postgresSource } from '../../core/postgres/dump';
+import type { DatabaseTarget } from '../../core/postgres/target';
+import { Repository } from '../../core/repository';
+import { MemoryStorage } from '../../core/storage/memory';
+import type { Storage } from '../../core/storage/storage';
+
+export interface MadeBackup {
+	storage: Storage;
+	repository: Repository;
+	group: string;
+	label: string;
+}
+
+export interface BackupOptions extends Partial<PostgresDumpOptions> {
+	storage?: Storage;
+	group?: string;
+	encryption?: Encryption | null;
+	proveWith?: DecryptionKeys;
+	/** Makes contents that do not fit the dump. */
+	changeContents?: (contents: DatabaseFacts) => DatabaseFacts;
+}
+
+/** Backs up a database; in the clear unless something else is asked for. */
+export async function makeBackup(target: DatabaseTarget, options: BackupOptions = {}): Promise<MadeBackup> {
+	const { storage = new MemoryStorage(), group = 'postgres/shop', encryption = null, proveWith } = options;
+	const { changeContents = (contents: DatabaseFacts) => contents, ...dump } = options;
+	const source = postgresSource(target, { ...DEFAULT_DUMP_OPTIONS, ...dump });
+	const { manifest } = await backUp({
+		storage,
+		group,
+		source: {
+			kind: 'postgres',
+			open: async (options) => {
+				const open = await source.open(options);
+				const finish = async () => {
+					const finished = await open.finish();
+					return { ...finished, contents: changeContents(finished.contents as unknown as DatabaseFacts) };
+				};
+				return { ...open, body: open.body, finish, close: async () => await open.close() };
+			},
+		},
+		encryption,
+		proveWith,
+		signal: new AbortController().signal,
+	});
+	return { storage, repository: await Repository.open(storage), group, label: manifest.label };
+}
