@@ -81,7 +81,7 @@ export const properties: INodeProperties[] = [
 				name: 'Embedded',
 				value: 'embedded',
 				description:
-					'PostgreSQL inside this node: needs no server, but has few extensions and suits small databases. What does not fit fails as a matter of the environment, not of the backup.',
+					'PostgreSQL inside this node: needs no server, but has few extensions and takes dumps of up to 500 MB before compression. What does not fit fails as a matter of the environment, not of the backup.',
 			},
 			{
 				name: 'On a Server',

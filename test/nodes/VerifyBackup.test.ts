@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { NodeOperationError } from 'n8n-workflow';
+import { type INodePropertyOptions, NodeOperationError } from 'n8n-workflow';
+import { EMBEDDED_MAX_BYTES } from '../../core/postgres/embedded/database';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
 import { fakeContext, type FakeNode } from '../support/fake-node';
@@ -68,6 +69,20 @@ describe('Verify Backup', () => {
 		expectNoSecret([items, hints, messages]);
 		expect(evidenceBelow(backups.folder)).toHaveLength(1);
 		expect(await sql(source, "SELECT datname FROM pg_database WHERE datname LIKE 'n8n\\_backup\\_%'")).toEqual([]);
+	});
+
+	it('proves the same without any server', async () => {
+		await backups.add('postgres/shop');
+		const { backupStorageApi, backupEncryptionApi } = backups.credentials();
+		const credentials = { backupStorageApi, backupEncryptionApi };
+		const { items } = await run({ depth: 'restored', scratch: 'embedded' }, { credentials });
+		expect(items[0]!.json).toMatchObject({ ok: true, comparison: { ok: true, tables: 1, rows: 500 } });
+	});
+
+	it('says how large a dump may be that needs no server', () => {
+		const field = node.description.properties.find(({ name }) => name === 'scratch')!;
+		const embedded = (field.options as INodePropertyOptions[]).find(({ value }) => value === 'embedded')!;
+		expect(embedded.description).toContain(`up to ${EMBEDDED_MAX_BYTES / 1e6} MB`);
 	});
 
 	it('needs no key to prove that the bytes are stored', async () => {
