@@ -7,6 +7,7 @@ export const EXIT = { ok: 0, failed: 1, wrongUse: 2, incomplete: 3, verification
 export function exitCodeOf(error: BackupError): number {
 	if (error.code === 'invalid-input') return EXIT.wrongUse;
 	if (error.code === 'locked') return EXIT.locked;
+	if (error.code === 'incomplete') return EXIT.incomplete;
 	return EXIT.failed;
 }
 

@@ -1,34 +1,33 @@
 /** Every way a backup can be bad, or seem to be: each is called by its right name, never ok, and never bad for what is around it. */
-import { mkdtempSync, rmSync } from 'node:fs';
 import { BackupError } from '../core/errors';
 import { createLabel } from '../core/label';
 import { generateIdentity } from '../core/filters/age-keys';
 import type { RewriteRules } from '../core/postgres/rewrite';
 import type { DatabaseTarget } from '../core/postgres/target';
-import { objectKey } from '../core/repository';
+import { objectKey, Repository } from '../core/repository';
 import { writeText } from '../core/small-objects';
 import { type Scratch, verifyBackup, type VerifyResult } from '../core/verify';
 import { FaultyStorage } from './support/faulty-storage';
-import { type PostgresServer, sharedPostgres, sql, startPostgres } from './support/postgres';
+import { type OwnServer, sql, startPostgres } from './support/postgres';
 import {
 	bytesOf,
 	flip,
 	GROUP,
 	makeSmallBackup,
-	objectNames,
 	remake,
 	requestFor,
 	type SmallBackup,
 	spoil,
 } from './support/small-backup';
 
-let server: PostgresServer;
+let server: OwnServer;
 let source: DatabaseTarget;
 let scratch: Scratch;
 let backup: SmallBackup;
 let clear: SmallBackup;
 beforeAll(async () => {
-	server = await sharedPostgres(17);
+	// Of its own: other tests drill too, and these here look which databases are left.
+	server = await startPostgres(17);
 	scratch = { kind: 'server', target: server.target() };
 	source = await server.createDatabase();
 	await sql(
@@ -41,6 +40,7 @@ beforeAll(async () => {
 	backup = await makeSmallBackup(source);
 	clear = await makeSmallBackup(source, { clear: true });
 }, 120_000);
+afterAll(async () => await server.stop());
 
 const OBJECT = 'dump.sql.zst.age';
 const CONTENTS = 'contents.json.zst.age';
@@ -230,11 +230,8 @@ describe('what is not there', () => {
 	});
 
 	it('a backup that is removed meanwhile is not bad', async () => {
-		const storage = new FaultyStorage(backup.repository.storage);
-		const gone = { stat: async () => null };
-		const repository = Object.create(backup.repository, {
-			storage: { value: Object.assign(storage, gone) },
-		}) as typeof backup.repository;
+		const storage = Object.assign(new FaultyStorage(backup.repository.storage), { stat: async () => null });
+		const repository = await Repository.open(storage);
 		expectEnvironment(await verifyBackup(requestFor({ ...backup, repository }, 'stored')), 'not-found');
 	});
 });
@@ -277,17 +274,15 @@ describe('around a good backup', () => {
 	it('a storage that breaks off, stalls or refuses is not the backup’s fault', async () => {
 		const lost = new BackupError('connection-lost', 'the storage went away', { hint: 'Try again.' });
 		for (const depth of ['stored', 'readable', 'restored'] as const) {
-			const through = (storage: FaultyStorage) =>
-				Object.create(backup.repository, { storage: { value: storage } }) as typeof backup.repository;
 			const cut = new FaultyStorage(backup.repository.storage, [
 				{ on: 'read', key: /dump/, after: 100, then: { fail: lost } },
 			]);
-			const breaking = requestFor({ ...backup, repository: through(cut) }, depth, { scratch });
+			const breaking = requestFor({ ...backup, repository: await Repository.open(cut) }, depth, { scratch });
 			expectEnvironment(await verifyBackup(breaking), 'connection-lost');
 			const hung = new FaultyStorage(backup.repository.storage, [
 				{ on: 'read', key: /dump/, after: 100, then: 'hang' },
 			]);
-			const stalling = requestFor({ ...backup, repository: through(hung) }, depth, {
+			const stalling = requestFor({ ...backup, repository: await Repository.open(hung) }, depth, {
 				scratch,
 				limits: { stallTimeoutMs: 300 },
 			});
@@ -301,17 +296,13 @@ describe('around a good backup', () => {
 		for (const depth of ['stored', 'readable'] as const) {
 			let reads = 0;
 			const spoilt = await spoil(backup, { [OBJECT]: flip(bytes, 500) });
-			const storage = Object.create(backup.repository.storage, {
-				read: {
-					value: async (key: string, options: object) => {
-						const first = key.endsWith(OBJECT) && ++reads === 1;
-						return await (first ? spoilt : backup).repository.storage.read(key, options);
-					},
-				},
-				stat: { value: (key: string) => backup.repository.storage.stat(key) },
-				write: { value: backup.repository.storage.write.bind(backup.repository.storage) },
-			}) as typeof backup.repository.storage;
-			const repository = Object.create(backup.repository, { storage: { value: storage } }) as typeof backup.repository;
+			const storage = new FaultyStorage(backup.repository.storage);
+			const read = storage.read.bind(storage);
+			storage.read = async (key, options) => {
+				const isFirst = key.endsWith(OBJECT) && ++reads === 1;
+				return isFirst ? await spoilt.repository.storage.read(key, options) : await read(key, options);
+			};
+			const repository = await Repository.open(storage);
 			const result = await verifyBackup(requestFor({ ...backup, repository }, depth));
 			expect(result).toMatchObject({ outcome: 'ok', warnings: [expect.stringContaining('network')] });
 		}

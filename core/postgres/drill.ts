@@ -1,15 +1,17 @@
 /** The restore drill: a dump becomes a scratch database, which is compared, questioned and dropped again, whatever happens. */
 import type { Readable } from 'node:stream';
 import type { Client, QueryArrayConfig } from 'pg';
-import { abortError, BackupError, isBackupError } from '../errors';
+import { abortError, BackupError, isBackupError, messageOf } from '../errors';
 import { type Assertion, type AssertionResult, runAssertions } from './assertions';
 import { compareContents, type Comparison, type Query, queryOf } from './compare';
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
+import { EMBEDDED_MAX_BYTES, openEmbeddedDatabase } from './embedded/database';
 import { ARCHIVE_HEAD_BYTES, assertNativeRestore, nativeRestore } from './native-restore';
-import { replay, type ReplayIntoOptions, type ReplayResult } from './replay';
+import { replay, replayInto, type ReplayIntoOptions, type ReplayResult } from './replay';
 import { DRILL_RULES, type RewriteRules } from './rewrite';
 import { createScratchDatabase, type Scratch, scratchError } from './scratch-database';
+import { sqlStateOf } from './sql-state';
 import { describeTarget, type DatabaseTarget } from './target';
 
 export interface DrillRequest {
@@ -51,8 +53,62 @@ const PG_RESTORE = 'pg_restore';
  */
 export async function drill(request: DrillRequest): Promise<DrillResult> {
 	const { scratch } = request;
-	if (scratch.kind === 'server') return await drillOnServer(request, scratch.target);
-	throw new BackupError('unsupported', 'there is no embedded database');
+	return scratch.kind === 'server'
+		? await drillOnServer(request, scratch.target)
+		: await drillEmbedded(request, scratch.maxBytes ?? EMBEDDED_MAX_BYTES);
+}
+
+/** In this process: there is no source that it could be, and closing it removes it. */
+async function drillEmbedded(request: DrillRequest, maxBytes: number): Promise<DrillResult> {
+	const { contents, signal } = request;
+	assertFits(request, maxBytes);
+	const names = contents.extensions.map(({ name }) => name);
+	const database = await openEmbeddedDatabase({ signal, extensions: names });
+	try {
+		const scratch = `embedded PostgreSQL ${database.version}`;
+		const start = performance.now();
+		const body = await request.open();
+		await restorePlain(request, body, (options) => replayInto(body, database.session, scratch, options));
+		const restoreSeconds = (performance.now() - start) / 1000;
+		return { scratch, restoreSeconds, ...(await examine(request, database.query, database.query)) };
+	} catch (error) {
+		if (signal.aborted) throw abortError(signal);
+		throw isBackupError(error) ? byItsName(error) : embeddedError(error);
+	} finally {
+		await database.close();
+	}
+}
+
+/** A full disk refuses statements, but it is not the restore that failed. */
+function byItsName(error: BackupError): BackupError {
+	const { message, hint, details } = error;
+	const isFull = details?.sqlState === '53100';
+	return isFull ? new BackupError('storage-full', message, { hint, details, cause: error }) : error;
+}
+
+/** @throws BackupError 'unsupported' */
+function assertFits({ format, originalBytes }: DrillRequest, maxBytes: number): void {
+	const hint = 'Name a scratch server for the drill.';
+	if (format === 'custom') {
+		throw new BackupError('unsupported', 'a backup in custom format cannot be restored into the embedded database', {
+			hint,
+		});
+	}
+	if (originalBytes > maxBytes) {
+		const [size, limit] = [originalBytes, maxBytes].map((bytes) => `${Math.ceil(bytes / 1_000_000)} MB`);
+		throw new BackupError('unsupported', `the dump has ${size}, and the embedded database takes up to ${limit}`, {
+			hint,
+		});
+	}
+}
+
+/** What the embedded database refused to our own queries: never the dump's fault. */
+function embeddedError(cause: unknown): BackupError {
+	const code = sqlStateOf(cause) === '53100' ? 'storage-full' : 'restore-failed';
+	return new BackupError(code, `the embedded database failed: ${messageOf(cause)}`, {
+		hint: 'Try again, or name a scratch server for the drill.',
+		cause,
+	});
 }
 
 async function drillOnServer(request: DrillRequest, server: DatabaseTarget): Promise<DrillResult> {
@@ -74,7 +130,7 @@ async function drillOnServer(request: DrillRequest, server: DatabaseTarget): Pro
 		return { scratch: describeTarget(target), restoreSeconds, ...found };
 	} catch (error) {
 		if (signal.aborted) throw abortError(signal);
-		throw isBackupError(error) ? error : scratchError(error, target);
+		throw isBackupError(error) ? byItsName(error) : scratchError(error, target);
 	} finally {
 		if (client) await disconnect(client);
 		await database.drop();

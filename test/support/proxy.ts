@@ -4,6 +4,8 @@ import net from 'node:net';
 export interface ProxyOptions {
 	/** Changes what the server says. */
 	rewrite?: (chunk: Buffer) => Buffer;
+	/** Changes what clients say. */
+	rewriteRequests?: (chunk: Buffer) => Buffer;
 }
 
 export class TcpProxy {
@@ -11,10 +13,10 @@ export class TcpProxy {
 	readonly #sockets = new Set<net.Socket>();
 	#paused = false;
 
-	private constructor(port: number, { rewrite = (chunk) => chunk }: ProxyOptions) {
+	private constructor(port: number, { rewrite = same, rewriteRequests = same }: ProxyOptions) {
 		this.#server = net.createServer((client) => {
 			const upstream = net.connect(port, '127.0.0.1');
-			this.#join(client, upstream, (chunk) => chunk);
+			this.#join(client, upstream, rewriteRequests);
 			this.#join(upstream, client, rewrite);
 		});
 	}
@@ -60,4 +62,8 @@ export class TcpProxy {
 		});
 		from.on('error', () => to.resetAndDestroy());
 	}
+}
+
+function same(chunk: Buffer): Buffer {
+	return chunk;
 }

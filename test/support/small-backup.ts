@@ -10,7 +10,7 @@ import { postgresSource } from '../../core/postgres/dump';
 import { readContents } from '../../core/postgres/read-contents';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { objectKey, Repository } from '../../core/repository';
-import type { Contents, Source } from '../../core/source';
+import type { Source } from '../../core/source';
 import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage } from '../../core/storage/storage';
 import type { VerifyRequest } from '../../core/verify';
@@ -47,7 +47,7 @@ export async function remake(
 			objectName: 'dump.sql',
 			finish: async () => ({
 				details: { format: 'plain', engineVersion: '18.3' },
-				contents: { ...backup.contents, ...change.contents } as Contents,
+				contents: { ...backup.contents, ...change.contents },
 				warnings: [],
 			}),
 			close: async () => undefined,
@@ -65,12 +65,6 @@ async function store(source: Source, keys: DecryptionKeys, encryption: Encryptio
 	const body = await openStream({ storage, group: GROUP, label, stream: object, keys: used, signal: NEVER });
 	const dump = (await buffer(body)).toString();
 	return { repository, label, keys, encryption, dump, contents: await readContents(repository, manifest, used, NEVER) };
-}
-
-/** Names of the objects of a backup, without evidence. */
-export async function objectNames({ repository, label }: SmallBackup): Promise<string[]> {
-	const names = (await keysIn(repository.storage)).filter((key) => key.startsWith(`${GROUP}/${label}/`));
-	return names.map((key) => key.split('/').at(-1)!).filter((name) => !name.startsWith('verified-'));
 }
 
 export async function bytesOf({ repository, label }: SmallBackup, name: string): Promise<Buffer> {

@@ -1,0 +1,163 @@
+/** n8n-backup verify: proves backups, and leaves evidence beside them. */
+import { readFile } from 'node:fs/promises';
+import { Argument, Option } from 'commander';
+import { BackupError } from '../../core/errors';
+import { type Depth, DEPTHS } from '../../core/evidence';
+import { Repository } from '../../core/repository';
+import { openStorage } from '../../core/storage/create';
+import {
+	type Assertion,
+	chooseForVerification,
+	type Scratch,
+	verifyBackup,
+	type VerifyResult,
+} from '../../core/verify';
+import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys } from '../options';
+import { EXIT, formatBytes, printJson, printLine, showProgress } from '../output';
+
+interface VerifyOptions {
+	storage: string;
+	depth: Depth;
+	identity?: string;
+	scratch?: string;
+	assert?: string[];
+	assertFile?: string;
+	newest?: boolean;
+	allUnverified?: boolean;
+	share?: string;
+	pgRestore?: string;
+	json?: boolean;
+}
+
+export const verifyCommand: AddCommand = (program, run) => {
+	program
+		.command('verify')
+		.description('prove that backups are intact, up to really restoring them')
+		.addArgument(
+			new Argument('[backup]', 'GROUP for its newest backup, or GROUP/LABEL; without, see --newest and others'),
+		)
+		.requiredOption('--storage <url>', 'where the backups are')
+		.addOption(
+			new Option('--depth <depth>', 'the bytes as stored; read to the end; or restored and compared')
+				.choices([...DEPTHS])
+				.default('stored'),
+		)
+		.option('--identity <file>', 'the key that opens them; not needed for depth stored')
+		.option('--scratch <url>', 'a server to make a scratch database on, or "embedded" (default) for small ones')
+		.option('--assert <sql>', 'a question that the restored database must answer with true; may be repeated', collect)
+		.option('--assert-file <file>', 'such questions, one per line; lines that begin with -- are left out')
+		.addOption(new Option('--newest', 'the newest backup of each group').conflicts(['allUnverified', 'share']))
+		.addOption(new Option('--all-unverified', 'all that were not proved to this depth yet').conflicts('share'))
+		.option('--share <1/n>', 'a part of all, another one each day: 1/7 verifies every backup once in seven days')
+		.option('--pg-restore <path>', 'for backups in custom format, when it is not in PATH')
+		.option('--json', 'print an array of results')
+		.action(async (name: string | undefined, options: VerifyOptions) => {
+			await run(async (given: VerifyOptions, signal) => await verify(name, given, signal))(options);
+		});
+};
+
+async function verify(name: string | undefined, options: VerifyOptions, signal: AbortSignal): Promise<number> {
+	const { depth } = options;
+	const wanted = name === undefined ? null : parseBackupName(name);
+	const share = options.share === undefined ? null : parseShare(options.share);
+	const keys = (await readKeys(options.identity, process.env)) ?? null;
+	const assertions = await readAssertions(options);
+	const scratch = depth === 'restored' ? await parseScratch(options.scratch ?? 'embedded') : undefined;
+	const storage = openStorage(options.storage, process.env);
+	try {
+		const repository = await Repository.open(storage, { signal });
+		const results: VerifyResult[] = [];
+		for (const { group, label } of await choose(repository, wanted, share, options)) {
+			const result = await verifyBackup({
+				repository,
+				group,
+				label,
+				depth,
+				keys,
+				scratch,
+				assertions,
+				nativePath: options.pgRestore ?? process.env.N8N_BACKUP_PG_RESTORE,
+				signal,
+				onProgress: ({ phase, bytes, totalBytes }) =>
+					showProgress(`${group}/${label}: ${phase}, ${formatBytes(bytes)} of ${formatBytes(totalBytes)}`),
+			});
+			showProgress(null);
+			results.push(result);
+			if (!options.json) print(result);
+		}
+		if (options.json) printJson(results);
+		else if (results.length === 0) printLine('nothing to verify');
+		return exitCodeFor(results);
+	} finally {
+		showProgress(null);
+		await storage.close();
+	}
+}
+
+async function choose(
+	repository: Repository,
+	wanted: { group: string; label: string | null } | null,
+	parts: number | null,
+	{ depth, newest, allUnverified }: VerifyOptions,
+): Promise<Array<{ group: string; label: string }>> {
+	// What is left of a label without a manifest is for the verification to say.
+	if (wanted?.label) return [{ group: wanted.group, label: wanted.label }];
+	if (!wanted && !newest && !allUnverified && parts === null) {
+		throw new BackupError('invalid-input', 'it is not said which backups to verify', {
+			hint: 'Name a GROUP or GROUP/LABEL, or give --newest, --all-unverified or --share 1/7.',
+		});
+	}
+	const entries = await repository.list(wanted?.group);
+	if (entries.length === 0) {
+		const where = repository.storage.location;
+		throw new BackupError('not-found', `there is no backup${wanted ? ` of ${wanted.group}` : ''} in ${where}`, {
+			hint: 'Check the group’s name, and the storage’s location and prefix.',
+		});
+	}
+	if (parts !== null) return chooseForVerification(entries, { kind: 'share', parts, day: new Date() }, depth);
+	return chooseForVerification(entries, { kind: allUnverified ? 'unverified' : 'newest' }, depth);
+}
+
+function parseShare(text: string): number {
+	const parts = /^1\/([1-9]\d{0,3})$/.exec(text)?.[1];
+	if (parts !== undefined) return Number(parts);
+	throw new BackupError('invalid-input', `--share ${text} is not possible`, {
+		hint: 'Write 1/7 to verify a seventh of all backups each day.',
+	});
+}
+
+async function parseScratch(text: string): Promise<Scratch> {
+	if (text === 'embedded') return { kind: 'embedded' };
+	return { kind: 'server', target: await parseDatabaseUrl(text, process.env) };
+}
+
+async function readAssertions({ assert = [], assertFile }: VerifyOptions): Promise<Assertion[]> {
+	const lines = assertFile === undefined ? [] : (await readLines(assertFile)).filter((line) => !line.startsWith('--'));
+	return [...assert, ...lines].map((sql) => ({ name: sql, sql }));
+}
+
+async function readLines(path: string): Promise<string[]> {
+	try {
+		return (await readFile(path, 'utf8')).split('\n').filter((line) => line.trim() !== '');
+	} catch (cause) {
+		throw new BackupError('invalid-input', `the file of assertions ${path} cannot be read`, {
+			hint: 'Check the path and who may read the file.',
+			cause,
+		});
+	}
+}
+
+function print({ group, label, outcome, message, hint, assertions, warnings }: VerifyResult): void {
+	const verdict = { ok: 'ok', bad: 'BAD', environment: 'not verified' }[outcome];
+	printLine(`${group}/${label}: ${verdict}: ${message}${hint === null ? '' : `\n  ${hint}`}`);
+	for (const assertion of assertions) {
+		if (!assertion.ok) printLine(`  ${assertion.name}: ${assertion.message}`);
+	}
+	for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+}
+
+/** A bad backup counts more than one nothing can be said of. */
+function exitCodeFor(results: VerifyResult[]): number {
+	if (results.some(({ outcome }) => outcome === 'bad')) return EXIT.verificationFailed;
+	return results.every(({ outcome }) => outcome === 'ok') ? EXIT.ok : EXIT.failed;
+}
