@@ -52,6 +52,20 @@ describe('the README', () => {
 		expect(await rowsOf({ ...shop, database: restored })).toEqual(await rowsOf(shop));
 	});
 
+	it('proves the backup by restoring it, and brings it back', async () => {
+		const again = `again_${Date.now()}`;
+		const printed = await sh(
+			readme.block('n8n-backup verify', {
+				'file:///backups': `file://${folder}/backups`,
+				"'the password of postgres'": `'${shop.password}'`,
+				'postgres@db.example.org/shop_again': `${shop.user}@${shop.host}:${shop.port}/${again}`,
+			}),
+		);
+		expect(printed).toMatch(/^postgres\/shop\/.*: ok: /m);
+		expect(printed).toContain(`is restored as ${again} on`);
+		expect(await rowsOf({ ...shop, database: again })).toEqual(await rowsOf(shop));
+	});
+
 	it('names only scripts that exist', () => {
 		const { scripts } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as { scripts: object };
 		for (const [, name] of readme.text.matchAll(/npm (?:run )?(demo|test|bench|[a-z]+)\b(?=[`\s])/g)) {
