@@ -89,9 +89,10 @@ export function assertPlace({ mode, database, confirmation }: RestorePlace, serv
  * What is there under the name: nothing for `new`, a database for `replace`.
  * @throws BackupError 'already-exists', 'database-not-found', 'invalid-input'; what `pg` throws
  */
-export async function lookAtPlace(client: Client, place: RestorePlace): Promise<{ tablespace: string } | null> {
-	const { rows } = await client.query<{ tablespace: string; template: boolean }>(
-		`SELECT t.spcname AS tablespace, d.datistemplate AS template
+export async function lookAtPlace(client: Client, place: RestorePlace): Promise<{ tablespace?: string } | null> {
+	// Who names the usual tablespace needs a right to it that nobody needs who names none.
+	const { rows } = await client.query<{ tablespace: string | null; template: boolean }>(
+		`SELECT nullif(t.spcname, 'pg_default') AS tablespace, d.datistemplate AS template
 		 FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace WHERE d.datname = $1`,
 		[place.database],
 	);
@@ -111,7 +112,7 @@ export async function lookAtPlace(client: Client, place: RestorePlace): Promise<
 			hint: 'Restore into a database of its own.',
 		});
 	}
-	return found ?? null;
+	return found ? { tablespace: found.tablespace ?? undefined } : null;
 }
 
 interface Locale {

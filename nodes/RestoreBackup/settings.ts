@@ -49,18 +49,24 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 			hint: 'Enter a whole number from 1 to 16.',
 		});
 	}
+	const into = readPlace(context, itemIndex);
 	return {
 		group: filled('Group', locatorValue(context, 'group', itemIndex)),
 		choice: readChoice(context, itemIndex),
-		into: readPlace(context, itemIndex),
+		into,
 		rules: readRules(options),
 		connections,
 		allowMissingExtensions: options.allowMissingExtensions === true,
 		globals: options.globals === true,
 		limits: readLimits(options),
 		keys: await readDecryptionKeys(context, itemIndex, ESCROW),
-		server: toDatabaseTarget(await context.getCredentials('postgres', itemIndex)),
+		server: beside(into, toDatabaseTarget(await context.getCredentials('postgres', itemIndex))),
 	};
+}
+
+/** A database that is made or replaced cannot be the one we are connected to; every server has "postgres". */
+function beside({ mode, database }: RestoreRequest['into'], server: DatabaseTarget): DatabaseTarget {
+	return mode !== 'empty' && server.database === database ? { ...server, database: 'postgres' } : server;
 }
 
 function readChoice(context: IExecuteFunctions, itemIndex: number): BackupChoice {

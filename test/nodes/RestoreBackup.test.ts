@@ -125,6 +125,29 @@ describe('Restore Backup', () => {
 		expect(await rowsIn(database)).toBe(501);
 	});
 
+	it('replaces the database that its own credential names', async () => {
+		const database = newName();
+		await server.createDatabase(database);
+		const credentials = backups.credentials();
+		credentials.postgres.database = database;
+		const { items } = await run({ into: 'replace', database, confirmation: database }, { credentials });
+		expect(items[0]!.json).toMatchObject({ ok: true, mode: 'replace', database });
+		expect(await rowsIn(database)).toBe(501);
+	});
+
+	it('replaces a database as a user who may only create databases', async () => {
+		const database = newName();
+		const user = `${database}_owner`;
+		await sql(source, `CREATE ROLE ${user} LOGIN CREATEDB PASSWORD 'for-the-test'`);
+		await server.createDatabase(database);
+		await sql(source, `ALTER DATABASE ${database} OWNER TO ${user}`);
+		const credentials = backups.credentials();
+		credentials.postgres = { ...credentials.postgres, database, user, password: 'for-the-test' };
+		const options = { owners: 'drop', privileges: 'drop' };
+		const { items } = await run({ into: 'replace', database, confirmation: database, options }, { credentials });
+		expect(items[0]!.json).toMatchObject({ ok: true, mode: 'replace', database });
+	});
+
 	it('restores into an existing database only when it is empty', async () => {
 		const database = newName();
 		await server.createDatabase(database);
