@@ -1,13 +1,16 @@
 /** One restore of a plain dump: takes its items, changes them as the rules say, executes them, counts. */
 import type { Readable } from 'node:stream';
-import { BackupError } from '../errors';
+import { BackupError, isBackupError } from '../errors';
 import { PostData } from './post-data';
 import { TableLocks } from './post-data-locks';
 import type { ReplayOptions, ReplayResult } from './replay';
 import { excerpt, replayError, type Place } from './replay-errors';
+import type { ServerAge } from './replay-verdict';
 import { isHarmless, isSetting, neutralSetting } from './replay-tolerance';
 import { KEEP_ALL } from './rewrite';
+import type { Sql } from './rewrite-only';
 import { Rewriter } from './rewriter';
+import { serverAge } from './server-age';
 import type { ReplaySession } from './session';
 import type { SessionPool } from './session-pool';
 import { splitDump, type CopyStatement, type DumpItem, type SqlStatement } from './sql-splitter';
@@ -104,12 +107,13 @@ export class Replay {
 		if (isSetting(text)) await this.#postData?.set(statement.pieces);
 	}
 
-	async #executeIn(session: ReplaySession, { pieces, line, byte }: SqlStatement): Promise<void> {
+	async #executeIn(session: ReplaySession, statement: SqlStatement): Promise<void> {
+		const { pieces } = statement;
 		try {
 			await session.execute(pieces);
 		} catch (error) {
 			if (!isHarmless(error, beginning(pieces), this.#options.rules) || session.inTransaction) {
-				throw replayError(error, this.#place, pieces, { line, byte });
+				throw await this.#refused(error, session, statement);
 			}
 			this.#result.skipped.push(excerpt(pieces));
 			return;
@@ -126,10 +130,18 @@ export class Replay {
 			this.#result.rows += await this.#session.copyIn(statement.pieces, rows, () => this.#report());
 		} catch (error) {
 			if (failure) throw failure; // of the dump, not of the server
-			throw replayError(error, this.#place, statement.pieces, statement);
+			throw await this.#refused(error, this.#session, statement);
 		}
 		this.#result.statements++;
 		this.#report();
+	}
+
+	async #refused(error: unknown, session: ReplaySession, statement: Sql): Promise<BackupError> {
+		if (isBackupError(error)) return error;
+		const { schemas = [], tables = [] } = this.#options.rules?.only ?? {};
+		// The session may have been lost since: that is not what went wrong first.
+		const age = await serverAge(session, statement.dialect.serverMajor).catch((): ServerAge => 'unknown');
+		return replayError(error, this.#place, statement, { serverAge: age, isPart: schemas.length + tables.length > 0 });
 	}
 
 	#warn(text: string): void {

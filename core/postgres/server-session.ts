@@ -15,6 +15,8 @@ import type { DatabaseTarget } from './target';
 
 /** Rows on their way to the server, bytes: enough to keep both sides busy. */
 const COPY_BUFFER_BYTES = 1024 * 1024;
+/** Statements up to this size are copied into one message. */
+const ONE_WRITE_BYTES = 64 * 1024;
 const QUERY = 'Q'.charCodeAt(0);
 /** The server is going, gone, or takes nobody: no refusal of a statement. */
 const CONNECTION_LOST = /^(?:08...|57P0[1-5]|53300)$/;
@@ -60,6 +62,7 @@ class ServerSession implements ReplaySession {
 		copy.submit = (connection) => {
 			submit(Object.create(connection, { query: { value: () => sendQuery(connection, pieces) } }) as Connection);
 		};
+		dropAfterRefusal(copy as CopyStream);
 		let refusal: Error | undefined;
 		copy.on('error', (error) => (refusal = error));
 		this.#client.query(copy);
@@ -103,6 +106,21 @@ class ServerSession implements ReplaySession {
 		const sqlState = sqlStateOf(error);
 		return sqlState === null || CONNECTION_LOST.test(sqlState) ? toBackupError(error, this.#target) : (error as Error);
 	}
+}
+
+/** What `pg-copy-streams` (7.0) does not say of itself. */
+type CopyStream = ReturnType<typeof copyFrom> & {
+	connection: Connection | null;
+	flush(done?: () => void): void;
+};
+
+/**
+ * After a refusal the stream has no connection any more, but goes on sending what it still has as soon as the socket takes
+ * it: a TypeError that nobody could catch.
+ */
+function dropAfterRefusal(copy: CopyStream): void {
+	const flush = copy.flush.bind(copy);
+	copy.flush = (done) => (copy.connection ? flush(done) : done?.());
 }
 
 /** Ends the connection and what the server does for it. */
@@ -152,16 +170,22 @@ class RawStatement implements Submittable {
 	handleCopyData(): void {}
 }
 
-/** Query: 'Q', length, text, a zero (PostgreSQL manual, "Message Formats"). The text is not copied. */
+/**
+ * Query: 'Q', length, text, a zero (PostgreSQL manual, "Message Formats"). A long text is not copied; a short message is
+ * one write, for in a tunnel each write becomes a packet of its own, of which the second waits for the first.
+ */
 function sendQuery({ stream }: Connection, pieces: readonly Buffer[]): void {
 	if (!stream.writable) return; // whoever waits for the answer hears of the lost connection
 	const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
 	const header = Buffer.alloc(5);
 	header[0] = QUERY;
 	header.writeUInt32BE(4 + length + 1, 1);
+	const message = [header, ...pieces, Buffer.alloc(1)];
+	if (length <= ONE_WRITE_BYTES) {
+		stream.write(Buffer.concat(message));
+		return;
+	}
 	stream.cork();
-	stream.write(header);
-	for (const piece of pieces) stream.write(piece);
-	stream.write(Buffer.alloc(1));
+	for (const part of message) stream.write(part);
 	stream.uncork();
 }

@@ -75,12 +75,15 @@ export async function* splitDump(
 	const cursor = new DumpCursor(source);
 	const scanner = new SqlScanner();
 	let restrictedBy: string | null = null;
-	let dialect: Dialect = { encoding: 'UTF8', standardStrings: true };
+	let dialect: Dialect = { serverMajor: null, encoding: 'UTF8', standardStrings: true };
 	let entry: TocEntry | null = null;
+	/** Until the first statement. */
+	let isHead = true;
 	try {
 		for (;;) {
 			const gap = new Gap();
 			const found = await readStatement(cursor, scanner, gap, maxStatementBytes);
+			if (isHead) dialect = { ...dialect, serverMajor: gap.serverMajor() };
 			entry = gap.entry(dialect.encoding) ?? entry;
 			if (found === 'the end') return;
 			if (found === 'a command') {
@@ -88,7 +91,11 @@ export async function* splitDump(
 				if (command.name === 'restrict') restrictedBy = command.argument;
 				if (command.name === 'unrestrict') restrictedBy = null;
 				yield command;
-			} else if (scanner.copiesIn && found.terminated) {
+				scanner.next();
+				continue;
+			}
+			isHead = false;
+			if (scanner.copiesIn && found.terminated) {
 				await passLineEnd(cursor, found);
 				const { pieces, byte, line } = found;
 				const data = copyData(cursor, found);

@@ -3,8 +3,10 @@
  * scanner to say; this only tells what it is about, so that nothing in a string is ever taken for SQL.
  */
 
-/** How a dump writes. */
+/** How a dump writes, and of what. */
 export interface Dialect {
+	/** Of the server that was dumped: 15; null when the dump does not say. */
+	readonly serverMajor: number | null;
 	/** client_encoding as PostgreSQL names it. */
 	readonly encoding: string;
 	/** Whether a backslash in '…' is an ordinary character. */

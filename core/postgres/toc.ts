@@ -15,6 +15,7 @@ export interface TocEntry {
 
 /** Names can look like the end of such a line. The last thing that does is the real one, unless a schema or role is named so. */
 const ENTRY = /^-- (?:Data for )?Name: (.*); Type: ([A-Z ]+); Schema: (.*?); Owner: .*$/gm;
+const SERVER = /^-- Dumped from database version (\d+)/m;
 /** More than the comments before one statement. */
 const MAX_BYTES = 16 * 1024;
 
@@ -24,6 +25,12 @@ export class Gap {
 
 	add(bytes: Buffer): void {
 		this.#text = (this.#text + bytes.toString('latin1')).slice(-MAX_BYTES);
+	}
+
+	/** At the beginning of a dump: the major version of the server that was dumped. */
+	serverMajor(): number | null {
+		const found = SERVER.exec(this.#text);
+		return found && Number(found[1]);
 	}
 
 	/** The last entry that begins here, if one does. */

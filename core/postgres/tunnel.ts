@@ -31,6 +31,8 @@ export async function openTunnel(
 	client.on('error', (error) => reject(sshError(error, target)));
 	client.on('close', () => reject(sshError(new Error('the server closed the connection'), target)));
 	client.on('ready', () => {
+		// Or every short question waits for the acknowledgement of what was sent before it: about 40 ms.
+		client.setNoDelay(true);
 		client.forwardOut('127.0.0.1', 0, target.host, target.port, (error, channel) => {
 			if (error) reject(forwardError(error, target));
 			else resolve(channel);

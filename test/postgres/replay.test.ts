@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { BackupError } from '../../core/errors';
 import { builtinEngine } from '../../core/postgres/engines/builtin/host';
 import { replay, type ReplayOptions, type ReplayProgress } from '../../core/postgres/replay';
+import { KEEP_ALL } from '../../core/postgres/rewrite';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { eventually } from '../support/activity';
 import { definitionOf, rowsOf } from '../support/by-hand';
@@ -148,13 +149,49 @@ describe('a replay', () => {
 	});
 
 	it.each([
-		[`CREATE EXTENSION "not there";`, 'Install this extension'],
-		[`CREATE TABLE a (i int); ALTER TABLE a OWNER TO "nobody there";`, 'Create this role'],
-		[`CREATE UNLOGGED SCHEMA x;`, 'older'],
-	])('gives a hint for %s', async (text, hint) => {
+		['a missing extension', `CREATE EXTENSION "not there";`, 'Install this extension'],
+		['a missing role', `CREATE TABLE a (i int); ALTER TABLE a OWNER TO "nobody there";`, 'Create this role'],
+		['a missing tablespace', `SET default_tablespace = nowhere;`, 'Create this tablespace'],
+		['a missing locale', `CREATE COLLATION a (provider = libc, locale = 'xx_XX');`, 'Install this locale'],
+		['an older server', `-- Dumped from database version 18.1\nCREATE UNLOGGED SCHEMA x;`, 'older'],
+		['a newer server', `-- Dumped from database version 13.9\nSELECT 5 !;`, 'newer'],
+		['a time limit', `SET statement_timeout = 50; SELECT pg_sleep(10);`, 'time limit'],
+		['a server that only reads', `SET default_transaction_read_only = on; CREATE TABLE a ();`, 'log'],
+		[
+			'an encoding',
+			`CREATE TABLE a (i "char"); INSERT INTO a VALUES (convert_from('\\xff', 'UTF8')::"char");`,
+			'encoding',
+		],
+	])('takes %s for a fault of the environment, and gives a hint', async (_, text, hint) => {
 		await expect(run(text + TRAILER, target)).rejects.toMatchObject({
 			code: 'restore-failed',
 			hint: expect.stringContaining(hint),
+			details: { environment: true },
+		});
+	});
+
+	it.each([
+		['a value that is none', `CREATE TABLE a (i int); INSERT INTO a VALUES ('x');`, '22P02'],
+		['a key that is there twice', `CREATE TABLE a (i int UNIQUE); INSERT INTO a VALUES (1), (1);`, '23505'],
+		['a row that a check forbids', `CREATE TABLE a (i int CHECK (i > 0)); INSERT INTO a VALUES (0);`, '23514'],
+		['a statement that is no SQL', '-- Dumped from database version 15.1\nCREATE TABEL a ();', '42601'],
+		['a statement that is no SQL, of an unknown server', 'CREATE TABEL a ();', '42601'],
+		['a table that is not there', 'CREATE INDEX i ON nowhere (i);', '42P01'],
+		['a function that fails', `DO $$ BEGIN RAISE 'no'; END $$;`, 'P0001'],
+	])('takes %s for a fault of the dump', async (_, text, sqlState) => {
+		await expect(run(text + TRAILER, target)).rejects.toMatchObject({
+			code: 'restore-failed',
+			details: { environment: false, sqlState },
+		});
+	});
+
+	it('does not blame the dump for what a part of it lacks', async () => {
+		const entry = '--\n-- Name: a; Type: TABLE; Schema: public; Owner: me\n--\n\n';
+		const rules = { ...KEEP_ALL, only: { tables: ['a'] } };
+		await expect(
+			run(`${entry}CREATE TABLE public.a (i shop.size);${TRAILER}`, target, { rules }),
+		).rejects.toMatchObject({
+			hint: expect.stringContaining('must be there before'),
 			details: { environment: true },
 		});
 	});
@@ -173,7 +210,14 @@ describe('a replay', () => {
 		const reports: ReplayProgress[] = [];
 		const text = `CREATE TABLE a (i int);\nCOPY a FROM stdin;\n1\n2\n\\.\nDO $$ BEGIN RAISE WARNING 'mind this'; END $$;\n${TRAILER}`;
 		const result = await run(text, target, { onProgress: (progress) => reports.push(progress) });
-		expect(result).toEqual({ bytes: text.length, statements: 3, rows: 2, leftOut: 0, skipped: [], warnings: ['mind this'] });
+		expect(result).toEqual({
+			bytes: text.length,
+			statements: 3,
+			rows: 2,
+			leftOut: 0,
+			skipped: [],
+			warnings: ['mind this'],
+		});
 		expect(reports.at(-1)).toEqual({ bytes: text.length, statements: 3, rows: 2 });
 		expect(reports.map(({ statements }) => statements)).toEqual([1, 1, 2, 3]);
 	});
