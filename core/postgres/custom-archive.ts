@@ -30,20 +30,16 @@ export interface ArchiveHeader {
  * @throws BackupError 'damaged'
  */
 export function readArchiveHeader(start: Buffer): ArchiveHeader {
-	try {
-		return parse(start);
-	} catch (cause) {
-		if (!(cause instanceof RangeError)) throw cause;
-		throw damaged('it ends within its header', cause);
-	}
-}
-
-function parse(bytes: Buffer): ArchiveHeader {
-	if (bytes.toString('latin1', 0, MAGIC.length) !== MAGIC) throw damaged('it does not begin with PGDMP');
+	if (start.toString('latin1', 0, MAGIC.length) !== MAGIC) throw damaged('it does not begin with PGDMP');
 	let at = MAGIC.length;
-	const byte = () => bytes.readUInt8(at++);
+	const take = (length: number) => {
+		if (at + length > start.length) throw damaged('it ends within its header');
+		at += length;
+		return start.subarray(at - length, at);
+	};
+	const byte = () => take(1).readUInt8();
 	const [major, minor] = [byte(), byte()];
-	at++; // the revision
+	byte(); // the revision
 	const integerBytes = byte();
 	const offsetBytes = byte();
 	if (!reaches([major, minor], OLDEST) || ![4, 8].includes(integerBytes) || ![4, 8].includes(offsetBytes)) {
@@ -51,17 +47,10 @@ function parse(bytes: Buffer): ArchiveHeader {
 	}
 	const integer = () => {
 		const sign = byte();
-		const value = bytes.readUIntLE(at, 4);
-		at += integerBytes;
+		const value = take(integerBytes).readUIntLE(0, 4);
 		return sign === 0 ? value : -value;
 	};
-	const text = () => {
-		const length = integer();
-		if (length < 0) return '';
-		if (at + length > bytes.length) throw new RangeError('the text is longer than the header');
-		at += length;
-		return bytes.toString('latin1', at - length, at);
-	};
+	const text = () => take(Math.max(0, integer())).toString('latin1');
 	const format = byte();
 	if (format !== CUSTOM) throw damaged(`its format is ${format}, not custom`);
 	if (reaches([major, minor], COMPRESSION_BYTE_SINCE)) byte();
@@ -79,6 +68,6 @@ function reaches([major = 0, minor = 0]: number[], [wantedMajor = 0, wantedMinor
 	return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
 }
 
-function damaged(why: string, cause?: unknown): BackupError {
-	return new BackupError('damaged', `the dump is no archive of pg_dump in custom format: ${why}`, { cause });
+function damaged(why: string): BackupError {
+	return new BackupError('damaged', `the dump is no archive of pg_dump in custom format: ${why}`);
 }

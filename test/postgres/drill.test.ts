@@ -6,7 +6,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { type Scratch, verifyBackup, type VerifyRequest, type VerifyResult } from '../../core/verify';
-import { type OwnServer, quoteName, sql, startPostgres } from '../support/postgres';
+import { type OwnServer, quoteName, sharedPostgres, sql, startPostgres } from '../support/postgres';
 import { TcpProxy } from '../support/proxy';
 import { makeSmallBackup, remake, requestFor, type SmallBackup } from '../support/small-backup';
 
@@ -278,5 +278,46 @@ describe('the embedded database', () => {
 		const wants = await remake(backup, { contents: { extensions: [{ name: 'no_such_extension', version: '1' }] } });
 		const result = await verify(wants, { scratch: { kind: 'embedded' } });
 		expect(result).toMatchObject({ outcome: 'environment', code: 'unsupported', evidence: null });
+	});
+});
+
+describe('a backup in custom format', () => {
+	let custom: SmallBackup;
+	beforeAll(async () => {
+		// By a pg_dump that is no newer than the pg_restore beside it.
+		const older = await (await sharedPostgres(15)).createDatabase();
+		await sql(older, 'CREATE TABLE items AS SELECT i AS id FROM generate_series(1, 80) i');
+		custom = await makeSmallBackup(older, { format: 'custom', engine: 'native' });
+	});
+
+	it('is readable without pg_restore', async () => {
+		expect(await verifyBackup(requestFor(custom, 'readable'))).toMatchObject({ outcome: 'ok' });
+	});
+
+	it('is restored by a pg_restore', async () => {
+		const before = await databases();
+		const result = await verify(custom);
+		expect(result).toMatchObject({ outcome: 'ok', comparison: { ok: true, tables: 1, rows: 80 } });
+		expect(await databases()).toEqual(before);
+	});
+
+	it('is never called bad, whatever version the pg_restore at hand has', async () => {
+		const newer = await makeSmallBackup(source, { format: 'custom', engine: 'builtin' });
+		expect((await verify(newer)).outcome).not.toBe('bad');
+	});
+
+	it('cannot be drilled without one, which says nothing about the backup', async () => {
+		const before = await databases();
+		expect(await verify(custom, { nativePath: '/nonexistent/pg_restore' })).toMatchObject({
+			outcome: 'environment',
+			code: 'engine-not-found',
+			evidence: null,
+		});
+		expect(await verify(custom, { scratch: { kind: 'embedded' } })).toMatchObject({
+			outcome: 'environment',
+			code: 'unsupported',
+			hint: expect.stringContaining('scratch server'),
+		});
+		expect(await databases()).toEqual(before);
 	});
 });

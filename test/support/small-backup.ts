@@ -6,7 +6,9 @@ import type { DecryptionKeys, Encryption } from '../../core/filters/age';
 import { generateIdentity } from '../../core/filters/age-keys';
 import { openStream } from '../../core/pipeline';
 import type { DatabaseFacts } from '../../core/postgres/contents';
-import { postgresSource } from '../../core/postgres/dump';
+import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/postgres/dump';
+import type { EngineChoice } from '../../core/postgres/engines/choose';
+import type { DumpFormat } from '../../core/postgres/engines/engine';
 import { readContents } from '../../core/postgres/read-contents';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { objectKey, Repository } from '../../core/repository';
@@ -29,10 +31,15 @@ export interface SmallBackup {
 }
 
 /** Backs a database up into a new storage in memory. */
-export async function makeSmallBackup(target: DatabaseTarget, options: { clear?: boolean } = {}): Promise<SmallBackup> {
+export async function makeSmallBackup(
+	target: DatabaseTarget,
+	options: { clear?: boolean; format?: DumpFormat; engine?: EngineChoice } = {},
+): Promise<SmallBackup> {
 	const { identity, recipient } = await generateIdentity();
 	const encryption = options.clear ? null : { recipients: [recipient] };
-	return await store(postgresSource(target), { identities: [identity] }, encryption);
+	const { format = 'plain', engine = 'auto' } = options;
+	const source = postgresSource(target, { ...DEFAULT_DUMP_OPTIONS, format, engine });
+	return await store(source, { identities: [identity] }, encryption);
 }
 
 /** The same backup, but made of another dump or with other contents: its manifest is right about both. */
