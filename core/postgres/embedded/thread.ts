@@ -9,6 +9,9 @@ const WORKER_FILE = path.join(__dirname, `worker${path.extname(__filename)}`);
 /** Of JavaScript alone, MB: 20 are in use, and the rows of a large answer need some more. The database has its own memory. */
 const WORKER_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 };
 
+/** As `top -H` shows it. */
+const THREAD_NAME = 'embedded-pg';
+
 interface Waiting {
 	resolve: (answer: Answer) => void;
 	reject: (error: Error) => void;
@@ -24,6 +27,7 @@ export class DatabaseThread {
 	private constructor(input: ThreadInput) {
 		this.#worker = new Worker(WORKER_FILE, {
 			workerData: input,
+			name: THREAD_NAME,
 			resourceLimits: WORKER_LIMITS,
 			env: {},
 			// Not this process's options; and no warning that the sources (in tests) must be looked into to see that they are modules.
