@@ -39,6 +39,9 @@ export class Document {
 	}
 }
 
+/** No page has a command that takes longer with the little that tests have. */
+const MAX_MS = 10 * 60_000;
+
 export interface ShellOptions {
 	cwd: string;
 	env: NodeJS.ProcessEnv;
@@ -56,7 +59,12 @@ export async function sh(script: string, { cwd, env, passphrase }: ShellOptions)
 	const bash = ['bash', '--norc', '-eo', 'pipefail', '-c', script];
 	const [program, ...args] =
 		passphrase === undefined ? bash : ['script', '-qec', 'exec bash --norc -eo pipefail -c "$SCRIPT"', '/dev/null'];
-	const child = spawn(program!, args, { cwd, env: { ...env, SCRIPT: script }, stdio: ['pipe', 'pipe', 'pipe'] });
+	const child = spawn(program!, args, {
+		cwd,
+		env: { ...env, SCRIPT: script },
+		stdio: ['pipe', 'pipe', 'pipe'],
+		timeout: MAX_MS,
+	});
 	let shown = '';
 	let errors = '';
 	let answered = 0;
