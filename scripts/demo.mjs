@@ -1,18 +1,21 @@
 /**
- * npm run demo: a real n8n with this package in it, a real PostgreSQL 18 with a sample shop, and a backup of it, on a
- * machine that has nothing but Node and npm. Everything listens on 127.0.0.1 only and ends with Ctrl-C.
+ * npm run demo: a real n8n with this package in it and a real PostgreSQL 18 with a sample shop, on a machine that has
+ * nothing but Node and npm. The shop is backed up, the backup is verified by restoring it, the shop's tables are dropped,
+ * and a form brings them back. Everything listens on 127.0.0.1 only and ends with Ctrl-C.
  *
  *   npm run demo              leaves n8n running, to look around in the browser
- *   npm run demo -- --once    ends after the backup; exit code 0 means that it was made
+ *   npm run demo -- --once    ends after the restore; exit code 0 means that every row is back
  *   … --folder DIR            keeps everything there instead of in .demo
  */
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { newDemoFolder } from './demo/folder.mjs';
-import { startDatabases } from './demo/database.mjs';
+import { createCredentials, createKey } from './demo/credentials.mjs';
+import { sql, startDatabases, tablesOf } from './demo/database.mjs';
 import { printGuide } from './demo/guide.mjs';
-import { backUp, createCredentials, createKey, importTemplate } from './demo/backup.mjs';
+import { backUp, importTemplates, restore } from './demo/workflows.mjs';
 import { cleanUp, cleanUpOnSignals, report } from './lib/cleanup.mjs';
 import { N8nClient } from './lib/n8n-client.mjs';
 import { installedPackage } from './lib/n8n-package.mjs';
@@ -54,13 +57,40 @@ async function demo() {
 	const client = new N8nClient(n8n.url);
 	const login = await client.setUpOwner({ email: 'demo@example.com' });
 	const key = await createKey(path.join(folder, 'backup-key.txt'));
-	const credentials = await createCredentials(client, { shop, storage, recipient: key.recipient });
-	const workflow = await importTemplate(client, credentials);
-	await step('run the workflow "database-backup"', () => backUp(client, workflow));
+	const formLogin = { user: 'demo', password: randomBytes(6).toString('hex') };
+	const workflows = await importTemplates(client, await createCredentials(client, { shop, storage, key, formLogin }));
+	const form = `${n8n.url}/form/restore-database`;
 
-	printGuide({ n8n, login, workflow, storage, key, shop, folder });
+	const report = await step(
+		'back up the shop, and verify the backup by restoring it (workflow "database-backup")',
+		() => backUp(client, workflows['database-backup']),
+	);
+	say(`  ${report.replaceAll('\n', '\n         ')}`);
+	const before = await tablesOf(shop);
+	await step('an accident: drop all tables of the shop', () => sql(shop, 'DROP SCHEMA shop CASCADE'));
+	const page = await step('restore the shop with the form of the workflow "restore-database"', () =>
+		restore(form, formLogin, { group: `postgres/${shop.database}`, database: shop.database }),
+	);
+	assertSame(before, await tablesOf(shop));
+	const rows = before.reduce((sum, table) => sum + table.rows, 0).toLocaleString('en');
+	say(`  all ${before.length} tables and all ${rows} rows are back, in ${/took: ([\d.]+ s)/.exec(page)?.[1]}`);
+
+	printGuide({ n8n, login, workflows, form, formLogin, storage, key, shop, folder });
 	if (options.once) return;
 	say('n8n is running. Press Ctrl-C to stop it and PostgreSQL.');
 	await n8n.ended;
 	throw new Error(`n8n has ended by itself:\n${n8n.log().slice(-2000)}`);
+}
+
+/**
+ * Compares without the help of this package.
+ * @param {Awaited<ReturnType<typeof tablesOf>>} before
+ * @param {Awaited<ReturnType<typeof tablesOf>>} after
+ * @throws Error that names a table
+ */
+function assertSame(before, after) {
+	const lost = before.find(
+		({ name, digest }) => !after.some((table) => table.name === name && table.digest === digest),
+	);
+	if (lost) throw new Error(`the table ${lost.name} is not as it was`);
 }

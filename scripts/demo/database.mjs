@@ -55,6 +55,23 @@ export async function sql(database, text) {
 }
 
 /**
+ * The shop's tables with a digest of all their rows, to be compared.
+ * @param {Database} shop
+ * @returns {Promise<{ name: string, rows: number, digest: string }[]>} none when the tables are gone
+ */
+export async function tablesOf(shop) {
+	const tables = await sql(shop, "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'shop' ORDER BY 1");
+	return await Promise.all(
+		tables.map(async ({ name }) => {
+			const rows = `SELECT t::text AS line FROM shop.${name} t`;
+			const digest = `md5(string_agg(line, E'\\n' ORDER BY line COLLATE "C"))`;
+			const [facts] = await sql(shop, `SELECT count(*)::int AS rows, ${digest} AS digest FROM (${rows}) AS lines`);
+			return { name: String(name), rows: Number(facts?.rows), digest: String(facts?.digest) };
+		}),
+	);
+}
+
+/**
  * What the keeper says of its server, once it says anything.
  * @param {string} file
  * @param {import('node:child_process').ChildProcess} keeper

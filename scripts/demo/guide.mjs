@@ -1,4 +1,4 @@
-/** What the demo says in the end: what is stored where, how to open it by hand, and where n8n is. */
+/** What the demo says in the end: what is stored where, how to restore it without n8n and without us, and where n8n is. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { filesBelow } from './folder.mjs';
@@ -7,53 +7,77 @@ import { filesBelow } from './folder.mjs';
  * @typedef {object} Facts
  * @property {import('../lib/n8n.mjs').RunningN8n} n8n
  * @property {import('../lib/n8n-client.mjs').Login} login
- * @property {{ id: string }} workflow
+ * @property {import('./workflows.mjs').WorkflowIds} workflows
+ * @property {string} form address of the restore form
+ * @property {{ user: string, password: string }} formLogin
  * @property {string} storage
- * @property {{ file: string, recipient: string }} key
+ * @property {{ file: string }} key
  * @property {import('./database.mjs').Database} shop
  * @property {string} folder
  */
 
 /**
  * @param {Facts} facts
- * @throws Error when no backup is in the storage
+ * @throws Error when no verified backup is in the storage
  */
-export function printGuide({ n8n, login, workflow, storage, key, shop, folder }) {
+export function printGuide({ n8n, login, workflows, form, formLogin, storage, key, shop, folder }) {
 	const files = filesBelow(storage);
-	const dump = files.find(({ name }) => name.endsWith('/dump.sql.zst.age'));
-	if (!dump || !files.some(({ name }) => name === `${path.dirname(dump.name)}/manifest.json`)) {
-		throw new Error(`the workflow succeeded, but there is no backup in ${storage}`);
+	const evidence = files.find(({ name }) => name.endsWith('-restored-ok.json'));
+	const backup = path.dirname(evidence?.name ?? '');
+	if (!evidence || !files.some(({ name }) => name === `${backup}/manifest.json`)) {
+		throw new Error(`the workflow succeeded, but there is no backup with evidence in ${storage}`);
 	}
+	const manifest = JSON.parse(fs.readFileSync(path.join(storage, backup, 'manifest.json'), 'utf8'));
 	const width = Math.max(...files.map(({ size }) => size.toLocaleString('en').length));
-	const object = quoted(path.join(storage, dump.name));
-	const secret = quoted(key.file);
-	const passwords = path.join(folder, 'pgpass');
-	fs.writeFileSync(passwords, `${shop.host}:${shop.port}:*:${shop.user}:${shop.password}\n`, { mode: 0o600 });
-	const psql = `PGPASSFILE=${quoted(passwords)} psql -h ${shop.host} -p ${shop.port} -U ${shop.user} -v ON_ERROR_STOP=1`;
-	const manifest = JSON.parse(fs.readFileSync(path.join(storage, path.dirname(dump.name), 'manifest.json'), 'utf8'));
+	const dump = path.join(path.relative(folder, storage), backup, 'dump.sql.zst.age');
+	writeProgram(path.join(folder, 'n8n-backup'), n8nPackage(folder));
+	const passwords = `${shop.host}:${shop.port}:*:${shop.user}:${shop.password}\n`;
+	fs.writeFileSync(path.join(folder, 'pgpass'), passwords, { mode: 0o600 });
+	const place = `postgres/shop --storage "file://$PWD/${path.relative(folder, storage)}"`;
+	const secret = path.relative(folder, key.file);
 
 	process.stdout.write(`
 Stored in ${storage}:
 ${files.map(({ name, size }) => `  ${size.toLocaleString('en').padStart(width)} bytes  ${name}`).join('\n')}
 
-Is it what was written? (prints ${manifest.object.stored.sha256.slice(0, 16)}…)
-  sha256sum ${object}
+To try it without n8n, in a shell:
+  cd ${quoted(folder)}
+  export PGHOST=${shop.host} PGPORT=${shop.port} PGUSER=${shop.user} PGPASSFILE="$PWD/pgpass"
 
-Open it by hand, with no help from this package (Debian: apt-get install age zstd postgresql-client):
-  age -d -i ${secret} ${object} | zstd -d | less
+Verify by restoring, and restore into a new database (elsewhere, the program is "npx n8n-backup"):
+  ./n8n-backup verify ${place} --identity ${secret} --depth restored
+  ./n8n-backup restore ${place} --identity ${secret} --to postgres://${shop.user}@${shop.host}:${shop.port}/shop_restored
 
-Restore it into a new database, next to the original:
-  ${psql} -d postgres -c 'CREATE DATABASE shop_restored'
-  age -d -i ${secret} ${object} | zstd -d | ${psql} -q -d shop_restored
-  ${psql} -d shop_restored -c 'SELECT count(*) FROM shop.orders'
+The same by hand, with no help from this package (Debian: apt-get install age zstd postgresql-client):
+  dump=${dump}
+  sha256sum $dump   # ${manifest.object.stored.sha256.slice(0, 16)}…, says the manifest
+  age -d -i ${secret} $dump | zstd -d | less
+  createdb shop_by_hand
+  age -d -i ${secret} $dump | zstd -d | psql -v ON_ERROR_STOP=1 -q -d shop_by_hand
+  psql -d shop_by_hand -c 'SELECT count(*) FROM shop.orders'
 
-The key that opens it is in ${key.file}; n8n knows only the public half.
-
-n8n:    ${n8n.url}/workflow/${workflow.id}
-login:  ${login.email}
-        ${login.password}
+In the browser: ${n8n.url} as ${login.email}, password ${login.password}
+  back up and verify   ${n8n.url}/workflow/${workflows['database-backup']}
+  weekly drill         ${n8n.url}/workflow/${workflows['restore-drill']}
+  restore              ${n8n.url}/workflow/${workflows['restore-database']}
+  restore form         ${form} as ${formLogin.user}, password ${formLogin.password}
 
 `);
+}
+
+/** Where n8n has installed this package. @param {string} folder */
+function n8nPackage(folder) {
+	return path.join(folder, 'n8n', '.n8n', 'nodes', 'node_modules', 'n8n-nodes-backup');
+}
+
+/**
+ * The command line under a short name.
+ * @param {string} file
+ * @param {string} installed the package
+ */
+function writeProgram(file, installed) {
+	const program = path.join(installed, 'dist', 'bin', 'n8n-backup.js');
+	fs.writeFileSync(file, `#!/bin/sh\nexec ${quoted(process.execPath)} ${quoted(program)} "$@"\n`, { mode: 0o755 });
 }
 
 /** @param {string} text as one word of a shell */

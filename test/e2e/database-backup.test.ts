@@ -38,6 +38,8 @@ const TOKEN = `Bearer ${randomBytes(16).toString('hex')}`;
 const TRIGGER = 'Start';
 const DUMP = 'Dump database';
 const VERIFY = 'Verify Each Backup';
+/** The database has extensions that the embedded scratch database lacks. */
+const ON_SERVER = { scratch: 'server' };
 const TEST_MS = 180_000;
 const s3 = sharedS3();
 
@@ -78,7 +80,8 @@ it(
 	'backs up into a folder what age, zstd and psql restore, row by row',
 	async () => {
 		const folder = newFolder(n8n);
-		const execution = await runTemplate({ storage: await folderCredential(n8n, folder) });
+		const id = await importBackup(await folderCredential(n8n, folder), { fieldsOf: { [VERIFY]: ON_SERVER } });
+		const execution = assertSuccess(await n8n.client.execute(id, 'Start by Hand'));
 		const [item] = itemsOf(execution, 'Back Up Databases');
 		expect(item?.json).toMatchObject({ ok: true, status: 'stored', database: source.database, encrypted: true });
 
@@ -104,12 +107,25 @@ it(
 		const folder = newFolder(n8n);
 		const assertion = { name: 'a question that a good backup would answer with yes', sql: 'SELECT false' };
 		const id = await importBackup(await folderCredential(n8n, folder), {
-			fieldsOf: { [VERIFY]: { assertions: { assertion: [assertion] } } },
+			fieldsOf: { [VERIFY]: { ...ON_SERVER, assertions: { assertion: [assertion] } } },
 		});
 		const execution = await n8n.client.execute(id, 'Start by Hand');
 		expect(execution.status).toBe('error');
 		expect(execution.error?.message).toMatch(/^Backup FAILED: postgres\/\S+\n.*the backup is bad/);
 		expect(evidenceBelow(folder)).toEqual([expect.stringMatching(/-restored-failed.json$/)]);
+	},
+	TEST_MS,
+);
+
+it(
+	'says that a backup could not be restored embedded, and does not call it bad',
+	async () => {
+		const folder = newFolder(n8n);
+		const execution = await runTemplate({ storage: await folderCredential(n8n, folder) });
+		const report = itemsOf(execution, 'Summarise Run')[0]?.json;
+		expect(report).toMatchObject({ ok: true, failed: [], notVerified: [expect.any(String)] });
+		expect(report?.text).toMatch(/NOT VERIFIED: .*(?:file_fdw|postgres_fdw)/);
+		expect(evidenceBelow(folder)).toEqual([]);
 	},
 	TEST_MS,
 );

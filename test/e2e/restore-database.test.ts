@@ -14,7 +14,7 @@ import {
 	type TestN8n,
 } from '../support/n8n';
 import { databaseCredential, folderCredential, keyCredential, newFolder, newKeyPair } from '../support/n8n-credentials';
-import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
+import { sharedPostgres, sql } from '../support/postgres';
 import { filesBelow } from '../support/stored-files';
 import { until } from '../support/until';
 
@@ -26,7 +26,6 @@ const NEW = 'A new database';
 const REPLACE = 'An existing database, replacing it';
 
 let n8n: TestN8n;
-let server: PostgresServer;
 let shop: DatabaseTarget;
 let before: { definition: string; rows: Record<string, string> };
 let storage: CredentialReference;
@@ -39,8 +38,7 @@ const seen = new Set<string>();
 
 beforeAll(async () => {
 	// Debian's pg_dump, the judge, must not be older than the server.
-	server = await sharedPostgres(15);
-	shop = await server.createDatabase();
+	shop = await (await sharedPostgres(15)).createDatabase();
 	await sql(shop, fs.readFileSync(SHOP, 'utf8'));
 	n8n = await startTestN8n();
 	const folder = newFolder(n8n);
@@ -56,7 +54,8 @@ beforeAll(async () => {
 		credentials: {
 			backupStorageApi: storage,
 			backupEncryptionApi: await keyCredential(n8n, key.recipient, identity),
-			postgres: await databaseCredential(n8n, server.target()),
+			// The database that is lost is the one for which users have a credential.
+			postgres: await databaseCredential(n8n, shop),
 			httpBasicAuth: await n8n.client.createCredential({ name: 'Form', type: 'httpBasicAuth', data: LOGIN }),
 		},
 	});

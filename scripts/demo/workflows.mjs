@@ -1,0 +1,80 @@
+/** What a user of n8n does with the templates: import them, choose credentials, run the backup, fill in the restore form. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { openForm } from '../lib/n8n-form.mjs';
+import { readTemplate } from '../lib/n8n-template.mjs';
+
+const FORM_MS = 60_000;
+
+/** @typedef {import('../lib/n8n-client.mjs').N8nClient} N8nClient */
+/** @typedef {import('../lib/n8n-client.mjs').CredentialReference} CredentialReference */
+/** @typedef {Record<import('../lib/n8n-template.mjs').TemplateName, string>} WorkflowIds */
+
+/**
+ * @param {N8nClient} client
+ * @param {Record<'shop' | 'storage' | 'key' | 'token' | 'formLogin', CredentialReference>} chosen
+ * @returns {Promise<WorkflowIds>} the restore workflow is published, so that its form can be opened
+ */
+export async function importTemplates(client, { shop, storage, key, token, formLogin }) {
+	const credentials = {
+		postgres: shop,
+		backupStorageApi: storage,
+		backupEncryptionApi: key,
+		httpHeaderAuth: token,
+		httpBasicAuth: formLogin,
+	};
+	const imported = async (/** @type {import('../lib/n8n-template.mjs').TemplateName} */ name) =>
+		await client.createWorkflow(readTemplate(name, { credentials }));
+	const ids = {
+		'database-backup': await imported('database-backup'),
+		'restore-drill': await imported('restore-drill'),
+		'restore-database': await imported('restore-database'),
+	};
+	await client.publishWorkflow(ids['restore-database']);
+	return ids;
+}
+
+/**
+ * Runs the workflow that backs up, and verifies by restoring.
+ * @param {N8nClient} client
+ * @param {string} id
+ * @returns {Promise<string>} its report
+ * @throws Error that says what failed
+ */
+export async function backUp(client, id) {
+	const execution = await client.execute(id, 'Start by Hand', { timeoutMs: 300_000 });
+	const report = execution.nodes['Summarise Run']?.at(-1)?.output[0]?.[0]?.json;
+	if (execution.status !== 'success' || !report) {
+		throw new Error(`the workflow ended with "${execution.status}":\n  ${execution.error?.message}`);
+	}
+	return String(report.text);
+}
+
+/**
+ * Fills in the form of the restore workflow, as somebody in a browser does.
+ * @param {string} url of the form
+ * @param {{ user: string, password: string }} login
+ * @param {{ group: string, database: string }} wanted the database is replaced
+ * @returns {Promise<string>} what the last page says
+ * @throws Error when the shop was not restored
+ */
+export async function restore(url, login, { group, database }) {
+	await published(url);
+	const form = await openForm(url, login);
+	const question = await form.submit({
+		Group: group,
+		'Restore into': 'An existing database, replacing it',
+		Database: database,
+	});
+	const page = await question.submit({ 'Type the name of the database again': database });
+	if (!page.title.startsWith('Restored')) throw new Error(page.text);
+	return page.text;
+}
+
+/** n8n publishes in the background. @param {string} url */
+async function published(url) {
+	const deadline = Date.now() + FORM_MS;
+	while ((await fetch(url)).status === 404) {
+		if (Date.now() > deadline) throw new Error(`n8n does not show ${url}`);
+		await delay(100);
+	}
+}
