@@ -127,19 +127,23 @@ describe('the repository of format 1', () => {
 			expect(result).toMatchObject({ outcome: 'ok', depth, evidence: expect.stringContaining(`-${depth}-ok.json`) });
 		});
 
-		it.each(scratches)('that is verified as restored, by %s', async (_, scratch) => {
-			const result = await verifyBackup({
-				repository,
-				group,
-				label,
-				depth: 'restored',
-				keys,
-				scratch: await scratch(),
-				signal,
-			});
-			expect(result).toMatchObject({ message: expect.any(String), outcome: 'ok' });
-			expect(result.comparison).toMatchObject({ ok: true, tables: TABLES, rows: ROWS, largeObjects: 1 });
-		});
+		it.each(scratches)(
+			'that is verified as restored, by %s',
+			async (_, scratch) => {
+				const result = await verifyBackup({
+					repository,
+					group,
+					label,
+					depth: 'restored',
+					keys,
+					scratch: await scratch(),
+					signal,
+				});
+				expect(result).toMatchObject({ message: expect.any(String), outcome: 'ok' });
+				expect(result.comparison).toMatchObject({ ok: true, tables: TABLES, rows: ROWS, largeObjects: 1 });
+			},
+			120_000,
+		);
 
 		it('that is restored with every row it was made from', async () => {
 			const database = group.replace('/', '_');
