@@ -4,8 +4,7 @@ import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable, Writable } from 'node:stream';
 import { abortError, BackupError, isBackupError } from '../errors';
 import { CONNECT_TIMEOUT_MS } from './connection';
 import { clientEnvironment, endProgram, isMissing, programNotFound, readVersion } from './engines/client-program';
@@ -76,11 +75,15 @@ export async function nativeRestore(
 	let home: string | undefined;
 	let forwarder: Forwarder | undefined;
 	let child: ChildProcess | undefined;
+	// Its own listener, because it may fail before anybody reads it; that is found when it is read.
+	body.on('error', () => undefined);
+	const onAbort = () => void (child && endProgram(child));
+	signal.addEventListener('abort', onAbort, { once: true });
 	try {
-		if (signal.aborted) throw abortError(signal);
 		home = await fs.mkdtemp(path.join(os.tmpdir(), 'n8n-backup-pgrestore-'));
 		if (target.ssh) forwarder = await forwardLocally(target as TunnelTarget, { signal, timeoutMs: CONNECT_TIMEOUT_MS });
 		const env = await clientEnvironment(target, home, forwarder);
+		if (signal.aborted) throw abortError(signal);
 		const running = spawn(program, restoreArguments(target, rules), {
 			env,
 			cwd: home,
@@ -88,48 +91,47 @@ export async function nativeRestore(
 		});
 		let stderr = '';
 		running.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-STDERR_LIMIT)));
-		// When it ends early, its exit code and words say why; what its input says about that is no error of the body.
-		let refused = false;
-		for (const event of ['error', 'close']) running.stdin.on(event, () => (refused = true));
 		await once(running, 'spawn').catch((error: unknown) => {
 			throw isMissing(error) ? programNotFound(program, 'pg_restore', error) : error;
 		});
 		child = running;
 		const closed = once(running, 'close') as Promise<[number | null, string | null]>;
-		let bytes = 0;
-		const counted = async function* (chunks: AsyncIterable<Buffer>) {
-			for await (const chunk of chunks) {
-				yield chunk;
-				onBytes?.((bytes += chunk.length));
-			}
-		};
-		let broken: Error | undefined;
-		body.once('error', (error: Error) => {
-			if (!refused) broken = error;
+		// The end of its input must mean the end of a whole dump: when the body fails, pg_restore is ended instead.
+		const fed = feed(body, running.stdin, onBytes).catch(async (error: unknown) => {
+			await endProgram(running);
+			throw error;
 		});
-		// The end of its input must mean the end of a whole dump: when the body fails, the program is ended instead.
-		const fed = pipeline(body, counted, running.stdin, { signal, end: false }).then(
-			() => void running.stdin.end(),
-			async () => {
-				if (broken !== undefined || signal.aborted) await endProgram(running);
-			},
-		);
-		const [code, killedBy] = await closed;
-		body.destroy(); // does nothing to one that was read to its end
-		await fed;
+		const [[code, killedBy]] = await Promise.all([closed, fed]);
 		if (signal.aborted) throw abortError(signal);
-		if (broken !== undefined) throw broken;
 		if (forwarder?.failure) throw forwarder.failure;
 		if (code !== 0) throw restoreError(killedBy ? `${stderr}it was ended by ${killedBy}` : stderr, target);
 		return { warnings: cleanText(stderr, target).split('\n').filter(Boolean) };
 	} catch (error) {
-		body.destroy();
+		if (signal.aborted) throw abortError(signal);
 		throw isBackupError(error) ? error : toBackupError(error, target);
 	} finally {
+		signal.removeEventListener('abort', onAbort);
+		body.destroy();
 		if (child) await endProgram(child);
 		forwarder?.close();
 		if (home !== undefined) await fs.rm(home, { recursive: true, force: true });
 	}
+}
+
+/**
+ * Writes the dump, and ends the program's input when it was whole. Resolves early when the program takes no more: its exit
+ * code and words say why.
+ * @throws errors of the body
+ */
+async function feed(body: Readable, input: Writable, onBytes?: (bytes: number) => void): Promise<void> {
+	const closed = new Promise<void>((resolve) => input.on('error', () => undefined).once('close', resolve));
+	let bytes = 0;
+	for await (const chunk of body as AsyncIterable<Buffer>) {
+		if (input.destroyed) return;
+		if (!input.write(chunk)) await Promise.race([new Promise((resolve) => input.once('drain', resolve)), closed]);
+		onBytes?.((bytes += chunk.length));
+	}
+	input.end();
 }
 
 function restoreArguments({ database }: DatabaseTarget, { owners, privileges, leaveOut = [] }: RewriteRules): string[] {
