@@ -27,15 +27,7 @@ export async function moveIntoPlace(
 	signal: AbortSignal,
 ): Promise<void> {
 	await withClient(server, signal, async (client) => {
-		try {
-			await renameAlone(client, server, [restored], async (query) => await rename(query, restored, name));
-		} catch (error) {
-			if (sqlStateOf(error) !== '42P04') throw error;
-			throw new BackupError('already-exists', `somebody else made a database ${name} during the restore`, {
-				hint: 'Look at what it is, or restore under another name.',
-				cause: error,
-			});
-		}
+		await renameAlone(client, server, [restored], async (query) => await rename(query, restored, name));
 	});
 }
 
@@ -99,7 +91,7 @@ async function renameAlone(
 		} catch (error) {
 			// Without a connection the server rolls back by itself; the first error is the one that counts.
 			await query('ROLLBACK').catch(() => undefined);
-			throw inUse(error) ?? error;
+			throw refusal(error) ?? error;
 		} finally {
 			clearInterval(timer);
 			await ending;
@@ -107,25 +99,37 @@ async function renameAlone(
 	});
 }
 
-/** Ends the sessions that we may end. */
+/** Ends the sessions that we may end: one by one, because a single one that we may not would spare the others. */
 async function endSessions(client: Client, databases: readonly string[]): Promise<void> {
-	try {
-		await client.query(
-			`SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-			 WHERE datname = ANY ($1) AND pid <> pg_catalog.pg_backend_pid()`,
-			[databases],
-		);
-	} catch (error) {
-		if (sqlStateOf(error) !== '42501') throw error;
+	const { rows } = await client.query<{ pid: number }>(
+		'SELECT pid FROM pg_catalog.pg_stat_activity WHERE datname = ANY ($1) AND pid <> pg_catalog.pg_backend_pid()',
+		[databases],
+	);
+	for (const { pid } of rows) {
+		try {
+			await client.query('SELECT pg_catalog.pg_terminate_backend($1)', [pid]);
+		} catch (error) {
+			if (sqlStateOf(error) !== '42501') throw error;
+		}
 	}
 }
 
-function inUse(error: unknown): BackupError | null {
-	if (sqlStateOf(error) !== '55006') return null;
-	return new BackupError('locked', 'the database is in use by sessions that this user may not end', {
-		hint: 'Stop the programs that use it, or restore as a superuser or a member of pg_signal_backend.',
-		cause: error,
-	});
+/** What a rename may meet, as errors of ours. */
+function refusal(error: unknown): BackupError | null {
+	switch (sqlStateOf(error)) {
+		case '55006':
+			return new BackupError('locked', 'the database is in use by sessions that this user may not end', {
+				hint: 'Stop the programs that use it, or restore as a superuser or a member of pg_signal_backend.',
+				cause: error,
+			});
+		case '42P04':
+			return new BackupError('already-exists', 'somebody else made a database of that name during the restore', {
+				hint: 'Look at what it is, or restore under another name.',
+				cause: error,
+			});
+		default:
+			return null;
+	}
 }
 
 async function rename(query: Query, from: string, to: string): Promise<void> {
