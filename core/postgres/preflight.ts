@@ -64,7 +64,9 @@ export async function preflight(
 		{
 			hint: [
 				...(sql.length > 0 ? [`As an administrator of the server, run: ${sql.join(' ')}`] : []),
-				'Or restore without owners and privileges, or give roles that exist in their place.',
+				sql.length > 0
+					? 'Or restore without owners and privileges, or give roles that exist in their place.'
+					: 'Install what is missing, or restore on a server that has it.',
 			].join(' '),
 			details: { missing, sql },
 		},

@@ -27,7 +27,9 @@ export async function withClient<T>(
 	try {
 		return await work(client);
 	} catch (error) {
-		throw toBackupError(error, target);
+		const refused = toBackupError(error, target);
+		if (refused.code !== 'dump-failed') throw refused; // its word for what it cannot name
+		throw new BackupError('restore-failed', refused.message, { hint: refused.hint, cause: error });
 	} finally {
 		await disconnect(client);
 	}
