@@ -15,7 +15,7 @@ export type LeftOut =
 	| 'comments-on-extensions' // only the extension's owner may set them
 	| 'user-mappings' // hold passwords of other servers
 	| 'policies-for-roles' // row level security for roles that need not exist; without them nobody sees more
-	| 'event-triggers' // only a superuser may create them
+	| 'event-triggers' // only a superuser may create them; they act on what the restore does after them
 	| 'security-labels'; // need a provider in the server
 
 export interface RewriteRules {
@@ -36,5 +36,12 @@ export const KEEP_ALL: RewriteRules = { owners: 'keep', privileges: 'keep' };
 export const DRILL_RULES: RewriteRules = {
 	owners: 'drop',
 	privileges: 'drop',
-	leaveOut: ['subscriptions', 'comments-on-extensions', 'user-mappings', 'policies-for-roles', 'security-labels'],
+	leaveOut: [
+		'subscriptions',
+		'comments-on-extensions',
+		'user-mappings',
+		'policies-for-roles',
+		'event-triggers',
+		'security-labels',
+	],
 };

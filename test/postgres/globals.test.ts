@@ -105,7 +105,9 @@ describe('the roles of a server', () => {
 		const target = servers.get(13)!.target();
 		await execute(target, text.replace(/^.*INHERIT FALSE.*\n/gim, ''));
 		const name = `Odd "na'me\\`;
-		expect(await sql({ ...target, user: name, password: 'hunter2' }, 'SELECT current_user AS me')).toEqual([{ me: name }]);
+		expect(await sql({ ...target, user: name, password: 'hunter2' }, 'SELECT current_user AS me')).toEqual([
+			{ me: name },
+		]);
 	});
 
 	it('can be read by everybody, their passwords only by a superuser', async () => {
