@@ -84,13 +84,16 @@ it(
 	TEST_MS,
 );
 
-it(
-	'restores the backup that is chosen by its label',
-	async () => {
-		const database = `${shop.database}_chosen`;
-		const which = { 'Which backup': 'By its label', Label: labels[0]! };
-		const page = await fillIn({ ...which, 'Restore into': NEW, Database: database });
+it.each([
+	['by its label', () => ({ 'Which backup': 'By its label', Label: labels[0]! })],
+	['by a time', () => ({ 'Which backup': 'Newest before a time', Time: secondBefore(labels[1]!) })],
+])(
+	'restores an older backup that is chosen %s',
+	async (how, which) => {
+		const database = `${shop.database}_chosen ${how}`;
+		const page = await fillIn({ ...which(), 'Restore into': NEW, Database: database });
 		expect(page.title).toBe(`Restored postgres/shop into ${database}`);
+		expect(page.text).toContain(labels[0]);
 		expect(await ending()).toBe('success');
 		const rows = await sql({ ...shop, database }, 'SELECT count(*)::int AS count FROM shop.products');
 		expect(rows).toEqual([{ count: 300 }]);
@@ -118,7 +121,7 @@ it(
 		const left = await sql(
 			shop,
 			'SELECT FROM pg_database WHERE datname <> $1 AND starts_with(datname, $1) AND datname !~ $2',
-			[shop.database, '_(restored|chosen)$'],
+			[shop.database, '_(restored|chosen by .*)$'],
 		);
 		expect(left).toEqual([]);
 	},
@@ -164,6 +167,12 @@ function formUrl(): string {
 
 async function fillIn(values: Record<string, string>): Promise<FormPage> {
 	return await (await openForm(formUrl(), LOGIN)).submit({ Group: 'postgres/shop', ...values });
+}
+
+/** The moment before a backup was started, as its label says it: "2026-11-20T01:59:59Z". */
+function secondBefore(label: string): string {
+	const started = label.replace(/^(.{4})(..)(..)T(..)(..)(..)Z.*/, '$1-$2-$3T$4:$5:$6Z');
+	return new Date(Date.parse(started) - 1000).toISOString();
 }
 
 /** How the execution ended whose last page was just shown. */
