@@ -12,7 +12,6 @@
  * Started by scripts/bench.mjs in the root of the checkout. A complete run writes its tables into bench/README.md.
  */
 import { randomBytes } from 'node:crypto';
-import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -22,12 +21,11 @@ import { DATABASE, SERVER_MAJOR, startSampleDatabase } from './database.ts';
 import { type Destination, folderDestination, s3Destination } from './destinations.ts';
 import { machineShape, programVersions } from './machine.ts';
 import { output } from './measure.ts';
+import { intoReadme, makeKeys, parseSize, reportHead, ROOT, runBenchmark, say, sayShares } from './program.ts';
 import { comparisonTable, EXPLANATION, type Results, targetsTable } from './table.ts';
 
-const ROOT = process.cwd();
-const README = path.join(ROOT, 'bench', 'README.md');
-const BEGIN = '<!-- npm run bench -- dump -->';
-const END = '<!-- end of npm run bench -- dump -->';
+/** Those that are compared, and what carries their output to S3. */
+const PROGRAMS = ['pg_dump', 'zstd', 'age', 'restic', 'gzip', 'openssl', 'rclone', 'Ceph'] as const;
 
 const { values: options } = parseArgs({
 	options: {
@@ -40,48 +38,36 @@ const { values: options } = parseArgs({
 	},
 });
 
-const stop = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-	process.on(name, () => stop.abort(new Error(`ended by ${name}`)));
-const { signal } = stop;
+void runBenchmark(main);
 
-main().catch((error: unknown) => {
-	process.exitCode = 1;
-	say(error instanceof Error ? error.message : String(error));
-});
-
-async function main(): Promise<void> {
+async function main(folder: string, signal: AbortSignal): Promise<void> {
 	const size = parseSize(options.size);
 	const larger = parseSize(options.larger);
 	const runs = Number(options.runs);
-	const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'bench-files-'));
 	const destinations: Destination[] = [];
 	try {
-		const identityFile = path.join(folder, 'identity.txt');
-		await output(`age-keygen -o ${identityFile} 2>/dev/null`, { env: {}, signal });
-		const recipient = await output(`age-keygen -y ${identityFile}`, { env: {}, signal });
-		const all = createContenders(ROOT, DATABASE, { recipient, identityFile });
+		const all = createContenders(ROOT, DATABASE, await makeKeys(folder, signal));
 		const contenders = chosen(all, options.only);
 		for (const to of options.to.split(',')) {
 			if (to === 'folder') destinations.push(await folderDestination(options.folder));
 			else if (to === 's3') destinations.push(await s3Destination(signal));
 			else throw new Error(`--to ${to} is not known: folder or s3`);
 		}
-		const compared = await runAll(size, contenders, destinations, runs, folder);
+		const compared = await runAll(size, contenders, destinations, { runs, folder, signal });
 		const ours = contenders.filter(({ name }) => name === 'builtin' || name === 'native');
-		const withLarger = larger > 0 && ours.length > 0 ? await runAll(larger, ours, destinations, 1, folder) : undefined;
+		const withLarger =
+			larger > 0 && ours.length > 0 ? await runAll(larger, ours, destinations, { runs: 1, folder, signal }) : undefined;
 		const results = destinations.map((destination, index): Results => {
 			return { destination, runs: compared.runs[index]!, larger: withLarger?.runs[index] };
 		});
-		const text = await report(results, contenders, compared.bytes, runs);
+		const text = await report(results, contenders, { bytes: compared.bytes, runs, signal });
 		process.stdout.write(`${text}\n`);
 		const isComplete =
 			size >= 1e9 && larger >= 4 * size && runs >= 3 && contenders.length === all.length && results.length === 2;
-		if (isComplete) await intoReadme(text);
+		if (isComplete) await intoReadme('dump', text);
 		else say('not a complete run: bench/README.md stays as it is');
 	} finally {
 		for (const destination of destinations) await destination.close();
-		await fs.rm(folder, { recursive: true, force: true });
 	}
 }
 
@@ -90,16 +76,10 @@ async function runAll(
 	size: number,
 	contenders: readonly Contender[],
 	destinations: readonly Destination[],
-	runs: number,
-	folder: string,
+	{ runs, folder, signal }: { runs: number; folder: string; signal: AbortSignal },
 ): Promise<{ bytes: number; runs: Runs[] }> {
 	say(`make a database of ${size / 1e6} MB in PostgreSQL ${SERVER_MAJOR}`);
-	let told = 0;
-	const database = await startSampleDatabase(ROOT, size, signal, (share) => {
-		if (share < told + 0.1) return;
-		told = share;
-		say(`  ${Math.round(share * 100)} %`);
-	});
+	const database = await startSampleDatabase(ROOT, size, signal, sayShares());
 	try {
 		const env = {
 			PGHOST: database.host,
@@ -127,27 +107,16 @@ async function runAll(
 async function report(
 	results: Results[],
 	contenders: readonly Contender[],
-	bytes: number,
-	runs: number,
+	{ bytes, runs, signal }: { bytes: number; runs: number; signal: AbortSignal },
 ): Promise<string> {
-	const command = `npm run bench -- dump ${process.argv.slice(2).join(' ')}`.trim();
 	return [
-		`\`${command}\`, ${new Date().toISOString().slice(0, 10)}: a dump of ${(bytes / 1e9).toFixed(2)} GB, ${runs} round${runs === 1 ? '' : 's'}.`,
+		reportHead('dump', bytes, runs),
 		`Machine: ${machineShape()}. Server: PostgreSQL ${SERVER_MAJOR} on the same machine, because Debian's pg_dump refuses newer ones; ` +
-			`programs: ${await programVersions(signal)}. The piped contenders reach S3 through \`rclone rcat\`; restic and we upload ourselves.`,
+			`programs: ${await programVersions(PROGRAMS, signal)}. The piped contenders reach S3 through \`rclone rcat\`; restic and we upload ourselves.`,
 		EXPLANATION,
 		...results.map((result) => comparisonTable(result, contenders, bytes)),
 		`### Aims\n\n${targetsTable(results)}`,
 	].join('\n\n');
-}
-
-/** Replaces what the last run wrote. */
-async function intoReadme(text: string): Promise<void> {
-	const before = await fs.readFile(README, 'utf8');
-	const [begin, end] = [before.indexOf(BEGIN), before.indexOf(END)];
-	if (begin < 0 || end < begin) throw new Error(`${README} has no place for the figures: ${BEGIN} … ${END}`);
-	await fs.writeFile(README, `${before.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${before.slice(end)}`);
-	say('written into bench/README.md');
 }
 
 function chosen(contenders: Contender[], only: string): Contender[] {
@@ -156,16 +125,4 @@ function chosen(contenders: Contender[], only: string): Contender[] {
 	if (unknown !== undefined)
 		throw new Error(`--only ${unknown} is not known: ${contenders.map(({ name }) => name).join(', ')}`);
 	return contenders.filter(({ name }) => names.includes(name));
-}
-
-/** "1G" → 1e9 */
-function parseSize(text: string): number {
-	const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([MG]?)$/.exec(text) ?? [];
-	if (number === undefined) throw new Error(`${text} is no size: write 100M or 4G`);
-	return Number(number) * { M: 1e6, G: 1e9, '': 1 }[unit as 'M' | 'G' | ''];
-}
-
-/** Progress; the tables go to stdout. */
-function say(text: string): void {
-	process.stderr.write(`[${String(Math.round(performance.now() / 1000)).padStart(5)} s] ${text}\n`);
 }

@@ -5,6 +5,8 @@ import { output } from './measure.ts';
 /** Shell commands that print a version somewhere in their output, by the name of what they are. */
 const VERSIONS = {
 	pg_dump: 'pg_dump --version',
+	psql: 'psql --version',
+	sha256sum: 'sha256sum --version',
 	zstd: 'zstd --version',
 	age: 'age --version',
 	restic: 'restic version',
@@ -26,9 +28,12 @@ export function machineShape(): string {
 }
 
 /** "pg_dump 15.18, zstd 1.5.4, …" */
-export async function programVersions(signal: AbortSignal): Promise<string> {
-	const versions = Object.entries(VERSIONS).map(async ([name, command]) => {
-		const text = await output(command, { env: {}, signal });
+export async function programVersions(
+	names: ReadonlyArray<keyof typeof VERSIONS>,
+	signal: AbortSignal,
+): Promise<string> {
+	const versions = names.map(async (name) => {
+		const text = await output(VERSIONS[name], { env: {}, signal });
 		return `${name} ${/\d+(\.\d+)+/.exec(text)?.[0] ?? text}`;
 	});
 	return (await Promise.all(versions)).join(', ');

@@ -10,6 +10,8 @@ export interface Measurement {
 	cpu: number;
 	/** Bytes: the sum of what each of its processes held in memory at most. */
 	memory: number;
+	/** The end of what it wrote to stdout. */
+	stdout: string;
 	/** Milliseconds that the event loop was late, of a Node program that loaded `event-loop.cjs`. */
 	eventLoop?: { p99: number; max: number };
 }
@@ -34,7 +36,7 @@ export async function measure(command: string, folder: string, options: CommandO
 	const env = { ...options.env, BENCH_EVENT_LOOP: eventLoopFile };
 	const sampler = new MemorySampler();
 	const timed = `TIMEFORMAT='%R %U %S'; time { ${command}\n}`;
-	const { stderr } = await shell(timed, { ...options, env }, (child) => sampler.start(child)).finally(() =>
+	const { stdout, stderr } = await shell(timed, { ...options, env }, (child) => sampler.start(child)).finally(() =>
 		sampler.stop(),
 	);
 	const times = stderr.trimEnd().split('\n').at(-1)?.split(' ').map(Number) ?? [];
@@ -43,7 +45,7 @@ export async function measure(command: string, folder: string, options: CommandO
 	const eventLoop = fs.existsSync(eventLoopFile)
 		? (JSON.parse(fs.readFileSync(eventLoopFile, 'utf8')) as Measurement['eventLoop'])
 		: undefined;
-	return { wall, cpu: user + system, memory: sampler.peak, eventLoop };
+	return { wall, cpu: user + system, memory: sampler.peak, stdout, eventLoop };
 }
 
 /**

@@ -43,7 +43,8 @@ export function comparisonTable(
 	return `### ${destination.title}\n\n${markdown([...HEAD, ...rows])}`;
 }
 
-function eventLoop(runs: readonly Run[]): string {
+/** "31 ms (95 ms)": how late the event loop was, p99 and at most; empty for programs without one. */
+export function eventLoop(runs: ReadonlyArray<Pick<Run, 'eventLoop'>>): string {
 	const delays = runs.flatMap(({ eventLoop: delay }) => delay ?? []);
 	if (delays.length === 0) return '';
 	return `${median(delays.map(({ p99 }) => p99)).toFixed(0)} ms (${Math.max(...delays.map(({ max }) => max)).toFixed(0)} ms)`;
@@ -57,9 +58,9 @@ export function targetsTable(results: readonly Results[]): string {
 		const wall = ({ wall: seconds }: Run) => seconds;
 		const engines = (['builtin', 'native'] as const).filter((name) => runs.get(name)?.length);
 		const slower = (name: ContenderName, limit: number) =>
-			row(`${name}: wall time of \`zstd \\| age\``, ratio(runs, name, wall), limit, 'at most', '×');
+			aimRow(`${name}: wall time of \`zstd \\| age\``, ratio(runs, name, wall), limit, 'at most', '×');
 		const faster = (name: ContenderName, than: ContenderName, label: string, limit: number) =>
-			row(`${name}: faster than ${label}`, inverse(ratio(runs, name, wall, than)), limit, 'at least', '×');
+			aimRow(`${name}: faster than ${label}`, inverse(ratio(runs, name, wall, than)), limit, 'at least', '×');
 		const peak = (all: Runs, name: ContenderName) => median((all.get(name) ?? []).map(({ memory }) => memory));
 		const p99 = (name: ContenderName) =>
 			median((runs.get(name) ?? []).map(({ eventLoop: delay }) => delay?.p99 ?? NaN));
@@ -68,23 +69,23 @@ export function targetsTable(results: readonly Results[]): string {
 				slower(name, name === 'builtin' ? 1.25 : 1.05),
 				faster(name, 'restic', 'restic', 1.5),
 				faster(name, 'gzip', 'gzip + openssl', 2.5),
-				row(`${name}: peak memory`, peak(runs, name) / 1e6, LIMIT_MEMORY / 1e6, 'at most', ' MB'),
-				row(
+				aimRow(`${name}: peak memory`, peak(runs, name) / 1e6, LIMIT_MEMORY / 1e6, 'at most', ' MB'),
+				aimRow(
 					`${name}: peak memory with the larger database`,
 					larger ? peak(larger, name) / peak(runs, name) : null,
 					1.1,
 					'at most',
 					'×',
 				),
-				row(`${name}: event loop delay, p99`, p99(name), 50, 'at most', ' ms'),
+				aimRow(`${name}: event loop delay, p99`, p99(name), 50, 'at most', ' ms'),
 			])
 			.map((cells) => [destination.name, ...cells]);
 	});
 	return markdown([['into', 'aim', 'limit', 'measured', ''], ['---', '---', '---:', '---:', '---'], ...rows]);
 }
 
-/** One aim, one line. Nothing measured is said as such. */
-function row(
+/** One aim, one line: name, limit, what was measured, whether that reaches it. Nothing measured is said as such. */
+export function aimRow(
 	aim: string,
 	measured: number | null,
 	limit: number,
@@ -106,7 +107,8 @@ function format(value: number | null): string {
 	return value >= 20 ? value.toFixed(0) : value.toFixed(2);
 }
 
-function markdown(rows: readonly string[][]): string {
+/** The first rows are the head and its line. */
+export function markdown(rows: readonly string[][]): string {
 	return rows.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 

@@ -4,6 +4,7 @@
  *
  *   npm run bench -- dump                                  the whole comparison, into a folder and into S3
  *   npm run bench -- dump --size 100M --runs 1 --to folder a first impression
+ *   npm run bench -- restore                               restore and verify, against age, zstd, psql and sha256sum
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -15,8 +16,8 @@ import { step } from './lib/progress.mjs';
 import { installProject } from './lib/project.mjs';
 import { exitCode, run } from './lib/run.mjs';
 
-/** What we are compared with, besides the programs that the tests use: which Debian package brings it. */
-const COMPARED = { restic: 'restic', rclone: 'rclone', gzip: 'gzip' };
+/** What we are compared with, besides the programs that the tests use, by benchmark: which Debian package brings it. */
+const COMPARED = { dump: { restic: 'restic', rclone: 'rclone', gzip: 'gzip' } };
 /** Node runs TypeScript itself; the S3 server of the tests has constructor properties, which it must transform. */
 const TYPESCRIPT = [
 	'--experimental-transform-types',
@@ -37,11 +38,11 @@ try {
 async function bench() {
 	const file = path.join('bench', `${name}.ts`);
 	if (!/^\w+$/.test(name) || !fs.existsSync(path.join(ROOT, file))) {
-		throw new Error('say which benchmark: npm run bench -- dump');
+		throw new Error('say which benchmark: npm run bench -- dump, filters or restore');
 	}
 	await underNode24();
 	await installProject();
-	await installPrograms({ ...PROGRAMS, ...COMPARED });
+	await installPrograms({ ...PROGRAMS, ...COMPARED[name] });
 	await step('build', () => run('npm', ['run', '--silent', 'build'], { cwd: ROOT, quiet: true }));
 	return await exitCode(process.execPath, [...TYPESCRIPT, file, ...options], { cwd: ROOT });
 }
