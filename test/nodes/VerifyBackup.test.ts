@@ -1,7 +1,9 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type INodePropertyOptions, NodeOperationError } from 'n8n-workflow';
 import { EMBEDDED_MAX_BYTES } from '../../core/postgres/embedded/database';
 import type { DatabaseTarget } from '../../core/postgres/target';
+import { Repository } from '../../core/repository';
 import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
 import { fakeContext, type FakeNode } from '../support/fake-node';
 import { type NodeBackups, nodeBackups } from '../support/node-backups';
@@ -23,7 +25,10 @@ beforeEach(async () => {
 	backups = await nodeBackups(source);
 });
 
-afterEach(() => backups.remove());
+afterEach(() => {
+	jest.restoreAllMocks();
+	backups.remove();
+});
 
 async function run(parameters: Record<string, unknown>, more: Partial<FakeNode> = {}) {
 	const defaults = { choose: 'newest', groups: '', depth: 'stored', encryption: 'age', scratch: 'server', options: {} };
@@ -215,6 +220,29 @@ describe('Verify Backup', () => {
 			error: expect.any(String),
 			details: { ok: false, code: 'not-found', group: 'postgres/shop' },
 		});
+	});
+
+	it('does not call a backup bad that was removed, or cut down to leftovers, before its turn came', async () => {
+		const gone = await backups.add('postgres/crm');
+		const cut = await backups.add('postgres/shop');
+		await backups.add('postgres/web');
+		jest.spyOn(Repository.prototype, 'list').mockImplementationOnce(async function (this: Repository, group) {
+			const entries = await this.list(group);
+			rmSync(join(backups.folder, 'postgres/crm', gone), { recursive: true });
+			rmSync(join(backups.folder, 'postgres/shop', cut, 'manifest.json'));
+			return entries;
+		});
+		await expect(run({})).rejects.toMatchObject({
+			message: expect.stringMatching(/^2 of 3 could not be verified: postgres\/crm\/.*no backup.*no manifest/),
+		});
+	});
+
+	it('ends the run for a defect of the program, which is no word about any backup', async () => {
+		await backups.add('postgres/crm');
+		await backups.add('postgres/shop');
+		jest.spyOn(Repository.prototype, 'writeEvidence').mockRejectedValueOnce(new TypeError('not a function'));
+		const failure: unknown = await run({}).catch((error: unknown) => error);
+		expect(failure).toMatchObject({ message: 'not a function' });
 	});
 
 	it.each([

@@ -37,9 +37,9 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 				else if (result.outcome === 'environment' && settings.failOnEnvironment) fail(toError(result), facts, false);
 				else items.push({ json: facts, pairedItem: { item: itemIndex } });
 			} catch (error) {
-				// There is no such backup, or nothing but leftovers of it.
-				if (signal.aborted) throw error;
-				fail(error, { ok: false, group, label, depth }, true);
+				if (signal.aborted || !isBackupError(error)) throw error;
+				// There is no such backup, or nothing but leftovers of it, which proves nothing against any backup.
+				fail(error, { ok: false, group, label, depth }, false);
 			}
 		}
 		if (failures.length > 0 && !context.continueOnFail()) throw allFailures(failures, items.length);
