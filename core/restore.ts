@@ -178,11 +178,15 @@ class Restore {
 		}
 	}
 
-	/** @returns under which name the restored database can be found */
+	/**
+	 * Its last chance to be cancelled is before it: whoever breaks off a COMMIT cannot know which database has the name.
+	 * @returns under which name the restored database can be found
+	 */
 	async #place(restored: string, { comparison }: Filled, mode: 'new' | 'replace'): Promise<string> {
 		const { server, into, signal } = this.#request;
+		signal.throwIfAborted();
 		if (mode === 'new') {
-			await moveIntoPlace(server, restored, into.database, signal);
+			await moveIntoPlace(server, restored, into.database);
 			return into.database;
 		}
 		if (!comparison.ok) {
@@ -191,7 +195,7 @@ class Restore {
 			);
 			return restored;
 		}
-		this.#warnings.push(...(await swapDatabases(server, restored, into.database, signal)));
+		this.#warnings.push(...(await swapDatabases(server, restored, into.database)));
 		return into.database;
 	}
 

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { Client } from 'pg';
 import { generateIdentity } from '../core/filters/age-keys';
 import { KEEP_ALL } from '../core/postgres/rewrite';
 import type { DatabaseTarget } from '../core/postgres/target';
@@ -12,6 +13,7 @@ import { FaultyStorage } from './support/faulty-storage';
 import { type BackupOptions, type MadeBackup, makeBackup } from './support/backups';
 import { definitionOf, rowsOf } from './support/by-hand';
 import { type PostgresServer, quoteName, sharedPostgres, sql, startPostgres } from './support/postgres';
+import { until } from './support/until';
 
 let server: PostgresServer;
 let source: DatabaseTarget;
@@ -342,6 +344,41 @@ describe('a restore over an existing database', () => {
 		const database = await old();
 		await expect(restoreDatabase(replace(database, await damaged(backup)))).rejects.toMatchObject({ code: 'damaged' });
 		await isUntouched(database);
+		expect(await leftovers()).toEqual([]);
+	}, 60_000);
+
+	it('leaves it as it was when it was given up just before the swap', async () => {
+		const database = await old();
+		const stop = new AbortController();
+		const onProgress: RestoreRequest['onProgress'] = ({ phase }) => phase === 'swapping' && stop.abort();
+		await expect(restoreDatabase(replace(database, { signal: stop.signal, onProgress }))).rejects.toMatchObject({
+			code: 'cancelled',
+		});
+		await isUntouched(database);
+		expect(await leftovers()).toEqual([]);
+	}, 60_000);
+
+	it('ends the swap once it began, whoever gives up', async () => {
+		const database = await old();
+		const stop = new AbortController();
+		// A transaction that changed anything of a database keeps others from renaming it.
+		const holder = new Client({ ...server.target(), ssl: false });
+		await holder.connect();
+		try {
+			await holder.query(`BEGIN; COMMENT ON DATABASE ${quoteName(database)} IS 'held'`);
+			const restored = restoreDatabase(replace(database, { signal: stop.signal }));
+			restored.catch(() => undefined);
+			await until('the swap waits for the holder', async () => {
+				const renaming = "wait_event_type = 'Lock' AND query LIKE 'ALTER DATABASE%RENAME%' AND strpos(query, $1) > 0";
+				return (await sql(server.target(), `SELECT FROM pg_stat_activity WHERE ${renaming}`, [database])).length > 0;
+			});
+			stop.abort();
+			await holder.query('COMMIT');
+			expect(await restored).toMatchObject({ database, comparison: { ok: true } });
+		} finally {
+			await holder.end();
+		}
+		expect(await rowsOf(at(database))).toEqual(await rowsOf(source));
 		expect(await leftovers()).toEqual([]);
 	}, 60_000);
 

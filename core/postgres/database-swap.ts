@@ -15,18 +15,15 @@ import type { DatabaseTarget } from './target';
 const TERMINATE_EVERY_MS = 100;
 /** Another run renames or drops the same database: it is done in a moment, or stuck. */
 const LOCK_TIMEOUT = '60s';
+/** Nobody cancels a swap: broken off during its COMMIT, nobody could say whether it took place. It ends by itself. */
+const NEVER = new AbortController().signal;
 
 /**
  * Gives a restored database its name. Nobody may have that name yet.
  * @throws BackupError 'already-exists', those of the connection
  */
-export async function moveIntoPlace(
-	server: DatabaseTarget,
-	restored: string,
-	name: string,
-	signal: AbortSignal,
-): Promise<void> {
-	await withClient(server, signal, async (client) => {
+export async function moveIntoPlace(server: DatabaseTarget, restored: string, name: string): Promise<void> {
+	await withClient(server, NEVER, async (client) => {
 		await renameAlone(client, server, [restored], async (query) => await rename(query, restored, name));
 	});
 }
@@ -37,14 +34,9 @@ export async function moveIntoPlace(
  * @returns warnings
  * @throws BackupError; then the old one is in its place
  */
-export async function swapDatabases(
-	server: DatabaseTarget,
-	restored: string,
-	name: string,
-	signal: AbortSignal,
-): Promise<string[]> {
+export async function swapDatabases(server: DatabaseTarget, restored: string, name: string): Promise<string[]> {
 	const aside = temporaryName(name, 'replaced');
-	const warnings = await withClient(server, signal, async (client) => {
+	const warnings = await withClient(server, NEVER, async (client) => {
 		let kept: string[] = [];
 		await renameAlone(client, server, [name, restored], async (query) => {
 			await rename(query, name, aside);
@@ -72,8 +64,7 @@ async function renameAlone(
 	databases: readonly string[],
 	work: (query: Query) => Promise<void>,
 ): Promise<void> {
-	const signal = new AbortController().signal;
-	await withClient(server, signal, async (terminator) => {
+	await withClient(server, NEVER, async (terminator) => {
 		const terminate = async () => await endSessions(terminator, databases);
 		await terminate();
 		let ending: Promise<void> = Promise.resolve();

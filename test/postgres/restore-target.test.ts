@@ -152,7 +152,7 @@ describe('putting a database into its place', () => {
 	it.each(MAJORS)('swaps, and drops what was there, on PostgreSQL %i', async (major) => {
 		const server = servers.get(major)!;
 		const { old, restored } = await pair(server);
-		expect(await swapDatabases(server.target(), restored, old, signal)).toEqual([]);
+		expect(await swapDatabases(server.target(), restored, old)).toEqual([]);
 		expect(await tableIn(server, old)).toBe('restored');
 		const there = await existing(server);
 		expect([...there].filter((name) => name === restored || name.startsWith(`${old}_`))).toEqual([]);
@@ -161,7 +161,7 @@ describe('putting a database into its place', () => {
 	it('leaves everything as it was when the second rename fails', async () => {
 		const server = servers.get(18)!;
 		const { old } = await pair(server);
-		await expect(swapDatabases(server.target(), 'no such database', old, signal)).rejects.toMatchObject({
+		await expect(swapDatabases(server.target(), 'no such database', old)).rejects.toMatchObject({
 			code: 'database-not-found',
 		});
 		expect(await tableIn(server, old)).toBe('old');
@@ -171,7 +171,7 @@ describe('putting a database into its place', () => {
 	it('does not take a name that somebody took in the meantime', async () => {
 		const server = servers.get(18)!;
 		const { old, restored } = await pair(server);
-		await expect(moveIntoPlace(server.target(), restored, old, signal)).rejects.toMatchObject({
+		await expect(moveIntoPlace(server.target(), restored, old)).rejects.toMatchObject({
 			code: 'already-exists',
 		});
 		expect([await tableIn(server, old), await tableIn(server, restored)]).toEqual(['old', 'restored']);
@@ -188,13 +188,13 @@ describe('putting a database into its place', () => {
 		holder.on('error', () => undefined);
 		await holder.connect();
 		try {
-			await expect(swapDatabases(limited, restored, old, signal)).rejects.toMatchObject({ code: 'locked' });
+			await expect(swapDatabases(limited, restored, old)).rejects.toMatchObject({ code: 'locked' });
 			expect(await tableIn(server, old)).toBe('old');
 			await holder.end();
 			const own = new Client({ ...target, user: OWN, password: 'p', ssl: false });
 			const ended = new Promise((resolve) => own.on('error', () => undefined).once('end', resolve));
 			await own.connect();
-			expect(await swapDatabases(limited, restored, old, signal)).toEqual([]);
+			expect(await swapDatabases(limited, restored, old)).toEqual([]);
 			await ended;
 			expect(await tableIn(server, old)).toBe('restored');
 		} finally {
@@ -209,7 +209,7 @@ describe('putting a database into its place', () => {
 		const server = servers.get(18)!;
 		const { old, restored } = await pair(server);
 		await sql(server.target(), `ALTER DATABASE ${quoteName(old)} IS_TEMPLATE true`); // which the server refuses to drop
-		const warnings = await swapDatabases(server.target(), restored, old, signal);
+		const warnings = await swapDatabases(server.target(), restored, old);
 		const [, aside] = /still there as (.*_replaced_\w{6}):/.exec(warnings.join('\n')) ?? [];
 		expect(await tableIn(server, aside!)).toBe('old');
 		expect(await tableIn(server, old)).toBe('restored');
@@ -227,7 +227,7 @@ describe('putting a database into its place', () => {
 			`SELECT set_config('search_path', '"${evil}"', false); ALTER DATABASE ${quoteName(old)} SET search_path FROM CURRENT`,
 		);
 		await sql(server.target(), `ALTER DATABASE ${quoteName(old)} SET default_transaction_read_only TO on`);
-		expect(await swapDatabases(server.target(), restored, old, signal)).toEqual([]);
+		expect(await swapDatabases(server.target(), restored, old)).toEqual([]);
 		expect(await sql(server.target(old), 'SHOW search_path')).toEqual([{ search_path: `"${evil}"` }]);
 		expect(await tableIn(server, old)).toBe('restored');
 	});
