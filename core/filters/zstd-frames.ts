@@ -14,7 +14,21 @@ const RLE_BLOCK = 1;
 const RESERVED_BLOCK = 3;
 
 /** What the walk wants next: a few bytes in one piece, a number of bytes to pass over, or to be told that a frame ended. */
-type Step = { gather: number } | { pass: number; inspect?: (bytes: Buffer) => void } | 'frame ended';
+type Step = { gather: number } | { pass: number; inspect?: (bytes: Buffer) => void } | EndedFrame;
+
+/** A frame of which the last byte was seen. */
+export interface EndedFrame {
+	kind: 'zstd' | 'skippable';
+	/** How many original bytes it says it holds; null when it does not say. */
+	originalBytes: number | null;
+}
+
+/** A part of one frame. */
+export interface FramePiece {
+	bytes: Buffer;
+	/** Set when these bytes are the frame's last. */
+	ended: EndedFrame | null;
+}
 
 export interface FrameSplitterOptions {
 	/** Demand that the stream ends with exactly the seek table that `zstdCompress` writes after such frames. */
@@ -43,13 +57,13 @@ export class FrameSplitter {
 	 * Cuts a chunk so that no piece reaches across the border of two frames. Nothing is copied.
 	 * @throws BackupError 'damaged' when the bytes are no zstd frames
 	 */
-	split(chunk: Buffer): Buffer[] {
-		const pieces: Buffer[] = [];
+	split(chunk: Buffer): FramePiece[] {
+		const pieces: FramePiece[] = [];
 		let start = 0;
 		for (let at = 0; at < chunk.length; ) {
 			at += this.#advance(chunk.subarray(at));
-			if (this.#step === 'frame ended') {
-				pieces.push(chunk.subarray(start, at));
+			if ('kind' in this.#step) {
+				pieces.push({ bytes: chunk.subarray(start, at), ended: this.#step });
 				start = at;
 				this.#atBorder = true;
 				this.#frames++;
@@ -58,7 +72,7 @@ export class FrameSplitter {
 				this.#atBorder = false;
 			}
 		}
-		if (start < chunk.length) pieces.push(chunk.subarray(start));
+		if (start < chunk.length) pieces.push({ bytes: chunk.subarray(start), ended: null });
 		return pieces;
 	}
 
@@ -75,7 +89,7 @@ export class FrameSplitter {
 	/** Takes what the current step wants from the front of `bytes`. Returns how many bytes it took. */
 	#advance(bytes: Buffer): number {
 		const step = this.#step;
-		if (step === 'frame ended') return 0;
+		if ('kind' in step) return 0;
 		if ('gather' in step) {
 			const taken = bytes.copy(this.#gathered, this.#gatheredBytes, 0, step.gather - this.#gatheredBytes);
 			this.#gatheredBytes += taken;
@@ -93,7 +107,7 @@ export class FrameSplitter {
 		this.#gatheredBytes = 0;
 		do {
 			this.#step = this.#walk.next(gathered).value;
-			this.#passing = typeof this.#step === 'object' && 'pass' in this.#step ? this.#step.pass : -1;
+			this.#passing = 'pass' in this.#step ? this.#step.pass : -1;
 		} while (this.#passing === 0);
 	}
 
@@ -101,14 +115,18 @@ export class FrameSplitter {
 		for (;;) {
 			const magic = (yield { gather: 4 }).readUInt32LE();
 			if (this.#tableSeen) throw damaged('goes on after its seek table');
-			if (magic === FRAME_MAGIC) yield* this.#zstdFrame();
-			else if ((magic & 0xfffffff0) === SKIPPABLE_MAGIC) yield* this.#skippableFrame(magic);
-			else throw this.#frames === 0 ? damaged('is not zstd') : damaged('holds something that is no frame');
-			yield 'frame ended';
+			if (magic === FRAME_MAGIC) {
+				yield { kind: 'zstd', originalBytes: yield* this.#zstdFrame() };
+			} else if ((magic & 0xfffffff0) === SKIPPABLE_MAGIC) {
+				yield* this.#skippableFrame(magic);
+				yield { kind: 'skippable', originalBytes: 0 };
+			} else {
+				throw this.#frames === 0 ? damaged('is not zstd') : damaged('holds something that is no frame');
+			}
 		}
 	}
 
-	*#zstdFrame(): Generator<Step, void, Buffer> {
+	*#zstdFrame(): Generator<Step, number | null, Buffer> {
 		const descriptor = (yield { gather: 1 }).readUInt8();
 		const singleSegment = (descriptor & 0x20) !== 0;
 		const hasChecksum = (descriptor & 0x04) !== 0;
@@ -128,9 +146,11 @@ export class FrameSplitter {
 			size += 3 + content;
 		}
 		const checksum = hasChecksum ? (yield { gather: 4 }).readUInt32LE() : null;
-		if (!this.#table) return;
-		if (originalSize === null || checksum === null || originalSize > 0xffffffff) throw damaged(NOT_OURS);
-		this.#table.add(size + 4, originalSize, checksum);
+		if (this.#table) {
+			if (originalSize === null || checksum === null || originalSize > 0xffffffff) throw damaged(NOT_OURS);
+			this.#table.add(size + 4, originalSize, checksum);
+		}
+		return originalSize;
 	}
 
 	*#skippableFrame(magic: number): Generator<Step, void, Buffer> {

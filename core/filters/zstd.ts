@@ -11,6 +11,7 @@ import {
 	constants,
 	createZstdDecompress,
 	zstdCompress as compress,
+	zstdDecompress as decompress,
 	type ZstdDecompress,
 	type ZstdOptions,
 } from 'node:zlib';
@@ -26,10 +27,14 @@ interface FrameOptions extends ZstdOptions {
 }
 const compressFrame = promisify(compress) as (original: Buffer, options: FrameOptions) => Promise<Buffer>;
 
+const decompressFrame = promisify(decompress) as (frame: Buffer, options: ZstdOptions) => Promise<Buffer>;
+
 /** Small enough to seek and to keep little in memory; larger frames compress no better (bench/filters.ts). */
 const DEFAULT_FRAME_SIZE = 1 << 20;
 /** Output buffer of node:zlib. Its default of 16 KiB costs a trip to the thread pool and back for every 16 KiB. */
 const OUTPUT_CHUNK = 256 * 1024;
+/** Frames of at most so many bytes, stored and original, are decompressed in one go and side by side. Ours are. */
+const SMALL_FRAME = 2 << 20;
 
 export interface CompressOptions {
 	/** 1 (fastest) to 22 (smallest). */
@@ -156,48 +161,123 @@ function giveBack({ buffer, byteLength }: Buffer): void {
 }
 
 class Decompressor extends Transform {
-	readonly #frames: FrameSplitter;
-	readonly #zstd: ZstdDecompress = createZstdDecompress({ chunkSize: OUTPUT_CHUNK });
+	readonly #splitter: FrameSplitter;
+	/** Small frames being decompressed, in the order of the stream. Each resolves when it was handed on. */
+	readonly #running: Array<Promise<void>> = [];
+	/** What is there of a frame that may turn out to be a small one. */
+	#gathered: Buffer[] = [];
+	#gatheredBytes = 0;
+	/** The decompressor of a large frame, while one is passing through. */
+	#large: ZstdDecompress | null = null;
+	/** Waits until the reader wants more. */
+	#wanted: (() => void) | null = null;
 
-	constructor(requireSeekTable: boolean) {
+	constructor(
+		requireSeekTable: boolean,
+		private readonly concurrency = Math.min(4, availableParallelism()),
+	) {
 		super();
-		this.#frames = new FrameSplitter({ requireSeekTable });
-		this.#zstd.on('data', (original: Buffer) => {
-			if (!this.push(original)) this.#zstd.pause();
-		});
-		this.#zstd.on('error', (error) => this.destroy(decompressError(error)));
+		this.#splitter = new FrameSplitter({ requireSeekTable });
 	}
 
 	override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-		this.#feed(chunk).then(() => done(), done);
+		this.#take(chunk).then(() => done(), done);
 	}
 
 	override _flush(done: TransformCallback): void {
-		try {
-			this.#frames.end();
-		} catch (error) {
-			return done(error as Error);
-		}
-		this.#zstd.once('end', () => done());
-		this.#zstd.end();
+		this.#finish().then(() => done(), done);
 	}
 
 	/** The reader wants more. */
 	override _read(size: number): void {
-		this.#zstd.resume();
+		this.#wanted?.();
 		super._read(size);
 	}
 
 	override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-		this.#zstd.destroy();
+		this.#large?.destroy();
+		this.#wanted?.();
 		done(error);
 	}
 
-	async #feed(chunk: Buffer): Promise<void> {
-		for (const piece of this.#frames.split(chunk)) {
+	async #take(chunk: Buffer): Promise<void> {
+		for (const { bytes, ended } of this.#splitter.split(chunk)) {
 			if (this.destroyed) return;
-			// A failure arrives as the 'error' event.
-			await new Promise<void>((resolve) => this.#zstd.write(piece, () => resolve()));
+			if (this.#large) {
+				await this.#feed(this.#large, bytes);
+			} else {
+				this.#gathered.push(bytes);
+				this.#gatheredBytes += bytes.length;
+				// Small enough to be decompressed in one go? What the frame says of itself is only known at its end.
+				const small = ended ? (ended.originalBytes ?? Infinity) <= SMALL_FRAME : this.#gatheredBytes <= SMALL_FRAME;
+				if (!small) await this.#startLarge();
+				else if (ended?.kind === 'zstd') await this.#startSmall(ended.originalBytes as number);
+			}
+			if (!ended) continue;
+			if (this.#large) await this.#endLarge(this.#large);
+			this.#gathered = [];
+			this.#gatheredBytes = 0;
+		}
+	}
+
+	async #finish(): Promise<void> {
+		this.#splitter.end();
+		await Promise.all(this.#running);
+	}
+
+	/** Starts to decompress the gathered frame; waits first while as many as allowed are in memory. */
+	async #startSmall(originalBytes: number): Promise<void> {
+		const frame = this.#gathered.length === 1 ? (this.#gathered[0] as Buffer) : Buffer.concat(this.#gathered);
+		while (this.#running.length >= this.concurrency) await this.#running.shift();
+		await this.#room();
+		if (this.destroyed) return;
+		const previous = this.#running.at(-1);
+		this.#running.push(this.#decompress(frame, originalBytes, previous));
+	}
+
+	/** Never rejects: a failure destroys the stream, after what comes before it was handed on. */
+	async #decompress(frame: Buffer, originalBytes: number, previous: Promise<void> | undefined): Promise<void> {
+		try {
+			// With a buffer that is full at the end, node:zlib would go round once more to see that nothing follows.
+			const options = { chunkSize: Math.max(64, originalBytes + 1), maxOutputLength: originalBytes + 1 };
+			const original = await decompressFrame(frame, options);
+			await previous;
+			if (!this.destroyed) this.push(original);
+		} catch (error) {
+			await previous;
+			this.destroy(decompressError(error as Error));
+		}
+	}
+
+	async #startLarge(): Promise<void> {
+		await Promise.all(this.#running.splice(0));
+		if (this.destroyed) return;
+		const zstd = createZstdDecompress({ chunkSize: OUTPUT_CHUNK });
+		this.#large = zstd;
+		zstd.on('error', (error) => this.destroy(decompressError(error)));
+		zstd.on('data', (original: Buffer) => {
+			if (this.push(original)) return;
+			zstd.pause();
+			void this.#room().then(() => zstd.resume());
+		});
+		await this.#feed(zstd, Buffer.concat(this.#gathered));
+	}
+
+	async #feed(zstd: ZstdDecompress, bytes: Buffer): Promise<void> {
+		// A failure arrives as the 'error' event.
+		await new Promise<void>((resolve) => zstd.write(bytes, () => resolve()));
+	}
+
+	async #endLarge(zstd: ZstdDecompress): Promise<void> {
+		// A failure arrives as the 'error' event.
+		await new Promise<void>((resolve) => void zstd.once('close', resolve).end());
+		this.#large = null;
+	}
+
+	/** Resolves when the reader has taken enough, or will take nothing any more. */
+	async #room(): Promise<void> {
+		while (this.readableLength >= this.readableHighWaterMark && !this.destroyed) {
+			await new Promise<void>((resolve) => (this.#wanted = resolve));
 		}
 	}
 }

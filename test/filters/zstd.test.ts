@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { constants, zstdCompressSync, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
 import fc from 'fast-check';
 import { readSeekTable, seekTableSize, zstdCompress, zstdDecompress } from '../../core/filters/zstd';
 import { cut, dumpText, run, through } from './streams';
 
 const MIB = 1 << 20;
+/** node:zlib's types leave it out: with it, the frame says how many bytes it holds. */
+const PLEDGED = (original: Buffer) => ({ pledgedSrcSize: original.length }) as ZstdOptions;
 const SKIPPABLE = Buffer.from('512a4d1803000000616263', 'hex');
 
 describe('zstd', () => {
@@ -146,6 +148,16 @@ describe('zstd', () => {
 			}
 		});
 
+		it('as frames of all sizes, small ones side by side and large ones by themselves, in their order', async () => {
+			const text = dumpText(9_000_000);
+			const borders = [0, 1, 40_000, 5_040_000, 5_040_001, 5_500_000, 8_900_000, 9_000_000];
+			const parts = borders.slice(1).map((end, i) => text.subarray(borders[i], end));
+			const stream = Buffer.concat(parts.map((part) => zstdCompressSync(part, PLEDGED(part))));
+			for (const sizes of [[stream.length], [65_552], [70_001, 13]]) {
+				expect(text.equals(await through(cut(stream, sizes), zstdDecompress()))).toBe(true);
+			}
+		});
+
 		it('but refuses windows that need more memory than a backup may use', async () => {
 			const frame = Buffer.from(zstdCompressSync(Buffer.alloc(10)));
 			// Window descriptor 0x98: 2^29 bytes (RFC 8878, 3.1.1.1.2), in a frame without content size.
@@ -178,6 +190,23 @@ describe('zstd', () => {
 			await expect(
 				through([Buffer.concat([compressed, compressed.subarray(0, 20)])], zstdDecompress()),
 			).rejects.toMatchObject(damaged);
+		});
+
+		it.each([100_000, 6_000_000])('damage inside a frame of %i bytes, after what comes before it', async (size) => {
+			const before = dumpText(50_000);
+			const original = dumpText(size);
+			const frame = zstdCompressSync(original, {
+				...PLEDGED(original),
+				params: { [constants.ZSTD_c_checksumFlag]: 1 },
+			});
+			const middle = frame.length >> 1;
+			frame[middle] = (frame[middle] as number) ^ 1;
+			const stream = zstdDecompress();
+			const given: Buffer[] = [];
+			stream.on('data', (chunk: Buffer) => given.push(chunk));
+			stream.end(Buffer.concat([zstdCompressSync(before, PLEDGED(before)), frame]));
+			await expect(once(stream, 'end')).rejects.toMatchObject(damaged);
+			expect(Buffer.concat(given).subarray(0, before.length).equals(before)).toBe(true);
 		});
 
 		it('no stream at all', async () => {
@@ -269,18 +298,21 @@ describe('zstd', () => {
 			expect(most).toBeLessThanOrEqual((2 * concurrency + 4) * frameSize);
 		});
 
-		it('stays bounded when a few KiB of bomb hold 128 MiB', async () => {
+		it.each([
+			['two frames', 64 * MIB, MIB],
+			['many frames', MIB, 2 * MIB],
+		])('stays bounded when a few KiB of bomb hold 128 MiB in %s', async (_, frameSize, limit) => {
 			const zeros = function* () {
 				for (let i = 0; i < 8; i++) yield Buffer.alloc(16 * MIB);
 			};
-			const bomb = await through(zeros(), zstdCompress({ level: 1, frameSize: 64 * MIB }));
+			const bomb = await through(zeros(), zstdCompress({ level: 1, frameSize }));
 			expect(bomb.length).toBeLessThan(100_000);
 			const stream = zstdDecompress();
 			stream.end(bomb);
 			let read = 0;
 			for await (const chunk of stream) {
 				read += (chunk as Buffer).length;
-				expect(stream.readableLength).toBeLessThan(MIB);
+				expect(stream.readableLength).toBeLessThan(limit);
 				await new Promise((resolve) => setTimeout(resolve, 1));
 				if (read > 16 * MIB) break;
 			}
