@@ -1,11 +1,12 @@
 /** A backup as a restore needs it: looked at, proved to open, and ready to be read. */
 import type { Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
+import { collect } from './collect';
 import { BackupError } from './errors';
 import type { DecryptionKeys } from './filters/age';
 import type { Manifest } from './manifest';
 import { openStream } from './pipeline';
 import type { DatabaseFacts } from './postgres/contents';
+import { MAX_GLOBALS_BYTES } from './postgres/globals';
 import { ARCHIVE_HEAD_BYTES, assertNativeRestore } from './postgres/native-restore';
 import { keysFor, readContents } from './postgres/read-contents';
 import type { RewriteRules } from './postgres/rewrite';
@@ -40,7 +41,7 @@ export async function openForRestore(request: SourceRequest, stallTimeoutMs: num
 	const { repository, group, label, signal } = request;
 	const { storage } = repository;
 	const manifest = await repository.readManifest(group, label, signal);
-	const contents = await readContents(repository, manifest, request.keys, signal);
+	const contents = await readContents(repository, manifest, request.keys, { signal, stallTimeoutMs });
 	const keys = keysFor(manifest, request.keys);
 	const common = { storage, group, label, keys, signal, stallTimeoutMs };
 	const open = async () => await openStream({ ...common, stream: manifest.object });
@@ -65,8 +66,18 @@ export async function openForRestore(request: SourceRequest, stallTimeoutMs: num
 		});
 	}
 	const globals =
-		request.globals && manifest.globals ? await text(await openStream({ ...common, stream: manifest.globals })) : null;
+		request.globals && manifest.globals
+			? await readGlobals(await openStream({ ...common, stream: manifest.globals }), `${group}/${label}`)
+			: null;
 	return { manifest, contents, format, globals, open };
+}
+
+async function readGlobals(body: Readable, backup: string): Promise<string> {
+	const tooLarge = () =>
+		new BackupError('damaged', `the roles of ${backup} are larger than any this program writes`, {
+			hint: 'Look at who else writes to this storage, or restore without the roles.',
+		});
+	return (await collect(body, MAX_GLOBALS_BYTES, tooLarge)).toString('utf8');
 }
 
 /** The first bytes prove that the key fits before anything is written. */

@@ -1,5 +1,6 @@
 /** Reading and writing objects that are small enough for memory: manifests, locks, evidence. */
 import { Readable } from 'node:stream';
+import { collect } from './collect';
 import { BackupError } from './errors';
 import type { Storage, StoredObject, WriteOptions } from './storage/storage';
 
@@ -11,18 +12,11 @@ const MAX_TEXT_BYTES = 1024 * 1024;
  * @throws BackupError 'not-found', 'damaged' when it is larger than a megabyte
  */
 export async function readText(storage: Storage, key: string, signal?: AbortSignal): Promise<string> {
-	const chunks: Buffer[] = [];
-	let size = 0;
-	for await (const chunk of await storage.read(key, { signal })) {
-		size += (chunk as Buffer).length;
-		if (size > MAX_TEXT_BYTES) {
-			throw new BackupError('damaged', `${storage.location}/${key} is larger than a megabyte`, {
-				hint: 'This is not a file this program wrote. Look at who else writes to this storage.',
-			});
-		}
-		chunks.push(chunk as Buffer);
-	}
-	return Buffer.concat(chunks).toString('utf8');
+	const tooLarge = () =>
+		new BackupError('damaged', `${storage.location}/${key} is larger than a megabyte`, {
+			hint: 'This is not a file this program wrote. Look at who else writes to this storage.',
+		});
+	return (await collect(await storage.read(key, { signal }), MAX_TEXT_BYTES, tooLarge)).toString('utf8');
 }
 
 /** Stores a small text; never overwrites. */

@@ -62,9 +62,9 @@ async function twice<T>(subject: Subject, read: () => Promise<T>): Promise<T> {
 }
 
 async function readSmallParts(subject: Subject): Promise<DatabaseFacts> {
-	const { repository, manifest, keys, signal } = subject;
+	const { repository, manifest, keys, signal, stallTimeoutMs } = subject;
 	if (manifest.globals) await finished((await openStored(subject, manifest.globals)).resume());
-	return await readContents(repository, manifest, keys, signal);
+	return await readContents(repository, manifest, keys, { signal, stallTimeoutMs });
 }
 
 async function readAll(subject: Subject): Promise<DatabaseFacts> {

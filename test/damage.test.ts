@@ -279,14 +279,14 @@ describe('around a good backup', () => {
 			]);
 			const breaking = requestFor({ ...backup, repository: await Repository.open(cut) }, depth, { scratch });
 			expectEnvironment(await verifyBackup(breaking), 'connection-lost');
-			const hung = new FaultyStorage(backup.repository.storage, [
-				{ on: 'read', key: /dump/, after: 100, then: 'hang' },
-			]);
-			const stalling = requestFor({ ...backup, repository: await Repository.open(hung) }, depth, {
-				scratch,
-				limits: { stallTimeoutMs: 300 },
-			});
-			expectEnvironment(await verifyBackup(stalling), 'stalled');
+			for (const key of [/dump/, /contents/]) {
+				const hung = new FaultyStorage(backup.repository.storage, [{ on: 'read', key, after: 100, then: 'hang' }]);
+				const stalling = requestFor({ ...backup, repository: await Repository.open(hung) }, depth, {
+					scratch,
+					limits: { stallTimeoutMs: 300 },
+				});
+				expectEnvironment(await verifyBackup(stalling), 'stalled');
+			}
 		}
 		expect(await drills()).toEqual([]);
 	});

@@ -433,13 +433,20 @@ describe('a restore that fails leaves no database behind', () => {
 		expect(await leftovers()).toEqual([]);
 	}, 60_000);
 
-	it('when the storage stops giving bytes', async () => {
-		const storage = new FaultyStorage(backup.storage, [{ on: 'read', key: /dump/, nth: 2, after: 1000, then: 'hang' }]);
-		const repository = await Repository.open(storage);
-		const job = request({ repository, limits: { stallTimeoutMs: 500 } });
-		await expect(restoreDatabase(job)).rejects.toMatchObject({ code: 'stalled' });
-		expect(await leftovers()).toEqual([]);
-	}, 60_000);
+	it.each([
+		['the dump', { key: /dump/, nth: 2, after: 1000 }],
+		['the contents', { key: /contents/, after: 10 }],
+	])(
+		'when the storage stops giving bytes of %s',
+		async (_, where) => {
+			const storage = new FaultyStorage(backup.storage, [{ on: 'read', ...where, then: 'hang' }]);
+			const repository = await Repository.open(storage);
+			const job = request({ repository, limits: { stallTimeoutMs: 500 } });
+			await expect(restoreDatabase(job)).rejects.toMatchObject({ code: 'stalled' });
+			expect(await leftovers()).toEqual([]);
+		},
+		60_000,
+	);
 
 	it('when the server refuses a statement', async () => {
 		const refused = await server.createDatabase();

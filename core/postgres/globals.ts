@@ -8,6 +8,9 @@ import type { Query } from './compare';
 import { cleanText } from './errors';
 import type { DatabaseTarget } from './target';
 
+/** A role with password and membership has about 500 bytes of SQL: enough for half a million of them. */
+export const MAX_GLOBALS_BYTES = 256 * 1024 * 1024;
+
 /** `roles`: without passwords. `passwords`: with their hashes, which only a superuser may read. */
 export type GlobalsChoice = 'roles' | 'passwords';
 

@@ -1,4 +1,5 @@
 /** The contents that are stored beside a backup of a database. */
+import { collect } from '../collect';
 import { BackupError } from '../errors';
 import type { DecryptionKeys } from '../filters/age';
 import type { Manifest } from '../manifest';
@@ -9,14 +10,15 @@ import { type DatabaseFacts, MAX_CONTENTS_BYTES, parseContents } from './content
 /**
  * What a backup must hold, read from its storage and proved to be as it was written.
  * @param keys null for a backup that is not encrypted
+ * @param options.stallTimeoutMs of reading from the storage
  * @throws BackupError 'invalid-input' for a backup of anything but a database, 'not-found', 'wrong-identity', 'damaged',
- * those of the storage
+ * 'stalled', those of the storage
  */
 export async function readContents(
 	repository: Repository,
 	manifest: Manifest,
 	keys: DecryptionKeys | null,
-	signal: AbortSignal,
+	{ signal, stallTimeoutMs }: { signal: AbortSignal; stallTimeoutMs: number },
 ): Promise<DatabaseFacts> {
 	const { group, label } = manifest;
 	if (manifest.source.kind !== 'postgres') {
@@ -29,20 +31,13 @@ export async function readContents(
 		);
 	}
 	const { storage } = repository;
-	const open = { storage, group, label, keys: keysFor(manifest, keys), signal };
+	const open = { storage, group, label, keys: keysFor(manifest, keys), signal, stallTimeoutMs };
 	const body = await openStream({ ...open, stream: manifest.contents });
-	const chunks: Buffer[] = [];
-	let bytes = 0;
-	for await (const chunk of body as AsyncIterable<Buffer>) {
-		bytes += chunk.length;
-		if (bytes > MAX_CONTENTS_BYTES) {
-			throw new BackupError('damaged', `the contents of ${group}/${label} are larger than any this program writes`, {
-				hint: 'Look at who else writes to this storage.',
-			});
-		}
-		chunks.push(chunk);
-	}
-	return parseContents(Buffer.concat(chunks).toString('utf8'));
+	const tooLarge = () =>
+		new BackupError('damaged', `the contents of ${group}/${label} are larger than any this program writes`, {
+			hint: 'Look at who else writes to this storage.',
+		});
+	return parseContents((await collect(body, MAX_CONTENTS_BYTES, tooLarge)).toString('utf8'));
 }
 
 /**

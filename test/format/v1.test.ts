@@ -107,7 +107,7 @@ describe('the repository of format 1', () => {
 		it('whose manifest, contents and evidence are read', async () => {
 			const manifest = await repository.readManifest(group, label);
 			expect(manifest).toMatchObject({ format: 1, group, label, type: 'full', program: { version: '0.1.0' } });
-			const contents = await readContents(repository, manifest, keys, signal);
+			const contents = await readContents(repository, manifest, keys, { signal, stallTimeoutMs: 60_000 });
 			expect(contents).toMatchObject({ database: 'shop', encoding: 'UTF8', largeObjects: 1 });
 			expect(contents.tables).toHaveLength(TABLES);
 			const evidence = readdirSync(join(v1, 'repository', group, label)).filter((name) => name.startsWith('verified-'));

@@ -71,7 +71,8 @@ async function store(source: Source, keys: DecryptionKeys, encryption: Encryptio
 	const used = encryption ? keys : null;
 	const body = await openStream({ storage, group: GROUP, label, stream: object, keys: used, signal: NEVER });
 	const dump = (await buffer(body)).toString();
-	return { repository, label, keys, encryption, dump, contents: await readContents(repository, manifest, used, NEVER) };
+	const contents = await readContents(repository, manifest, used, { signal: NEVER, stallTimeoutMs: 60_000 });
+	return { repository, label, keys, encryption, dump, contents };
 }
 
 export async function bytesOf({ repository, label }: SmallBackup, name: string): Promise<Buffer> {
