@@ -1,22 +1,19 @@
 /** Names of backups and of the groups they belong to. */
-import { randomInt } from 'node:crypto';
 import { BackupError } from './errors';
+import { randomWord } from './random-word';
 import { assertKey } from './storage/key';
 
 export const BACKUP_TYPES = ['full', 'differential', 'incremental'] as const;
 export type BackupType = (typeof BACKUP_TYPES)[number];
 
 const LABEL = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z-(full|differential|incremental)-[a-z0-9]{4}$/;
-/** Without letters and digits that are mistaken for each other. */
-const SUFFIX_ALPHABET = 'abcdefghjkmnpqrstvwxyz23456789';
 /** Top-level names that belong to the repository itself. */
 const RESERVED = new Set(['runs', 'locks', 'repository.json']);
 
 /** A new label: UTC start, type and a random suffix, e.g. `20261120T020000Z-full-k3f9`. Sorts as time; unique per attempt. */
 export function createLabel(type: BackupType, startedAt: Date): string {
 	const time = startedAt.toISOString().replace(/[-:]|\.\d+/g, '');
-	const suffix = Array.from({ length: 4 }, () => SUFFIX_ALPHABET[randomInt(SUFFIX_ALPHABET.length)]).join('');
-	return `${time}-${type}-${suffix}`;
+	return `${time}-${type}-${randomWord(4)}`;
 }
 
 /** What a label says, or null when the text is no label. */

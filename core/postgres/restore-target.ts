@@ -1,9 +1,9 @@
 /** The database that a restore makes or fills: under which name, with which locale, and how it is given back on failure. */
-import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { BackupError, isBackupError } from '../errors';
+import { randomWord } from '../random-word';
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
 import { toBackupError } from './errors';
@@ -12,7 +12,6 @@ import { type DatabaseTarget, describeTarget } from './target';
 
 /** PostgreSQL cuts longer names off (NAMEDATALEN). */
 const MAX_NAME_BYTES = 63;
-const SUFFIX_ALPHABET = 'abcdefghjkmnpqrstvwxyz23456789';
 /** A server that was restarted is back within this time, as a rule. */
 const DROP_PATIENCE_MS = 30_000;
 const DROP_RETRY_MS = 500;
@@ -37,8 +36,7 @@ export async function withClient<T>(
 
 /** A name for a while that says whose it is: `shop_restoring_k3f9x2`. Unique, and never too long. */
 export function temporaryName(database: string, purpose: 'restoring' | 'replaced'): string {
-	const random = Array.from({ length: 6 }, () => SUFFIX_ALPHABET[randomInt(SUFFIX_ALPHABET.length)]).join('');
-	const suffix = `_${purpose}_${random}`;
+	const suffix = `_${purpose}_${randomWord(6)}`;
 	let stem = database;
 	while (Buffer.byteLength(stem + suffix) > MAX_NAME_BYTES) stem = [...stem].slice(0, -1).join('');
 	return stem + suffix;

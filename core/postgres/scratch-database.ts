@@ -1,7 +1,7 @@
 /** Databases that exist for one drill: made under a name of their own, never the source, always dropped. */
-import { randomInt } from 'node:crypto';
 import type { Client } from 'pg';
 import { abortError, BackupError, messageOf } from '../errors';
+import { randomWord } from '../random-word';
 import { queryOf } from './compare';
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
@@ -190,8 +190,4 @@ async function drop(server: DatabaseTarget, name: string, warn: (text: string) =
 	} catch (error) {
 		warn(`the scratch database ${name} could not be dropped: ${messageOf(error)}; a drill after tomorrow drops it`);
 	}
-}
-
-function randomWord(length: number): string {
-	return Array.from({ length }, () => randomInt(36).toString(36)).join('');
 }
