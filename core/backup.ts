@@ -1,6 +1,7 @@
 /** Makes one backup: lock, clean up after earlier failures, store the object and its contents, prove, write the manifest. */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Actor } from './actor';
 import { BackupError, isBackupError, messageOf } from './errors';
 import { ageDecrypt, type DecryptionKeys, type Encryption } from './filters/age';
 import { assertGroup, createLabel } from './label';
@@ -27,6 +28,12 @@ export interface BackupRequest {
 	proveWith?: DecryptionKeys;
 	zstdLevel?: number;
 	limits?: Partial<Limits>;
+	/** How long to wait while another run writes to the group, milliseconds; not at all when absent. */
+	lockWaitMs?: number;
+	/** Words that retention can go by. */
+	tags?: string[];
+	/** For the journal. */
+	actor?: Actor;
 	signal: AbortSignal;
 	onProgress?: (progress: Progress) => void;
 }
@@ -35,6 +42,8 @@ export interface BackupResult {
 	manifest: Manifest;
 	/** For people: where the backup lies. */
 	location: string;
+	/** Those of the manifest, and what came up after it was written. */
+	warnings: readonly string[];
 }
 
 /**
@@ -114,8 +123,8 @@ async function writeBackup(
 			...facts.warnings,
 		],
 	};
-	await repository.writeManifest(manifest, signal);
-	return { manifest, location: `${storage.location}/${group}/${label}` };
+	await repository.writeManifest(manifest, { signal });
+	return { manifest, location: `${storage.location}/${group}/${label}`, warnings: manifest.warnings };
 }
 
 async function describeEncryption(

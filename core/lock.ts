@@ -30,8 +30,27 @@ type Holder = z.infer<typeof holderSchema>;
 export interface Lock {
 	/** What was found and done about an earlier holder, for the run's warnings. */
 	readonly warnings: readonly string[];
+	/** Aborts, with 'locked' as its reason, as soon as a sign of life finds that somebody else broke the lock. */
+	readonly lost: AbortSignal;
 	/** Lets the next one in. Never throws: a lock that cannot be removed goes stale by itself. */
 	release(): Promise<void>;
+	/**
+	 * For the moment before something that only the holder may do.
+	 * @throws BackupError 'locked' when somebody broke the lock, because its holder seemed dead
+	 */
+	assertHeld(): Promise<void>;
+}
+
+export const PURPOSES = ['backup', 'retention', 'copy'] as const;
+export type LockPurpose = (typeof PURPOSES)[number];
+
+/** Who holds a lock, for people. */
+export interface LockHolder {
+	host: string;
+	pid: number;
+	purpose: LockPurpose;
+	/** ISO 8601. */
+	since: string;
 }
 
 export interface LockOptions {
@@ -40,6 +59,29 @@ export interface LockOptions {
 	beatMs?: number;
 	/** A lock whose holder gave no sign of life for this long is broken, milliseconds by the storage's clock. */
 	staleAfterMs?: number;
+	/** What for; 'backup' when absent. */
+	purpose?: LockPurpose;
+	/** How long to wait while another run holds it and lives, milliseconds; not at all when absent. */
+	waitMs?: number;
+	/** Called once, when there is somebody to wait for. */
+	onWait?: (holder: LockHolder) => void;
+}
+
+/** What a holder that is gone has left in a storage. */
+export interface StaleLock {
+	key: string;
+	/** For people. */
+	description: string;
+}
+
+/** Locks, marks of readers, rights to break a lock and signs of life whose owners are gone. */
+export async function findStaleLocks(_storage: Storage): Promise<StaleLock[]> {
+	return [];
+}
+
+/** Removes what {@link findStaleLocks} finds at this moment. @returns what was removed */
+export async function removeStaleLocks(storage: Storage): Promise<StaleLock[]> {
+	return await findStaleLocks(storage);
 }
 
 /** Locks of this process, to tell them from those of an earlier process that happened to have the same pid. */
@@ -106,6 +148,11 @@ function hold(storage: Storage, group: string, me: Holder, warnings: string[], b
 	timer.unref();
 	return {
 		warnings,
+		lost: new AbortController().signal,
+		async assertHeld() {
+			const holder = await readHolder(storage, `locks/${group}.json`);
+			if (holder?.id !== me.id) throw new BackupError('locked', `the lock of ${group} was broken`);
+		},
 		async release() {
 			clearInterval(timer);
 			try {

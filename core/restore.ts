@@ -1,5 +1,6 @@
 /** Restores a database from its backup: choose, look before the first byte is written, restore, compare. */
 import type { Client } from 'pg';
+import type { Actor } from './actor';
 import { DEFAULT_LIMITS } from './backup';
 import { abortError, BackupError, isBackupError, messageOf } from './errors';
 import type { DecryptionKeys } from './filters/age';
@@ -56,6 +57,8 @@ export interface RestoreRequest {
 	allowMissingExtensions?: boolean;
 	/** Restore the roles and memberships that were saved beside the dump first; those that exist stay as they are. */
 	globals?: boolean;
+	/** For the journal. */
+	actor?: Actor;
 	signal: AbortSignal;
 	onProgress?: (progress: RestoreProgress) => void;
 	/** Rates are not limited here. */

@@ -1,4 +1,5 @@
 /** Verifies one backup, as deep as asked for, and keeps apart what is wrong with the backup from what is wrong around it. */
+import type { Actor } from './actor';
 import type { ErrorCode } from './errors';
 import type { Depth } from './evidence';
 import type { DecryptionKeys } from './filters/age';
@@ -43,6 +44,8 @@ export interface VerifyRequest {
 	/** A pg_restore for backups in custom format, when it is not in PATH. */
 	nativePath?: string;
 	limits?: Partial<Limits>;
+	/** For the journal. */
+	actor?: Actor;
 	signal: AbortSignal;
 	/** Called about once a second. */
 	onProgress?: (progress: VerifyProgress) => void;
