@@ -5,28 +5,35 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { BackupError, isBackupError } from './errors';
-import { type Evidence, evidenceName, formatEvidence, parseEvidenceName, type Verification } from './evidence';
-import { assertGroup, type BackupType, parseLabel } from './label';
+import { type Evidence, evidenceName, formatEvidence } from './evidence';
+import { assertGroup } from './label';
 import { assertFormat, FORMAT, formatManifest, type Manifest, parseManifest } from './manifest';
 import { readText, writeText } from './small-objects';
-import type { Storage } from './storage/storage';
+import type { Storage, StoredObject, WriteOptions } from './storage/storage';
+import {
+	assertTag,
+	type BackupEntry,
+	EXPIRED,
+	type Leftover,
+	MANIFEST,
+	objectKey,
+	parseKey,
+	PIN,
+	REPOSITORY_KEY,
+	type Survey,
+	surveyObjects,
+	tagName,
+} from './survey';
 
-const REPOSITORY_KEY = 'repository.json';
-const MANIFEST = 'manifest.json';
+export { assertTag, type BackupEntry, type Leftover, objectKey, type Survey } from './survey';
 
 const descriptor = z.object({ format: z.number().int(), id: z.string().uuid(), created: z.string().datetime() });
 
-/** What a single listing tells of one backup. */
-export interface BackupEntry {
-	group: string;
-	label: string;
-	type: BackupType;
-	startedAt: Date;
-	/** Bytes in storage, all objects of the backup together. */
-	storedBytes: number;
-	pinned: boolean;
-	/** By time, oldest first. */
-	verifications: Verification[];
+/** Why a backup is pinned. */
+export interface Pin {
+	/** ISO 8601. */
+	at: string;
+	reason: string | null;
 }
 
 export class Repository {
@@ -66,32 +73,21 @@ export class Repository {
 
 	/** Every backup, or those of one group, oldest first within a group. */
 	async list(group?: string): Promise<BackupEntry[]> {
+		return (await this.survey(group)).backups;
+	}
+
+	/** All that lies in the storage, or in one group, told from the names of a single listing. */
+	async survey(group?: string): Promise<Survey> {
 		if (group !== undefined) assertGroup(group);
-		const found = new Map<string, BackupEntry & { complete: boolean }>();
-		for await (const object of this.storage.list(group === undefined ? '' : `${group}/`)) {
-			const place = parseKey(object.key);
-			if (!place || (group !== undefined && place.group !== group)) continue;
-			const id = `${place.group}/${place.label}`;
-			const entry = found.get(id) ?? {
-				group: place.group,
-				label: place.label,
-				...parseLabel(place.label)!,
-				storedBytes: 0,
-				pinned: false,
-				verifications: [],
-				complete: false,
-			};
-			entry.storedBytes += object.size;
-			entry.complete ||= place.name === MANIFEST;
-			entry.pinned ||= place.name === 'pin.json';
-			const verification = parseEvidenceName(place.name);
-			if (verification) entry.verifications.push(verification);
-			found.set(id, entry);
-		}
-		return [...found.values()]
-			.filter((entry) => entry.complete)
-			.map(({ complete: _, ...entry }) => entry)
-			.sort((a, b) => compare(a.group, b.group) || compare(a.label, b.label));
+		return await surveyObjects(this.storage.list(group === undefined ? '' : `${group}/`), group);
+	}
+
+	/** Every object of one label, whether a backup or a leftover. */
+	async objects(group: string, label: string): Promise<StoredObject[]> {
+		assertGroup(group);
+		const objects: StoredObject[] = [];
+		for await (const object of this.storage.list(objectKey(group, label, ''))) objects.push(object);
+		return objects;
 	}
 
 	/**
@@ -130,10 +126,66 @@ export class Repository {
 	}
 
 	/** Makes the backup exist. Its objects must be stored before. */
-	async writeManifest(manifest: Manifest, signal?: AbortSignal): Promise<void> {
-		await writeText(this.storage, objectKey(manifest.group, manifest.label, MANIFEST), formatManifest(manifest), {
-			signal,
-		});
+	async writeManifest(manifest: Manifest, options?: WriteOptions): Promise<void> {
+		await this.writeManifestText(manifest, formatManifest(manifest), options);
+	}
+
+	/** The same with a text that came from elsewhere, to the letter: a later version may have written more into it. */
+	async writeManifestText({ group, label }: Manifest, text: string, options?: WriteOptions): Promise<void> {
+		await writeText(this.storage, objectKey(group, label, MANIFEST), text, options);
+	}
+
+	/**
+	 * Gives a backup tags, in addition to those it has. Retention can keep by them.
+	 * @throws BackupError 'invalid-input'
+	 */
+	async writeTags(group: string, label: string, tags: readonly string[], options?: WriteOptions): Promise<void> {
+		for (const tag of tags) assertTag(tag);
+		for (const tag of tags) await this.#mark(objectKey(group, label, tagName(tag)), {}, options);
+	}
+
+	/**
+	 * Pins a backup: no policy removes it.
+	 * @returns false when it was pinned before; the earlier pin stays
+	 */
+	async writePin(group: string, label: string, pin: Pin, signal?: AbortSignal): Promise<boolean> {
+		return await this.#mark(objectKey(group, label, PIN), { ...pin }, { signal });
+	}
+
+	/** Removes the pin; that there is none is no error. */
+	async removePin(group: string, label: string): Promise<void> {
+		await this.storage.remove(objectKey(group, label, PIN));
+	}
+
+	/**
+	 * Removes a backup: a mark of why, then the manifest, from which moment there is no backup, then all else, then the
+	 * mark. Broken off, it leaves the whole backup, or a leftover that says it had expired. Only for the holder of the
+	 * group's lock.
+	 * @param reasons why, for people; kept with what a broken-off removal leaves
+	 * @throws BackupError 'protected' when the storage keeps one of its objects for longer
+	 */
+	async expire(group: string, label: string, reasons: readonly string[], signal?: AbortSignal): Promise<void> {
+		await this.#mark(objectKey(group, label, EXPIRED), { at: new Date().toISOString(), reasons }, { signal });
+		await this.storage.remove(objectKey(group, label, MANIFEST));
+		await this.#removeObjects(group, label);
+	}
+
+	/** Takes the mark of an expiry that was broken off before it removed anything, from a backup that stays. */
+	async keep(group: string, label: string): Promise<void> {
+		await this.storage.remove(objectKey(group, label, EXPIRED));
+	}
+
+	/**
+	 * Removes a leftover. Only for the holder of the group's lock: another run's half-written backup looks the same.
+	 * @throws BackupError 'invalid-input' when it is a backup by now
+	 */
+	async removeLeftover({ group, label }: Pick<Leftover, 'group' | 'label'>): Promise<void> {
+		if (await this.storage.stat(objectKey(group, label, MANIFEST))) {
+			throw new BackupError('invalid-input', `${group}/${label} is a backup and no leftover`, {
+				hint: 'Look at the list of backups again.',
+			});
+		}
+		await this.#removeObjects(group, label);
 	}
 
 	/**
@@ -142,32 +194,31 @@ export class Repository {
 	 * @returns how many leftovers were removed
 	 */
 	async removeOrphans(group: string): Promise<number> {
-		assertGroup(group);
-		const complete = new Set((await this.list(group)).map((entry) => entry.label));
+		const { leftovers } = await this.survey(group);
 		const owns = (key: string) => parseKey(key)?.group === group;
 		const removed = await this.storage.removeUnfinished(`${group}/`, owns);
-		const orphans: string[] = [];
-		for await (const { key } of this.storage.list(`${group}/`)) {
-			const place = parseKey(key);
-			if (place?.group === group && !complete.has(place.label)) orphans.push(key);
-		}
+		const orphans = leftovers.flatMap(({ keys }) => keys);
 		for (const key of orphans) await this.storage.remove(key);
 		return removed + orphans.length;
 	}
-}
 
-/** Where an object of a backup lies. */
-export function objectKey(group: string, label: string, name: string): string {
-	return `${group}/${label}/${name}`;
-}
+	/** The mark of an expiry goes last: until then it tells what the other objects are. */
+	async #removeObjects(group: string, label: string): Promise<void> {
+		const last = objectKey(group, label, EXPIRED);
+		for (const { key } of await this.objects(group, label)) if (key !== last) await this.storage.remove(key);
+		await this.storage.remove(last);
+	}
 
-/** The backup an object belongs to, or null for anything else in the storage. */
-function parseKey(key: string): { group: string; label: string; name: string } | null {
-	const segments = key.split('/');
-	const name = segments.pop()!;
-	const label = segments.pop();
-	if (label === undefined || segments.length === 0 || !parseLabel(label)) return null;
-	return { group: segments.join('/'), label, name };
+	/** Writes a small object whose being there is what matters. @returns whether it is new */
+	async #mark(key: string, content: object, options?: WriteOptions): Promise<boolean> {
+		try {
+			await writeText(this.storage, key, `${JSON.stringify(content, null, 2)}\n`, options);
+			return true;
+		} catch (error) {
+			if (!isBackupError(error, 'already-exists')) throw error;
+			return false;
+		}
+	}
 }
 
 async function readDescriptor(storage: Storage, signal?: AbortSignal): Promise<string> {
@@ -184,8 +235,4 @@ async function readDescriptor(storage: Storage, signal?: AbortSignal): Promise<s
 			cause,
 		});
 	}
-}
-
-function compare(a: string, b: string): number {
-	return a < b ? -1 : a > b ? 1 : 0;
 }

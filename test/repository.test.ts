@@ -119,4 +119,129 @@ describe('a repository', () => {
 		await expect(repository.readManifest(GROUP, label)).rejects.toBeInstanceOf(BackupError);
 		await expect(repository.readManifest(GROUP, label)).rejects.toMatchObject({ code: 'damaged' });
 	});
+
+	describe('surveyed in one listing', () => {
+		it('tells backups, leftovers and what is nobody’s apart, and keeps its own files out of it', async () => {
+			const repository = await Repository.open(new MemoryStorage(), { create: true });
+			const { storage } = repository;
+			const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+			const half = createLabel('full', new Date('2026-11-20T03:00:00Z'));
+			await writeText(storage, objectKey(GROUP, half, 'dump.sql.zst'), 'half');
+			for (const key of [
+				'notes.txt',
+				`${GROUP}/readme.txt`,
+				'runs/2026-11-20/000001.json',
+				'locks/postgres/shop.json',
+			]) {
+				await writeText(storage, key, 'x');
+			}
+			const survey = await repository.survey();
+			expect(survey.backups.map((backup) => backup.label)).toEqual([label]);
+			expect(survey.leftovers).toEqual([
+				expect.objectContaining({
+					group: GROUP,
+					label: half,
+					keys: [objectKey(GROUP, half, 'dump.sql.zst')],
+					storedBytes: 4,
+					expired: false,
+				}),
+			]);
+			expect(survey.unknown).toEqual({ count: 2, keys: ['notes.txt', `${GROUP}/readme.txt`] });
+		});
+
+		it('counts what is nobody’s, and names the first hundred', async () => {
+			const repository = await Repository.open(new MemoryStorage(), { create: true });
+			for (let i = 0; i < 120; i++) await writeText(repository.storage, `photos/${i}.jpg`, 'x');
+			const { unknown } = await repository.survey();
+			expect([unknown.count, unknown.keys.length]).toEqual([120, 100]);
+		});
+	});
+
+	describe('tags and pins', () => {
+		it('show in the list', async () => {
+			const repository = await Repository.open(new MemoryStorage(), { create: true });
+			const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+			await repository.writeTags(GROUP, label, ['release-7', 'audit', 'audit']);
+			expect(await repository.writePin(GROUP, label, { at: '2026-11-21T00:00:00Z', reason: 'before the move' })).toBe(
+				true,
+			);
+			expect(await repository.writePin(GROUP, label, { at: '2026-11-22T00:00:00Z', reason: null })).toBe(false);
+			expect(await repository.list()).toMatchObject([{ tags: ['audit', 'release-7'], pinned: true }]);
+			await repository.removePin(GROUP, label);
+			await repository.removePin(GROUP, label);
+			expect(await repository.list()).toMatchObject([{ pinned: false }]);
+		});
+
+		it.each(['', 'Audit', 'a b', '../x', '-a', 'a'.repeat(41)])('refuse %j', async (tag) => {
+			const repository = await Repository.open(new MemoryStorage(), { create: true });
+			const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+			await expect(repository.writeTags(GROUP, label, ['good', tag])).rejects.toMatchObject({ code: 'invalid-input' });
+			expect(await repository.list()).toMatchObject([{ tags: [] }]);
+		});
+	});
+
+	describe('an expiry', () => {
+		it('removes the backup, and nothing else', async () => {
+			const repository = await Repository.open(new MemoryStorage(), { create: true });
+			const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+			const other = await addBackup(repository, GROUP, '2026-11-20T03:00:00Z');
+			await repository.expire(GROUP, label, ['nothing keeps it']);
+			expect(await keys(repository.storage as MemoryStorage)).toEqual([
+				objectKey(GROUP, other, 'dump.sql.zst'),
+				objectKey(GROUP, other, 'manifest.json'),
+				'repository.json',
+			]);
+		});
+
+		it('that is broken off anywhere leaves the whole backup or a leftover that says so, and can be finished', async () => {
+			for (let operations = 0; ; operations++) {
+				const storage = new MemoryStorage();
+				const repository = await Repository.open(storage, { create: true });
+				const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+				const breaking = await Repository.open(breakAfter(storage, operations));
+				const broken = await breaking.expire(GROUP, label, ['x']).then(
+					() => false,
+					() => true,
+				);
+				const { backups, leftovers } = await repository.survey();
+				if (!broken) {
+					expect([operations, backups, leftovers]).toEqual([5, [], []]);
+					return;
+				}
+				expect(backups.length + leftovers.length).toBe(1);
+				if (backups.length === 1) {
+					expect(backups).toMatchObject([{ expiring: operations > 0 }]);
+					await repository.keep(GROUP, label);
+					expect(await repository.objects(GROUP, label)).toHaveLength(2);
+				} else {
+					expect(leftovers).toMatchObject([{ expired: true }]);
+					await repository.removeLeftover({ group: GROUP, label });
+					expect(await keys(storage)).toEqual(['repository.json']);
+				}
+			}
+		});
+
+		it('never takes a backup for a leftover', async () => {
+			const repository = await Repository.open(new MemoryStorage(), { create: true });
+			const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+			await expect(repository.removeLeftover({ group: GROUP, label })).rejects.toMatchObject({ code: 'invalid-input' });
+			expect(await repository.list()).toHaveLength(1);
+		});
+	});
 });
+
+/** The storage, which goes away after so many writes, removals and listings. */
+function breakAfter(storage: MemoryStorage, operations: number): MemoryStorage {
+	let left = operations;
+	const counted = new Set<PropertyKey>(['write', 'remove', 'list']);
+	return new Proxy(storage, {
+		get(target, name) {
+			const value: unknown = Reflect.get(target, name, target);
+			if (typeof value !== 'function') return value;
+			return (...args: unknown[]) => {
+				if (counted.has(name) && left-- <= 0) throw new BackupError('unreachable', 'the storage went away');
+				return value.apply(target, args) as unknown;
+			};
+		},
+	});
+}

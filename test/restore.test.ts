@@ -65,6 +65,8 @@ describe('choosing a backup', () => {
 		startedAt: new Date(label),
 		storedBytes: 1,
 		pinned: false,
+		tags: [],
+		expiring: false,
 		verifications: [],
 	});
 	const entries = ['2026-01-02', '2026-01-03', '2026-01-01'].map(entry);

@@ -96,6 +96,8 @@ describe('choosing', () => {
 		startedAt: new Date(Date.UTC(2026, 10, day, 2)),
 		storedBytes: 1,
 		pinned: false,
+		tags: [],
+		expiring: false,
 		verifications: verified.map(([depth, ok]) => ({ at: new Date(), depth, ok })),
 	});
 	const entries = [

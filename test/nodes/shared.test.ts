@@ -11,6 +11,8 @@ describe('a backup in a list', () => {
 		startedAt: new Date('2026-11-20T02:00:00Z'),
 		storedBytes: 12_400_000,
 		pinned,
+		tags: [],
+		expiring: false,
 		verifications,
 	});
 	const on = (day: number, depth: Verification['depth'], ok = true): Verification => ({
