@@ -6,8 +6,9 @@ import type { DecryptionKeys } from './filters/age';
 import type { Manifest } from './manifest';
 import { openStream } from './pipeline';
 import type { DatabaseFacts } from './postgres/contents';
+import { readStart } from './postgres/custom-archive';
 import { MAX_GLOBALS_BYTES } from './postgres/globals';
-import { ARCHIVE_HEAD_BYTES, assertNativeRestore } from './postgres/native-restore';
+import { assertNativeRestore } from './postgres/native-restore';
 import { keysFor, readContents } from './postgres/read-contents';
 import type { RewriteRules } from './postgres/rewrite';
 import { objectKey, type Repository } from './repository';
@@ -54,11 +55,11 @@ export async function openForRestore(request: SourceRequest, stallTimeoutMs: num
 			hint: 'The object was removed or changed after the backup was made. Use another backup.',
 		});
 	}
-	const head = await readHead(await open());
+	// The first bytes prove that the key fits before anything is written.
+	const start = await readStart(await open());
 	const format = manifest.source.format === 'custom' ? 'custom' : 'plain';
 	if (format === 'custom') {
-		const dumpedWith = Number.parseInt(String(manifest.source.engineVersion), 10);
-		await assertNativeRestore(request.nativePath ?? 'pg_restore', request.rules, head, dumpedWith);
+		await assertNativeRestore(request.nativePath ?? 'pg_restore', request.rules, start);
 	}
 	if (request.globals && !manifest.globals) {
 		throw new BackupError('not-found', `${group}/${label} was made without the roles of its server`, {
@@ -78,16 +79,4 @@ async function readGlobals(body: Readable, backup: string): Promise<string> {
 			hint: 'Look at who else writes to this storage, or restore without the roles.',
 		});
 	return (await collect(body, MAX_GLOBALS_BYTES, tooLarge)).toString('utf8');
-}
-
-/** The first bytes prove that the key fits before anything is written. */
-async function readHead(body: Readable): Promise<Buffer> {
-	const chunks: Buffer[] = [];
-	let bytes = 0;
-	for await (const chunk of body as AsyncIterable<Buffer>) {
-		chunks.push(chunk.subarray(0, ARCHIVE_HEAD_BYTES));
-		bytes += chunk.length;
-		if (bytes >= ARCHIVE_HEAD_BYTES) break;
-	}
-	return Buffer.concat(chunks);
 }

@@ -40,7 +40,6 @@ export async function proveRestored(
 			...test,
 			contents,
 			format,
-			dumpedWith: Number.parseInt(String(manifest.source.engineVersion), 10) || 0,
 			originalBytes,
 			signal,
 			warn: subject.warn,

@@ -3,9 +3,11 @@
  * its numbers are written, and how many entries its table of contents has (ReadHead and ReadToc in
  * src/bin/pg_dump/pg_backup_archiver.c). The entries themselves and the blocks of data are proved by the digests only.
  */
+import type { Readable } from 'node:stream';
 import { BackupError } from '../errors';
 
-const MAGIC = 'PGDMP';
+/** Every archive begins with it. */
+export const ARCHIVE_MAGIC = 'PGDMP';
 /** 1.10 came with PostgreSQL 7.4, 1.16 with 16. */
 const OLDEST = [1, 10];
 /** Since then, the compression is one byte instead of a number. */
@@ -25,13 +27,29 @@ export interface ArchiveHeader {
 }
 
 /**
+ * The first {@link HEADER_BYTES} of a dump, or all when there are fewer. The rest is not read: the stream is destroyed.
+ * @throws errors of the stream
+ */
+export async function readStart(body: Readable): Promise<Buffer> {
+	const chunks: Buffer[] = [];
+	let bytes = 0;
+	for await (const chunk of body as AsyncIterable<Buffer>) {
+		chunks.push(chunk);
+		bytes += chunk.length;
+		if (bytes >= HEADER_BYTES) break;
+	}
+	return Buffer.concat(chunks).subarray(0, HEADER_BYTES);
+}
+
+/**
  * Reads the header of an archive.
- * @param start the first bytes of the archive: {@link HEADER_BYTES}, or all when there are fewer
+ * @param start what {@link readStart} gives
  * @throws BackupError 'damaged'
  */
 export function readArchiveHeader(start: Buffer): ArchiveHeader {
-	if (start.toString('latin1', 0, MAGIC.length) !== MAGIC) throw damaged('it does not begin with PGDMP');
-	let at = MAGIC.length;
+	if (start.toString('latin1', 0, ARCHIVE_MAGIC.length) !== ARCHIVE_MAGIC)
+		throw damaged('it does not begin with PGDMP');
+	let at = ARCHIVE_MAGIC.length;
 	const take = (length: number) => {
 		if (at + length > start.length) throw damaged('it ends within its header');
 		at += length;
@@ -69,5 +87,7 @@ function reaches([major = 0, minor = 0]: number[], [wantedMajor = 0, wantedMinor
 }
 
 function damaged(why: string): BackupError {
-	return new BackupError('damaged', `the dump is no archive of pg_dump in custom format: ${why}`);
+	return new BackupError('damaged', `the dump is no archive of pg_dump in custom format: ${why}`, {
+		hint: 'Use another backup.',
+	});
 }

@@ -6,8 +6,9 @@ import { type Assertion, type AssertionResult, runAssertions } from './assertion
 import { compareContents, type Comparison, type Query, queryOf } from './compare';
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
+import { readStart } from './custom-archive';
 import { EMBEDDED_MAX_BYTES, openEmbeddedDatabase } from './embedded/database';
-import { ARCHIVE_HEAD_BYTES, assertNativeRestore, nativeRestore } from './native-restore';
+import { assertNativeRestore, nativeRestore } from './native-restore';
 import { replay, replayInto, type ReplayIntoOptions, type ReplayResult } from './replay';
 import { DRILL_RULES, type RewriteRules } from './rewrite';
 import { createScratchDatabase, type Scratch, scratchError } from './scratch-database';
@@ -19,8 +20,6 @@ export interface DrillRequest {
 	open: () => Promise<Readable>;
 	/** Custom format needs a pg_restore, which need not read everything: prove the stream elsewhere. */
 	format: 'plain' | 'custom';
-	/** Major version of the pg_dump that made it. */
-	dumpedWith: number;
 	/** A pg_restore, when it is not in PATH. */
 	nativePath?: string;
 	/** Of the dump. */
@@ -172,13 +171,8 @@ async function restoreNatively(
 }
 
 /** Before a database is made. */
-async function assertPgRestore({ open, nativePath, dumpedWith }: DrillRequest, rules: RewriteRules): Promise<void> {
-	let head = Buffer.alloc(0);
-	for await (const chunk of (await open()) as AsyncIterable<Buffer>) {
-		head = Buffer.concat([head, chunk]);
-		if (head.length >= ARCHIVE_HEAD_BYTES) break;
-	}
-	await assertNativeRestore(nativePath ?? PG_RESTORE, rules, head, dumpedWith);
+async function assertPgRestore({ open, nativePath }: DrillRequest, rules: RewriteRules): Promise<void> {
+	await assertNativeRestore(nativePath ?? PG_RESTORE, rules, await readStart(await open()));
 }
 
 async function examine(

@@ -8,6 +8,7 @@ import type { Readable, Writable } from 'node:stream';
 import { abortError, BackupError, isBackupError } from '../errors';
 import { CONNECT_TIMEOUT_MS } from './connection';
 import { clientEnvironment, endProgram, isMissing, programNotFound, readVersion } from './engines/client-program';
+import { readArchiveHeader } from './custom-archive';
 import { cleanText, toBackupError } from './errors';
 import { isEverything } from './only';
 import type { LeftOut, RewriteRules } from './rewrite';
@@ -17,11 +18,8 @@ import { type Forwarder, forwardLocally, type TunnelTarget } from './tunnel';
 const STDERR_LIMIT = 64 * 1024;
 const MAX_WORDS = 1000;
 
-/** "PGDMP", then major, minor and revision of the archive's format, a byte each. */
-const ARCHIVE_MAGIC = 'PGDMP';
-export const ARCHIVE_HEAD_BYTES = 8;
-/** The first pg_restore that reads a minor version of the format (K_VERS_* in pg_backup_archiver.h). */
-const READABLE_SINCE: Record<number, number> = { 14: 12, 15: 16, 16: 17 };
+/** The first pg_restore that reads a version of the archive format (K_VERS_* in pg_backup_archiver.h). */
+const READABLE_SINCE: Record<string, number> = { '1.14': 12, '1.15': 16, '1.16': 17 };
 
 /** Kinds of objects that pg_restore can leave out. */
 const FLAGS: Partial<Record<LeftOut, string>> = {
@@ -32,26 +30,19 @@ const FLAGS: Partial<Record<LeftOut, string>> = {
 
 /**
  * Whether a backup in custom format can be restored here by these rules, before anything is touched.
- * @param head the first {@link ARCHIVE_HEAD_BYTES} of the dump
- * @param dumpedWith major version of the pg_dump that made it
+ * @param start of the dump, as {@link readStart} gives it
  * @throws BackupError 'engine-not-found', 'unsupported' naming the versions or the rule, 'damaged'
  */
-export async function assertNativeRestore(
-	program: string,
-	rules: RewriteRules,
-	head: Buffer,
-	dumpedWith: number,
-): Promise<void> {
-	if (head.toString('latin1', 0, ARCHIVE_MAGIC.length) !== ARCHIVE_MAGIC) {
-		throw new BackupError('damaged', 'the object is no dump in custom format', { hint: 'Use another backup.' });
-	}
+export async function assertNativeRestore(program: string, rules: RewriteRules, start: Buffer): Promise<void> {
+	const header = readArchiveHeader(start);
 	if (!isEverything(rules.only) || Object.keys(rules.roles ?? {}).length > 0) {
 		throw new BackupError('unsupported', 'a backup in custom format cannot be restored in part or with other roles', {
 			hint: 'Restore all of it, with owners dropped if roles are missing, or restore by hand: pg_restore has options of its own.',
 		});
 	}
 	const version = await readVersion(program, 'pg_restore');
-	const needed = READABLE_SINCE[head[6]!] ?? dumpedWith;
+	const dumpedWith = Number.parseInt(header.dumpVersion, 10);
+	const needed = READABLE_SINCE[header.version] ?? dumpedWith;
 	if (version.major < needed) {
 		throw new BackupError(
 			'unsupported',

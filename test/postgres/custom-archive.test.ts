@@ -1,6 +1,6 @@
-import { buffer } from 'node:stream/consumers';
+import { Readable } from 'node:stream';
 import { chooseEngine } from '../../core/postgres/engines/choose';
-import { HEADER_BYTES, readArchiveHeader } from '../../core/postgres/custom-archive';
+import { HEADER_BYTES, readArchiveHeader, readStart } from '../../core/postgres/custom-archive';
 import { sharedPostgres, sql } from '../support/postgres';
 
 let head: Buffer;
@@ -10,8 +10,17 @@ beforeAll(async () => {
 	const engine = await chooseEngine('builtin', 170000, {});
 	const request = { target, format: 'custom', filter: {}, lockTimeoutMs: 1000 } as const;
 	const dump = await engine.start(request, { signal: new AbortController().signal });
-	head = (await buffer(dump.body)).subarray(0, HEADER_BYTES);
+	head = await readStart(dump.body);
 }, 120_000);
+
+describe('the start of a dump', () => {
+	it('is no more than a header can have, and the rest is not read', async () => {
+		const body = Readable.from(Array.from({ length: 100 }, () => Buffer.alloc(1000, 'x')));
+		expect(await readStart(body)).toHaveLength(HEADER_BYTES);
+		expect(body.destroyed).toBe(true);
+		expect((await readStart(Readable.from([Buffer.from('short')]))).toString()).toBe('short');
+	});
+});
 
 describe('the header of a dump in custom format', () => {
 	it('tells who made it, and how much is in it', () => {

@@ -108,7 +108,7 @@ describe('a backup in custom format', () => {
 	});
 
 	it('must begin as one', async () => {
-		await expect(assertNativeRestore('pg_restore', KEEP_ALL, Buffer.from('-- SQL --'), 15)).rejects.toMatchObject({
+		await expect(assertNativeRestore('pg_restore', KEEP_ALL, Buffer.from('-- SQL --'))).rejects.toMatchObject({
 			code: 'damaged',
 		});
 	});

@@ -1,10 +1,10 @@
 /** The bytes of a running pg_dump as a stream whose end is proof that all of them were there. */
 import { Readable } from 'node:stream';
 import { BackupError } from '../../errors';
+import { ARCHIVE_MAGIC } from '../custom-archive';
 import { DumpTail } from '../trailer';
 import type { DumpFormat } from './engine';
 
-const CUSTOM_MAGIC = 'PGDMP';
 /** Enough for the engines to run ahead of a consumer that pauses briefly. */
 const BUFFER_BYTES = 1024 * 1024;
 
@@ -29,8 +29,8 @@ export class DumpBody extends Readable {
 	/** @returns whether the engine may go on at once; otherwise `resume` says when */
 	offer(chunk: Buffer): boolean {
 		if (this.destroyed) return false;
-		if (this.#head.length < CUSTOM_MAGIC.length) {
-			this.#head = Buffer.concat([this.#head, chunk.subarray(0, CUSTOM_MAGIC.length)]);
+		if (this.#head.length < ARCHIVE_MAGIC.length) {
+			this.#head = Buffer.concat([this.#head, chunk.subarray(0, ARCHIVE_MAGIC.length)]);
 		}
 		this.#tail.add(chunk);
 		return this.push(chunk);
@@ -41,7 +41,7 @@ export class DumpBody extends Readable {
 		const whole =
 			this.#options.format === 'plain'
 				? this.#tail.isComplete()
-				: this.#head.subarray(0, CUSTOM_MAGIC.length).equals(Buffer.from(CUSTOM_MAGIC));
+				: this.#head.subarray(0, ARCHIVE_MAGIC.length).equals(Buffer.from(ARCHIVE_MAGIC));
 		if (whole) this.push(null);
 		else {
 			this.destroy(
