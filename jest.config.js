@@ -16,7 +16,7 @@ module.exports = {
 	},
 	// These packages ship ES modules only; jest loads CommonJS.
 	transformIgnorePatterns: ['/node_modules/(?!(age-encryption|@noble|@scure|cctv-age)/)'],
-	testTimeout: 60_000,
+	testTimeout: 180_000,
 	globalSetup: '<rootDir>/test/support/global-setup.ts',
 	globalTeardown: '<rootDir>/test/support/global-teardown.ts',
 	reporters: ['<rootDir>/test/support/reporter.cjs', 'default'],
