@@ -15,6 +15,7 @@ export type ErrorCode =
 	| 'unreachable' // no connection: host, port, DNS, firewall
 	| 'untrusted-certificate' // TLS works, but nobody we trust vouches for the server
 	| 'connection-lost' // was connected, the other side went away
+	| 'protected' // a lock in the storage keeps it until its time has come (details.until)
 	| 'storage-failed' // any other refusal of a storage
 	// time and will
 	| 'stalled' // connected, but nothing moved for too long

@@ -12,10 +12,22 @@ import { abortError, BackupError } from '../errors';
 import { takeBody } from './body';
 import { exactly, resolveRange } from './exact';
 import { errnoOf, folderError } from './folder-errors';
-import { isMissing, isThere, makeDir, placeOf, realBase, syncDir, tidyUp, walk, type Place } from './folder-paths';
+import {
+	isMissing,
+	isThere,
+	makeDir,
+	placeOf,
+	realBase,
+	syncDir,
+	tidyUp,
+	walk,
+	type Found,
+	type Place,
+} from './folder-paths';
 import { publish } from './folder-publish';
 import { assertPrefix, isKeySegment } from './key';
-import type { ReadOptions, Space, Storage, StoredObject, WriteOptions } from './storage';
+import { refuseProtection } from './protection';
+import type { ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
 
 export interface FolderOptions {
 	/** An existing folder. */
@@ -30,6 +42,8 @@ const LEFTOVER = /^\.(.+)\.(?:[0-9a-f]{12}\.partial|publish)$/;
 
 export class FolderStorage implements Storage {
 	readonly location: string;
+	/** Whoever may write to a folder may remove from it. */
+	readonly protection = null;
 	readonly #base: string;
 
 	constructor(options: FolderOptions) {
@@ -41,6 +55,7 @@ export class FolderStorage implements Storage {
 		const bytes = takeBody(body, options.signal);
 		try {
 			const place = await this.#try('write', key, () => placeOf(this.#base, key));
+			refuseProtection(this.location, options);
 			if (await this.stat(key)) throw this.#exists(key);
 			try {
 				const [handle, temporary] = await this.#try('write', key, () => createTemporary(place));
@@ -133,19 +148,31 @@ export class FolderStorage implements Storage {
 		});
 	}
 
-	async removeUnfinished(prefix: string, accept: (key: string) => boolean = () => true): Promise<number> {
+	async removeUnfinished(
+		prefix: string,
+		accept: (key: string, startedAt: Date) => boolean = () => true,
+	): Promise<number> {
 		assertPrefix(prefix);
 		return await this.#try('tidy up', prefix, async () => {
 			const base = await realBase(this.#base);
 			let removed = 0;
-			for await (const { key, dir, name } of walk(base, prefix, (file) => LEFTOVER.exec(file)?.[1] ?? null)) {
-				if (!accept(key)) continue;
+			for await (const { key, startedAt, dir, name } of leftovers(base, prefix)) {
+				if (!accept(key, startedAt)) continue;
 				await fs.rm(path.join(dir, name), { force: true });
 				await tidyUp({ base, dir });
 				removed++;
 			}
 			return removed;
 		});
+	}
+
+	async *unfinished(prefix: string): AsyncIterable<Unfinished> {
+		assertPrefix(prefix);
+		try {
+			for await (const { key, startedAt } of leftovers(await realBase(this.#base), prefix)) yield { key, startedAt };
+		} catch (error) {
+			throw folderError(`cannot list what is unfinished in ${this.#name(prefix)}`, error);
+		}
 	}
 
 	async space(): Promise<Space> {
@@ -235,6 +262,17 @@ async function createTemporary(place: Place): Promise<[FileHandle, string]> {
 		} catch (error) {
 			if (errnoOf(error) !== 'ENOENT' || attempt === 10) throw error;
 		}
+	}
+}
+
+/** Temporary files below a prefix. What is finished or removed meanwhile is left out. */
+async function* leftovers(base: string, prefix: string): AsyncGenerator<Found & Unfinished> {
+	for await (const found of walk(base, prefix, (file) => LEFTOVER.exec(file)?.[1] ?? null)) {
+		const stats = await fs.lstat(path.join(found.dir, found.name)).catch((error: unknown) => {
+			if (isMissing(error)) return null;
+			throw error;
+		});
+		if (stats) yield { ...found, startedAt: stats.mtime };
 	}
 }
 

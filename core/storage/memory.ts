@@ -4,13 +4,15 @@ import { abortError, BackupError } from '../errors';
 import { takeBody } from './body';
 import { resolveRange } from './exact';
 import { assertKey, assertPrefix, compareKeys } from './key';
-import type { ReadOptions, Storage, StoredObject, WriteOptions } from './storage';
+import { refuseProtection } from './protection';
+import type { ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
 
 interface Entry extends StoredObject {
 	readonly bytes: Buffer;
 }
 
 export class MemoryStorage implements Storage {
+	readonly protection = null;
 	readonly #entries = new Map<string, Entry>();
 
 	constructor(readonly location = 'memory:') {}
@@ -19,6 +21,7 @@ export class MemoryStorage implements Storage {
 		const bytes = takeBody(body, options.signal);
 		try {
 			assertKey(key);
+			refuseProtection(this.location, options);
 			this.#assertFree(key);
 			const chunks: Uint8Array[] = [];
 			let size = 0;
@@ -70,6 +73,11 @@ export class MemoryStorage implements Storage {
 	async removeUnfinished(prefix: string): Promise<number> {
 		assertPrefix(prefix);
 		return 0;
+	}
+
+	async *unfinished(prefix: string): AsyncIterable<Unfinished> {
+		assertPrefix(prefix);
+		yield* [];
 	}
 
 	async space(): Promise<null> {

@@ -6,7 +6,7 @@ import { DEFAULT_RETRY, pauseAfter, retry, type RetryPolicy } from '../retry';
 import { takeBody } from './body';
 import { assertRange } from './exact';
 import { compareKeys } from './key';
-import type { ReadOptions, Space, Storage, StoredObject, WriteOptions } from './storage';
+import type { Protecting, ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
 
 /**
  * Up to so many bytes, a write is repeated from memory: manifests, locks, journal entries. A longer body cannot be
@@ -82,8 +82,27 @@ export class RetryingStorage implements Storage {
 		await this.#retry(() => this.inner.remove(key));
 	}
 
-	async removeUnfinished(prefix: string, accept?: (key: string) => boolean): Promise<number> {
+	get protection(): Protecting | null {
+		const { protection } = this.inner;
+		return (
+			protection && {
+				extend: async (key, wanted) => await this.#retry(() => protection.extend(key, wanted)),
+				until: async (key) => await this.#retry(() => protection.until(key)),
+			}
+		);
+	}
+
+	async removeUnfinished(prefix: string, accept?: (key: string, startedAt: Date) => boolean): Promise<number> {
 		return await this.#retry(() => this.inner.removeUnfinished(prefix, accept));
+	}
+
+	/** A listing that breaks off starts over: there are few, and their order is the storage's own. */
+	async *unfinished(prefix: string): AsyncIterable<Unfinished> {
+		yield* await this.#retry(async () => {
+			const found: Unfinished[] = [];
+			for await (const each of this.inner.unfinished(prefix)) found.push(each);
+			return found;
+		});
 	}
 
 	async space(): Promise<Space | null> {

@@ -21,6 +21,7 @@ export interface S3Object {
 export interface UnfinishedUpload {
 	name: string;
 	uploadId: string;
+	startedAt: Date;
 }
 
 /** One answer of a listing, up to 1,000 items. */
@@ -136,7 +137,7 @@ export class S3Bucket {
 	}
 
 	/** Gives up an upload; that it is gone already is no error. */
-	async abort({ name, uploadId }: UnfinishedUpload): Promise<void> {
+	async abort({ name, uploadId }: Pick<UnfinishedUpload, 'name' | 'uploadId'>): Promise<void> {
 		try {
 			await this.connection.client().abortMultipartUpload(this.bucket, name, encodeURIComponent(uploadId));
 		} catch (error) {
@@ -148,7 +149,11 @@ export class S3Bucket {
 	async unfinished(prefix: string, after: string): Promise<Page<UnfinishedUpload>> {
 		return await this.#try('list unfinished uploads of', prefix, async () => {
 			const page = await this.connection.client().listIncompleteUploadsQuery(this.bucket, prefix, after, '', '');
-			const items = page.uploads.map(({ key, uploadId }) => ({ name: String(key), uploadId: String(uploadId) }));
+			const items = page.uploads.map(({ key, uploadId, initiated }) => ({
+				name: String(key),
+				uploadId: String(uploadId),
+				startedAt: initiated,
+			}));
 			return { items, isTruncated: page.isTruncated };
 		});
 	}

@@ -5,11 +5,12 @@ import { DEFAULT_RETRY, type RetryPolicy } from '../retry';
 import { takeBody } from './body';
 import { assertRange, exactly } from './exact';
 import { assertKey, assertPrefix, isKey } from './key';
-import { S3Bucket, type S3Object } from './s3-bucket';
+import { S3Bucket, type S3Object, type UnfinishedUpload } from './s3-bucket';
 import { S3Connection, type S3ConnectionOptions } from './s3-connection';
 import { s3Error } from './s3-errors';
 import type { PartMemory } from './s3-part';
-import type { ReadOptions, Storage, StoredObject, WriteOptions } from './storage';
+import { refuseProtection } from './protection';
+import type { ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
 import { upload, type UploadOptions } from './s3-upload';
 
 export interface S3Options extends S3ConnectionOptions {
@@ -41,6 +42,7 @@ const MIB = 1024 * 1024;
 
 export class S3Storage implements Storage {
 	readonly location: string;
+	readonly protection = null;
 	readonly #bucket: S3Bucket;
 	readonly #connection: S3Connection;
 	/** With a '/' at the end, or empty. */
@@ -78,6 +80,7 @@ export class S3Storage implements Storage {
 		const bytes = takeBody(body, options.signal);
 		try {
 			assertKey(key);
+			refuseProtection(this.location, options);
 			return this.#facts(await upload(this.#bucket, this.#prefix + key, bytes, { ...this.#upload, ...options }));
 		} finally {
 			bytes.discard();
@@ -145,19 +148,31 @@ export class S3Storage implements Storage {
 		await this.#bucket.remove(this.#prefix + key);
 	}
 
-	async removeUnfinished(prefix: string, accept: (key: string) => boolean = () => true): Promise<number> {
-		assertPrefix(prefix);
+	async removeUnfinished(
+		prefix: string,
+		accept: (key: string, startedAt: Date) => boolean = () => true,
+	): Promise<number> {
 		let removed = 0;
+		for await (const { key, startedAt, ...upload } of this.#uploads(prefix)) {
+			if (!accept(key, startedAt)) continue;
+			await this.#bucket.abort(upload);
+			removed++;
+		}
+		return removed;
+	}
+
+	async *unfinished(prefix: string): AsyncIterable<Unfinished> {
+		for await (const { key, startedAt } of this.#uploads(prefix)) yield { key, startedAt };
+	}
+
+	async *#uploads(prefix: string): AsyncIterable<Unfinished & UnfinishedUpload> {
+		assertPrefix(prefix);
 		for (let after = '', isTruncated = true; isTruncated; ) {
 			const page = await this.#bucket.unfinished(this.#prefix + prefix, after);
-			for (const unfinished of page.items.filter(({ name }) => accept(name.slice(this.#prefix.length)))) {
-				await this.#bucket.abort(unfinished);
-				removed++;
-			}
+			yield* page.items.map((upload) => ({ ...upload, key: upload.name.slice(this.#prefix.length) }));
 			after = page.items.at(-1)?.name ?? after;
 			isTruncated = page.isTruncated && page.items.length > 0;
 		}
-		return removed;
 	}
 
 	/** S3 has no way to ask. */

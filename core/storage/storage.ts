@@ -15,11 +15,44 @@ export interface StoredObject {
 	readonly modifiedAt: Date;
 }
 
+/** A lock on an object: before its time nobody may remove or change it (S3's Object Lock). */
+export interface Protection {
+	/** Storages may keep it to the second; then they round up. */
+	until: Date;
+	/** `governance`: a key with a right of its own for that can lift the lock. `compliance`: nobody can. */
+	mode: 'governance' | 'compliance';
+}
+
+/** What a killed writer left, and that is no object. */
+export interface Unfinished {
+	/** The key it would have got. */
+	readonly key: string;
+	/** When its writing began, or, where the storage only knows that, when it last grew. */
+	readonly startedAt: Date;
+}
+
 export interface WriteOptions {
 	/** Aborting it fails the write with the signal's reason and leaves nothing behind. */
 	signal?: AbortSignal;
 	/** Called as bytes become safe in the storage, with the total so far. */
 	onProgress?: (bytes: number) => void;
+	/** The object is protected from the moment on in which it is visible. 'unsupported' where the storage cannot, before a byte is written. */
+	protect?: Protection;
+}
+
+/** The locks of a storage's objects. */
+export interface Protecting {
+	/**
+	 * Protects an object for longer, or from now on. Never shortens, and never makes compliance governance.
+	 * @throws BackupError 'not-found', 'unsupported' where the storage, or only this bucket, cannot
+	 */
+	extend(key: string, protection: Protection): Promise<void>;
+
+	/**
+	 * Until when an object is protected; null when it is not, or not any more.
+	 * @throws BackupError 'not-found'
+	 */
+	until(key: string): Promise<Date | null>;
 }
 
 export interface ReadOptions {
@@ -62,16 +95,26 @@ export interface Storage {
 	/** Every object whose key starts with `prefix`, by key ascending (UTF-8 byte order), all pages. */
 	list(prefix: string): AsyncIterable<StoredObject>;
 
-	/** Removes one object. That it is missing is not an error. */
+	/**
+	 * Removes one object, with all versions that the storage keeps of it. That it is missing is not an error.
+	 * @throws BackupError 'protected' before the time of its lock has come (`details.until`, ISO 8601; absent for locks
+	 * without an end); then the object stays visible
+	 */
 	remove(key: string): Promise<void>;
+
+	/** Locks on objects, or null where this kind of storage has none. */
+	readonly protection: Protecting | null;
 
 	/**
 	 * Removes what killed writers left below `prefix` and that is no object: temporary files, unfinished uploads.
 	 * Only for a caller who knows that nobody is writing there (it holds the group's lock).
-	 * @param accept whether a leftover may go, by the key it would have got; all when absent
+	 * @param accept whether a leftover may go, by its facts as `unfinished` gives them; all when absent
 	 * @returns how many leftovers were removed
 	 */
-	removeUnfinished(prefix: string, accept?: (key: string) => boolean): Promise<number>;
+	removeUnfinished(prefix: string, accept?: (key: string, startedAt: Date) => boolean): Promise<number>;
+
+	/** What `removeUnfinished` would remove: also what a living writer is at just now. */
+	unfinished(prefix: string): AsyncIterable<Unfinished>;
 
 	/** Free and total space, or null where the storage cannot know it. */
 	space(): Promise<Space | null>;

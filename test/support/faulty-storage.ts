@@ -1,9 +1,28 @@
 /** A storage that fails on purpose: decorates any other, and does what its plan says to the operations it names. */
 import { Readable } from 'node:stream';
 import { abortError } from '../../core/errors';
-import type { ReadOptions, Space, Storage, StoredObject, WriteOptions } from '../../core/storage/storage';
+import type {
+	Protecting,
+	ReadOptions,
+	Space,
+	Storage,
+	StoredObject,
+	Unfinished,
+	WriteOptions,
+} from '../../core/storage/storage';
 
-export type Operation = 'write' | 'read' | 'stat' | 'list' | 'remove' | 'removeUnfinished' | 'space' | 'close';
+export type Operation =
+	| 'write'
+	| 'read'
+	| 'stat'
+	| 'list'
+	| 'remove'
+	| 'extend'
+	| 'until'
+	| 'removeUnfinished'
+	| 'unfinished'
+	| 'space'
+	| 'close';
 
 export interface Fault {
 	on: Operation;
@@ -69,8 +88,22 @@ export class FaultyStorage implements Storage {
 		await act(this.#fault('remove', key), () => this.inner.remove(key));
 	}
 
-	async removeUnfinished(prefix: string, accept?: (key: string) => boolean): Promise<number> {
+	get protection(): Protecting | null {
+		const { protection } = this.inner;
+		return (
+			protection && {
+				extend: async (key, wanted) => await act(this.#fault('extend', key), () => protection.extend(key, wanted)),
+				until: async (key) => await act(this.#fault('until', key), () => protection.until(key)),
+			}
+		);
+	}
+
+	async removeUnfinished(prefix: string, accept?: (key: string, startedAt: Date) => boolean): Promise<number> {
 		return await act(this.#fault('removeUnfinished', prefix), () => this.inner.removeUnfinished(prefix, accept));
+	}
+
+	async *unfinished(prefix: string): AsyncIterable<Unfinished> {
+		yield* await act(this.#fault('unfinished', prefix), async () => this.inner.unfinished(prefix));
 	}
 
 	async space(): Promise<Space | null> {
