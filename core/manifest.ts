@@ -101,6 +101,18 @@ export function assertFormat(data: unknown, location: string): void {
 	}
 }
 
+/**
+ * Refuses a manifest that lies where another backup's belongs.
+ * @param location where it lies, for messages
+ * @throws BackupError 'invalid-manifest'
+ */
+export function assertBelongs(manifest: Manifest, group: string, label: string, location: string): void {
+	if (manifest.group === group && manifest.label === label) return;
+	throw new BackupError('invalid-manifest', `${location} belongs to the backup ${manifest.group}/${manifest.label}`, {
+		hint: 'The file was moved or copied by hand. Put it back to where it belongs.',
+	});
+}
+
 /** The text that is stored: stable order, readable by people. */
 export function formatManifest(manifest: Manifest): string {
 	return withChecksum(manifest);

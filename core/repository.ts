@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { BackupError, isBackupError } from './errors';
 import { type Evidence, evidenceName, formatEvidence } from './evidence';
 import { assertGroup } from './label';
-import { assertFormat, FORMAT, formatManifest, type Manifest, parseManifest } from './manifest';
+import { assertBelongs, assertFormat, FORMAT, formatManifest, type Manifest, parseManifest } from './manifest';
 import { readText, writeText } from './small-objects';
 import type { Storage, StoredObject, WriteOptions } from './storage/storage';
 import {
@@ -98,15 +98,7 @@ export class Repository {
 		const key = objectKey(group, label, MANIFEST);
 		const location = `${this.storage.location}/${key}`;
 		const manifest = parseManifest(await readText(this.storage, key, signal), location);
-		if (manifest.group !== group || manifest.label !== label) {
-			throw new BackupError(
-				'invalid-manifest',
-				`${location} belongs to the backup ${manifest.group}/${manifest.label}`,
-				{
-					hint: 'The file was moved or copied by hand. Put it back to where it belongs.',
-				},
-			);
-		}
+		assertBelongs(manifest, group, label, location);
 		return manifest;
 	}
 

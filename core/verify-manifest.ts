@@ -1,7 +1,7 @@
 /** The manifest of a backup that is to be verified: found and whole, or what exactly is wrong with it. */
 import { createHash } from 'node:crypto';
 import { BackupError, isBackupError } from './errors';
-import { FORMAT, type Manifest, parseManifest } from './manifest';
+import { assertBelongs, FORMAT, type Manifest, parseManifest } from './manifest';
 import { objectKey, type Repository } from './repository';
 import { readText } from './small-objects';
 import { BadBackup } from './verify-failure';
@@ -52,10 +52,8 @@ async function read(
 	const text = await readText(storage, key, signal);
 	seen.sha256 = createHash('sha256').update(text).digest('hex');
 	const manifest = parse(text, location);
-	if (manifest.group === group && manifest.label === label) return manifest;
-	throw new BackupError('invalid-manifest', `${location} belongs to the backup ${manifest.group}/${manifest.label}`, {
-		hint: 'The file was moved or copied by hand. Put it back to where it belongs.',
-	});
+	assertBelongs(manifest, group, label, location);
+	return manifest;
 }
 
 /** One changed digit can look like a newer format; the checksum tells. */
