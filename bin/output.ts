@@ -31,15 +31,3 @@ export function showProgress(line: string | null): void {
 	if (!process.stderr.isTTY) return;
 	process.stderr.write(line === null ? '\r\u001b[K' : `\r\u001b[K${line}`);
 }
-
-/** Bytes for people: "812 B", "3.4 MB". */
-export function formatBytes(bytes: number): string {
-	const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-	let value = bytes;
-	let unit = 0;
-	while (value >= 1000 && unit < units.length - 1) {
-		value /= 1000;
-		unit += 1;
-	}
-	return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
-}

@@ -5,6 +5,7 @@ import { BackupError } from '../../core/errors';
 import type { EngineChoice } from '../../core/postgres/engines/choose';
 import type { DumpFormat } from '../../core/postgres/engines/engine';
 import { assertFilter, DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/postgres/dump';
+import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import {
 	type AddCommand,
@@ -14,7 +15,7 @@ import {
 	readEncryption,
 	wholeNumber,
 } from '../options';
-import { EXIT, formatBytes, printJson, printLine, showProgress } from '../output';
+import { EXIT, printJson, printLine, showProgress } from '../output';
 
 interface DumpOptions extends EncryptionOptions {
 	storage: string;
@@ -106,7 +107,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 			limits: rateLimit ? { bytesPerSecond: rateLimit * 1_000_000 } : {},
 			signal,
 			onProgress: ({ originalBytes, storedBytes }) =>
-				showProgress(`${formatBytes(originalBytes)} read, ${formatBytes(storedBytes)} stored`),
+				showProgress(`${sizeText(originalBytes)} read, ${sizeText(storedBytes)} stored`),
 		});
 		showProgress(null);
 		if (options.json) printJson({ ...manifest, location });
@@ -114,7 +115,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 			for (const warning of manifest.warnings) process.stderr.write(`warning: ${warning}\n`);
 			const { original, stored, name } = manifest.object;
 			printLine(
-				`${manifest.group}/${manifest.label}: ${formatBytes(original.bytes)} as ${formatBytes(stored.bytes)} in ${location}/${name}`,
+				`${manifest.group}/${manifest.label}: ${sizeText(original.bytes)} as ${sizeText(stored.bytes)} in ${location}/${name}`,
 			);
 			if (!encryption) printLine('not encrypted: whoever reads the storage reads the data');
 		}

@@ -1,8 +1,9 @@
 /** n8n-backup list: the backups of a storage. */
 import { Repository } from '../../core/repository';
+import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { AddCommand } from '../options';
-import { EXIT, formatBytes, printJson, printLine } from '../output';
+import { EXIT, printJson, printLine } from '../output';
 
 interface ListOptions {
 	storage: string;
@@ -30,7 +31,7 @@ async function list(options: ListOptions, signal: AbortSignal): Promise<number> 
 		else
 			for (const entry of entries) {
 				printLine(
-					`${entry.group}/${entry.label}  ${entry.type}  ${formatBytes(entry.storedBytes)}${entry.pinned ? '  pinned' : ''}`,
+					`${entry.group}/${entry.label}  ${entry.type}  ${sizeText(entry.storedBytes)}${entry.pinned ? '  pinned' : ''}`,
 				);
 			}
 		return EXIT.ok;

@@ -5,9 +5,10 @@ import type { RewriteRules } from '../../core/postgres/rewrite';
 import { type DatabaseTarget, describeTarget } from '../../core/postgres/target';
 import { Repository } from '../../core/repository';
 import { chooseBackup, restoreDatabase, type RestorePlace, type RestoreResult } from '../../core/restore';
+import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys, wholeNumber } from '../options';
-import { EXIT, formatBytes, printJson, printLine, showProgress } from '../output';
+import { EXIT, printJson, printLine, showProgress } from '../output';
 
 interface RestoreOptions {
 	storage: string;
@@ -94,7 +95,7 @@ async function restore(name: string, options: RestoreOptions, signal: AbortSigna
 			globals: options.globals,
 			signal,
 			onProgress: ({ phase, bytes, totalBytes, rows }) =>
-				showProgress(`${phase}: ${formatBytes(bytes)} of ${formatBytes(totalBytes)}, ${rows} rows`),
+				showProgress(`${phase}: ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${rows} rows`),
 		});
 		showProgress(null);
 		if (options.json) printJson({ ok: result.comparison.ok, ...result });
@@ -144,7 +145,7 @@ function show(result: RestoreResult, target: DatabaseTarget): void {
 	const { group, label, rows, originalBytes, seconds, comparison, warnings } = result;
 	for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
 	printLine(
-		`${group}/${label} is restored as ${describeTarget(target)}: ${formatBytes(originalBytes)}, ${rows} rows in ${seconds.toFixed(1)} s`,
+		`${group}/${label} is restored as ${describeTarget(target)}: ${sizeText(originalBytes)}, ${rows} rows in ${seconds.toFixed(1)} s`,
 	);
 	if (comparison.ok) {
 		const hashed = comparison.hashed > 0 ? `, ${comparison.hashed} of them by their content` : '';

@@ -4,6 +4,7 @@ import { Argument, Option } from 'commander';
 import { BackupError } from '../../core/errors';
 import { type Depth, DEPTHS } from '../../core/evidence';
 import { Repository } from '../../core/repository';
+import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import {
 	type Assertion,
@@ -13,7 +14,7 @@ import {
 	type VerifyResult,
 } from '../../core/verify';
 import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys } from '../options';
-import { EXIT, formatBytes, printJson, printLine, showProgress } from '../output';
+import { EXIT, printJson, printLine, showProgress } from '../output';
 
 interface VerifyOptions {
 	storage: string;
@@ -79,7 +80,7 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 				nativePath: options.pgRestore ?? process.env.N8N_BACKUP_PG_RESTORE,
 				signal,
 				onProgress: ({ phase, bytes, totalBytes }) =>
-					showProgress(`${group}/${label}: ${phase}, ${formatBytes(bytes)} of ${formatBytes(totalBytes)}`),
+					showProgress(`${group}/${label}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}`),
 			});
 			showProgress(null);
 			results.push(result);

@@ -3,6 +3,7 @@ import type { IExecuteFunctions, ILoadOptionsFunctions, INodeListSearchResult } 
 import { BackupError } from '../../core/errors';
 import { reaches } from '../../core/evidence';
 import { type BackupEntry, Repository } from '../../core/repository';
+import { sizeText } from '../../core/size-text';
 import { createStorage } from '../../core/storage/create';
 import { openNodeStorage, toStorageConfig } from './credentials';
 
@@ -105,8 +106,4 @@ function timeText(time: Date): string {
 
 function dayText(time: Date): string {
 	return time.toISOString().slice(0, 10);
-}
-
-function sizeText(bytes: number): string {
-	return bytes < 1_000_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }

@@ -7,6 +7,7 @@ import type { Manifest } from '../../../core/manifest';
 import type { Progress } from '../../../core/pipeline';
 import { postgresSource } from '../../../core/postgres/dump';
 import { describeTarget, type DatabaseTarget } from '../../../core/postgres/target';
+import { sizeText } from '../../../core/size-text';
 import type { Storage } from '../../../core/storage/storage';
 import { openNodeStorage } from '../../shared/credentials';
 import { toErrorItem } from '../../shared/errors';
@@ -65,7 +66,7 @@ async function dumpOne(context: IExecuteFunctions, job: Job): Promise<BackupResu
 		onProgress: ({ originalBytes, storedBytes }: Progress) => {
 			if (Date.now() - lastShown < 5000) return;
 			lastShown = Date.now();
-			context.sendMessageToUI(`${target.database}: ${mb(originalBytes)} MB read, ${mb(storedBytes)} MB stored`);
+			context.sendMessageToUI(`${target.database}: ${sizeText(originalBytes)} read, ${sizeText(storedBytes)} stored`);
 		},
 	});
 }
@@ -132,10 +133,6 @@ function allFailures(failures: Array<{ target: DatabaseTarget; error: unknown }>
 		hint: `The other ${total - failures.length} are stored.${hint} (First: ${describeTarget(first.target)})`,
 		cause: first.error,
 	});
-}
-
-function mb(bytes: number): string {
-	return (bytes / 1_000_000).toFixed(1);
 }
 
 function round(value: number): number {

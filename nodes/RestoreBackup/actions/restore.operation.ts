@@ -3,6 +3,7 @@ import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-wor
 import { BackupError } from '../../../core/errors';
 import { describeTarget } from '../../../core/postgres/target';
 import { chooseBackup, restoreDatabase, type RestoreResult } from '../../../core/restore';
+import { sizeText } from '../../../core/size-text';
 import { listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
@@ -26,7 +27,7 @@ export async function restore(context: IExecuteFunctions, itemIndex: number): Pr
 			nativePath: process.env.N8N_BACKUP_PG_RESTORE,
 			signal,
 			onProgress: ({ phase, bytes, totalBytes, rows }) =>
-				show(() => `${into.database}: ${phase}, ${mb(bytes)} of ${mb(totalBytes)} MB, ${rows} rows`),
+				show(() => `${into.database}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${rows} rows`),
 		});
 	});
 	const facts = toFacts(result, describeTarget({ ...server, database: result.database }));
@@ -74,8 +75,4 @@ function mismatch({ group, label, database, mode, comparison, warnings }: Restor
 
 function toSentence(text: string): string {
 	return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-}
-
-function mb(bytes: number): string {
-	return (bytes / 1_000_000).toFixed(1);
 }

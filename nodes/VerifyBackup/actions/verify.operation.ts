@@ -2,6 +2,7 @@
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError, isBackupError, messageOf } from '../../../core/errors';
 import type { Repository } from '../../../core/repository';
+import { sizeText } from '../../../core/size-text';
 import { chooseForVerification, verifyBackup, type VerifyResult } from '../../../core/verify';
 import { listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
@@ -29,7 +30,7 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 					// Only who runs n8n may name a program to run, not who edits a workflow.
 					nativePath: process.env.N8N_BACKUP_PG_RESTORE,
 					onProgress: ({ phase, bytes, totalBytes }) =>
-						show(() => `${about}: ${phase}, ${mb(bytes)} of ${mb(totalBytes)} MB`),
+						show(() => `${about}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}`),
 				});
 				addHints(context, result);
 				const facts = toFacts(result);
@@ -111,8 +112,4 @@ function addHints(context: IExecuteFunctions, { group, label, outcome, message, 
 			location: 'outputPane',
 		});
 	}
-}
-
-function mb(bytes: number): string {
-	return (bytes / 1_000_000).toFixed(1);
 }
