@@ -6,6 +6,7 @@ import { PROGRAM } from '../core/program';
 import { checkCommand } from './commands/check';
 import { dumpCommand } from './commands/dump';
 import { listCommand } from './commands/list';
+import { pinCommand, unpinCommand } from './commands/pin';
 import { restoreCommand } from './commands/restore';
 import { verifyCommand } from './commands/verify';
 import { EXIT, exitCodeOf, printError } from './output';
@@ -48,6 +49,8 @@ Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 
 	verifyCommand(program, run);
 	checkCommand(program, run);
 	restoreCommand(program, run);
+	pinCommand(program, run);
+	unpinCommand(program, run);
 	try {
 		await program.parseAsync(argv, { from: 'user' });
 		return exitCode;
