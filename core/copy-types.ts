@@ -1,7 +1,9 @@
 /** What a copy is asked for, and what it answers: plain data, shared by one copy and by many. */
+import type { Actor } from './actor';
 import type { ErrorCode } from './errors';
 import type { Limits } from './limits';
 import type { Repository } from './repository';
+import type { Protection } from './storage/storage';
 
 export interface CopyProgress {
 	group: string;
@@ -17,12 +19,12 @@ export interface CopyProgress {
 export interface CopyOptions {
 	from: Repository;
 	/** Forbids to remove the copies before their time; the destination must be able to. */
-	protect?: { until: Date; mode: 'governance' | 'compliance' };
+	protect?: Protection;
 	/** Of each backup. The rate is that of each destination. */
 	limits?: Partial<Limits>;
 	/** How long to wait for another run that writes to the group at the destination, milliseconds. @default 0 */
 	lockWaitMs?: number;
-	actor?: { via: 'n8n' | 'command line' | 'script'; workflow?: string; execution?: string; node?: string };
+	actor?: Actor;
 	signal: AbortSignal;
 	/** Called about once a second. */
 	onProgress?: (progress: CopyProgress) => void;

@@ -1,0 +1,162 @@
+/** Makes one backup exist at a destination: what an interrupted copy left, what is missing, and the manifest last. */
+import type { Look } from './copy-look';
+import { isOfSource, sendObject } from './copy-object';
+import type { SourceBackup } from './copy-source';
+import { BackupError, isBackupError, messageOf } from './errors';
+import type { Limits } from './limits';
+import type { Manifest, StoredStream } from './manifest';
+import { digestStored } from './pipeline';
+import type { Repository } from './repository';
+import { sizeText } from './size-text';
+import { readText, writeText } from './small-objects';
+import type { Protection } from './storage/storage';
+import { EXPIRED, MANIFEST, objectKey } from './survey';
+import { streamsOf } from './verify-stored';
+
+export interface LabelCopy {
+	from: Repository;
+	to: Repository;
+	backup: SourceBackup;
+	limits: Limits;
+	protect?: Protection;
+	/** @throws BackupError 'locked' when the destination's lock was lost */
+	assertHeld: () => Promise<void>;
+	signal: AbortSignal;
+	/** Bytes that lie at the destination, of all. */
+	onProgress: (bytes: number, totalBytes: number) => void;
+	/** Called with the bytes of each object that was sent. */
+	onSent: (bytes: number) => void;
+	warn: (text: string) => void;
+}
+
+/**
+ * Copies a backup that the destination lacks. Only for the holder of the group's lock there. When it rejects, there is no
+ * backup at the destination; whole objects may be left for the next attempt, but nothing of a source that is damaged.
+ * @throws BackupError
+ */
+export async function copyLabel(job: LabelCopy, look: Look): Promise<void> {
+	const { to, backup, protect, signal } = job;
+	try {
+		const kept = await keepWhole(job, look);
+		await sendStreams(job, kept);
+		await copyCompanions(job, look.companions);
+		await job.assertHeld();
+		await to.writeManifestText(backup.manifest, backup.text, { signal, protect });
+	} catch (error) {
+		if (!isOfSource(error)) throw error;
+		throw await withoutTraces(job, error);
+	}
+}
+
+/** What goes with a backup besides its data: evidence and tags, to the letter. It stays without protection, as at the source. */
+export async function copyCompanions({ from, to, backup, signal, warn }: LabelCopy, names: readonly string[]) {
+	const { group, label } = backup.manifest;
+	for (const name of names) {
+		const key = objectKey(group, label, name);
+		try {
+			await writeText(to.storage, key, await readText(from.storage, key, signal), { signal });
+		} catch (error) {
+			// Gone meanwhile, or no file of ours: the backup itself must not wait for it.
+			if (!isBackupError(error, 'not-found', 'damaged')) throw error;
+			warn(`${name} was not copied: ${error.message}`);
+		}
+	}
+}
+
+/** Keeps the objects that an interrupted copy sent whole, and removes all else of this label. @returns their names */
+async function keepWhole(job: LabelCopy, { there }: Look): Promise<Set<string>> {
+	const { to, backup } = job;
+	const { group, label } = backup.manifest;
+	const kept = new Set<string>();
+	// After the mark of an expiry, all that lies there is to be removed; what is to come must not carry the mark.
+	if (there.has(EXPIRED)) await to.removeLeftover({ group, label });
+	else {
+		for (const [name, { key, size }] of there) {
+			const stream = streamsOf(backup.manifest).find((each) => each.name === name);
+			if (stream?.stored.bytes === size && (await isWhole(job, stream))) kept.add(name);
+			else await to.storage.remove(key);
+		}
+	}
+	await to.storage.removeUnfinished(`${group}/${label}/`);
+	return kept;
+}
+
+async function isWhole({ to, backup, limits, signal }: LabelCopy, { name, stored }: StoredStream): Promise<boolean> {
+	const { group, label } = backup.manifest;
+	const { stallTimeoutMs } = limits;
+	const found = await digestStored({ storage: to.storage, group, label, name, stallTimeoutMs, signal });
+	return found.sha256 === stored.sha256;
+}
+
+async function sendStreams(job: LabelCopy, kept: ReadonlySet<string>): Promise<void> {
+	const streams = streamsOf(job.backup.manifest);
+	const sum = (some: readonly StoredStream[]) => some.reduce((bytes, { stored }) => bytes + stored.bytes, 0);
+	const missing = streams.filter(({ name }) => !kept.has(name));
+	await assertSpace(job, sum(missing));
+	const total = sum(streams);
+	let done = total - sum(missing);
+	for (const stream of missing) {
+		await send(job, stream, (bytes) => job.onProgress(done + bytes, total));
+		done += stream.stored.bytes;
+		job.onSent(stream.stored.bytes);
+		job.onProgress(done, total);
+	}
+}
+
+/** A byte may have changed on its way here: only what is wrong twice is wrong. */
+async function send(
+	job: LabelCopy,
+	{ name, stored }: StoredStream,
+	onProgress: (bytes: number) => void,
+): Promise<void> {
+	const { from, to, backup, limits, protect, signal } = job;
+	const key = objectKey(backup.manifest.group, backup.manifest.label, name);
+	const attempt = async () =>
+		await sendObject({ from: from.storage, to: to.storage, key, stored, limits, protect, signal, onProgress });
+	try {
+		return await attempt();
+	} catch (error) {
+		if (!isOfSource(error) || error.code !== 'damaged') throw error;
+	}
+	await attempt();
+	job.warn(`${name} came wrong once and right once: look at the network, and at this machine’s memory`);
+}
+
+/** Rather before the first byte than after the last one that fits. Where the storage cannot know, its own error will tell. */
+async function assertSpace({ to: { storage } }: LabelCopy, needed: number): Promise<void> {
+	const space = await storage.space();
+	if (!space || space.free >= needed) return;
+	throw new BackupError(
+		'storage-full',
+		`${storage.location} has ${sizeText(space.free)} left, and ${sizeText(needed)} are to be copied`,
+		{ hint: 'Make room there, let retention remove old copies, or choose another storage.' },
+	);
+}
+
+/** Leaves nothing at the destination of a backup that cannot be copied. The error to report is that of the source. */
+async function withoutTraces(job: LabelCopy, error: BackupError): Promise<BackupError> {
+	const { manifest } = job.backup;
+	const said = await removedMeanwhile(job, manifest, error);
+	try {
+		await job.assertHeld();
+		await job.to.removeLeftover(manifest);
+		return said;
+	} catch (cleanUpError) {
+		if (!isBackupError(cleanUpError)) throw cleanUpError;
+		const left = `What was copied of it is still there (${messageOf(cleanUpError)}); prune removes it later.`;
+		return new BackupError(said.code, said.message, { hint: said.hint ? `${said.hint} ${left}` : left, cause: said });
+	}
+}
+
+/** An object can be missing because somebody removed the whole backup: then it is not damaged. */
+async function removedMeanwhile(
+	{ from: { storage } }: LabelCopy,
+	{ group, label }: Manifest,
+	error: BackupError,
+): Promise<BackupError> {
+	if (error.code !== 'not-found' || (await storage.stat(objectKey(group, label, MANIFEST)))) return error;
+	return new BackupError('not-found', `${group}/${label} was removed from ${storage.location} while it was copied`, {
+		hint: 'Somebody removed it without minding that it was being read. Copy another backup.',
+		cause: error,
+	});
+}

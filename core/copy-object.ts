@@ -1,0 +1,124 @@
+/** One object on its way from one storage to another: as it lies there, digested on the way, all of it or nothing. */
+import { createHash } from 'node:crypto';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { abortError, BackupError, isBackupError } from './errors';
+import { type Limits, throttle, watchStall } from './limits';
+import type { StoredStream } from './manifest';
+import type { Protection, Storage } from './storage/storage';
+
+export interface SendRequest {
+	from: Storage;
+	to: Storage;
+	key: string;
+	/** What the manifest says of its bytes. */
+	stored: StoredStream['stored'];
+	limits: Pick<Limits, 'stallTimeoutMs' | 'bytesPerSecond'>;
+	protect?: Protection;
+	signal: AbortSignal;
+	/** Called about once a second with the bytes that are safe at the destination. */
+	onProgress: (bytes: number) => void;
+}
+
+/**
+ * Sends an object. When it resolves, the destination has all of it, and it is what the manifest says; when it rejects,
+ * the destination has nothing of it.
+ * @throws BackupError 'damaged' with `details.at` "source" when the source holds other bytes; 'not-found' with the same;
+ * 'stalled'; the signal's reason; those of both storages
+ */
+export async function sendObject(request: SendRequest): Promise<void> {
+	const { from, to, key, stored, limits, protect } = request;
+	const abort = new AbortController();
+	const aborted = new Promise<void>((resolve) => abort.signal.addEventListener('abort', () => resolve()));
+	let failure: Error | undefined;
+	const fail = (error: unknown) => {
+		failure ??= error instanceof Error ? error : new Error(String(error));
+		abort.abort(failure);
+	};
+	const onCancel = () => fail(abortError(request.signal));
+	request.signal.addEventListener('abort', onCancel, { once: true });
+	if (request.signal.aborted) onCancel();
+
+	const proof = new Proof(stored, `${from.location}/${key}`);
+	let safe = 0;
+	const stall = watchStall(limits.stallTimeoutMs, fail, () => {
+		request.onProgress(safe);
+		const waitingFor = `storage ${proof.readableLength > 0 ? to.location : from.location}`;
+		return { moved: proof.bytes + safe, waitingFor };
+	});
+	const flow = async () => {
+		const body = await from.read(key, { signal: abort.signal }).catch((error: unknown) => {
+			throw isBackupError(error, 'not-found') ? missing(`${from.location}/${key}`, error) : error;
+		});
+		const slower = limits.bytesPerSecond ? [throttle(limits.bytesPerSecond, abort.signal)] : [];
+		await pipeline([body, ...slower, proof], { signal: abort.signal });
+	};
+	try {
+		if (failure !== undefined) throw failure;
+		const flowing = flow().catch(fail);
+		const onProgress = (bytes: number) => void (safe = bytes);
+		const writing = to.write(key, proof, { signal: abort.signal, onProgress, protect }).catch(fail);
+		// A source that does not let go must not hold up the failure.
+		await Promise.race([flowing, aborted]);
+		const object = await writing;
+		if (failure !== undefined) throw failure;
+		if (object?.size !== stored.bytes) {
+			await to.remove(key);
+			throw new BackupError('damaged', `${to.location} kept ${object?.size} of ${stored.bytes} bytes of ${key}`, {
+				hint: 'The storage lost bytes without saying so. Do not trust it before you know why.',
+			});
+		}
+	} finally {
+		proof.destroy();
+		stall.stop();
+		request.signal.removeEventListener('abort', onCancel);
+	}
+}
+
+/** Passes bytes on, and ends only if they were those that the manifest knows: whoever writes them keeps nothing else. */
+class Proof extends Transform {
+	bytes = 0;
+	readonly #hash = createHash('sha256');
+
+	constructor(
+		private readonly expected: StoredStream['stored'],
+		private readonly place: string,
+	) {
+		super();
+	}
+
+	override _transform(chunk: Buffer, _encoding: BufferEncoding, done: (error: Error | null, chunk?: Buffer) => void) {
+		this.bytes += chunk.length;
+		if (this.bytes > this.expected.bytes) return done(this.#damaged('is larger than its manifest says'));
+		this.#hash.update(chunk);
+		done(null, chunk);
+	}
+
+	override _flush(done: (error: Error | null) => void): void {
+		const { bytes, sha256 } = this.expected;
+		if (this.bytes !== bytes) return done(this.#damaged(`has ${this.bytes} bytes instead of ${bytes}`));
+		done(this.#hash.digest('hex') === sha256 ? null : this.#damaged('is not what was stored: its SHA-256 differs'));
+	}
+
+	#damaged(why: string): BackupError {
+		return new BackupError('damaged', `${this.place} ${why}; it is not copied`, {
+			hint: 'The backup is damaged. Copy another one, and find out what changed this one: a disk, a copy, or a person.',
+			details: AT_SOURCE,
+		});
+	}
+}
+
+/** Tells an error of the source from the same one of the destination. */
+const AT_SOURCE = { at: 'source' };
+
+export function isOfSource(error: unknown): error is BackupError {
+	return isBackupError(error) && error.details?.at === 'source';
+}
+
+function missing(place: string, cause: unknown): BackupError {
+	return new BackupError('not-found', `${place} is missing`, {
+		hint: 'The backup is not whole. Copy another one, and find out who removed the object.',
+		details: AT_SOURCE,
+		cause,
+	});
+}

@@ -1,0 +1,178 @@
+/** One backup, with the parents it needs, into one storage: marks and locks, the copying itself, and reading it back. */
+import { DEFAULT_LIMITS } from './backup';
+import { copyCompanions, copyLabel, type LabelCopy } from './copy-label';
+import { type Look, lookAt } from './copy-look';
+import { readChain, type SourceBackup } from './copy-source';
+import type { CopyOptions, CopyProgress, CopySubject } from './copy-types';
+import { abortError, BackupError, isBackupError, messageOf } from './errors';
+import type { RunRecord } from './journal';
+import { watchDuration } from './limits';
+import { acquireLock, type Lock } from './lock';
+import { type Reading, startReading } from './reading';
+import { Repository } from './repository';
+import type { Storage } from './storage/storage';
+import { MANIFEST, objectKey } from './survey';
+import { verifyBackup } from './verify';
+
+export interface CopyJob extends CopyOptions, CopySubject {
+	to: Storage;
+	/** For the journal's signs of life. */
+	run: Pick<RunRecord, 'progress'>;
+}
+
+/** What was done, as far as it got: also a copy that failed has sent bytes. */
+export interface Done {
+	/** Labels that were copied. */
+	copied: string[];
+	bytes: number;
+	/** Reading back, seconds. */
+	provingSeconds: number;
+	/** Of the backup that was asked for. */
+	evidence: string | null;
+	warnings: string[];
+}
+
+/**
+ * The repository that copies go to; it is made where there is none.
+ * @throws BackupError 'invalid-input' when it is the one that they come from; those of the storage
+ */
+export async function openDestination({ from, to, signal }: Pick<CopyJob, 'from' | 'to' | 'signal'>) {
+	const repository = await Repository.open(to, { create: true, signal });
+	// The location alone tells nothing: buckets of two servers can have the same name.
+	if (repository.id !== from.id) return repository;
+	throw new BackupError('invalid-input', `${to.location} is the repository that is to be copied`, {
+		hint: 'Choose another storage. If this is one that was copied by other means, remove its repository.json, so that it gets an identity of its own.',
+	});
+}
+
+/**
+ * Copies what is missing at the destination, and reads back what was not read back there yet.
+ * @param done is filled in
+ * @throws BackupError
+ */
+export async function copyChain(job: CopyJob, to: Repository, done: Done): Promise<void> {
+	const { from, group, label, signal } = job;
+	const readings: Reading[] = [];
+	try {
+		const hold = async (each: string) => {
+			readings.push(await startReading(from.storage, group, each, { verb: 'copy', signal }));
+		};
+		const chain = await readChain(from, group, label, hold, signal);
+		if (!(await isDone(job, to, chain))) await underLock(job, to, chain, done);
+	} finally {
+		for (const reading of readings) {
+			await reading.stop();
+			done.warnings.push(...reading.warnings);
+		}
+	}
+}
+
+/** Whether nothing is left to do; most copies that are asked for again need no lock to know that. */
+async function isDone({ from, signal }: CopyJob, to: Repository, chain: readonly SourceBackup[]): Promise<boolean> {
+	for (const backup of chain) {
+		const { proved, companions, there } = await lookAt(from, to, backup, signal);
+		if (!proved || companions.some((name) => !there.has(name))) return false;
+	}
+	return true;
+}
+
+async function underLock(job: CopyJob, to: Repository, chain: readonly SourceBackup[], done: Done): Promise<void> {
+	const { group, lockWaitMs, signal } = job;
+	const lock = await acquireLock(to.storage, group, { signal, waitMs: lockWaitMs, purpose: 'copy' });
+	const limits = { ...DEFAULT_LIMITS, ...job.limits };
+	const limit = new AbortController();
+	const duration = watchDuration(limits.hardTimeoutMs, (error) => limit.abort(error), 'copy at a quieter time');
+	const signals = AbortSignal.any([signal, limit.signal, lock.lost]);
+	try {
+		for (const backup of chain) await copyOne({ ...job, limits, signal: signals }, to, backup, lock, done);
+	} catch (error) {
+		throw signals.aborted ? abortError(signals) : error;
+	} finally {
+		duration.stop();
+		await lock.release();
+		done.warnings.push(...lock.warnings);
+	}
+}
+
+async function copyOne(
+	job: CopyJob & Pick<LabelCopy, 'limits'>,
+	to: Repository,
+	backup: SourceBackup,
+	lock: Lock,
+	done: Done,
+): Promise<void> {
+	const { from, limits, protect, signal, actor } = job;
+	const { group, label } = backup.manifest;
+	const tell = (phase: CopyProgress['phase'], bytes: number, totalBytes: number) => {
+		job.run.progress(phase, bytes, totalBytes);
+		job.onProgress?.({ group, label, phase, bytes, totalBytes });
+	};
+	const copy: LabelCopy = {
+		from,
+		to,
+		backup,
+		limits,
+		protect,
+		signal,
+		assertHeld: async () => await lock.assertHeld(),
+		onProgress: (bytes, total) => tell('copying', bytes, total),
+		onSent: (bytes) => void (done.bytes += bytes),
+		warn: (text) => void done.warnings.push(text),
+	};
+	const look = await lookAt(from, to, backup, signal);
+	if (look.present) await copyCompanions(copy, lackingOf(look));
+	else {
+		await copyLabel(copy, look);
+		done.copied.push(label);
+	}
+	if (look.proved) return;
+	const started = performance.now();
+	const verified = await verifyBackup({
+		repository: to,
+		group,
+		label,
+		depth: 'stored',
+		keys: null,
+		limits,
+		actor,
+		signal,
+		onProgress: ({ bytes, totalBytes }) => tell('verifying', bytes, totalBytes),
+	});
+	done.provingSeconds += (performance.now() - started) / 1000;
+	done.warnings.push(...verified.warnings);
+	if (label === job.label) done.evidence = verified.evidence;
+	if (verified.outcome === 'ok') return;
+	const where = `${to.storage.location}/${group}/${label}`;
+	const { message, hint } = verified;
+	if (verified.outcome === 'environment') {
+		throw new BackupError(verified.code ?? 'storage-failed', `${where} was copied, but not read back: ${message}`, {
+			hint: `${hint ? `${hint} ` : ''}Copy again: only the reading is repeated.`,
+		});
+	}
+	if (look.present) {
+		throw new BackupError('damaged', `${where} was copied before, and is damaged there: ${message}`, {
+			hint: 'Find out what changed it. Remove that copy by hand, its manifest first, then copy again.',
+		});
+	}
+	throw await withoutCopy(to, backup, message, where);
+}
+
+function lackingOf({ companions, there }: Look): string[] {
+	return companions.filter((name) => !there.has(name));
+}
+
+/** A copy that was not kept as it was sent is none. */
+async function withoutCopy({ storage }: Repository, { manifest }: SourceBackup, message: string, where: string) {
+	const { group, label } = manifest;
+	const failure = (hint: string) =>
+		new BackupError('damaged', `${where} was not kept as it was sent: ${message}`, { hint });
+	const doubt = 'The storage changes or loses bytes without saying so. Do not trust it before you know why.';
+	try {
+		await storage.remove(objectKey(group, label, MANIFEST));
+		for await (const { key } of storage.list(objectKey(group, label, ''))) await storage.remove(key);
+		return failure(doubt);
+	} catch (error) {
+		if (!isBackupError(error)) throw error;
+		return failure(`${doubt} The copy could not be removed (${messageOf(error)}): remove it by hand.`);
+	}
+}
