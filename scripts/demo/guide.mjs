@@ -44,7 +44,7 @@ To try it without n8n, in a shell:
   cd ${quoted(folder)}
   export PGHOST=${shop.host} PGPORT=${shop.port} PGUSER=${shop.user} PGPASSFILE="$PWD/pgpass"
 
-Verify by restoring, and restore into a new database (elsewhere, the program is "npx n8n-backup"):
+Verify by restoring, and restore into a new database (elsewhere: npm install --omit=peer n8n-nodes-backup, then npx n8n-backup):
   ./n8n-backup verify ${place} --identity ${secret} --depth restored
   ./n8n-backup restore ${place} --identity ${secret} --to postgres://${shop.user}@${shop.host}:${shop.port}/shop_restored
 

@@ -30,6 +30,8 @@ it(
 		expect(demo.output()).toMatch(/all 4 tables and all [\d,]+ rows are back, in \d+\.\d s/);
 		expect(demo.output()).toMatch(/verified-\w+-restored-ok\.json/);
 
+		expect(demo.output()).toContain('elsewhere: npm install --omit=peer n8n-nodes-backup, then npx n8n-backup');
+
 		const lines = demo.output().match(/^ {2}(?:cd|export|dump=|\.\/n8n-backup|sha256sum|age|createdb|psql).*$/gm) ?? [];
 		const isSetting = (line: string) => /^ {2}(?:cd|export|dump=)/.test(line);
 		const settings = lines.filter(isSetting).join('\n');
