@@ -1,31 +1,40 @@
 /**
  * One writer per group. The lock is an object that can be created only once; its holder shows that it lives by writing
  * a small new object every minute. A holder that died is detected and its lock broken, and the run says so.
- *
- *     locks/<group>.json                  the lock: who holds it
- *     locks/<group>.alive-<n>.json        the last sign of life (the one before it is removed)
- *     locks/<group>.break-<id>.json       the right to break the lock <id>: has one winner
  */
-import { randomUUID } from 'node:crypto';
-import { readlinkSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { z } from 'zod';
-import { BackupError, isBackupError } from './errors';
+import { setTimeout as delay } from 'node:timers/promises';
+import { within } from './deadline';
+import { abortError, BackupError, isBackupError, messageOf } from './errors';
+import { BEAT_MS, Heartbeat, STALE_AFTER_MS } from './heartbeat';
 import { assertGroup } from './label';
-import { readText, writeText } from './small-objects';
-import type { Storage, StoredObject } from './storage/storage';
+import {
+	aliveKey,
+	breakLock,
+	describeHolder,
+	forgetId,
+	type Holder,
+	lockKey,
+	lookAt,
+	type LockHolder,
+	type LockPurpose,
+	newHolder,
+	readHolder,
+	toPeople,
+	whyStale,
+} from './lock-holder';
+import { writeText } from './small-objects';
+import type { Storage } from './storage/storage';
 
-const BEAT_MS = 60_000;
-/** Ten beats missed: long enough for a paused machine or a storage that was away, short enough for the next hourly run. */
-const STALE_AFTER_MS = 10 * BEAT_MS;
+export type { LockHolder, LockPurpose } from './lock-holder';
+export { findStaleLocks, removeStaleLocks, type StaleLock } from './stale-locks';
 
-const holderSchema = z.object({
-	id: z.string(),
-	host: z.string(),
-	pid: z.number().int().positive(),
-	startedAt: z.string().datetime(),
-});
-type Holder = z.infer<typeof holderSchema>;
+/** Giving a lock back waits no longer than this for a storage that does not answer. */
+const RELEASE_MS = 60_000;
+/** While somebody else holds the lock. */
+const FIRST_PAUSE_MS = 200;
+const MAX_PAUSE_MS = 10_000;
+/** A lock that vanishes before one can look at it so often in a row is fought for by others. */
+const MAX_MISSES = 3;
 
 export interface Lock {
 	/** What was found and done about an earlier holder, for the run's warnings. */
@@ -35,22 +44,11 @@ export interface Lock {
 	/** Lets the next one in. Never throws: a lock that cannot be removed goes stale by itself. */
 	release(): Promise<void>;
 	/**
-	 * For the moment before something that only the holder may do.
-	 * @throws BackupError 'locked' when somebody broke the lock, because its holder seemed dead
+	 * For the moment before something that only the holder may do. Afterwards the lock is safe from being broken for
+	 * minutes, unless it was already being broken; so ask once more when it is done.
+	 * @throws BackupError 'locked' when somebody broke the lock, because its holder seemed dead; those of the storage
 	 */
 	assertHeld(): Promise<void>;
-}
-
-export const PURPOSES = ['backup', 'retention', 'copy'] as const;
-export type LockPurpose = (typeof PURPOSES)[number];
-
-/** Who holds a lock, for people. */
-export interface LockHolder {
-	host: string;
-	pid: number;
-	purpose: LockPurpose;
-	/** ISO 8601. */
-	since: string;
 }
 
 export interface LockOptions {
@@ -67,191 +65,141 @@ export interface LockOptions {
 	onWait?: (holder: LockHolder) => void;
 }
 
-/** What a holder that is gone has left in a storage. */
-export interface StaleLock {
-	key: string;
-	/** For people. */
-	description: string;
-}
-
-/** Locks, marks of readers, rights to break a lock and signs of life whose owners are gone. */
-export async function findStaleLocks(_storage: Storage): Promise<StaleLock[]> {
-	return [];
-}
-
-/** Removes what {@link findStaleLocks} finds at this moment. @returns what was removed */
-export async function removeStaleLocks(storage: Storage): Promise<StaleLock[]> {
-	return await findStaleLocks(storage);
-}
-
-/** Locks of this process, to tell them from those of an earlier process that happened to have the same pid. */
-const heldHere = new Set<string>();
-
 /**
  * Takes the lock of a group.
- * @throws BackupError 'locked' when another run holds it and lives
+ * @throws BackupError 'locked' when another run holds it, lives, and does not give it back in time; 'cancelled'
  */
 export async function acquireLock(storage: Storage, group: string, options: LockOptions = {}): Promise<Lock> {
 	assertGroup(group);
-	const key = `locks/${group}.json`;
-	const staleAfterMs = options.staleAfterMs ?? STALE_AFTER_MS;
+	const { signal, staleAfterMs = STALE_AFTER_MS, waitMs = 0 } = options;
 	const warnings: string[] = [];
-	const me: Holder = { id: randomUUID(), host: thisHost(), pid: process.pid, startedAt: new Date().toISOString() };
-	for (let attempt = 0; attempt < 3; attempt++) {
-		try {
-			await writeText(storage, key, JSON.stringify(me), { signal: options.signal });
-			return hold(storage, group, me, warnings, options.beatMs ?? BEAT_MS);
-		} catch (error) {
-			if (!isBackupError(error, 'already-exists')) throw error;
+	const me = newHolder(options.purpose ?? 'backup');
+	const start = performance.now();
+	let pauses = 0;
+	const pause = async () => {
+		const longest = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** pauses++);
+		// Half of it is random, so that those who wait together do not come together.
+		const ms = longest / 2 + (Math.random() * longest) / 2;
+		await rest(Math.min(ms, Math.max(0, waitMs - (performance.now() - start))), signal);
+	};
+	try {
+		for (let misses = 0; misses < MAX_MISSES; ) {
+			if (await create(storage, group, me, signal)) return new HeldLock(storage, group, me, warnings, options);
+			const isLate = performance.now() - start >= waitMs;
+			const holder = await readHolder(storage, group, signal);
+			if (holder) {
+				const seen = await lookAt(storage, group, holder, signal);
+				const why = whyStale(seen, staleAfterMs);
+				if (why === null) {
+					if (isLate) throw lockedBy(group, toPeople(holder), staleAfterMs);
+					if (pauses === 0) options.onWait?.(toPeople(holder));
+					await pause();
+					continue;
+				}
+				if (await breakLock(storage, group, seen, staleAfterMs)) {
+					warnings.push(`broke the lock of ${describeHolder(toPeople(holder))}: that run ${why}`);
+				}
+			}
+			if (isLate) misses++;
+			else await pause();
 		}
-		const holder = await readHolder(storage, key);
-		if (!holder) continue; // released meanwhile
-		const now = await storageTime(storage, group, options.signal);
-		const seen = (await signsOfLife(storage, group)).map((object) => object.modifiedAt.getTime());
-		const silentMs = now - Math.max(0, ...seen);
-		const dead = isDead(holder);
-		if (!dead && silentMs < staleAfterMs) {
-			throw new BackupError('locked', `another run has been writing to ${group} since ${holder.startedAt}`, {
-				hint: `It runs on ${hostOf(holder)} as process ${holder.pid}. Wait for it, or stop it. If it died, its lock is broken ${Math.round(staleAfterMs / 60_000)} minutes after its last sign of life.`,
-				details: { host: hostOf(holder), pid: holder.pid, since: holder.startedAt },
-			});
-		}
-		if (await breakLock(storage, group, holder, now, staleAfterMs)) {
-			warnings.push(
-				`broke the lock of a run that started ${holder.startedAt} on ${hostOf(holder)} (process ${holder.pid}) and ${dead ? 'no longer exists' : `gave no sign of life for ${Math.round(silentMs / 60_000)} minutes`}`,
-			);
-		}
+		throw new BackupError('locked', `several runs are trying to write to ${group} at once`, {
+			hint: 'Wait for the other run. If this happens every day, move one of the schedules.',
+		});
+	} catch (error) {
+		forgetId(me.id);
+		throw error;
 	}
-	throw new BackupError('locked', `several runs are trying to write to ${group} at once`, {
-		hint: 'Wait for the other run. If this happens every day, move one of the schedules.',
+}
+
+/** @returns false when there is one already */
+async function create(storage: Storage, group: string, me: Holder, signal?: AbortSignal): Promise<boolean> {
+	try {
+		await writeText(storage, lockKey(group), JSON.stringify(me), { signal });
+		return true;
+	} catch (error) {
+		if (isBackupError(error, 'already-exists')) return false;
+		throw error;
+	}
+}
+
+function lockedBy(group: string, holder: LockHolder, staleAfterMs: number): BackupError {
+	return new BackupError('locked', `${group} is locked by ${describeHolder(holder)}`, {
+		hint: `Wait for that run, or stop it. If it died, its lock is broken ${Math.round(staleAfterMs / 60_000)} minutes after its last sign of life.`,
+		details: { ...holder },
 	});
 }
 
-function hold(storage: Storage, group: string, me: Holder, warnings: string[], beatMs: number): Lock {
-	heldHere.add(me.id);
-	let beat = 0;
-	const beatKey = (n: number) => `locks/${group}.alive-${n}.json`;
-	let running: Promise<void> = Promise.resolve();
-	const signOfLife = async () => {
-		try {
-			await writeText(storage, beatKey(beat + 1), JSON.stringify({ id: me.id }));
-			if (beat > 0) await storage.remove(beatKey(beat));
-			beat += 1;
-		} catch (error) {
-			// A storage that is away for a moment must not end the run: the next beat, or the run's own write, will tell.
-			if (!isBackupError(error)) throw error;
-		}
-	};
-	const timer = setInterval(() => {
-		running = running.then(signOfLife);
-	}, beatMs);
-	timer.unref();
-	return {
-		warnings,
-		lost: new AbortController().signal,
-		async assertHeld() {
-			const holder = await readHolder(storage, `locks/${group}.json`);
-			if (holder?.id !== me.id) throw new BackupError('locked', `the lock of ${group} was broken`);
-		},
-		async release() {
-			clearInterval(timer);
-			try {
-				await running;
-				if (beat > 0) await storage.remove(beatKey(beat));
-				const holder = await readHolder(storage, `locks/${group}.json`);
-				if (holder?.id === me.id) await storage.remove(`locks/${group}.json`);
-			} catch (error) {
-				if (!isBackupError(error)) throw error;
-				warnings.push(`the lock of ${group} could not be removed and will be broken by the next run: ${error.message}`);
-			} finally {
-				heldHere.delete(me.id);
-			}
-		},
-	};
+async function rest(ms: number, signal?: AbortSignal): Promise<void> {
+	try {
+		await delay(ms, undefined, { signal });
+	} catch (error) {
+		throw signal?.aborted ? abortError(signal) : error;
+	}
 }
 
-async function readHolder(storage: Storage, key: string): Promise<Holder | null> {
-	let text: string;
-	try {
-		text = await readText(storage, key);
-	} catch (error) {
-		if (isBackupError(error, 'not-found')) return null;
-		throw error;
-	}
-	try {
-		return holderSchema.parse(JSON.parse(text));
-	} catch (cause) {
-		throw new BackupError('locked', `the lock ${storage.location}/${key} is damaged`, {
-			hint: 'Make sure that no other run writes to this group, then remove that file.',
-			cause,
+class HeldLock implements Lock {
+	readonly #heartbeat: Heartbeat;
+	readonly #lost = new AbortController();
+	readonly #staleAfterMs: number;
+
+	constructor(
+		private readonly storage: Storage,
+		private readonly group: string,
+		private readonly me: Holder,
+		readonly warnings: string[],
+		{ beatMs = BEAT_MS, staleAfterMs = STALE_AFTER_MS }: LockOptions,
+	) {
+		this.#staleAfterMs = staleAfterMs;
+		this.#heartbeat = new Heartbeat(storage, {
+			everyMs: beatMs,
+			key: (n) => aliveKey(group, me.id, n),
+			text: () => JSON.stringify({ id: me.id }),
+			goesOn: async (signal) => await this.#isHeld(signal),
 		});
 	}
-}
 
-/** The time by the storage's own clock: clocks of two machines may differ. */
-async function storageTime(storage: Storage, group: string, signal?: AbortSignal): Promise<number> {
-	const key = `locks/${group}.probe-${randomUUID()}.json`;
-	const { modifiedAt } = await writeText(storage, key, '{}', { signal });
-	await storage.remove(key);
-	return modifiedAt.getTime();
-}
-
-/** The lock and its holder's signs of life. */
-async function signsOfLife(storage: Storage, group: string): Promise<StoredObject[]> {
-	const start = `locks/${group}.`;
-	const found: StoredObject[] = [];
-	for await (const object of storage.list(start)) {
-		if (/^(json|alive-\d+\.json)$/.test(object.key.slice(start.length))) found.push(object);
+	get lost(): AbortSignal {
+		return this.#lost.signal;
 	}
-	return found;
-}
 
-/** Removes a dead holder's lock, unless somebody else is doing so or has done so. */
-async function breakLock(storage: Storage, group: string, holder: Holder, now: number, staleAfterMs: number) {
-	const key = `locks/${group}.json`;
-	const right = `locks/${group}.break-${holder.id}.json`;
-	try {
-		await writeText(storage, right, JSON.stringify({ pid: process.pid, host: thisHost() }));
-	} catch (error) {
-		if (!isBackupError(error, 'already-exists')) throw error;
-		const other = await storage.stat(right);
-		// Its owner died while breaking the lock: free the right, and try again.
-		if (other && now - other.modifiedAt.getTime() > staleAfterMs) await storage.remove(right);
-		return false;
+	async assertHeld(): Promise<void> {
+		// Whoever was silent for long may lose the lock at any moment: a sign first, then the look.
+		if (this.#heartbeat.silentMs > this.#staleAfterMs / 2) await this.#heartbeat.beat();
+		if (!(await this.#isHeld())) throw abortError(this.lost);
 	}
-	// Somebody may have broken it, and a new holder taken it, between our look at it and our right to break it.
-	const broken = (await readHolder(storage, key))?.id === holder.id;
-	if (broken) {
-		for (const alive of await signsOfLife(storage, group)) {
-			if (alive.key !== key) await storage.remove(alive.key);
+
+	async release(): Promise<void> {
+		const { storage, group, me } = this;
+		await this.#orWarn(
+			'a sign of life could not be removed; prune removes it',
+			async () => await this.#heartbeat.stop(),
+		);
+		await this.#orWarn(`the lock of ${group} could not be removed and will be broken by the next run`, async () => {
+			await within(RELEASE_MS, storage.location, async (signal) => {
+				if ((await readHolder(storage, group, signal))?.id === me.id) await storage.remove(lockKey(group));
+			});
+		});
+		forgetId(me.id);
+	}
+
+	async #orWarn(text: string, action: () => Promise<void>): Promise<void> {
+		try {
+			await action();
+		} catch (error) {
+			this.warnings.push(`${text}: ${messageOf(error)}`);
 		}
-		await storage.remove(key);
 	}
-	await storage.remove(right);
-	return broken;
-}
 
-/** Whether the holder ran on this very machine and is gone. Of another machine nothing is known. */
-function isDead(holder: Holder): boolean {
-	if (holder.host !== thisHost()) return false;
-	if (holder.pid === process.pid) return !heldHere.has(holder.id);
-	try {
-		process.kill(holder.pid, 0);
+	async #isHeld(signal?: AbortSignal): Promise<boolean> {
+		const holder = await readHolder(this.storage, this.group, signal);
+		if (holder?.id === this.me.id) return true;
+		const by = holder ? `; now it is held by ${describeHolder(toPeople(holder))}` : '';
+		this.#lost.abort(
+			new BackupError('locked', `the lock of ${this.group} was broken while this run held it${by}`, {
+				hint: `This run gave no sign of life for ${Math.round(this.#staleAfterMs / 60_000)} minutes, so that another one took over. Look for why the machine or its connection to the storage stood still, and run it again.`,
+			}),
+		);
 		return false;
-	} catch (error) {
-		return (error as NodeJS.ErrnoException).code === 'ESRCH';
 	}
-}
-
-/** Host name and, on Linux, the pid namespace: two containers can share a host name, but not their process numbers. */
-function thisHost(): string {
-	try {
-		return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`;
-	} catch {
-		return hostname(); // not Linux: processes of one host name share their numbers
-	}
-}
-
-function hostOf(holder: Holder): string {
-	return holder.host.split(' ')[0]!;
 }

@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { acquireLock } from '../core/lock';
+import { thisHost } from '../core/process-identity';
 import { writeText } from '../core/small-objects';
 import { MemoryStorage } from '../core/storage/memory';
 
 const GROUP = 'postgres/shop';
-const THIS_HOST = `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`;
+const THIS_HOST = thisHost();
 
 async function locks(storage: MemoryStorage): Promise<string[]> {
 	const found: string[] = [];
@@ -58,7 +58,7 @@ describe('the lock of a group', () => {
 		await leaveLock(storage, { host: THIS_HOST, pid: await deadPid() });
 		const lock = await acquireLock(storage, GROUP);
 		expect(lock.warnings).toEqual([
-			expect.stringMatching(/^broke the lock of a run that started .* no longer exists$/),
+			expect.stringMatching(/^broke the lock of .* \(process \d+, backup\) since .*: that run no longer exists$/),
 		]);
 		await lock.release();
 		expect(await locks(storage)).toEqual([]);
@@ -75,7 +75,7 @@ describe('the lock of a group', () => {
 		await leaveLock(storage, { host: 'elsewhere', pid: 7 });
 		await expect(acquireLock(storage, GROUP)).rejects.toMatchObject({ code: 'locked' });
 		await sleep(30);
-		await writeText(storage, `locks/${GROUP}.alive-1.json`, '{}');
+		await writeText(storage, `locks/${GROUP}.alive-earlier-1.json`, '{}');
 		await expect(acquireLock(storage, GROUP, { staleAfterMs: 25 })).rejects.toMatchObject({ code: 'locked' });
 		await sleep(30);
 		const lock = await acquireLock(storage, GROUP, { staleAfterMs: 25 });

@@ -1,0 +1,165 @@
+/**
+ * Who holds a group's lock, whether they live, and taking the lock from one who does not.
+ *
+ *     locks/<group>.json                   the lock: who holds it
+ *     locks/<group>.alive-<id>-<n>.json    the holder's last sign of life
+ *     locks/<group>.break-<id>.json        the right to break the lock <id>: has one winner
+ */
+import { z } from 'zod';
+import { BackupError, isBackupError } from './errors';
+import { hostName, isGone, thisHost } from './process-identity';
+import { randomWord } from './random-word';
+import { readText, writeText } from './small-objects';
+import { storageTime } from './storage-clock';
+import type { Storage, StoredObject } from './storage/storage';
+
+export const PURPOSES = ['backup', 'retention', 'copy'] as const;
+export type LockPurpose = (typeof PURPOSES)[number];
+
+/** Who holds a lock, for people. */
+export interface LockHolder {
+	host: string;
+	pid: number;
+	purpose: LockPurpose;
+	/** ISO 8601. */
+	since: string;
+}
+
+const holderSchema = z.object({
+	id: z.string(),
+	/** As {@link thisHost} gives it. */
+	host: z.string(),
+	pid: z.number().int().positive(),
+	/** Absent in locks of early versions. */
+	purpose: z.enum(PURPOSES).default('backup'),
+	startedAt: z.string().datetime(),
+});
+export type Holder = z.infer<typeof holderSchema>;
+
+/** A lock as it was found. */
+export interface SeenLock {
+	holder: Holder;
+	/** The holder's process is known to be gone. */
+	dead: boolean;
+	/** Since its last sign of life, milliseconds by the storage's clock. */
+	silentMs: number;
+	/** By the storage's clock. */
+	now: number;
+}
+
+/** Locks and marks of this process, to tell them from those of an earlier one that happened to have the same number. */
+const ownIds = new Set<string>();
+
+/** Makes a holder of this process. `forget` it when it holds nothing any more. */
+export function newHolder(purpose: LockPurpose): Holder {
+	const id = newId();
+	return { id, host: thisHost(), pid: process.pid, purpose, startedAt: new Date().toISOString() };
+}
+
+/** For the name of a lock, of a mark, of a run. */
+export function newId(): string {
+	const id = randomWord(12);
+	ownIds.add(id);
+	return id;
+}
+
+export function forgetId(id: string): void {
+	ownIds.delete(id);
+}
+
+/** Whether what left this behind no longer exists. */
+export function isDead({ id, host, pid }: { id: string; host: string; pid: number }): boolean {
+	return isGone(host, pid) || (host === thisHost() && pid === process.pid && !ownIds.has(id));
+}
+
+export function lockKey(group: string): string {
+	return `locks/${group}.json`;
+}
+
+export function aliveKey(group: string, id: string, n: number): string {
+	return `locks/${group}.alive-${id}-${n}.json`;
+}
+
+export function toPeople({ host, pid, purpose, startedAt }: Holder): LockHolder {
+	return { host: hostName(host), pid, purpose, since: startedAt };
+}
+
+export function describeHolder({ host, pid, purpose, since }: LockHolder): string {
+	return `${host} (process ${pid}, ${purpose}) since ${since}`;
+}
+
+/**
+ * Who holds the lock of a group, or null when nobody does.
+ * @throws BackupError 'locked' when the lock is damaged
+ */
+export async function readHolder(storage: Storage, group: string, signal?: AbortSignal): Promise<Holder | null> {
+	const key = lockKey(group);
+	let text: string;
+	try {
+		text = await readText(storage, key, signal);
+	} catch (error) {
+		if (isBackupError(error, 'not-found')) return null;
+		throw error;
+	}
+	try {
+		return holderSchema.parse(JSON.parse(text));
+	} catch (cause) {
+		throw new BackupError('locked', `the lock ${storage.location}/${key} is damaged`, {
+			hint: 'Make sure that no other run writes to this group, then remove that file.',
+			cause,
+		});
+	}
+}
+
+/** What is to be known of a lock before deciding whether to break it. */
+export async function lookAt(storage: Storage, group: string, holder: Holder, signal?: AbortSignal): Promise<SeenLock> {
+	const now = await storageTime(storage, group, signal);
+	const seen = (await signsOfLife(storage, group, holder.id)).map(({ modifiedAt }) => modifiedAt.getTime());
+	return { holder, dead: isDead(holder), silentMs: now - Math.max(0, ...seen), now };
+}
+
+/** Why a lock may be broken, for people; null while its holder lives. */
+export function whyStale({ dead, silentMs }: SeenLock, staleAfterMs: number): string | null {
+	if (dead) return 'no longer exists';
+	return silentMs >= staleAfterMs ? `gave no sign of life for ${Math.round(silentMs / 60_000)} minutes` : null;
+}
+
+/**
+ * Takes the lock from a holder that is gone, unless somebody else is doing so or has done so.
+ * @returns whether it was broken here
+ */
+export async function breakLock(
+	storage: Storage,
+	group: string,
+	{ holder, now }: SeenLock,
+	staleAfterMs: number,
+): Promise<boolean> {
+	const right = `locks/${group}.break-${holder.id}.json`;
+	try {
+		await writeText(storage, right, JSON.stringify({ pid: process.pid, host: thisHost() }));
+	} catch (error) {
+		if (!isBackupError(error, 'already-exists')) throw error;
+		const other = await storage.stat(right);
+		// Its owner died while breaking the lock: free the right, and try again.
+		if (other && now - other.modifiedAt.getTime() > staleAfterMs) await storage.remove(right);
+		return false;
+	}
+	for (const { key } of await signsOfLife(storage, group, holder.id)) {
+		if (key !== lockKey(group)) await storage.remove(key);
+	}
+	// Somebody may have broken it, and a new holder taken it, before the right was ours: look as late as possible.
+	const broken = (await readHolder(storage, group))?.id === holder.id;
+	if (broken) await storage.remove(lockKey(group));
+	await storage.remove(right);
+	return broken;
+}
+
+/** The lock, and the signs of life of one holder: those of an earlier one, who lives on unknowing, do not count. */
+async function signsOfLife(storage: Storage, group: string, id: string): Promise<StoredObject[]> {
+	const alive = `locks/${group}.alive-${id}-`;
+	const found: StoredObject[] = [];
+	for await (const object of storage.list(`locks/${group}.`)) {
+		if (object.key === lockKey(group) || object.key.startsWith(alive)) found.push(object);
+	}
+	return found;
+}
