@@ -1,0 +1,44 @@
+import type { BackupError } from '../core/errors';
+import type { BackupEntry } from '../core/repository';
+import { chooseBackup } from '../core/restore';
+
+describe('choosing a backup', () => {
+	const entry = (label: string): BackupEntry => ({
+		group: 'g',
+		label,
+		type: 'full',
+		startedAt: new Date(label),
+		storedBytes: 1,
+		pinned: false,
+		tags: [],
+		expiring: false,
+		verifications: [],
+	});
+	const entries = ['2026-01-02', '2026-01-03', '2026-01-01'].map(entry);
+
+	it('takes the newest, a label, or the newest that was started before a time', () => {
+		expect(chooseBackup(entries, { kind: 'newest' }).label).toBe('2026-01-03');
+		expect(chooseBackup(entries, { kind: 'label', label: '2026-01-01' }).label).toBe('2026-01-01');
+		const before = (time: string) => chooseBackup(entries, { kind: 'before', time: new Date(time) }).label;
+		expect(before('2026-01-02T12:00:00Z')).toBe('2026-01-02');
+		expect(before('2026-01-02T00:00:00Z')).toBe('2026-01-02');
+		expect(before('2030-01-01')).toBe('2026-01-03');
+	});
+
+	it('says what there is when nothing fits', () => {
+		const miss = (choice: Parameters<typeof chooseBackup>[1], from = entries) => {
+			try {
+				chooseBackup(from, choice);
+			} catch (error) {
+				return error as BackupError;
+			}
+			throw new Error('something was chosen');
+		};
+		expect(miss({ kind: 'newest' }, [])).toMatchObject({ code: 'not-found' });
+		expect(miss({ kind: 'label', label: 'x' })).toMatchObject({
+			code: 'not-found',
+			hint: expect.stringContaining('2026-01-03'),
+		});
+		expect(miss({ kind: 'before', time: new Date('2025-01-01') }).hint).toContain('2026-01-01T00:00:00.000Z');
+	});
+});
