@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { isBackupError } from '../core/errors';
 import { PROGRAM } from '../core/program';
 import { checkCommand } from './commands/check';
+import { copyCommand } from './commands/copy';
 import { dumpCommand } from './commands/dump';
 import { listCommand } from './commands/list';
 import { pinCommand, unpinCommand } from './commands/pin';
@@ -47,6 +48,7 @@ Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 
 	dumpCommand(program, run);
 	listCommand(program, run);
 	verifyCommand(program, run);
+	copyCommand(program, run);
 	checkCommand(program, run);
 	restoreCommand(program, run);
 	pinCommand(program, run);

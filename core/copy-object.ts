@@ -54,7 +54,7 @@ export async function sendObject(request: SendRequest): Promise<void> {
 		await pipeline([body, ...slower, proof], { signal: abort.signal });
 	};
 	try {
-		if (failure !== undefined) throw failure;
+		abort.signal.throwIfAborted();
 		const flowing = flow().catch(fail);
 		const onProgress = (bytes: number) => void (safe = bytes);
 		const writing = to.write(key, proof, { signal: abort.signal, onProgress, protect }).catch(fail);
