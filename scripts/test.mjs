@@ -5,21 +5,21 @@
  *   npm test -- test/filters          these tests only, with no more set-up than they need
  *   npm test -- -t 'leaves nothing'   any option of jest
  *
- * The last lines are jest's summary. Exit code 0 means that everything ran and passed.
+ * The last line is "<N> passed, <N> failed", after jest's summary. Exit code 0 means that everything ran and passed.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { cleanUpOnSignals, report } from './lib/cleanup.mjs';
 import { installPrograms, missingPackages } from './lib/debian.mjs';
+import { JEST, runJest } from './lib/jest.mjs';
 import { installedPackage } from './lib/n8n-package.mjs';
 import { installN8n } from './lib/n8n-tree.mjs';
 import { underNode24 } from './lib/node24.mjs';
 import { ROOT } from './lib/paths.mjs';
 import { say, step } from './lib/progress.mjs';
 import { installProject } from './lib/project.mjs';
-import { exitCode, run } from './lib/run.mjs';
+import { run } from './lib/run.mjs';
 
-const JEST = path.join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
 const options = process.argv.slice(2);
 
 cleanUpOnSignals();
@@ -44,7 +44,7 @@ async function test() {
 		if (await includesEndToEnd()) await installN8n();
 	}
 	say('run the tests');
-	return await exitCode(process.execPath, [JEST, '--ci', ...options], { cwd: ROOT });
+	return await runJest(options);
 }
 
 /** Whether jest, given our options, would run a test that needs n8n. */

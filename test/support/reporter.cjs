@@ -1,6 +1,6 @@
 /**
  * A test that did not run has proved nothing: skipped and unfinished tests fail the run, unless test/skips.json names
- * them with a reason. Its text comes before jest's summary, which stays the last thing the run says.
+ * them with a reason. Its text comes before jest's summary.
  */
 const fs = require('node:fs');
 const path = require('node:path');
