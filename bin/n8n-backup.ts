@@ -6,8 +6,10 @@ import { PROGRAM } from '../core/program';
 import { checkCommand } from './commands/check';
 import { copyCommand } from './commands/copy';
 import { dumpCommand } from './commands/dump';
+import { expireCommand } from './commands/expire';
 import { listCommand } from './commands/list';
 import { pinCommand, unpinCommand } from './commands/pin';
+import { pruneCommand } from './commands/prune';
 import { restoreCommand } from './commands/restore';
 import { verifyCommand } from './commands/verify';
 import { EXIT, exitCodeOf, printError } from './output';
@@ -51,6 +53,8 @@ Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 
 	copyCommand(program, run);
 	checkCommand(program, run);
 	restoreCommand(program, run);
+	expireCommand(program, run);
+	pruneCommand(program, run);
 	pinCommand(program, run);
 	unpinCommand(program, run);
 	try {

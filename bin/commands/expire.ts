@@ -1,0 +1,181 @@
+/** n8n-backup expire: what a retention policy keeps and expires; with --apply it removes the expired. */
+import { Option } from 'commander';
+import { BackupError, isBackupError } from '../../core/errors';
+import { applyRetention, heldBack, type RetentionResult, surveyRetention } from '../../core/expire';
+import { Repository } from '../../core/repository';
+import type { GroupPlan } from '../../core/retention/plan';
+import { parsePolicy, type RetentionPolicy, type Risk, RISKS } from '../../core/retention/policy';
+import { sizeText } from '../../core/size-text';
+import { openStorage } from '../../core/storage/create';
+import type { Protection } from '../../core/storage/storage';
+import { type AddCommand, collect, wholeNumber } from '../options';
+import { EXIT, exitCodeOf, printError, printJson, printLine, showProgress } from '../output';
+
+interface ExpireOptions {
+	storage: string;
+	group?: string[];
+	allGroups?: boolean;
+	policy: string;
+	allow?: string[];
+	apply?: boolean;
+	wait: string;
+	extendProtection?: Protection['mode'];
+	json?: boolean;
+}
+
+/** What became of one group. */
+type Outcome =
+	| ({ ok: true; applied: boolean } & RetentionResult)
+	| { ok: false; group: string; error: string; code: string; hint: string | null };
+
+export const expireCommand: AddCommand = (program, run) => {
+	program
+		.command('expire')
+		.description('show which backups a policy keeps and why; with --apply, remove the others')
+		.requiredOption('--storage <url>', 'where the backups are')
+		.addOption(new Option('--group <group>', 'the backups of one source; may be repeated').argParser(collect))
+		.addOption(new Option('--all-groups', 'those of every source').conflicts('group'))
+		.requiredOption('--policy <policy>', 'such as hourly=48,daily=30,weekly=12,monthly=12, or the name of a preset')
+		.option('--allow <risk>', `remove although the newest backup is ${RISKS.join(', ')}; may be repeated`, collect)
+		.option('--apply', 'remove what expires; without it nothing is changed')
+		.option('--wait <minutes>', 'how long to wait for another run in a group', '0')
+		.addOption(
+			new Option('--extend-protection <mode>', 'lock what is kept in S3 until the policy lets go of it').choices([
+				'governance',
+				'compliance',
+			]),
+		)
+		.option('--json', 'print an array with one result per group')
+		.action(run(expire));
+};
+
+async function expire(options: ExpireOptions, signal: AbortSignal): Promise<number> {
+	if (!options.group && !options.allGroups) {
+		throw new BackupError('invalid-input', 'it is not said in which groups backups expire', {
+			hint: 'Give --group, or --all-groups.',
+		});
+	}
+	const policy = readPolicy(options);
+	const lockWaitMs = wholeNumber('--wait', options.wait, 0, 24 * 60) * 60_000;
+	const storage = openStorage(options.storage, process.env);
+	try {
+		const repository = await Repository.open(storage, { signal });
+		const results: Outcome[] = [];
+		const report = (outcome: Outcome) => {
+			showProgress(null);
+			results.push(outcome);
+			if (!options.json) print(outcome);
+		};
+		if (options.apply) {
+			for (const group of options.group ?? (await groupsOf(repository))) {
+				report(await apply(repository, group, policy, lockWaitMs, options, signal));
+				if (signal.aborted) break;
+			}
+		} else {
+			const { groups } = await surveyRetention({ repository, groups: options.group, policy, signal });
+			for (const plan of groups) report(planned(plan));
+		}
+		if (options.json) printJson(results);
+		else if (results.length === 0) printLine('no backups');
+		else if (!options.apply)
+			printLine('This is the plan, and nothing was changed. Give --apply to remove what expires.');
+		return exitCodeFor(results);
+	} finally {
+		showProgress(null);
+		await storage.close();
+	}
+}
+
+function readPolicy({ policy: text, allow = [] }: ExpireOptions): RetentionPolicy {
+	const policy = parsePolicy(text);
+	const unknown = allow.find((risk) => !RISKS.includes(risk as Risk));
+	if (unknown !== undefined) {
+		throw new BackupError('invalid-input', `"${unknown}" is no risk that can be allowed`, {
+			hint: `Give one of ${RISKS.join(', ')}.`,
+		});
+	}
+	return { ...policy, allow: [...new Set([...(policy.allow ?? []), ...(allow as Risk[])])] };
+}
+
+/** Also those of which only the rest of a removal is left. */
+async function groupsOf(repository: Repository): Promise<string[]> {
+	const { backups, leftovers } = await repository.survey();
+	const begun = leftovers.filter(({ expired }) => expired);
+	return [...new Set([...backups, ...begun].map(({ group }) => group))].sort();
+}
+
+/** A group that fails is a result too: the others go on. */
+async function apply(
+	repository: Repository,
+	group: string,
+	policy: RetentionPolicy,
+	lockWaitMs: number,
+	{ extendProtection }: ExpireOptions,
+	signal: AbortSignal,
+): Promise<Outcome> {
+	try {
+		const result = await applyRetention({
+			repository,
+			group,
+			policy,
+			lockWaitMs,
+			extendProtection,
+			actor: { via: 'command line' },
+			signal,
+			onProgress: ({ phase, removed, total, freedBytes }) =>
+				showProgress(`${group}: ${phase}, ${removed} of ${total} backups, ${sizeText(freedBytes)}`),
+		});
+		return { ok: true, applied: true, ...result };
+	} catch (error) {
+		if (!isBackupError(error) || error.code === 'invalid-input') throw error;
+		return { ok: false, group, error: error.message, code: error.code, hint: error.hint ?? null };
+	}
+}
+
+function planned(plan: GroupPlan): Outcome {
+	const nothing = { removed: [], freedBytes: 0, skipped: [], resumed: [], warnings: [] };
+	return { ok: true, applied: false, group: plan.group, plan, ...nothing, held: heldBack(plan) };
+}
+
+function print(outcome: Outcome): void {
+	if (!outcome.ok) {
+		printError(
+			new BackupError('storage-failed', `${outcome.group}: ${outcome.error}`, { hint: outcome.hint ?? undefined }),
+			false,
+		);
+		return;
+	}
+	const { group, plan, applied, removed, resumed, skipped, freedBytes, held, warnings } = outcome;
+	printLine(group);
+	for (const { action, label, reasons } of plan.backups) {
+		printLine(`  ${action.padEnd(6)}  ${label}  ${reasons.join(', ')}`.trimEnd());
+	}
+	const expired = plan.backups.filter(({ action }) => action === 'expire').length;
+	const kept = count(plan.backups.length - expired, 'backup');
+	printLine(
+		applied
+			? `  ${kept} kept (${sizeText(plan.keptBytes)}), ${removed.length} removed, ${sizeText(freedBytes)} freed`
+			: `  ${kept} to keep (${sizeText(plan.keptBytes)}), ${expired} to expire, which frees ${sizeText(plan.freedBytes)}`,
+	);
+	if (plan.nextExpiry) printLine(`  next expiry: ${plan.nextExpiry.label}, ${plan.nextExpiry.at.toISOString()}`);
+	if (resumed.length > 0) printLine(`  finished the removal that an earlier run had begun: ${resumed.join(', ')}`);
+	for (const { label, why } of skipped) printLine(`  left: ${label}: ${why}`);
+	for (const { risk, message, hint } of plan.blocked) {
+		printLine(`  blocked: ${message}`);
+		printLine(`    ${hint} Allow it with --allow ${risk}.`);
+	}
+	if (held.backups > 0) printLine(`  held back: ${count(held.backups, 'backup')}, ${sizeText(held.bytes)}`);
+	for (const warning of new Set([...plan.warnings, ...warnings])) printLine(`  warning: ${warning}`);
+}
+
+function count(number: number, noun: string): string {
+	return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function exitCodeFor(results: readonly Outcome[]): number {
+	const codes = results.flatMap((result) =>
+		result.ok ? [] : [exitCodeOf(new BackupError(result.code as 'locked', ''))],
+	);
+	if (codes.length === 0) return EXIT.ok;
+	return codes.every((code) => code === EXIT.locked) ? EXIT.locked : EXIT.failed;
+}

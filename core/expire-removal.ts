@@ -1,0 +1,139 @@
+/** Removes the backups that a plan expires, one by one, and none that somebody reads, needs or protects. */
+import { abortError, BackupError, isBackupError } from './errors';
+import { protectedUntil } from './expire-protection';
+import { inParallel } from './in-parallel';
+import type { Lock } from './lock';
+import type { Reader } from './reading';
+import { objectKey, type Repository } from './repository';
+import type { BackupFacts, PlannedBackup } from './retention/plan';
+
+/** Full backups removed at the same time. */
+const AT_ONCE = 4;
+
+/** A backup that its policy lets go of, and that stays for now. */
+export interface Skipped {
+	label: string;
+	/** For people. */
+	why: string;
+	/** ISO 8601: when the storage lets go of it; absent where that is not what it waits for. */
+	until?: string;
+}
+
+export interface Removal {
+	removed: string[];
+	freedBytes: number;
+	skipped: Skipped[];
+}
+
+export interface RemovalRequest {
+	repository: Repository;
+	group: string;
+	lock: Lock;
+	/** Every backup of the group, oldest first. */
+	facts: readonly BackupFacts[];
+	expired: readonly PlannedBackup[];
+	readers: readonly Reader[];
+	signal: AbortSignal;
+	onRemoved: (removal: Removal) => void;
+}
+
+/**
+ * Removes backups, newest first, so that none is ever there without those it needs.
+ * @param removal is filled as they go, so that a caller knows what was removed before a failure
+ * @throws BackupError of the storage, 'locked', 'cancelled'
+ */
+export async function removeExpired(request: RemovalRequest, removal: Removal): Promise<void> {
+	const { readers, expired, facts } = request;
+	const staying = new Staying(facts);
+	for (const { label, verb, host, since } of readers)
+		staying.add(label, `${verb} on ${host} has been reading it since ${since}`);
+	const types = new Map(facts.map(({ label, type }) => [label, type]));
+	const newestFirst = [...expired].reverse();
+	const remove = async (backup: PlannedBackup) => await removeOne(request, backup, staying, removal);
+	// What others need may go only after them, and only if they went.
+	await inParallel(
+		newestFirst.filter(({ label }) => types.get(label) !== 'full'),
+		1,
+		remove,
+	);
+	await inParallel(
+		newestFirst.filter(({ label }) => types.get(label) === 'full'),
+		AT_ONCE,
+		remove,
+	);
+}
+
+async function removeOne(
+	{ repository, group, lock, signal, onRemoved }: RemovalRequest,
+	{ label, reasons, storedBytes }: PlannedBackup,
+	staying: Staying,
+	removal: Removal,
+): Promise<void> {
+	if (signal.aborted) throw abortError(signal);
+	const skip = (why: string, until?: string) => {
+		staying.add(label, why);
+		removal.skipped.push({ label, why, ...(until !== undefined && { until }) });
+	};
+	const why = staying.why(label);
+	if (why !== undefined) return skip(why);
+	const until = await protectedUntil(repository, group, label);
+	if (until) return skip(`the storage protects it until ${until.toISOString()}`, until.toISOString());
+	await lock.assertHeld();
+	try {
+		await repository.expire(group, label, reasons, signal);
+	} catch (error) {
+		// Somebody protected it after we had looked.
+		if (!isBackupError(error, 'protected')) throw error;
+		const isWhole = (await repository.storage.stat(objectKey(group, label, 'manifest.json'))) !== null;
+		if (isWhole) await repository.keep(group, label);
+		return skip(isWhole ? error.message : `removed but for what is protected: ${error.message}`, untilOf(error));
+	}
+	removal.removed.push(label);
+	removal.freedBytes += storedBytes;
+	onRemoved(removal);
+}
+
+/** The backups that cannot go now, and all that they need. */
+class Staying {
+	readonly #why = new Map<string, string>();
+	readonly #places: Map<string, number>;
+
+	constructor(private readonly facts: readonly BackupFacts[]) {
+		this.#places = new Map(facts.map(({ label }, at) => [label, at]));
+	}
+
+	why(label: string): string | undefined {
+		return this.#why.get(label);
+	}
+
+	add(label: string, why: string): void {
+		this.#why.set(label, why);
+		const waiting = [label];
+		for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+			for (const needed of this.#parentsOf(next)) {
+				if (this.#why.has(needed)) continue;
+				this.#why.set(needed, `${label} needs it, which stays`);
+				waiting.push(needed);
+			}
+		}
+	}
+
+	/** Where they are not known: everything back to the last full backup. */
+	#parentsOf(label: string): readonly string[] {
+		const at = this.#places.get(label);
+		if (at === undefined) return [];
+		const { parents } = this.facts[at]!;
+		if (parents) return parents;
+		const found: string[] = [];
+		for (let before = at - 1; before >= 0; before--) {
+			found.push(this.facts[before]!.label);
+			if (this.facts[before]!.type === 'full') break;
+		}
+		return found;
+	}
+}
+
+export function untilOf(error: BackupError): string | undefined {
+	const until = error.details?.until;
+	return typeof until === 'string' ? until : undefined;
+}
