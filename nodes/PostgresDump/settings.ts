@@ -8,8 +8,10 @@ import { selectDatabases } from '../../core/postgres/databases';
 import { assertFilter, type PostgresDumpOptions } from '../../core/postgres/dump';
 import type { GlobalsChoice } from '../../core/postgres/globals';
 import type { DatabaseTarget } from '../../core/postgres/target';
+import type { Protection } from '../../core/storage/storage';
 import { type EncryptionSettings, toDatabaseTarget, toEncryption } from '../shared/credentials';
-import { type LimitFields, readLimits } from '../shared/limits';
+import { type LimitFields, readLimits, readLockWait, readRateLimit } from '../shared/limits';
+import { readRetentionLock, type RetentionLockFields } from '../shared/retention-lock';
 import { splitList } from '../shared/run';
 import { positive } from '../shared/values';
 
@@ -27,7 +29,10 @@ interface OptionFields extends LimitFields {
 	excludeTableData?: string;
 	schemaOnly?: boolean;
 	lockTimeout?: number;
+	lockWait?: number;
 	rateLimit?: number;
+	retentionLock?: RetentionLockFields;
+	tags?: string;
 	snapshotWarning?: number;
 }
 
@@ -35,6 +40,10 @@ export interface DumpSettings {
 	dump: PostgresDumpOptions;
 	zstdLevel: number;
 	limits: Limits;
+	/** Of every backup; retention policies can keep what has one of them. */
+	tags: string[];
+	lockWaitMs: number;
+	protect?: Protection;
 	/** null: the user chose not to encrypt. */
 	encryption: EncryptionSettings | null;
 }
@@ -51,7 +60,6 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 		schemaOnly: options.schemaOnly === true,
 	};
 	assertFilter(filter);
-	const rateLimit = positive('Rate Limit', options.rateLimit || Infinity);
 	return {
 		dump: {
 			engine: options.engine ?? 'auto',
@@ -65,10 +73,10 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 			snapshotWarningMs: positive('Warn After', options.snapshotWarning ?? 60) * 60_000,
 		},
 		zstdLevel: zstdLevel(options.zstdLevel ?? DEFAULT_ZSTD_LEVEL),
-		limits: {
-			...readLimits(options),
-			bytesPerSecond: rateLimit === Infinity ? undefined : rateLimit * 1_000_000,
-		},
+		limits: { ...readLimits(options), bytesPerSecond: readRateLimit(options.rateLimit) },
+		tags: splitList(options.tags),
+		lockWaitMs: readLockWait(options.lockWait),
+		protect: readRetentionLock(options.retentionLock),
 		encryption:
 			context.getNodeParameter('encryption', itemIndex) === 'none'
 				? null

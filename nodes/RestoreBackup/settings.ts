@@ -1,6 +1,5 @@
 /** The node's fields as the engine takes them. */
 import type { IExecuteFunctions } from 'n8n-workflow';
-import { BackupError } from '../../core/errors';
 import type { DecryptionKeys } from '../../core/filters/age';
 import type { Limits } from '../../core/pipeline';
 import type { RewriteRules } from '../../core/postgres/rewrite';
@@ -10,7 +9,7 @@ import { readDecryptionKeys, toDatabaseTarget } from '../shared/credentials';
 import { type LimitFields, readLimits } from '../shared/limits';
 import { locatorValue, splitList } from '../shared/run';
 import { toDate } from '../shared/time';
-import { filled, unknownOption } from '../shared/values';
+import { filled, unknownOption, wholeNumber } from '../shared/values';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
 interface OptionFields extends LimitFields {
@@ -43,19 +42,13 @@ const ESCROW =
 /** @throws BackupError 'invalid-input' */
 export async function readSettings(context: IExecuteFunctions, itemIndex: number): Promise<RestoreSettings> {
 	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
-	const connections = options.connections ?? 1;
-	if (!Number.isInteger(connections) || connections < 1 || connections > 16) {
-		throw new BackupError('invalid-input', `"Connections" is ${String(connections)}`, {
-			hint: 'Enter a whole number from 1 to 16.',
-		});
-	}
 	const into = readPlace(context, itemIndex);
 	return {
 		group: filled('Group', locatorValue(context, 'group', itemIndex)),
 		choice: readChoice(context, itemIndex),
 		into,
 		rules: readRules(options),
-		connections,
+		connections: wholeNumber('Connections', options.connections ?? 1, 1, 16),
 		allowMissingExtensions: options.allowMissingExtensions === true,
 		globals: options.globals === true,
 		limits: readLimits(options),

@@ -1,6 +1,6 @@
 /** The fields of the Verify Backup node. Their texts say what each depth proves, and what it costs. */
 import type { INodeProperties } from 'n8n-workflow';
-import { encryptionField, groupField, labelField, LIMIT_OPTIONS } from '../shared/fields';
+import { encryptionField, groupField, groupsField, labelField, LIMIT_OPTIONS } from '../shared/fields';
 
 export const properties: INodeProperties[] = [
 	{
@@ -27,15 +27,7 @@ export const properties: INodeProperties[] = [
 	},
 	groupField({ displayOptions: { show: { choose: ['group', 'label'] } }, value: '={{ $json.group }}' }),
 	labelField({ displayOptions: { show: { choose: ['label'] } }, value: '={{ $json.label }}' }),
-	{
-		displayName: 'Groups',
-		name: 'groups',
-		type: 'string',
-		default: '',
-		placeholder: 'e.g. postgres/shop, postgres/crm',
-		description: 'Only these groups, separated by commas. Empty: all of the storage.',
-		displayOptions: { show: { choose: ['newest', 'share', 'unverified'] } },
-	},
+	groupsField({ show: { choose: ['newest', 'share', 'unverified'] } }),
 	{
 		displayName: 'Days per Round',
 		name: 'parts',

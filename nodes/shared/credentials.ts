@@ -119,12 +119,19 @@ export function toDatabaseTarget(fields: ICredentialDataDecryptedObject): Databa
 	};
 }
 
+/** A node takes one credential of each type, so every further storage has a type of its own. */
+export type StorageCredential = 'backupStorageApi' | 'backupStorageSecondApi' | 'backupStorageThirdApi';
+
 /**
- * Opens the storage of the node's credential; a folder only where n8n's own settings allow files.
+ * Opens the storage of one of the node's credentials; a folder only where n8n's own settings allow files.
  * @throws BackupError 'access-denied', 'invalid-input', 'bucket-not-found'
  */
-export async function openNodeStorage(context: IExecuteFunctions, itemIndex: number): Promise<Storage> {
-	const config = toStorageConfig(await context.getCredentials('backupStorageApi', itemIndex));
+export async function openNodeStorage(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	credential: StorageCredential = 'backupStorageApi',
+): Promise<Storage> {
+	const config = toStorageConfig(await context.getCredentials(credential, itemIndex));
 	if (config.type === 'folder') {
 		const resolved = await context.helpers.resolvePath(config.path);
 		if (context.helpers.isFilePathBlocked(resolved)) {

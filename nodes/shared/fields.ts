@@ -59,6 +59,19 @@ export function labelField({ displayOptions, value }: FieldPlace = {}): INodePro
 	};
 }
 
+/** Several groups by name, for choices that are about all of the storage otherwise. */
+export function groupsField(displayOptions: IDisplayOptions): INodeProperties {
+	return {
+		displayName: 'Groups',
+		name: 'groups',
+		type: 'string',
+		default: '',
+		placeholder: 'e.g. postgres/shop, postgres/crm',
+		description: 'Only these groups, separated by commas. Empty: all of the storage.',
+		displayOptions,
+	};
+}
+
 /** Whether a key is needed to open the backup. */
 export function encryptionField(displayOptions?: IDisplayOptions): INodeProperties {
 	return {
@@ -78,8 +91,8 @@ export function encryptionField(displayOptions?: IDisplayOptions): INodeProperti
 	};
 }
 
-/** How long a run may take, and how long it may stand still: for a node's "Options". */
-export const LIMIT_OPTIONS: Record<'hardTimeout' | 'stallTimeout', INodeProperties> = {
+/** How long a run may take, stand still, and wait for another one: for a node's "Options". */
+export const LIMIT_OPTIONS: Record<'hardTimeout' | 'lockWait' | 'stallTimeout', INodeProperties> = {
 	hardTimeout: {
 		displayName: 'Maximum Duration (Hours)',
 		name: 'hardTimeout',
@@ -87,6 +100,15 @@ export const LIMIT_OPTIONS: Record<'hardTimeout' | 'stallTimeout', INodeProperti
 		typeOptions: { minValue: 0.01 },
 		default: 24,
 		description: 'What takes longer is stopped and counts as failed',
+	},
+	lockWait: {
+		displayName: 'Wait for Lock (Minutes)',
+		name: 'lockWait',
+		type: 'number',
+		typeOptions: { minValue: 0 },
+		default: 30,
+		description:
+			'How long to wait while another run works in the same group. Without this option, or with 0, the node fails at once and says who holds the lock.',
 	},
 	stallTimeout: {
 		displayName: 'Stall Timeout (Seconds)',

@@ -1,6 +1,6 @@
 /** How long a run may take, as the node's fields say it. */
 import type { Limits } from '../../core/pipeline';
-import { positive } from './values';
+import { notNegative, positive } from './values';
 
 /** Fields of an "Options" collection; each is absent until the user adds it. */
 export interface LimitFields {
@@ -16,4 +16,22 @@ export function readLimits(options: LimitFields): Limits {
 		hardTimeoutMs: positive('Maximum Duration', options.hardTimeout ?? 24) * 3_600_000,
 		stallTimeoutMs: positive('Stall Timeout', options.stallTimeout ?? 300) * 1000,
 	};
+}
+
+/**
+ * Bytes per second; undefined where nothing limits them.
+ * @param megabytes of the option, per second; absent until the user adds it
+ * @throws BackupError 'invalid-input'
+ */
+export function readRateLimit(megabytes: number | undefined): number | undefined {
+	return megabytes ? positive('Rate Limit', megabytes) * 1_000_000 : undefined;
+}
+
+/**
+ * Milliseconds to wait for another run in the same group.
+ * @param minutes of the option; absent until the user adds it
+ * @throws BackupError 'invalid-input'
+ */
+export function readLockWait(minutes: number | undefined): number {
+	return notNegative('Wait for Lock', minutes ?? 0) * 60_000;
 }

@@ -25,3 +25,22 @@ export function positive(field: string, value: unknown): number {
 	if (typeof value === 'number' && value > 0) return value;
 	throw new BackupError('invalid-input', `"${field}" is ${String(value)}`, { hint: 'Enter a number greater than 0.' });
 }
+
+/**
+ * @param field as the user sees it
+ * @throws BackupError 'invalid-input' for anything but 0 or a number greater than it
+ */
+export function notNegative(field: string, value: unknown): number {
+	return value === 0 ? value : positive(field, value);
+}
+
+/**
+ * @param field as the user sees it
+ * @throws BackupError 'invalid-input' for anything but a whole number in this range
+ */
+export function wholeNumber(field: string, value: unknown, min: number, max: number): number {
+	if (Number.isInteger(value) && Number(value) >= min && Number(value) <= max) return Number(value);
+	throw new BackupError('invalid-input', `"${field}" is ${String(value)}`, {
+		hint: `Enter a whole number from ${min} to ${max}.`,
+	});
+}

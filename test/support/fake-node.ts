@@ -42,6 +42,8 @@ export function fakeContext(fake: FakeNode): FakeContext {
 	};
 	const context = {
 		getNode: () => node,
+		getWorkflow: () => ({ id: 'workflow-1', name: 'Back up', active: false }),
+		getExecutionId: () => 'execution-1',
 		getInputData: () => Array.from({ length: fake.items ?? fake.parametersOf?.length ?? 1 }, () => ({ json: {} })),
 		getNodeParameter: (name: string, item: number, fallback?: unknown) => {
 			const parameters = { ...fake.parameters, ...fake.parametersOf?.[item] };

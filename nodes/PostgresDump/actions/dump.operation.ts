@@ -9,6 +9,7 @@ import { postgresSource } from '../../../core/postgres/dump';
 import { describeTarget, type DatabaseTarget } from '../../../core/postgres/target';
 import { sizeText } from '../../../core/size-text';
 import type { Storage } from '../../../core/storage/storage';
+import { actorOf } from '../../shared/actor';
 import { openNodeStorage } from '../../shared/credentials';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal } from '../../shared/run';
@@ -62,6 +63,9 @@ async function dumpOne(context: IExecuteFunctions, job: Job): Promise<BackupResu
 		proveWith: settings.encryption?.keys,
 		zstdLevel: settings.zstdLevel,
 		limits: settings.limits,
+		tags: settings.tags,
+		lockWaitMs: settings.lockWaitMs,
+		actor: actorOf(context),
 		signal: job.signal,
 		onProgress: ({ originalBytes, storedBytes }: Progress) => {
 			if (Date.now() - lastShown < 5000) return;

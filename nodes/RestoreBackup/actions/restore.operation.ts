@@ -4,6 +4,7 @@ import { BackupError } from '../../../core/errors';
 import { describeTarget } from '../../../core/postgres/target';
 import { chooseBackup, restoreDatabase, type RestoreResult } from '../../../core/restore';
 import { sizeText } from '../../../core/size-text';
+import { actorOf } from '../../shared/actor';
 import { listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
@@ -25,6 +26,7 @@ export async function restore(context: IExecuteFunctions, itemIndex: number): Pr
 			into,
 			// Only who runs n8n may name a program to run, not who edits a workflow.
 			nativePath: process.env.N8N_BACKUP_PG_RESTORE,
+			actor: actorOf(context),
 			signal,
 			onProgress: ({ phase, bytes, totalBytes, rows }) =>
 				show(() => `${into.database}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${rows} rows`),

@@ -4,6 +4,7 @@ import { BackupError, isBackupError, messageOf } from '../../../core/errors';
 import type { Repository } from '../../../core/repository';
 import { sizeText } from '../../../core/size-text';
 import { chooseForVerification, verifyBackup, type VerifyResult } from '../../../core/verify';
+import { actorOf } from '../../shared/actor';
 import { listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
@@ -29,6 +30,7 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 					...{ repository, group, label, depth, keys, scratch, assertions, limits, signal },
 					// Only who runs n8n may name a program to run, not who edits a workflow.
 					nativePath: process.env.N8N_BACKUP_PG_RESTORE,
+					actor: actorOf(context),
 					onProgress: ({ phase, bytes, totalBytes }) =>
 						show(() => `${about}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}`),
 				});

@@ -1,0 +1,27 @@
+/** Apply Retention: Plan. One item out per group, with what would stay and go, and why. Deletes nothing. */
+import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import { surveyRetention } from '../../../core/expire';
+import { withRepository } from '../../shared/backups';
+import { cancelSignal } from '../../shared/run';
+import { chooseGroups } from '../groups';
+import { addHints, toItem } from '../report';
+import { readSettings } from '../settings';
+
+/** Plans every chosen group by itself. */
+export async function plan(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
+	const signal = cancelSignal(context);
+	const settings = readSettings(context, itemIndex);
+	return await withRepository(context, itemIndex, signal, async (repository) => {
+		const chosen = await chooseGroups(repository, settings, { begun: false });
+		const items: INodeExecutionData[] = [];
+		for (const [policy, same] of Map.groupBy(chosen, (each) => each.policy)) {
+			const groups = same.map(({ group }) => group);
+			const planned = await surveyRetention({ repository, groups, policy, signal });
+			for (const each of planned.groups) {
+				addHints(context, each);
+				items.push({ json: toItem(same[0]!.name, each), pairedItem: { item: itemIndex } });
+			}
+		}
+		return items;
+	});
+}

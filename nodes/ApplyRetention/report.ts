@@ -1,0 +1,60 @@
+/** The items of plans and of what was applied of them, and the hints at the node. */
+import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
+import { heldBack, type Skipped } from '../../core/expire';
+import type { GroupPlan } from '../../core/retention/plan';
+
+/** What was done of a plan; nothing of it when absent. */
+export interface Applied {
+	removed: string[];
+	freedBytes: number;
+	skipped: Skipped[];
+	resumed: string[];
+	warnings: string[];
+}
+
+/**
+ * One group. A plan says what would be freed, an applied one what was. `ok` is false for a blocked group: it is no
+ * failure, but nobody should miss that its backups only become more. Sizes in bytes, times in ISO 8601.
+ */
+export function toItem(policy: string, plan: GroupPlan, applied?: Applied): IDataObject {
+	const { group, backups, blocked, keptBytes, nextExpiry } = plan;
+	const { removed = [], skipped = [], resumed = [] } = applied ?? {};
+	const held = heldBack(plan);
+	return {
+		ok: blocked.length === 0,
+		status: blocked.length > 0 ? 'blocked' : applied ? 'applied' : 'planned',
+		group,
+		policy,
+		kept: backups.filter(({ action }) => action === 'keep').length,
+		expired: backups.filter(({ action }) => action === 'expire').length,
+		held: held.backups,
+		keptBytes,
+		freedBytes: applied?.freedBytes ?? plan.freedBytes,
+		heldBytes: held.bytes,
+		removed,
+		resumed,
+		skipped: skipped.map((each) => ({ ...each })),
+		blocked: blocked.map((each) => ({ ...each })),
+		reasons: backups.map(({ label, action, reasons, keptUntil }) => ({
+			label,
+			action,
+			reasons,
+			keptUntil: keptUntil?.toISOString() ?? null,
+		})),
+		nextExpiry: nextExpiry && { label: nextExpiry.label, at: nextExpiry.at.toISOString() },
+		warnings: applied ? [...new Set([...plan.warnings, ...applied.warnings])] : plan.warnings,
+	};
+}
+
+/** What a user should see without opening the items. */
+export function addHints(context: IExecuteFunctions, plan: GroupPlan, applied?: Applied): void {
+	const { group, blocked, warnings } = plan;
+	const messages = [
+		...blocked.map(({ message, hint }) => `nothing is removed: ${message}. ${hint}`),
+		...(applied?.skipped ?? []).map(({ label, why }) => `${label} expired and is still there: ${why}`),
+		...new Set([...warnings, ...(applied?.warnings ?? [])]),
+	];
+	for (const message of messages) {
+		context.addExecutionHints({ message: `${group}: ${message}`, type: 'warning', location: 'outputPane' });
+	}
+}
