@@ -203,8 +203,11 @@ async function clockOf({ storage }: Repository, signal: AbortSignal): Promise<nu
 	}
 }
 
+/** S3 tells some of its times to the second only. */
+const TOLERANCE_MS = 1000;
+
 function isOlder(now: number, ms: number): (time: Date) => boolean {
-	return (time) => now - time.getTime() >= ms;
+	return (time) => now - time.getTime() > ms - TOLERANCE_MS;
 }
 
 function add(result: PruneResult, orphans: readonly Leftover[], unfinished: number): void {
