@@ -2,7 +2,6 @@
  * Objects as files below a folder. Written under a temporary name that no key can have, synced, checked, and only then
  * given their name, by a call that cannot replace anything.
  */
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import fs, { type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
@@ -12,19 +11,9 @@ import { abortError, BackupError } from '../errors';
 import { takeBody } from './body';
 import { exactly, resolveRange } from './exact';
 import { errnoOf, folderError } from './folder-errors';
-import {
-	isMissing,
-	isThere,
-	makeDir,
-	placeOf,
-	realBase,
-	syncDir,
-	tidyUp,
-	walk,
-	type Found,
-	type Place,
-} from './folder-paths';
+import { isMissing, isThere, placeOf, realBase, syncDir, tidyUp, walk, type Place } from './folder-paths';
 import { publish } from './folder-publish';
+import { createTemporary, leftovers } from './folder-temporary';
 import { assertPrefix, isKeySegment } from './key';
 import { refuseProtection } from './protection';
 import type { ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
@@ -37,9 +26,6 @@ export interface FolderOptions {
 /** Bytes after which written data is sent to the disk in the background: the end of a large dump then need not wait for all of it. */
 const SYNC_EVERY = 64 * 1024 * 1024;
 const READ_AHEAD = 512 * 1024;
-/** `.<name>.<random>.partial` while being written; `.<name>.publish` while getting its name without link(2). */
-const LEFTOVER = /^\.(.+)\.(?:[0-9a-f]{12}\.partial|publish)$/;
-
 export class FolderStorage implements Storage {
 	readonly location: string;
 	/** Whoever may write to a folder may remove from it. */
@@ -249,30 +235,6 @@ export class FolderStorage implements Storage {
 		} catch (error) {
 			throw folderError(`cannot ${verb} ${this.#name(key)}`, error);
 		}
-	}
-}
-
-/** A new file next to the one to be. A neighbour that is being tidied up may take the folder away: then once more. */
-async function createTemporary(place: Place): Promise<[FileHandle, string]> {
-	for (let attempt = 1; ; attempt++) {
-		const temporary = path.join(place.dir, `.${place.name}.${randomBytes(6).toString('hex')}.partial`);
-		try {
-			await makeDir(place);
-			return [await fs.open(temporary, 'wx', 0o600), temporary];
-		} catch (error) {
-			if (errnoOf(error) !== 'ENOENT' || attempt === 10) throw error;
-		}
-	}
-}
-
-/** Temporary files below a prefix. What is finished or removed meanwhile is left out. */
-async function* leftovers(base: string, prefix: string): AsyncGenerator<Found & Unfinished> {
-	for await (const found of walk(base, prefix, (file) => LEFTOVER.exec(file)?.[1] ?? null)) {
-		const stats = await fs.lstat(path.join(found.dir, found.name)).catch((error: unknown) => {
-			if (isMissing(error)) return null;
-			throw error;
-		});
-		if (stats) yield { ...found, startedAt: stats.mtime };
 	}
 }
 

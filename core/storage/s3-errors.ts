@@ -4,6 +4,7 @@
  * messages are empty.
  */
 import { BackupError, isBackupError, type ErrorCode } from '../errors';
+import { element } from './s3-text';
 
 /** An answer of an S3 server that is not 2xx, as far as it says why. */
 export class S3Refusal extends Error {
@@ -25,11 +26,6 @@ export class S3Refusal extends Error {
 export function refusalOf(status: number, body: string, regionHeader?: string): S3Refusal {
 	const region = element(body, 'Region') ?? regionHeader;
 	return new S3Refusal(status, element(body, 'Code') ?? CODE_OF_STATUS[status] ?? `HTTP ${status}`, region);
-}
-
-/** The text of the first element of that name, if it has any. */
-export function element(xml: string, name: string): string | undefined {
-	return new RegExp(`<${name}>([^<]+)</${name}>`).exec(xml)?.[1]?.trim();
 }
 
 const CODE_OF_STATUS: Record<number, string> = {
@@ -100,6 +96,7 @@ const MEANINGS: Record<string, Meaning> = {
 	NoSuchKey: { code: 'not-found', text: 'it does not exist' },
 	NotFound: { code: 'not-found', text: 'it does not exist' },
 	PreconditionFailed: { code: 'already-exists', text: 'it already exists' },
+	MethodNotAllowed: { code: 'unsupported', text: 'the server lacks a function' },
 	NotImplemented: {
 		code: 'unsupported',
 		text: 'the server lacks a function',

@@ -9,7 +9,10 @@ import { setMaxListeners } from 'node:events';
 import { BackupError, isBackupError } from '../errors';
 import { retry, type RetryPolicy } from '../retry';
 import type { S3Bucket, S3Object } from './s3-bucket';
+import { protecting, type ObjectLock } from './s3-object-lock';
 import { intoParts, partSizeOf, PartMemory, type Part } from './s3-part';
+import { assertFree, isThere, LAST_REQUESTS, verified } from './s3-stored';
+import type { Protection } from './storage';
 
 export interface UploadOptions {
 	/** Bytes of the first parts. */
@@ -22,18 +25,10 @@ export interface UploadOptions {
 	retry: RetryPolicy;
 	signal?: AbortSignal;
 	onProgress?: (bytes: number) => void;
+	protect?: Protection;
+	lock: ObjectLock;
 	/** Instead of memory of the upload's own, for measuring it. */
 	memory?: PartMemory;
-}
-
-/** Parts are tidied up with less patience: what is left, the next run removes. */
-const LAST_REQUESTS: RetryPolicy = { attempts: 2, firstDelayMs: 200, maxDelayMs: 200 };
-
-/** What an object must look like when all of its bytes are there. */
-interface Expected {
-	size: number;
-	/** As S3 computes it without KMS keys. */
-	etag: string;
 }
 
 /**
@@ -52,6 +47,7 @@ export async function upload(
 		if (number > maxParts) throw tooManyParts(bucket, name, options);
 		return uniformParts ? partSize : partSizeOf(number, partSize, maxParts);
 	};
+	if (options.protect) await retry(() => options.lock.assertOn(), options.retry, options.signal);
 	await assertFree(bucket, name, options);
 	const parts = intoParts(bytes, capacityOf, memory);
 	const first = await parts.next();
@@ -74,7 +70,7 @@ async function uploadWhole(bucket: S3Bucket, name: string, part: Part, options: 
 		await retry(
 			async (attempt) => {
 				try {
-					await bucket.put(name, part, signal);
+					await bucket.put(name, part, lockHeaders(options), signal);
 				} catch (error) {
 					// An earlier attempt got through, and only its answer was lost.
 					if (attempt > 1 && isBackupError(error, 'already-exists') && (await isThere(bucket, name, expected))) return;
@@ -137,7 +133,8 @@ class MultipartUpload {
 
 	async #initiate(parts: Part[]): Promise<string> {
 		try {
-			return await retry(() => this.bucket.initiate(this.name, this.#signal), this.options.retry, this.#signal);
+			const initiate = () => this.bucket.initiate(this.name, lockHeaders(this.options), this.#signal);
+			return await retry(initiate, this.options.retry, this.#signal);
 		} catch (error) {
 			for (const part of parts) part.release();
 			throw error;
@@ -212,34 +209,8 @@ class MultipartUpload {
 	}
 }
 
-/** @throws BackupError 'already-exists' */
-async function assertFree(bucket: S3Bucket, name: string, { retry: policy, signal }: UploadOptions): Promise<void> {
-	if (await retry(() => bucket.head(name, signal), policy, signal)) {
-		throw new BackupError('already-exists', `s3://${bucket.bucket}/${name} already exists`);
-	}
-}
-
-/** Whether an object that we did not hear the end of is ours all the same. A server that does not answer leaves it open. */
-async function isThere(bucket: S3Bucket, name: string, expected: Expected): Promise<boolean> {
-	try {
-		const object = await retry(() => bucket.head(name), LAST_REQUESTS);
-		return object?.size === expected.size && object.etag === expected.etag;
-	} catch (error) {
-		if (isBackupError(error)) return false;
-		throw error;
-	}
-}
-
-/** @throws BackupError 'damaged' when the server kept something else; then it is removed */
-async function verified(bucket: S3Bucket, name: string, expected: Expected, options: UploadOptions): Promise<S3Object> {
-	const object = await retry(() => bucket.head(name), options.retry);
-	if (object?.size === expected.size) return object;
-	await retry(() => bucket.remove(name), LAST_REQUESTS);
-	throw new BackupError(
-		'damaged',
-		`s3://${bucket.bucket}/${name} has ${object?.size ?? 'none'} of ${expected.size} bytes after its upload`,
-		{ hint: 'The server lost bytes without saying so. Do not trust it before you know why.' },
-	);
+function lockHeaders({ protect }: UploadOptions): Record<string, string> {
+	return protect ? protecting(protect) : {};
 }
 
 function tooManyParts(bucket: S3Bucket, name: string, { maxParts }: UploadOptions): BackupError {

@@ -5,12 +5,14 @@ import { DEFAULT_RETRY, type RetryPolicy } from '../retry';
 import { takeBody } from './body';
 import { assertRange, exactly } from './exact';
 import { assertKey, assertPrefix, isKey } from './key';
+import { assertProtection } from './protection';
+import { ObjectLock } from './s3-object-lock';
+import { S3Versions } from './s3-versions';
 import { S3Bucket, type S3Object, type UnfinishedUpload } from './s3-bucket';
 import { S3Connection, type S3ConnectionOptions } from './s3-connection';
 import { s3Error } from './s3-errors';
 import type { PartMemory } from './s3-part';
-import { refuseProtection } from './protection';
-import type { ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
+import type { Protecting, ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
 import { upload, type UploadOptions } from './s3-upload';
 
 export interface S3Options extends S3ConnectionOptions {
@@ -42,9 +44,10 @@ const MIB = 1024 * 1024;
 
 export class S3Storage implements Storage {
 	readonly location: string;
-	readonly protection = null;
+	readonly protection: Protecting;
 	readonly #bucket: S3Bucket;
 	readonly #connection: S3Connection;
+	readonly #versions: S3Versions;
 	/** With a '/' at the end, or empty. */
 	readonly #prefix: string;
 	readonly #upload: UploadOptions;
@@ -58,7 +61,21 @@ export class S3Storage implements Storage {
 		const { uniformParts = isR2, serverSideEncryption: encryption } = options;
 		this.location = `s3://${options.bucket}${prefix && `/${prefix}`}`;
 		this.#prefix = prefix && `${prefix}/`;
+		this.#connection = new S3Connection(options);
+		this.#bucket = new S3Bucket(
+			this.#connection,
+			options.bucket,
+			options.conditionalWrites ?? true,
+			encryption ? { 'x-amz-server-side-encryption': encryption } : {},
+		);
+		const lock = new ObjectLock(this.#bucket, this.location);
+		this.#versions = new S3Versions(this.#bucket, lock);
+		this.protection = {
+			extend: async (key, wanted) => await lock.extend(this.#name(key), wanted),
+			until: async (key) => await lock.until(this.#name(key)),
+		};
 		this.#upload = {
+			lock,
 			partSize: options.partSize ?? (uniformParts ? 64 * MIB : 8 * MIB),
 			maxParts: options.maxParts ?? 10_000,
 			concurrency: options.concurrency ?? 4,
@@ -67,21 +84,14 @@ export class S3Storage implements Storage {
 			memory: options.memory,
 		};
 		assertSizes(this.#upload);
-		this.#connection = new S3Connection(options);
-		this.#bucket = new S3Bucket(
-			this.#connection,
-			options.bucket,
-			options.conditionalWrites ?? true,
-			encryption ? { 'x-amz-server-side-encryption': encryption } : {},
-		);
 	}
 
 	async write(key: string, body: Readable, options: WriteOptions = {}): Promise<StoredObject> {
 		const bytes = takeBody(body, options.signal);
 		try {
-			assertKey(key);
-			refuseProtection(this.location, options);
-			return this.#facts(await upload(this.#bucket, this.#prefix + key, bytes, { ...this.#upload, ...options }));
+			const name = this.#name(key);
+			if (options.protect) assertProtection(options.protect);
+			return this.#facts(await upload(this.#bucket, name, bytes, { ...this.#upload, ...options }));
 		} finally {
 			bytes.discard();
 		}
@@ -124,11 +134,11 @@ export class S3Storage implements Storage {
 	}
 
 	async stat(key: string): Promise<StoredObject | null> {
-		assertKey(key);
-		const object = await this.#bucket.head(this.#prefix + key);
+		const name = this.#name(key);
+		const object = await this.#bucket.head(name);
 		if (object) return this.#facts(object);
 		// Only a listing tells a missing bucket from a missing object.
-		await this.#bucket.list(this.#prefix + key, '', 1);
+		await this.#bucket.list(name, '', 1);
 		return null;
 	}
 
@@ -144,8 +154,7 @@ export class S3Storage implements Storage {
 	}
 
 	async remove(key: string): Promise<void> {
-		assertKey(key);
-		await this.#bucket.remove(this.#prefix + key);
+		await this.#versions.remove(this.#name(key));
 	}
 
 	async removeUnfinished(
@@ -167,11 +176,12 @@ export class S3Storage implements Storage {
 
 	async *#uploads(prefix: string): AsyncIterable<Unfinished & UnfinishedUpload> {
 		assertPrefix(prefix);
-		for (let after = '', isTruncated = true; isTruncated; ) {
+		for (let after: UnfinishedUpload | undefined, isTruncated = true; isTruncated; ) {
 			const page = await this.#bucket.unfinished(this.#prefix + prefix, after);
-			yield* page.items.map((upload) => ({ ...upload, key: upload.name.slice(this.#prefix.length) }));
-			after = page.items.at(-1)?.name ?? after;
-			isTruncated = page.isTruncated && page.items.length > 0;
+			const uploads = page.items.map((upload) => ({ ...upload, key: upload.name.slice(this.#prefix.length) }));
+			yield* uploads.filter(({ key }) => isKey(key));
+			after = page.items.at(-1);
+			isTruncated = page.isTruncated && after !== undefined;
 		}
 	}
 
@@ -187,6 +197,12 @@ export class S3Storage implements Storage {
 	async #readNothing(key: string): Promise<Readable> {
 		if (await this.stat(key)) return Readable.from([]);
 		throw new BackupError('not-found', `${this.location}/${key} does not exist`);
+	}
+
+	/** @throws BackupError 'invalid-input' */
+	#name(key: string): string {
+		assertKey(key);
+		return this.#prefix + key;
 	}
 
 	#facts({ name, size, modifiedAt }: S3Object): StoredObject {

@@ -49,8 +49,8 @@ export interface Protecting {
 	extend(key: string, protection: Protection): Promise<void>;
 
 	/**
-	 * Until when an object is protected; null when it is not, or not any more.
-	 * @throws BackupError 'not-found'
+	 * Until when an object is protected; null when it is not (any more), or is not there.
+	 * @throws BackupError 'access-denied' where that cannot be known; `remove` finds out all the same
 	 */
 	until(key: string): Promise<Date | null>;
 }

@@ -1,0 +1,122 @@
+/**
+ * Removing objects from buckets that keep versions. There, a plain DELETE removes nothing: it hides the object behind a
+ * delete marker, and its bytes are paid for ever after. So every version goes by its id, and markers as well.
+ */
+import { BackupError, isBackupError } from '../errors';
+import { isTransient } from '../retry';
+import { asked } from './asked';
+import { isProtected } from './protection';
+import type { S3Bucket } from './s3-bucket';
+import type { ObjectLock } from './s3-object-lock';
+import { element, elements, escape } from './s3-text';
+
+interface Version {
+	id: string;
+	isMarker: boolean;
+}
+
+export class S3Versions {
+	/** Whether the bucket keeps versions, or has some from a time when it did; 'unknown' when the key may not ask. */
+	readonly #kept: () => Promise<boolean | 'unknown'>;
+
+	constructor(
+		private readonly bucket: S3Bucket,
+		private readonly lock: ObjectLock,
+	) {
+		this.#kept = asked(async () => await this.#ask());
+	}
+
+	/**
+	 * Removes an object with all its versions.
+	 * @throws BackupError 'protected' when one of them is locked; then the object is visible
+	 */
+	async remove(name: string): Promise<void> {
+		const kept = await this.#kept();
+		if (kept === true || (kept === 'unknown' && (await this.#hasVersions(name)))) return await this.#removeAll(name);
+		const madeMarker = await this.bucket.remove(name);
+		// Versioning is paused, and the key may not ask; or it was switched on a moment ago.
+		if (madeMarker) await this.#removeAll(name);
+	}
+
+	/** Oldest first: while one is left, the object is what it was for readers, and a refusal changes nothing for them. */
+	async #removeAll(name: string): Promise<void> {
+		const versions = await this.#try(() => this.#list(name));
+		for (const { id } of versions.toReversed()) {
+			try {
+				await this.#try(() => this.bucket.remove(name, id));
+			} catch (error) {
+				const reason = await this.#whyRefused(name, id, error);
+				if (isBackupError(reason, 'protected')) await this.#uncover(name, versions);
+				throw reason;
+			}
+		}
+	}
+
+	/** Nobody should miss an object that is there and cannot go. */
+	async #uncover(name: string, versions: Version[]): Promise<void> {
+		for (const { id } of versions.filter(({ isMarker }) => isMarker)) await this.bucket.remove(name, id);
+	}
+
+	/** Servers refuse locked versions with the words they use for missing permissions; only the lock tells. */
+	async #whyRefused(name: string, id: string, error: unknown): Promise<unknown> {
+		if (!isBackupError(error) || isTransient(error)) return error;
+		const action = `cannot remove s3://${this.bucket.bucket}/${name}`;
+		try {
+			const lock = await this.lock.of(name, id);
+			if (lock && lock.until.getTime() > Date.now()) return isProtected(action, lock.until);
+			return (await this.lock.isHeld(name, id)) ? isProtected(action) : error;
+		} catch (cannotAsk) {
+			if (isBackupError(cannotAsk)) return error;
+			throw cannotAsk;
+		}
+	}
+
+	/** All versions of exactly this object, newest first. */
+	async #list(name: string): Promise<Version[]> {
+		const found: Version[] = [];
+		for (let after: string | undefined, isDone = false; !isDone; ) {
+			const marker = after === undefined ? '' : `&key-marker=${escape(name)}&version-id-marker=${escape(after)}`;
+			const query = `prefix=${escape(name)}&versions${marker}`;
+			const body = await this.bucket.ask('list the versions of', name, query);
+			const page = elements(body, 'Version', 'DeleteMarker').map(({ name: kind, text }) => ({
+				name: element(text, 'Key'),
+				id: element(text, 'VersionId') ?? 'null',
+				isMarker: kind === 'DeleteMarker',
+			}));
+			// Names that go on after this one come behind all of its versions.
+			const ours = page.filter((version) => version.name === name);
+			found.push(...ours);
+			after = ours.at(-1)?.id;
+			isDone = element(body, 'IsTruncated') !== 'true' || ours.length < page.length || after === undefined;
+		}
+		return found;
+	}
+
+	async #hasVersions(name: string): Promise<boolean> {
+		return (await this.bucket.head(name))?.versionId !== undefined;
+	}
+
+	async #ask(): Promise<boolean | 'unknown'> {
+		try {
+			const body = await this.bucket.ask('see the versioning of', '', 'versioning');
+			return element(body, 'Status') !== undefined;
+		} catch (error) {
+			if (isBackupError(error, 'access-denied')) return 'unknown';
+			if (isBackupError(error, 'unsupported')) return false;
+			throw error;
+		}
+	}
+
+	async #try<T>(request: () => Promise<T>): Promise<T> {
+		try {
+			return await request();
+		} catch (error) {
+			if (!isBackupError(error, 'access-denied')) throw error;
+			throw new BackupError('access-denied', error.message, {
+				hint: 'The bucket keeps versions. Allow the key s3:GetBucketVersioning and s3:ListBucketVersions on the bucket, and s3:DeleteObjectVersion below the prefix: otherwise removed objects would only be hidden, and go on taking space.',
+				cause: error,
+				details: error.details,
+			});
+		}
+	}
+}
