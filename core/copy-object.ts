@@ -43,7 +43,7 @@ export async function sendObject(request: SendRequest): Promise<void> {
 	let safe = 0;
 	const stall = watchStall(limits.stallTimeoutMs, fail, () => {
 		request.onProgress(safe);
-		const waitingFor = `storage ${proof.readableLength > 0 ? to.location : from.location}`;
+		const waitingFor = `storage ${proof.readableLength > 0 || proof.destroyed ? to.location : from.location}`;
 		return { moved: proof.bytes + safe, waitingFor };
 	});
 	const flow = async () => {
@@ -55,7 +55,10 @@ export async function sendObject(request: SendRequest): Promise<void> {
 	};
 	try {
 		abort.signal.throwIfAborted();
-		const flowing = flow().catch(fail);
+		const flowing = flow().catch((error: unknown) => {
+			// A writer that gave up has let go of the stream; why, it says itself, maybe after tidying up.
+			if (!hasClosed(error)) fail(error);
+		});
 		const onProgress = (bytes: number) => void (safe = bytes);
 		const writing = to.write(key, proof, { signal: abort.signal, onProgress, protect }).catch(fail);
 		// A source that does not let go must not hold up the failure.
@@ -106,6 +109,11 @@ class Proof extends Transform {
 			details: AT_SOURCE,
 		});
 	}
+}
+
+function hasClosed(error: unknown): boolean {
+	const code = (error as NodeJS.ErrnoException | null)?.code;
+	return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ERR_STREAM_UNABLE_TO_PIPE';
 }
 
 /** Tells an error of the source from the same one of the destination. */
