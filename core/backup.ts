@@ -2,16 +2,18 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Actor } from './actor';
-import { BackupError, isBackupError, messageOf } from './errors';
+import { cleanUp, removeLeftovers } from './backup-leftovers';
+import { BackupError, isBackupError } from './errors';
 import { ageDecrypt, type DecryptionKeys, type Encryption } from './filters/age';
 import { assertGroup, createLabel } from './label';
+import { recordRun, type RunEnd, type RunRecord } from './journal';
 import { acquireLock, type Lock } from './lock';
 import { FORMAT, type Manifest, type ManifestEncryption, type StoredStream } from './manifest';
 import { type Limits, type Progress, storeStream } from './pipeline';
 import { PROGRAM } from './program';
-import { objectKey, Repository } from './repository';
+import { assertTag, objectKey, Repository } from './repository';
 import type { Source } from './source';
-import type { Storage } from './storage/storage';
+import type { Protection, Storage } from './storage/storage';
 
 /** Level 3 is zstd's own default. */
 export const DEFAULT_ZSTD_LEVEL = 3;
@@ -30,8 +32,10 @@ export interface BackupRequest {
 	limits?: Partial<Limits>;
 	/** How long to wait while another run writes to the group, milliseconds; not at all when absent. */
 	lockWaitMs?: number;
-	/** Words that retention can go by. */
+	/** Words that retention can go by, see `assertTag`. */
 	tags?: string[];
+	/** Keeps every object of the backup from being removed; only where the storage can. */
+	protect?: Protection;
 	/** For the journal. */
 	actor?: Actor;
 	signal: AbortSignal;
@@ -49,23 +53,56 @@ export interface BackupResult {
 /**
  * Backs up one source. When it resolves the backup exists, whole; when it rejects there is none, and what was stored
  * has been removed as far as the storage still answers (the next run removes the rest).
- * @throws BackupError
+ * @throws BackupError 'locked' when another run writes to the group, or took over because this one had stood still; …
  */
 export async function backUp(request: BackupRequest): Promise<BackupResult> {
-	const { storage, group, signal } = request;
+	const { storage, group, actor, signal, tags = [] } = request;
 	assertGroup(group);
+	for (const tag of tags) assertTag(tag);
 	const repository = await Repository.open(storage, { create: true, signal });
-	const lock = await acquireLock(storage, group, { signal });
+	return await recordRun(
+		storage,
+		{ verb: 'dump', group, actor, signal },
+		async (run) => await locked(repository, run, request),
+		describe,
+	);
+}
+
+function describe({ manifest, warnings }: BackupResult): RunEnd {
+	const { label, object, encryption, startedAt, finishedAt } = manifest;
+	return {
+		outcome: 'ok',
+		label,
+		facts: {
+			originalBytes: object.original.bytes,
+			storedBytes: object.stored.bytes,
+			seconds: (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000,
+			encryption: encryption?.method ?? 'none',
+			proved: encryption?.proved ?? false,
+			warnings: warnings.length,
+		},
+	};
+}
+
+async function locked(repository: Repository, run: RunRecord, request: BackupRequest): Promise<BackupResult> {
+	const { storage, group, signal, lockWaitMs } = request;
+	const onWait = () => run.progress('waiting for the lock', 0);
+	const lock = await acquireLock(storage, group, { signal, waitMs: lockWaitMs, onWait });
 	try {
-		const orphans = await repository.removeOrphans(group);
+		const left = await removeLeftovers(repository, group, lock);
 		const label = createLabel('full', new Date());
 		try {
-			return await writeBackup(repository, lock, label, orphans, request);
+			const held = { ...request, signal: AbortSignal.any([signal, lock.lost]) };
+			const manifest = await writeBackup(repository, lock, label, left, run, held);
+			run.warnings.unshift(...manifest.warnings);
+			return { manifest, location: `${storage.location}/${group}/${label}`, warnings: run.warnings };
 		} catch (error) {
-			throw await cleanUp(repository, group, error);
+			throw await cleanUp(repository, group, label, error);
 		}
 	} finally {
+		const known = lock.warnings.length;
 		await lock.release();
+		run.warnings.push(...lock.warnings.slice(known));
 	}
 }
 
@@ -73,10 +110,11 @@ async function writeBackup(
 	repository: Repository,
 	lock: Lock,
 	label: string,
-	orphans: number,
+	left: readonly string[],
+	run: RunRecord,
 	request: BackupRequest,
-): Promise<BackupResult> {
-	const { storage, group, source, encryption, signal } = request;
+): Promise<Manifest> {
+	const { storage, group, source, encryption, protect, signal, onProgress } = request;
 	const startedAt = new Date();
 	const common = {
 		storage,
@@ -85,13 +123,22 @@ async function writeBackup(
 		encryption,
 		zstdLevel: request.zstdLevel ?? DEFAULT_ZSTD_LEVEL,
 		limits: { ...DEFAULT_LIMITS, ...request.limits },
+		protect,
 		signal,
 	};
 	const open = await source.open({ signal });
 	let object: StoredStream;
 	let facts: Awaited<ReturnType<typeof open.finish>>;
 	try {
-		object = await storeStream({ ...common, name: open.objectName, body: open.body, onProgress: request.onProgress });
+		object = await storeStream({
+			...common,
+			name: open.objectName,
+			body: open.body,
+			onProgress: (progress) => {
+				run.progress('storing', progress.originalBytes);
+				onProgress?.(progress);
+			},
+		});
 		facts = await open.finish();
 	} finally {
 		await open.close();
@@ -115,16 +162,44 @@ async function writeBackup(
 		object,
 		contents,
 		...(globals && { globals }),
-		warnings: [
-			...lock.warnings,
-			...(orphans > 0
-				? [`removed ${orphans} leftover${orphans === 1 ? '' : 's'} of earlier runs that did not finish`]
-				: []),
-			...facts.warnings,
-		],
+		warnings: [...lock.warnings, ...left, ...facts.warnings],
 	};
+	await repository.writeTags(group, label, request.tags ?? [], { signal, protect });
+	await publish(repository, lock, manifest, request);
+	return manifest;
+}
+
+/**
+ * Writes the manifest, if the group is still ours. Whoever stood still for so long that another run took over must not call
+ * a backup what that run may have tidied up, so it looks once before and once after: in between, it may stand still again.
+ */
+async function publish(
+	repository: Repository,
+	lock: Lock,
+	manifest: Manifest,
+	{ storage, protect, signal }: BackupRequest,
+): Promise<void> {
+	const { group, label } = manifest;
+	await assertStored(storage, manifest);
+	await lock.assertHeld();
 	await repository.writeManifest(manifest, { signal });
-	return { manifest, location: `${storage.location}/${group}/${label}`, warnings: manifest.warnings };
+	await lock.assertHeld();
+	// Not before it is final: a protected manifest could not be taken back.
+	if (protect) await storage.protection?.extend(objectKey(group, label, 'manifest.json'), protect);
+}
+
+/**
+ * Everything the manifest will promise is there: whoever else tidies up in this storage was not faster.
+ * @throws BackupError 'damaged'
+ */
+async function assertStored(storage: Storage, { group, label, object, contents, globals }: Manifest): Promise<void> {
+	for (const { name, stored } of [object, contents, ...(globals ? [globals] : [])]) {
+		const found = await storage.stat(objectKey(group, label, name));
+		if (found?.size === stored.bytes) continue;
+		throw new BackupError('damaged', `${storage.location}/${objectKey(group, label, name)} is gone, or was changed`, {
+			hint: 'Somebody else removes or changes objects in this storage. Find out who, then run it again.',
+		});
+	}
 }
 
 async function describeEncryption(
@@ -163,21 +238,5 @@ async function assertOpens(storage: Storage, key: string, keys: DecryptionKeys, 
 		// The beginning alone ends in the middle of a chunk: that error says nothing.
 		decrypt.destroy();
 		await Promise.allSettled([flow]);
-	}
-}
-
-/** Removes what a failed run stored. The error to report is the run's own. */
-async function cleanUp(repository: Repository, group: string, error: unknown): Promise<unknown> {
-	try {
-		await repository.removeOrphans(group);
-		return error;
-	} catch (cleanUpError) {
-		if (!isBackupError(error)) return error;
-		const left = `What it had stored could not be removed (${messageOf(cleanUpError)}); the next run removes it.`;
-		return new BackupError(error.code, error.message, {
-			hint: error.hint ? `${error.hint} ${left}` : left,
-			cause: error.cause,
-			details: error.details,
-		});
 	}
 }

@@ -63,10 +63,15 @@ export class Heartbeat {
 		await this.#running;
 	}
 
-	/** Ends the signs and removes the last one. @throws BackupError when it cannot be removed */
-	async stop(): Promise<void> {
+	/** Ends the signs; the last one stays, as the last trace of its owner. */
+	halt(): void {
 		clearInterval(this.#timer);
 		this.#stop.abort();
+	}
+
+	/** Ends the signs and removes the last one. @throws BackupError when it cannot be removed */
+	async stop(): Promise<void> {
+		this.halt();
 		await within(STOP_MS, this.storage.location, async () => {
 			await Promise.allSettled([this.#running]); // what it says now is that it was told to stop
 			await this.#removeStored(0);

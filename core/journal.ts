@@ -1,9 +1,25 @@
 /** The journal of a storage: every run writes down that it began, how far it is, and how it ended. */
 import type { Actor, Verb } from './actor';
-import type { ErrorCode } from './errors';
+import { within } from './deadline';
+import { type ErrorCode, isBackupError, messageOf } from './errors';
+import { BEAT_MS, Heartbeat } from './heartbeat';
+import { append } from './journal-chain';
+import { beatKey, dayOf } from './journal-days';
+import type { EndEntry, NewEntry, RunEntry } from './journal-entry';
+import { forgetId, newId } from './lock-holder';
+import { thisHost } from './process-identity';
+import { PROGRAM } from './program';
+import { FollowingClock } from './storage-clock';
 import type { Storage } from './storage/storage';
 
 export type { Actor, Verb } from './actor';
+export { checkJournal, type JournalProblem } from './journal-check';
+export { readRuns, type Run } from './journal-runs';
+
+/** Writing the start, and writing the end, hold up a run for no longer than this each. */
+const PATIENCE_MS = 5000;
+/** Names in facts, codes, names of workflows: enough for any of them. */
+const MAX_WORD = 200;
 
 export interface RunRequest {
 	verb: Verb;
@@ -13,6 +29,10 @@ export interface RunRequest {
 	label?: string | null;
 	actor?: Actor;
 	signal?: AbortSignal;
+	/** Time between two signs of life, milliseconds; a minute when absent. */
+	beatMs?: number;
+	/** This machine's clock, milliseconds since 1970. */
+	clock?: () => number;
 }
 
 /** A run while it is under way. */
@@ -36,25 +56,6 @@ export interface RunEnd {
 	facts: Record<string, string | number | boolean | null>;
 }
 
-/** A run as the journal tells of it. */
-export interface Run {
-	id: string;
-	verb: Verb;
-	group: string | null;
-	label: string | null;
-	actor: Actor | null;
-	host: string;
-	/** ISO 8601. */
-	startedAt: string;
-	finishedAt: string | null;
-	/** `lost`: it began, and neither ended nor shows signs of life any more. */
-	state: 'running' | 'ok' | 'degraded' | 'failed' | 'cancelled' | 'lost';
-	code: ErrorCode | null;
-	facts: RunEnd['facts'];
-	/** Its last sign of life, of a run that has not ended. `at`: ISO 8601. */
-	progress: { phase: string; bytes: number; totalBytes: number | null; at: string } | null;
-}
-
 /**
  * Does the work and writes down its start, its signs of life and its end. A journal that cannot be written is a warning:
  * it neither fails the work nor holds it up for more than some seconds.
@@ -62,26 +63,128 @@ export interface Run {
  * @throws what the work throws
  */
 export async function recordRun<T>(
-	_storage: Storage,
-	_request: RunRequest,
+	storage: Storage,
+	request: RunRequest,
 	work: (run: RunRecord) => Promise<T>,
-	_describe: (result: T) => RunEnd,
+	describe: (result: T) => RunEnd,
 ): Promise<T> {
-	return await work({ id: '', progress: () => undefined, warnings: [] });
+	const run = new RunJournal(storage, request);
+	await run.start();
+	try {
+		const result = await work(run);
+		await run.end(describe(result));
+		return result;
+	} catch (error) {
+		await run.fail(error);
+		throw error;
+	}
 }
 
-/** The runs that started in a span of time, oldest first. Entries that are damaged are left out, see {@link checkJournal}. */
-export async function readRuns(
-	_storage: Storage,
-	_span: { from: Date; to: Date; signal?: AbortSignal },
-): Promise<Run[]> {
-	return [];
+type Ended = Pick<EndEntry, 'outcome' | 'code' | 'label' | 'facts'>;
+
+class RunJournal implements RunRecord {
+	readonly id = newId();
+	readonly warnings: string[] = [];
+	readonly #clock: FollowingClock;
+	readonly #heartbeat: Heartbeat;
+	#progress = { phase: 'starting', bytes: 0, totalBytes: null as number | null };
+	#facts: Omit<Extract<RunEntry, { kind: 'start' }>, 'format' | 'previous' | 'sha256' | 'at' | 'kind'>;
+	/** false when the storage does not take entries at all. */
+	#writable = true;
+	#hasEnded = false;
+
+	constructor(
+		private readonly storage: Storage,
+		{ verb, group, label = null, actor, beatMs = BEAT_MS, clock }: RunRequest,
+	) {
+		this.#clock = new FollowingClock(clock);
+		this.#facts = {
+			run: this.id,
+			verb,
+			group,
+			label,
+			actor: actor ? shortened(actor) : null,
+			host: thisHost(),
+			pid: process.pid,
+			program: { ...PROGRAM },
+			startedAt: this.#clock.now().toISOString(),
+		};
+		this.#heartbeat = new Heartbeat(storage, {
+			everyMs: beatMs,
+			key: (n) => beatKey(this.#facts.startedAt.slice(0, 10), this.id, n),
+			text: () => `${JSON.stringify({ ...this.#progress, at: this.#clock.now().toISOString() })}\n`,
+			onBeat: ({ modifiedAt }) => this.#clock.follow(modifiedAt),
+		});
+	}
+
+	progress(phase: string, bytes: number, totalBytes?: number): void {
+		this.#progress = { phase, bytes, totalBytes: totalBytes ?? null };
+	}
+
+	/** The first sign of life tells the storage's time, and so the day to write to. */
+	async start(): Promise<void> {
+		await this.#orWarn('its start', async (signal) => {
+			await this.#heartbeat.beat();
+			this.#facts = { ...this.#facts, startedAt: this.#clock.now().toISOString() };
+			await this.#append({ kind: 'start', at: this.#facts.startedAt, ...this.#facts }, signal);
+		});
+		const hours = this.#clock.behindMs / 3_600_000;
+		if (hours !== 0) {
+			const side = hours > 0 ? 'behind' : 'ahead of';
+			this.warnings.push(`this machine’s clock is ${Math.abs(hours).toFixed(2)} hours ${side} the storage’s`);
+		}
+	}
+
+	async end({ outcome, code = null, label, facts }: RunEnd): Promise<void> {
+		await this.#finish({ outcome, code, label: label ?? this.#facts.label, facts: shortened(facts) });
+	}
+
+	async fail(error: unknown): Promise<void> {
+		const code = isBackupError(error) ? error.code : null;
+		const outcome = code === 'cancelled' ? 'cancelled' : 'failed';
+		await this.#finish({ outcome, code, label: this.#facts.label, facts: {} });
+	}
+
+	async #finish(end: Ended): Promise<void> {
+		if (this.#hasEnded) return;
+		this.#hasEnded = true;
+		if (this.#writable) await this.#write(end);
+		forgetId(this.id);
+	}
+
+	async #write(end: Ended): Promise<void> {
+		const isWritten = await this.#orWarn('its end', async (signal) => {
+			await this.#append({ kind: 'end', at: this.#clock.now().toISOString(), ...this.#facts, ...end }, signal);
+		});
+		if (isWritten) await this.#orWarn('that it stopped', async () => await this.#heartbeat.stop());
+		else this.#heartbeat.halt();
+	}
+
+	async #append(entry: NewEntry, signal: AbortSignal): Promise<void> {
+		await append(this.storage, entry, dayOf(new Date(entry.at)), signal);
+	}
+
+	/** @returns whether it was done */
+	async #orWarn(what: string, action: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
+		try {
+			await within(PATIENCE_MS, this.storage.location, action);
+			return true;
+		} catch (error) {
+			if (isBackupError(error, 'access-denied')) {
+				this.#writable = false;
+				this.#heartbeat.halt();
+			}
+			this.warnings.push(`the journal could not take ${what}: ${messageOf(error)}`);
+			return false;
+		}
+	}
 }
 
-/** What is wrong with the chain of entries: one that is missing, changed, or not where it was written. */
-export async function checkJournal(
-	_storage: Storage,
-	_span: { from: Date; to: Date; signal?: AbortSignal },
-): Promise<Array<{ key: string; problem: string }>> {
-	return [];
+/** Nothing in the journal is long; what is, came from somewhere it should not have come from. */
+function shortened<T extends object>(record: T): T {
+	const entries = Object.entries(record).map(([name, value]) => [
+		name,
+		typeof value === 'string' ? value.slice(0, MAX_WORD) : (value as unknown),
+	]);
+	return Object.fromEntries(entries) as T;
 }

@@ -47,8 +47,14 @@ export interface SeenLock {
 	now: number;
 }
 
-/** Locks and marks of this process, to tell them from those of an earlier one that happened to have the same number. */
-const ownIds = new Set<string>();
+const REGISTRY = Symbol.for('n8n-nodes-backup.ids');
+type WithRegistry = typeof globalThis & { [REGISTRY]?: Set<string> };
+
+/**
+ * Locks, marks and runs of this process, to tell them from those of an earlier one that happened to have the same number.
+ * Common to all copies of this module: n8n loads an updated package beside the one whose runs go on.
+ */
+const ownIds = ((globalThis as WithRegistry)[REGISTRY] ??= new Set<string>());
 
 /** Makes a holder of this process. `forget` it when it holds nothing any more. */
 export function newHolder(purpose: LockPurpose): Holder {

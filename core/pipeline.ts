@@ -14,7 +14,7 @@ import { zstdCompress, zstdDecompress } from './filters/zstd';
 import { type Limits, throttle, watchStall, watchDuration } from './limits';
 import type { StoredStream } from './manifest';
 import { objectKey } from './repository';
-import type { Storage } from './storage/storage';
+import type { Protection, Storage } from './storage/storage';
 
 export type { Limits } from './limits';
 
@@ -38,6 +38,8 @@ export interface StoreRequest {
 	/** 1 (fastest) to 19 (smallest). */
 	zstdLevel: number;
 	limits: Limits;
+	/** Keeps the object from being removed. */
+	protect?: Protection;
 	signal: AbortSignal;
 	/** Called about once a second. */
 	onProgress?: (progress: Progress) => void;
@@ -90,6 +92,7 @@ export async function storeStream(request: StoreRequest): Promise<StoredStream> 
 		const written = storage
 			.write(objectKey(request.group, request.label, name), stored, {
 				signal: abort.signal,
+				protect: request.protect,
 				onProgress: (bytes) => {
 					storedBytes = bytes;
 				},

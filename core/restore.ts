@@ -4,6 +4,7 @@ import type { Actor } from './actor';
 import { DEFAULT_LIMITS } from './backup';
 import { abortError, BackupError, isBackupError, messageOf } from './errors';
 import type { DecryptionKeys } from './filters/age';
+import { recordRun, type RunEnd, type RunRecord } from './journal';
 import { type Limits, watchDuration } from './limits';
 import { type Comparison, queryOf } from './postgres/compare';
 import { moveIntoPlace, swapDatabases } from './postgres/database-swap';
@@ -24,6 +25,7 @@ import {
 } from './postgres/restore-target';
 import type { RewriteRules } from './postgres/rewrite';
 import { type DatabaseTarget, describeTarget } from './postgres/target';
+import { startReading } from './reading';
 import type { Repository } from './repository';
 import { openForRestore, type OpenedBackup } from './restore-source';
 
@@ -90,12 +92,49 @@ const NEVER = new AbortController().signal;
  * Restores a backup into a database and compares it with what was backed up. When it rejects, a new database is gone
  * again, a replaced one is as it was, and only an empty one may be half filled, which the error says. Row counts that differ
  * are a result: `comparison.ok` is false, and nothing is replaced.
- * @throws BackupError 'invalid-input', 'not-found', 'already-exists', 'missing-requirements', 'wrong-identity', 'damaged' …
+ * @throws BackupError 'invalid-input', 'locked', 'not-found', 'already-exists', 'missing-requirements', 'wrong-identity', 'damaged' …
  * before anything was written; 'restore-failed', 'damaged', 'stalled', 'timed-out', 'cancelled' … later
  */
 export async function restoreDatabase(request: RestoreRequest): Promise<RestoreResult> {
 	assertPlace(request.into, request.server);
 	assertOnly(request.rules.only);
+	const { group, label, actor, signal } = request;
+	const { storage } = request.repository;
+	const work = async (run: RunRecord): Promise<RestoreResult> => {
+		const onProgress: RestoreRequest['onProgress'] = (progress) => {
+			run.progress(progress.phase, progress.bytes, progress.totalBytes);
+			request.onProgress?.(progress);
+		};
+		const reading = await startReading(storage, group, label, { verb: 'restore', signal });
+		try {
+			const result = await restore({ ...request, onProgress });
+			run.warnings.push(...result.warnings);
+			return { ...result, warnings: run.warnings };
+		} finally {
+			await reading.stop();
+			run.warnings.push(...reading.warnings);
+		}
+	};
+	return await recordRun(storage, { verb: 'restore', group, label, actor, signal }, work, describe);
+}
+
+function describe({ mode, seconds, originalBytes, rows, comparison, warnings }: RestoreResult): RunEnd {
+	return {
+		outcome: comparison.ok ? 'ok' : 'failed',
+		code: comparison.ok ? null : 'different',
+		facts: {
+			mode,
+			seconds,
+			originalBytes,
+			rows,
+			tables: comparison.tables,
+			different: comparison.differences.length,
+			warnings: warnings.length,
+		},
+	};
+}
+
+async function restore(request: RestoreRequest): Promise<RestoreResult> {
 	const limits = { ...DEFAULT_LIMITS, ...request.limits };
 	const stop = new AbortController();
 	const signal = AbortSignal.any([request.signal, stop.signal]);
@@ -103,8 +142,7 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreR
 	const startedAt = new Date();
 	const start = performance.now();
 	try {
-		const restore = new Restore({ ...request, signal }, limits.stallTimeoutMs);
-		const facts = await restore.run();
+		const facts = await new Restore({ ...request, signal }, limits.stallTimeoutMs).run();
 		return {
 			group: request.group,
 			label: request.label,

@@ -3,12 +3,14 @@ import type { Actor } from './actor';
 import type { ErrorCode } from './errors';
 import type { Depth } from './evidence';
 import type { DecryptionKeys } from './filters/age';
+import { recordRun, type RunEnd, type RunRecord } from './journal';
 import type { Limits } from './pipeline';
 import type { Assertion, AssertionResult } from './postgres/assertions';
 import type { Comparison } from './postgres/compare';
 import type { DrillResult } from './postgres/drill';
 import type { RewriteRules } from './postgres/rewrite';
 import type { Scratch } from './postgres/scratch-database';
+import { type Reading, startReading } from './reading';
 import type { Repository } from './repository';
 import { record } from './verify-evidence';
 import { findManifest, type SeenManifest } from './verify-manifest';
@@ -81,18 +83,62 @@ export interface VerifyResult {
 }
 
 /**
- * Verifies one backup. Whatever is wrong is a result, not an error.
+ * Verifies one backup. Whatever is wrong is a result, not an error. Retention leaves the backup alone meanwhile.
  * @throws BackupError 'cancelled'; 'invalid-input'; 'not-found' when there is no such backup; 'incomplete' when there
  * are objects of that label but no manifest
  */
 export async function verifyBackup(request: VerifyRequest): Promise<VerifyResult> {
 	assertRequest(request);
+	const { repository, group, label, actor, signal } = request;
+	const work = async (run: RunRecord): Promise<VerifyResult> => {
+		const onProgress: VerifyRequest['onProgress'] = (progress) => {
+			run.progress(progress.phase, progress.bytes, progress.totalBytes);
+			request.onProgress?.(progress);
+		};
+		const mark: { reading?: Reading } = {};
+		const leaveMark = async (signal: AbortSignal) => {
+			mark.reading = await startReading(repository.storage, group, label, { verb: 'verify', signal });
+		};
+		try {
+			const result = await verify({ ...request, onProgress }, leaveMark);
+			run.warnings.push(...result.warnings);
+			return { ...result, warnings: run.warnings };
+		} finally {
+			// Not before the evidence lies beside the backup.
+			await mark.reading?.stop();
+			run.warnings.push(...(mark.reading?.warnings ?? []));
+		}
+	};
+	return await recordRun(repository.storage, { verb: 'verify', group, label, actor, signal }, work, describe);
+}
+
+function describe({ depth, outcome, code, seconds, restoreSeconds, comparison, warnings }: VerifyResult): RunEnd {
+	return {
+		outcome: outcome === 'ok' ? 'ok' : 'failed',
+		code,
+		facts: {
+			depth,
+			outcome,
+			seconds,
+			...(restoreSeconds !== null && { restoreSeconds }),
+			...(comparison && { tables: comparison.tables, rows: comparison.rows, hashed: comparison.hashed }),
+			warnings: warnings.length,
+		},
+	};
+}
+
+/** @param leaveMark keeps retention from removing what is being looked at */
+async function verify(
+	request: VerifyRequest,
+	leaveMark: (signal: AbortSignal) => Promise<void>,
+): Promise<VerifyResult> {
 	const { repository, group, label, depth } = request;
 	const startedAt = new Date();
 	const warnings: string[] = [];
 	const seen: SeenManifest = { sha256: null };
 	let drilled: DrillResult | null = null;
 	const verdict = await withLimits(request, async (signal, stallTimeoutMs) => {
+		await leaveMark(signal);
 		const manifest = await findManifest(repository, group, label, seen, signal);
 		const subject: Subject = {
 			repository,
