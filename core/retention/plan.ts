@@ -1,6 +1,16 @@
 /** What a policy keeps and expires, and why: decided from a list and a time alone, for each group by itself. */
+import { BackupError } from '../errors';
 import type { BackupEntry } from '../survey';
-import type { RetentionPolicy, Risk } from './rules';
+import { Calendar } from './calendar';
+import { guard, refuseToKeepNothing } from './guards';
+import { assess, type History } from './history';
+import { Keeping } from './keeping';
+import { Pace } from './pace';
+import { REASONS } from './reasons';
+import { findRisks } from './risks';
+import { type CompletePolicy, completePolicy, type RetentionPolicy, type Risk } from './rules';
+import { select, type Selection } from './selection';
+import { warn } from './warnings';
 
 /** What is known of a backup when its future is decided. */
 export interface BackupFacts extends BackupEntry {
@@ -9,6 +19,8 @@ export interface BackupFacts extends BackupEntry {
 	 * before it counts as needed. That of a full backup is never unknown: it needs nothing.
 	 */
 	parents: readonly string[] | null;
+	/** Bytes of the backup itself, without pins, tags and evidence, which come later; `storedBytes` when absent. */
+	dataBytes?: number;
 }
 
 /** What is known of a group besides its backups. */
@@ -24,7 +36,12 @@ export interface PlannedBackup {
 	action: 'keep' | 'expire';
 	/** Why, for people; never empty. Those that only a blocked plan keeps begin with "held: ". */
 	reasons: string[];
-	/** The earliest time the policy lets go of it if backups go on; null when no end is known, and for what expires. */
+	/**
+	 * The earliest time the policy lets go of it if backups go on: one at the start of every coming period of the policy's
+	 * finest tier, all of them good. A period that is not over counts for it in the finest tier only: in a coarser one, the
+	 * next backup takes its place. With fewer backups it stays longer. Null when no end is known (pins, tags, what only the
+	 * rules of `guards.ts` keep, policies without tiers), for what is held, and for what expires.
+	 */
 	keptUntil: Date | null;
 }
 
@@ -59,10 +76,84 @@ export interface RetentionPlan {
  * would keep nothing of a group
  */
 export function planRetention(
-	_backups: readonly BackupFacts[],
-	_policy: RetentionPolicy,
-	_now: Date,
-	_contexts: ReadonlyMap<string, GroupContext> = new Map(),
+	backups: readonly BackupFacts[],
+	policy: RetentionPolicy,
+	now: Date,
+	contexts: ReadonlyMap<string, GroupContext> = new Map(),
 ): RetentionPlan {
-	throw new Error('not written yet');
+	const complete = completePolicy(policy);
+	assertTimes(backups, now);
+	const calendar = new Calendar(complete.timeZone);
+	const time = now.getTime();
+	const pace = new Pace(calendar, complete, time);
+	const groups = [...Map.groupBy(backups, ({ group }) => group)].sort(([a], [b]) => (a < b ? -1 : 1));
+	return {
+		groups: groups.map(([group, members]) => {
+			const history = assess(members, complete, time);
+			const selection = select(history.entries, complete, calendar, pace);
+			return planGroup(group, history, selection, complete, time, contexts.get(group)?.lastFailure ?? null);
+		}),
+	};
+}
+
+function planGroup(
+	group: string,
+	history: History,
+	{ choices, coveredTiers }: Selection,
+	policy: CompletePolicy,
+	now: number,
+	failure: Date | null,
+): GroupPlan {
+	const { entries } = history;
+	const keeping = new Keeping(history);
+	for (const { entry, reason, until } of choices) keeping.add(entry, reason, until);
+	guard(keeping, policy);
+	const risks = findRisks(entries, policy, now, failure);
+	const blocking = risks.filter(({ risk }) => !policy.allow.includes(risk));
+	if (blocking.length === 0) refuseToKeepNothing(group, keeping);
+	const held = blocking.length > 0 ? REASONS.held(blocking.map(({ cause }) => cause)) : null;
+	const kept = keeping.toReasons();
+	const backups = entries.map((entry): PlannedBackup => {
+		const { label, startedAt, storedBytes } = entry.facts;
+		const flaws = entry.flaw === null ? [] : [entry.flaw];
+		const own = kept.get(entry.place);
+		const reasons =
+			own?.reasons ?? (held !== null ? [held] : flaws.length > 0 ? [] : [REASONS.expired(coveredTiers(entry))]);
+		return {
+			label,
+			startedAt,
+			storedBytes,
+			action: own || held !== null ? 'keep' : 'expire',
+			reasons: [...reasons, ...flaws],
+			keptUntil: own && Number.isFinite(own.until) ? new Date(own.until) : null,
+		};
+	});
+	const allowed = risks.filter((risk) => !blocking.includes(risk));
+	return {
+		group,
+		backups,
+		blocked: blocking.map(({ cause: _, ...blocked }) => blocked),
+		warnings: warn(history, allowed, failure, now),
+		keptBytes: bytesOf(backups, 'keep'),
+		freedBytes: bytesOf(backups, 'expire'),
+		nextExpiry: held !== null ? null : nextExpiry(backups),
+	};
+}
+
+function bytesOf(backups: readonly PlannedBackup[], wanted: PlannedBackup['action']): number {
+	return backups.reduce((sum, { action, storedBytes }) => (action === wanted ? sum + storedBytes : sum), 0);
+}
+
+function nextExpiry(backups: readonly PlannedBackup[]): GroupPlan['nextExpiry'] {
+	let next: GroupPlan['nextExpiry'] = null;
+	for (const { label, keptUntil: at } of backups) if (at && (!next || at < next.at)) next = { label, at };
+	return next;
+}
+
+function assertTimes(backups: readonly BackupFacts[], now: Date): void {
+	const wrong = [now, ...backups.map(({ startedAt }) => startedAt)].some((time) => Number.isNaN(time.getTime()));
+	if (!wrong) return;
+	throw new BackupError('invalid-input', 'a plan of retention was asked for with a time that is none', {
+		hint: 'Give the time of the plan and the start of every backup as dates.',
+	});
 }

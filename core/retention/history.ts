@@ -1,0 +1,118 @@
+/** The backups of one group in the order of their times, and which of them can be relied on. */
+import { BackupError } from '../errors';
+import { DEPTHS, reaches, type Verification } from '../evidence';
+import { Chains } from './chains';
+import type { BackupFacts } from './plan';
+import { FLAWS } from './reasons';
+import type { CompletePolicy } from './rules';
+
+/** Clocks of two machines differ by this much; what is further ahead was made by a clock that is wrong. */
+export const AHEAD_MS = 5 * 60_000;
+
+/** One backup in the history of its group. */
+export interface Entry {
+	/** In the history, from 0. */
+	readonly place: number;
+	readonly facts: BackupFacts;
+	/** Start, milliseconds. */
+	readonly time: number;
+	/** Its time has not come yet: it stays, and counts for nothing. */
+	readonly future: boolean;
+	/** Why it cannot be restored, as far as known; null for a sound one. */
+	readonly flaw: string | null;
+	/** It, and all that it needs, has been verified as deep as the policy wants. */
+	readonly verified: boolean;
+	/** It has a verification whose time has not come yet. */
+	readonly futureEvidence: boolean;
+}
+
+export interface History {
+	/** Oldest first; of one second, by label. */
+	entries: readonly Entry[];
+	chains: Chains;
+}
+
+/** What its own evidence says of one backup. */
+interface Verdict {
+	failed: Verification | null;
+	verified: boolean;
+	restored: boolean;
+	future: boolean;
+}
+
+/** @throws BackupError 'invalid-input' when two backups have one label: what is said of one would be done to the other */
+export function assess(backups: readonly BackupFacts[], policy: CompletePolicy, now: number): History {
+	const ordered = [...backups].sort(
+		(a, b) => a.startedAt.getTime() - b.startedAt.getTime() || (a.label < b.label ? -1 : a.label > b.label ? 1 : 0),
+	);
+	assertDifferent(ordered);
+	const chains = new Chains(ordered);
+	const limit = now + AHEAD_MS;
+	const verdicts = ordered.map(({ verifications }) => judge(verifications, policy, limit));
+	const flaws = findFlaws(ordered, verdicts, chains);
+	const unproved = chains.needing(
+		placesWhere(verdicts, ({ verified }) => !verified),
+		(place) => verdicts[place]!.restored,
+	);
+	const entries = ordered.map((facts, place): Entry => {
+		const time = facts.startedAt.getTime();
+		const flaw = flaws.get(place) ?? null;
+		const verified = flaw === null && verdicts[place]!.verified && !unproved.has(place);
+		return { place, facts, time, future: time > limit, flaw, verified, futureEvidence: verdicts[place]!.future };
+	});
+	return { entries, chains };
+}
+
+/** Whether a backup can fill a place: it can be restored as far as known, and its time is one to go by. */
+export function isSound({ future, flaw }: Entry): boolean {
+	return !future && flaw === null;
+}
+
+/**
+ * A failed verification stands until a later one that looked at least as deep succeeds. A success dated in the future
+ * proves nothing, because what came after what is not known; a failure does all the same.
+ */
+function judge(verifications: readonly Verification[], { trust }: CompletePolicy, limit: number): Verdict {
+	const trusted = verifications.filter(({ at, ok }) => ok && at.getTime() <= limit);
+	const latest = DEPTHS.map((depth) =>
+		trusted.reduce(
+			(time, { at, depth: own }) => (reaches(own, depth) ? Math.max(time, at.getTime()) : time),
+			-Infinity,
+		),
+	);
+	const failed = verifications.findLast(({ at, depth, ok }) => !ok && at.getTime() >= latest[DEPTHS.indexOf(depth)]!);
+	return {
+		failed: failed ?? null,
+		verified: !failed && latest[DEPTHS.indexOf(trust)]! > -Infinity,
+		restored: !failed && latest[DEPTHS.indexOf('restored')]! > -Infinity,
+		future: verifications.some(({ at }) => at.getTime() > limit),
+	};
+}
+
+function findFlaws(backups: readonly BackupFacts[], verdicts: readonly Verdict[], chains: Chains): Map<number, string> {
+	const flaws = new Map<number, string>();
+	for (const [place, what] of chains.missing) flaws.set(place, FLAWS.missingParent(what));
+	for (const [place, { failed }] of verdicts.entries()) if (failed) flaws.set(place, FLAWS.bad(failed));
+	for (const [place, origin] of chains.needing([...flaws.keys()])) {
+		if (flaws.has(place)) continue;
+		const { label } = backups[origin]!;
+		flaws.set(place, verdicts[origin]!.failed ? FLAWS.badParent(label) : FLAWS.brokenParent(label));
+	}
+	return flaws;
+}
+
+function placesWhere<T>(items: readonly T[], accept: (item: T) => boolean): number[] {
+	return items.flatMap((item, place) => (accept(item) ? [place] : []));
+}
+
+function assertDifferent(ordered: readonly BackupFacts[]): void {
+	const labels = new Set<string>();
+	for (const { group, label } of ordered) {
+		if (labels.has(label)) {
+			throw new BackupError('invalid-input', `${group} has two backups of the name ${label}`, {
+				hint: 'Give each backup once: a plan that names one twice could not be applied.',
+			});
+		}
+		labels.add(label);
+	}
+}

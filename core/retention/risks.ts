@@ -1,0 +1,127 @@
+/** What is wrong with the newest backup of a group. As long as anything is, older ones may be the last good ones. */
+import { AHEAD_MS, type Entry, isSound } from './history';
+import type { Blocked } from './plan';
+import { timeText } from './reasons';
+import type { CompletePolicy } from './rules';
+
+const HOUR = 3_600_000;
+/** How many backups tell the usual distance, and how many the usual size. */
+const USUAL_DISTANCE_OF = 10;
+const USUAL_SIZE_OF = 7;
+/** As many runs may be missed, and a day may pass in any case. */
+const MISSED = 3;
+const LEAST_MS = 24 * HOUR;
+
+/** Something that is wrong, and in a few words what, for the reasons of all that is held. */
+export interface FoundRisk extends Blocked {
+	cause: string;
+}
+
+/**
+ * All that is wrong, whether the policy allows it or not.
+ * @param failure start of the newest run that should have made a backup and failed
+ */
+export function findRisks(
+	entries: readonly Entry[],
+	policy: CompletePolicy,
+	now: number,
+	failure: Date | null,
+): FoundRisk[] {
+	const past = entries.filter(({ future }) => !future);
+	const newest = past.at(-1);
+	if (!newest) return [];
+	return [
+		unverified(newest, policy),
+		bad(newest),
+		runFailed(newest, failure, now),
+		outdated(past, policy, now),
+		shrunk(past, policy),
+	].filter((risk) => risk !== null);
+}
+
+function unverified({ facts, flaw, verified }: Entry, { trust }: CompletePolicy): FoundRisk | null {
+	if (verified || flaw !== null) return null;
+	const depth = trust === 'stored' ? '' : ` as deep as the policy wants (${trust})`;
+	return {
+		risk: 'unverified',
+		cause: `the newest backup is not verified${depth}`,
+		message: `the newest backup, ${facts.label}, is not verified${depth}`,
+		hint: 'Verify it first. If this is allowed, older backups expire for the sake of one that nobody has proved: should it be unusable, the ones that were good may be gone.',
+	};
+}
+
+function bad({ facts, flaw }: Entry): FoundRisk | null {
+	if (flaw === null) return null;
+	return {
+		risk: 'failed',
+		cause: 'the newest backup is bad',
+		message: `the newest backup, ${facts.label}, is bad: ${flaw}`,
+		hint: 'Make a good backup first. If this is allowed, good old backups expire although no good new one has come.',
+	};
+}
+
+/** One dated in the future says nothing: it is reported elsewhere. */
+function runFailed({ time }: Entry, failure: Date | null, now: number): FoundRisk | null {
+	if (!failure || failure.getTime() <= time || failure.getTime() > now + AHEAD_MS) return null;
+	return {
+		risk: 'failed',
+		cause: 'the last run failed',
+		message: `the last run, of ${timeText(failure)}, failed to make a backup`,
+		hint: 'Find out why, and let it run again. If this is allowed, good old backups expire while no new ones come.',
+	};
+}
+
+function outdated(past: readonly Entry[], { expectEveryHours }: CompletePolicy, now: number): FoundRisk | null {
+	const times = past.slice(-USUAL_DISTANCE_OF).map(({ time }) => time);
+	const usual = median(times.slice(1).map((time, at) => time - times[at]!));
+	const limit = expectEveryHours !== null ? expectEveryHours * HOUR : usual !== null ? usual * MISSED : Infinity;
+	const allowed = expectEveryHours !== null ? limit : Math.max(limit, LEAST_MS);
+	const newest = past.at(-1)!;
+	const age = now - newest.time;
+	if (age <= allowed) return null;
+	return {
+		risk: 'outdated',
+		cause: 'the newest backup is older than expected',
+		message: `the newest backup, ${newest.facts.label}, is ${ageText(age)} old; one is expected at least every ${ageText(allowed)}`,
+		hint: 'Find out why no backups come any more. If this is allowed, old backups expire while no new ones come, down to the few that always stay.',
+	};
+}
+
+/** The newest, and the newest full one: a tiny full backup does not become sound by the increments after it. */
+function shrunk(past: readonly Entry[], { shrinkPercent }: CompletePolicy): FoundRisk | null {
+	const suspects = new Set([past.at(-1), past.findLast(({ facts }) => facts.type === 'full')]);
+	for (const entry of suspects) {
+		if (!entry) continue;
+		const { label, type } = entry.facts;
+		const before = past
+			.filter((each) => each.place < entry.place && each.facts.type === type && isSound(each))
+			.slice(-USUAL_SIZE_OF);
+		const usual = median(before.map(sizeOf));
+		if (usual === null || sizeOf(entry) >= usual * (1 - shrinkPercent / 100)) continue;
+		const percent = Math.floor((1 - sizeOf(entry) / usual) * 100);
+		return {
+			risk: 'shrunk',
+			cause: 'the newest backup is suspiciously small',
+			message: `${label} has ${sizeOf(entry)} bytes, ${percent} % less than usual: the ${type} backups before it have ${Math.round(usual)} (median of ${before.length})`,
+			hint: 'Look at the source: is everything there that should be? If this is allowed, the backups of what is missing expire.',
+		};
+	}
+	return null;
+}
+
+function sizeOf({ facts }: Entry): number {
+	return facts.dataBytes ?? facts.storedBytes;
+}
+
+function median(values: readonly number[]): number | null {
+	if (values.length === 0) return null;
+	const sorted = values.toSorted((a, b) => a - b);
+	const middle = Math.floor(sorted.length / 2);
+	return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** In hours up to two days, in days beyond. */
+function ageText(milliseconds: number): string {
+	const hours = Math.floor(milliseconds / HOUR);
+	return hours <= 48 ? `${hours} hours` : `${Math.floor(hours / 24)} days`;
+}
