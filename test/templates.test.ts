@@ -2,6 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { checkTemplate } from '../gulp/templates.js';
+import { ApplyRetention } from '../nodes/ApplyRetention/ApplyRetention.node';
+import { CopyBackup } from '../nodes/CopyBackup/CopyBackup.node';
 import { PostgresDump } from '../nodes/PostgresDump/PostgresDump.node';
 import { RestoreBackup } from '../nodes/RestoreBackup/RestoreBackup.node';
 import { VerifyBackup } from '../nodes/VerifyBackup/VerifyBackup.node';
@@ -73,7 +75,7 @@ function problemsAfter(change: (template: Template, find: (name: string) => Node
 }
 
 describe('of the templates of this package', () => {
-	const ourNodes = [PostgresDump, RestoreBackup, VerifyBackup].map((Class) => {
+	const ourNodes = [ApplyRetention, CopyBackup, PostgresDump, RestoreBackup, VerifyBackup].map((Class) => {
 		const { name, version, defaults, properties } = new Class().description;
 		return {
 			type: `n8n-nodes-backup.${name}`,

@@ -7,7 +7,7 @@ const FORM_MS = 60_000;
 
 /** @typedef {import('../lib/n8n-client.mjs').N8nClient} N8nClient */
 /** @typedef {import('../lib/n8n-client.mjs').CredentialReference} CredentialReference */
-/** @typedef {Record<import('../lib/n8n-template.mjs').TemplateName, string>} WorkflowIds */
+/** @typedef {Record<'database-backup' | 'restore-database' | 'restore-drill', string>} WorkflowIds */
 
 /**
  * @param {N8nClient} client

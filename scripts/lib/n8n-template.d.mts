@@ -1,6 +1,6 @@
 import type { CredentialReference, Workflow } from './n8n-client.mjs';
 
-export type TemplateName = 'database-backup' | 'restore-database' | 'restore-drill';
+export type TemplateName = 'database-backup' | 'restore-database' | 'restore-drill' | 'retention';
 
 export interface Choices {
 	/** By type; each node gets those it asks for. */
@@ -11,6 +11,8 @@ export interface Choices {
 	settings?: Record<string, unknown>;
 	/** By the node's name: fields that a user changes in it. */
 	fieldsOf?: Record<string, Record<string, unknown>>;
+	/** Names of nodes that the template leaves deactivated. */
+	activate?: string[];
 }
 
 /**

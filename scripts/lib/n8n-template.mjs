@@ -5,6 +5,8 @@ import { ROOT } from './paths.mjs';
 
 /** What each node is asked for. Nodes for notifications get none: the templates leave them switched off. @type {Record<string, string[]>} */
 const CREDENTIALS_OF = {
+	'n8n-nodes-backup.applyRetention': ['backupStorageApi'],
+	'n8n-nodes-backup.copyBackup': ['backupStorageApi', 'backupStorageSecondApi', 'backupStorageThirdApi'],
 	'n8n-nodes-backup.postgresDump': ['postgres', 'backupStorageApi', 'backupEncryptionApi'],
 	'n8n-nodes-backup.restoreBackup': ['postgres', 'backupStorageApi', 'backupEncryptionApi'],
 	'n8n-nodes-backup.verifyBackup': ['postgres', 'backupStorageApi', 'backupEncryptionApi'],
@@ -17,7 +19,7 @@ const CREDENTIALS_OF = {
  * @param {import('./n8n-template.d.mts').Choices} choices
  * @returns {import('./n8n-client.d.mts').Workflow}
  */
-export function readTemplate(name, { credentials, credentialsOf = {}, settings = {}, fieldsOf = {} }) {
+export function readTemplate(name, { credentials, credentialsOf = {}, settings = {}, fieldsOf = {}, activate = [] }) {
 	const text = fs.readFileSync(path.join(ROOT, 'workflows', `${name}.json`), 'utf8');
 	/** @type {import('./n8n-client.d.mts').Workflow} */
 	const template = JSON.parse(text);
@@ -32,7 +34,8 @@ export function readTemplate(name, { credentials, credentialsOf = {}, settings =
 				if (unused.delete(field.name)) field.value = settings[field.name];
 			}
 		}
-		return { ...node, parameters, credentials: chosen };
+		const disabled = node.disabled && !activate.includes(node.name);
+		return { ...node, parameters, credentials: chosen, ...(node.disabled ? { disabled } : {}) };
 	});
 	if (unused.size > 0) throw new Error(`${name} has no setting ${[...unused].join(', ')}`);
 	return { ...template, nodes };
