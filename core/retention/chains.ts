@@ -13,8 +13,11 @@ export class Chains {
 	readonly #parents = new Map<number, number[]>();
 	readonly #children = new Map<number, number[]>();
 
-	constructor(private readonly backups: readonly BackupFacts[]) {
-		const places = new Map(backups.map(({ label }, place) => [label, place]));
+	/** @param places by label */
+	constructor(
+		private readonly backups: readonly BackupFacts[],
+		places: ReadonlyMap<string, number>,
+	) {
 		let fullBefore = false;
 		for (const [place, { type, parents }] of backups.entries()) {
 			if (parents === null && type !== 'full') {

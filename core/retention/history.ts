@@ -1,6 +1,6 @@
 /** The backups of one group in the order of their times, and which of them can be relied on. */
 import { BackupError } from '../errors';
-import { DEPTHS, reaches, type Verification } from '../evidence';
+import { type Depth, DEPTHS, type Verification } from '../evidence';
 import { Chains } from './chains';
 import type { BackupFacts } from './plan';
 import { FLAWS } from './reasons';
@@ -37,7 +37,7 @@ interface Verdict {
 	failed: Verification | null;
 	verified: boolean;
 	restored: boolean;
-	future: boolean;
+	futureEvidence: boolean;
 }
 
 /** @throws BackupError 'invalid-input' when two backups have one label: what is said of one would be done to the other */
@@ -45,8 +45,7 @@ export function assess(backups: readonly BackupFacts[], policy: CompletePolicy, 
 	const ordered = [...backups].sort(
 		(a, b) => a.startedAt.getTime() - b.startedAt.getTime() || (a.label < b.label ? -1 : a.label > b.label ? 1 : 0),
 	);
-	assertDifferent(ordered);
-	const chains = new Chains(ordered);
+	const chains = new Chains(ordered, placesOf(ordered));
 	const limit = now + AHEAD_MS;
 	const verdicts = ordered.map(({ verifications }) => judge(verifications, policy, limit));
 	const flaws = findFlaws(ordered, verdicts, chains);
@@ -58,7 +57,8 @@ export function assess(backups: readonly BackupFacts[], policy: CompletePolicy, 
 		const time = facts.startedAt.getTime();
 		const flaw = flaws.get(place) ?? null;
 		const verified = flaw === null && verdicts[place]!.verified && !unproved.has(place);
-		return { place, facts, time, future: time > limit, flaw, verified, futureEvidence: verdicts[place]!.future };
+		const { futureEvidence } = verdicts[place]!;
+		return { place, facts, time, future: time > limit, flaw, verified, futureEvidence };
 	});
 	return { entries, chains };
 }
@@ -73,20 +73,18 @@ export function isSound({ future, flaw }: Entry): boolean {
  * proves nothing, because what came after what is not known; a failure does all the same.
  */
 function judge(verifications: readonly Verification[], { trust }: CompletePolicy, limit: number): Verdict {
-	const trusted = verifications.filter(({ at, ok }) => ok && at.getTime() <= limit);
-	const latest = DEPTHS.map((depth) =>
-		trusted.reduce(
-			(time, { at, depth: own }) => (reaches(own, depth) ? Math.max(time, at.getTime()) : time),
-			-Infinity,
-		),
-	);
-	const failed = verifications.findLast(({ at, depth, ok }) => !ok && at.getTime() >= latest[DEPTHS.indexOf(depth)]!);
-	return {
-		failed: failed ?? null,
-		verified: !failed && latest[DEPTHS.indexOf(trust)]! > -Infinity,
-		restored: !failed && latest[DEPTHS.indexOf('restored')]! > -Infinity,
-		future: verifications.some(({ at }) => at.getTime() > limit),
-	};
+	/** By depth: when a look at least as deep succeeded last. */
+	const proved = DEPTHS.map(() => -Infinity);
+	let futureEvidence = false;
+	for (const { at, depth, ok } of verifications) {
+		const time = at.getTime();
+		if (time > limit) futureEvidence = true;
+		else if (ok) for (let each = DEPTHS.indexOf(depth); each >= 0; each--) proved[each] = Math.max(proved[each]!, time);
+	}
+	const failed =
+		verifications.findLast(({ at, depth, ok }) => !ok && at.getTime() >= proved[DEPTHS.indexOf(depth)]!) ?? null;
+	const isProved = (depth: Depth) => failed === null && proved[DEPTHS.indexOf(depth)]! > -Infinity;
+	return { failed, verified: isProved(trust), restored: isProved('restored'), futureEvidence };
 }
 
 function findFlaws(backups: readonly BackupFacts[], verdicts: readonly Verdict[], chains: Chains): Map<number, string> {
@@ -105,14 +103,13 @@ function placesWhere<T>(items: readonly T[], accept: (item: T) => boolean): numb
 	return items.flatMap((item, place) => (accept(item) ? [place] : []));
 }
 
-function assertDifferent(ordered: readonly BackupFacts[]): void {
-	const labels = new Set<string>();
-	for (const { group, label } of ordered) {
-		if (labels.has(label)) {
-			throw new BackupError('invalid-input', `${group} has two backups of the name ${label}`, {
-				hint: 'Give each backup once: a plan that names one twice could not be applied.',
-			});
-		}
-		labels.add(label);
-	}
+/** By label. */
+function placesOf(ordered: readonly BackupFacts[]): Map<string, number> {
+	const places = new Map<string, number>();
+	for (const [place, { label }] of ordered.entries()) places.set(label, place);
+	if (places.size === ordered.length) return places;
+	const { group, label } = ordered.find((each, place) => places.get(each.label) !== place)!;
+	throw new BackupError('invalid-input', `${group} has two backups of the name ${label}`, {
+		hint: 'Give each backup once: a plan that names one twice could not be applied.',
+	});
 }

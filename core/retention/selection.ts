@@ -43,8 +43,7 @@ export function select(entries: readonly Entry[], policy: CompletePolicy, calend
 	}
 	return {
 		choices: [...choices, ...selectWithin(entries, policy, pace.now), ...selectTagged(entries, policy)],
-		coveredTiers: ({ time }) =>
-			[...periods].flatMap(([tier, filled]) => (filled.has(calendar.periodOf(tier, time)) ? [tier] : [])),
+		coveredTiers: ({ time }) => TIERS.filter((tier) => periods.get(tier)?.has(calendar.periodOf(tier, time))),
 	};
 }
 
