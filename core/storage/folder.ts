@@ -99,24 +99,25 @@ export class FolderStorage implements Storage {
 	async stat(key: string): Promise<StoredObject | null> {
 		return await this.#try('look at', key, async () => {
 			const place = await placeOf(this.#base, key);
-			if (!(await isThere(place))) return null;
-			try {
-				const stats = await fs.lstat(place.file);
-				return stats.isFile() ? { key, size: stats.size, modifiedAt: stats.mtime } : null;
-			} catch (error) {
-				if (isMissing(error)) return null;
-				throw error;
-			}
+			return (await isThere(place)) ? await lookAt({ key, ...place }) : null;
 		});
 	}
 
 	async *list(prefix: string): AsyncIterable<StoredObject> {
 		assertPrefix(prefix);
 		try {
-			for await (const { key } of walk(await realBase(this.#base), prefix, (name) =>
-				isKeySegment(name) ? name : null,
-			)) {
-				const object = await this.stat(key);
+			const base = await realBase(this.#base);
+			const looks: Array<Promise<StoredObject | null>> = [];
+			for await (const found of walk(base, prefix, (name) => (isKeySegment(name) ? name : null))) {
+				const look = lookAt(found);
+				// Whoever comes to its turn hears of a failure; one that nobody comes to is of no interest.
+				look.catch(() => undefined);
+				looks.push(look);
+				const next = looks.length < LOOKS_AHEAD ? null : await looks.shift()!;
+				if (next) yield next;
+			}
+			for (const look of looks) {
+				const object = await look;
 				if (object) yield object;
 			}
 		} catch (error) {

@@ -9,10 +9,8 @@ import { text } from 'node:stream/consumers';
 import { BackupError } from '../errors';
 import type { S3Connection } from './s3-connection';
 import { s3Error, S3Refusal } from './s3-errors';
-import { protectionOf } from './s3-object-lock';
 import type { Part } from './s3-part';
-import { element, elements, escape } from './s3-text';
-import type { Protection } from './storage';
+import { element, escape } from './s3-text';
 
 export interface S3Object {
 	name: string;
@@ -25,14 +23,6 @@ export interface S3Object {
 export interface S3Facts extends S3Object {
 	/** Absent in buckets without versions. */
 	versionId?: string;
-	/** Null without one, and when the key may not see it. */
-	lock: Protection | null;
-}
-
-export interface UnfinishedUpload {
-	name: string;
-	uploadId: string;
-	startedAt: Date;
 }
 
 /** One answer of a listing, up to 1,000 items. */
@@ -107,11 +97,15 @@ export class S3Bucket {
 		);
 	}
 
-	/** Makes an object in one request. The signal counts only until the last byte is out: after it, the server decides. */
-	async put(name: string, part: Part, more: Headers, signal?: AbortSignal): Promise<void> {
-		await this.#try('write', name, async () => {
+	/**
+	 * Makes an object in one request. The signal counts only until the last byte is out: after it, the server decides.
+	 * @returns the new version, in buckets that keep them
+	 */
+	async put(name: string, part: Part, more: Headers, signal?: AbortSignal): Promise<string | undefined> {
+		return await this.#try('write', name, async () => {
 			const headers = { ...this.headers, ...more, ...(this.conditional ? CREATE_ONLY : {}) };
-			await this.#sendPart(name, '', part, headers, { body: signal });
+			const response = await this.#sendPart(name, '', part, headers, { body: signal });
+			return versionOf(response.headers);
 		});
 	}
 
@@ -133,9 +127,10 @@ export class S3Bucket {
 	/**
 	 * Joins the parts. Amazon S3, R2 and newer MinIO refuse it when there is an object of that name meanwhile; others
 	 * ignore the condition. Not through minio's own: it cannot send the condition and fails on answers without an ETag.
+	 * @returns the new version, in buckets that keep them
 	 */
-	async complete(name: string, uploadId: string, etags: string[]): Promise<void> {
-		await this.#try('write', name, async () => {
+	async complete(name: string, uploadId: string, etags: string[]): Promise<string | undefined> {
+		return await this.#try('write', name, async () => {
 			const parts = etags.map(
 				(etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>&quot;${etag}&quot;</ETag></Part>`,
 			);
@@ -152,32 +147,17 @@ export class S3Bucket {
 			const answer = await text(response);
 			// A server that needs long begins with 200 and may still fail.
 			if (answer.includes('<Error>')) throw new S3Refusal(500, element(answer, 'Code') ?? 'InternalError');
+			return versionOf(response.headers);
 		});
 	}
 
 	/** Gives up an upload; that it is gone already is no error. */
-	async abort({ name, uploadId }: Pick<UnfinishedUpload, 'name' | 'uploadId'>): Promise<void> {
+	async abort({ name, uploadId }: { name: string; uploadId: string }): Promise<void> {
 		try {
 			await this.connection.client().abortMultipartUpload(this.bucket, name, encodeURIComponent(uploadId));
 		} catch (error) {
 			if (!(error instanceof S3Refusal && error.code === 'NoSuchUpload')) throw this.#error('tidy up', name, error);
 		}
-	}
-
-	/**
-	 * Uploads whose names start with `prefix` and that come after `after`, in order. Not through minio's own: it takes
-	 * names such as 007 for numbers, and loses the place between two uploads of one name.
-	 */
-	async unfinished(prefix: string, after?: UnfinishedUpload): Promise<Page<UnfinishedUpload>> {
-		const place = after && `key-marker=${escape(after.name)}&upload-id-marker=${escape(after.uploadId)}&`;
-		const query = `${place ?? ''}max-uploads=1000&prefix=${escape(prefix)}&uploads`;
-		const body = await this.ask('list unfinished uploads of', prefix, query);
-		const items = elements(body, 'Upload').map(({ text: upload }) => ({
-			name: element(upload, 'Key') ?? '',
-			uploadId: element(upload, 'UploadId') ?? '',
-			startedAt: new Date(element(upload, 'Initiated') ?? NaN),
-		}));
-		return { items, isTruncated: element(body, 'IsTruncated') === 'true' };
 	}
 
 	/**
@@ -258,13 +238,17 @@ export class S3Bucket {
 }
 
 function factsOf(name: string, headers: IncomingHttpHeaders): S3Facts {
-	const text = (header: string) => (typeof headers[header] === 'string' ? headers[header] : undefined);
 	return {
 		name,
 		size: Number(headers['content-length']),
 		modifiedAt: new Date(headers['last-modified'] ?? NaN),
 		etag: (headers.etag ?? '').replaceAll('"', ''),
-		versionId: text('x-amz-version-id'),
-		lock: protectionOf(text('x-amz-object-lock-mode'), text('x-amz-object-lock-retain-until-date')),
+		versionId: versionOf(headers),
 	};
+}
+
+/** The version 'null' is no version: it is overwritten, as everything is in buckets without versions. */
+function versionOf(headers: IncomingHttpHeaders): string | undefined {
+	const id = headers['x-amz-version-id'];
+	return typeof id === 'string' && id !== 'null' ? id : undefined;
 }

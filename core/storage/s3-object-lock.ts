@@ -78,22 +78,22 @@ export class ObjectLock {
 	}
 
 	/**
-	 * Protects the current version for longer, or from now on.
+	 * Protects the current version, or another one, for longer or from now on.
 	 * @throws BackupError 'not-found', 'unsupported'
 	 */
-	async extend(name: string, wanted: Protection): Promise<void> {
+	async extend(name: string, wanted: Protection, versionId?: string): Promise<void> {
 		assertProtection(wanted);
 		await this.assertOn();
-		const now = await this.of(name);
+		const now = await this.of(name, versionId);
 		const mode = now?.mode === 'compliance' ? 'compliance' : wanted.mode;
 		const until = now && now.until > wanted.until ? now.until : wanted.until;
 		if (now && now.mode === mode && now.until >= until) return;
 		try {
-			await this.#set(name, { mode, until });
+			await this.#set(name, versionId, { mode, until });
 		} catch (error) {
 			if (!now || now.mode === mode || !isBackupError(error, 'access-denied')) throw error;
 			// Amazon S3, MinIO and Ceph let only a bypass change the mode. The time can be had all the same.
-			if (until > now.until) await this.#set(name, { mode: now.mode, until });
+			if (until > now.until) await this.#set(name, versionId, { mode: now.mode, until });
 			throw new BackupError(
 				'unsupported',
 				`the lock of s3://${this.bucket.bucket}/${name} holds until ${until.toISOString()}, and stays in governance mode`,
@@ -104,12 +104,13 @@ export class ObjectLock {
 		}
 	}
 
-	async #set(name: string, protection: Protection): Promise<void> {
+	async #set(name: string, versionId: string | undefined, protection: Protection): Promise<void> {
 		const { mode, until } = lockHeaders(protection);
 		const body = `<Retention xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Mode>${mode}</Mode><RetainUntilDate>${until}</RetainUntilDate></Retention>`;
 		const headers = { 'content-md5': createHash('md5').update(body).digest('base64') };
 		try {
-			await this.bucket.request('protect', name, { method: 'PUT', query: 'retention', headers }, body);
+			const query = `retention${versionQuery(versionId)}`;
+			await this.bucket.request('protect', name, { method: 'PUT', query, headers }, body);
 		} catch (error) {
 			throw withPermissions(error);
 		}
@@ -133,7 +134,7 @@ export function protecting(protection: Protection): Record<string, string> {
 }
 
 /** Reads mode and time as S3 writes them; null when there are none. */
-export function protectionOf(mode: string | undefined, until: string | undefined): Protection | null {
+function protectionOf(mode: string | undefined, until: string | undefined): Protection | null {
 	const time = new Date(until ?? NaN);
 	if (Number.isNaN(time.getTime()) || (mode !== 'GOVERNANCE' && mode !== 'COMPLIANCE')) return null;
 	return { mode: mode === 'COMPLIANCE' ? 'compliance' : 'governance', until: time };

@@ -2,10 +2,11 @@
 import { BackupError, isBackupError } from '../errors';
 import { retry, type RetryPolicy } from '../retry';
 import { cannotProtect } from './protection';
-import type { S3Bucket, S3Facts, S3Object } from './s3-bucket';
+import type { S3Bucket, S3Facts } from './s3-bucket';
+import { versionsOf } from './s3-listing';
 import type { UploadOptions } from './s3-upload';
 
-/** Parts are tidied up with less patience: what is left, the next run removes. */
+/** Requests after a failure are sent with less patience: what is left, the next run removes. */
 export const LAST_REQUESTS: RetryPolicy = { attempts: 2, firstDelayMs: 200, maxDelayMs: 200 };
 
 /** What an object must look like when all of its bytes are there. */
@@ -15,40 +16,50 @@ export interface Expected {
 	etag: string;
 }
 
+export type Stored = Pick<S3Facts, 'name' | 'size' | 'modifiedAt' | 'versionId'>;
+
 /** @throws BackupError 'already-exists' */
 export async function assertFree(
 	bucket: S3Bucket,
 	name: string,
 	{ retry: policy, signal }: UploadOptions,
 ): Promise<void> {
-	if (await retry(() => bucket.head(name, signal), policy, signal)) {
-		throw new BackupError('already-exists', `s3://${bucket.bucket}/${name} already exists`);
-	}
+	if (await retry(() => bucket.head(name, signal), policy, signal)) throw alreadyExists(bucket, name);
 }
 
-/** Whether an object that we did not hear the end of is ours all the same. A server that does not answer leaves it open. */
-export async function isThere(bucket: S3Bucket, name: string, expected: Expected): Promise<boolean> {
+/**
+ * An object that we did not hear the end of, and that is ours all the same.
+ * @throws the error when it is not; also when the server does not answer, which leaves it open
+ */
+export async function ownObject(bucket: S3Bucket, name: string, expected: Expected, error: unknown): Promise<S3Facts> {
+	let object: S3Facts | null;
 	try {
-		const object = await retry(() => bucket.head(name), LAST_REQUESTS);
-		return object?.size === expected.size && object.etag === expected.etag;
-	} catch (error) {
-		if (isBackupError(error)) return false;
-		throw error;
+		object = await retry(() => bucket.head(name), LAST_REQUESTS);
+	} catch (unanswered) {
+		if (isBackupError(unanswered)) throw error;
+		throw unanswered;
 	}
+	if (object?.size === expected.size && object.etag === expected.etag) return object;
+	throw error;
 }
 
-/** @throws BackupError 'damaged' when the server kept something else, 'unsupported' when it forgot the lock; then it is removed */
+/**
+ * The object as the server has it after its upload.
+ * @param versionId what the upload made, in buckets that keep versions
+ * @throws BackupError 'damaged' when the server kept something else, 'unsupported' when it does not keep the lock; then
+ * it is removed. 'already-exists' when somebody else was first.
+ */
 export async function verified(
 	bucket: S3Bucket,
 	name: string,
 	expected: Expected,
 	options: UploadOptions,
-): Promise<S3Object> {
-	const object = await retry(() => bucket.head(name), options.retry);
+	versionId: string | undefined,
+): Promise<Stored> {
+	const object = await find(bucket, name, options, versionId);
 	if (object?.size === expected.size) {
-		if (await isProtectedAsWanted(object, options)) return object;
-		await takeBack(bucket, object);
-		throw cannotProtect(`s3://${bucket.bucket}`);
+		await assertProtected(bucket, object, options);
+		return object;
 	}
 	const isGone = object === null || (await takeBack(bucket, object));
 	throw new BackupError(
@@ -58,13 +69,57 @@ export async function verified(
 	);
 }
 
-/** Some servers take the headers of a lock and forget them. */
-async function isProtectedAsWanted(object: S3Facts, options: UploadOptions): Promise<boolean> {
-	const { protect, lock } = options;
-	if (!protect) return true;
+/**
+ * In buckets that keep versions, some servers (Ceph) ignore the condition that there be no object yet, and make a second
+ * version. The versions have an order, the same for all who look: whoever finds another one below its own came second.
+ */
+async function find(
+	bucket: S3Bucket,
+	name: string,
+	options: UploadOptions,
+	versionId: string | undefined,
+): Promise<Stored | null> {
+	const versions = versionId === undefined ? null : await visibleVersions(bucket, name, options);
+	if (!versions) return await retry(() => bucket.head(name), options.retry);
+	const at = versions.findIndex((version) => version.versionId === versionId);
+	const [own, older] = at < 0 ? [] : versions.slice(at);
+	if (own && (!older || older.isMarker)) return own;
+	if (own) await takeBack(bucket, own);
+	throw alreadyExists(bucket, name);
+}
+
+/** Null when the key may not see them. Servers that know such permissions heed the condition. */
+async function visibleVersions(bucket: S3Bucket, name: string, { retry: policy }: UploadOptions) {
 	try {
-		const kept = object.lock ?? (await retry(() => lock.of(object.name, object.versionId), options.retry));
-		return kept !== null && kept.until >= protect.until && (kept.mode === 'compliance' || kept.mode === protect.mode);
+		return await retry(() => versionsOf(bucket, name), policy);
+	} catch (error) {
+		if (isBackupError(error, 'access-denied')) return null;
+		throw error;
+	}
+}
+
+/** Some servers take the headers of a lock and forget them: Ceph does when an upload has parts. */
+async function assertProtected(bucket: S3Bucket, object: Stored, options: UploadOptions): Promise<void> {
+	const { protect, lock } = options;
+	if (!protect || protect.until.getTime() <= Date.now()) return;
+	try {
+		if (await isProtectedAsWanted(object, options)) return;
+		await retry(() => lock.extend(object.name, protect, object.versionId), options.retry);
+		if (await isProtectedAsWanted(object, options)) return;
+		throw cannotProtect(`s3://${bucket.bucket}`);
+	} catch (error) {
+		await takeBack(bucket, object);
+		throw error;
+	}
+}
+
+async function isProtectedAsWanted({ name, versionId }: Stored, options: UploadOptions): Promise<boolean> {
+	const { protect, lock } = options;
+	try {
+		const kept = await retry(() => lock.of(name, versionId), options.retry);
+		return (
+			!protect || (kept !== null && kept.until >= protect.until && ['compliance', protect.mode].includes(kept.mode))
+		);
 	} catch (error) {
 		// A key that may lock but not look: the bucket has locks, and the server took this one.
 		if (isBackupError(error, 'access-denied')) return true;
@@ -73,12 +128,16 @@ async function isProtectedAsWanted(object: S3Facts, options: UploadOptions): Pro
 }
 
 /** Only this version, so that nothing else is touched or hidden. @returns whether it is gone */
-async function takeBack(bucket: S3Bucket, object: S3Facts): Promise<boolean> {
+async function takeBack(bucket: S3Bucket, { name, versionId }: Stored): Promise<boolean> {
 	try {
-		await retry(() => bucket.remove(object.name, object.versionId), LAST_REQUESTS);
+		await retry(() => bucket.remove(name, versionId), LAST_REQUESTS);
 		return true;
 	} catch (error) {
 		if (isBackupError(error)) return false;
 		throw error;
 	}
+}
+
+function alreadyExists(bucket: S3Bucket, name: string): BackupError {
+	return new BackupError('already-exists', `s3://${bucket.bucket}/${name} already exists`);
 }

@@ -8,10 +8,10 @@ import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { BackupError, isBackupError } from '../errors';
 import { retry, type RetryPolicy } from '../retry';
-import type { S3Bucket, S3Object } from './s3-bucket';
+import type { S3Bucket } from './s3-bucket';
 import { protecting, type ObjectLock } from './s3-object-lock';
 import { intoParts, partSizeOf, PartMemory, type Part } from './s3-part';
-import { assertFree, isThere, LAST_REQUESTS, verified } from './s3-stored';
+import { assertFree, LAST_REQUESTS, ownObject, verified, type Stored } from './s3-stored';
 import type { Protection } from './storage';
 
 export interface UploadOptions {
@@ -40,7 +40,7 @@ export async function upload(
 	name: string,
 	bytes: AsyncIterable<Uint8Array>,
 	options: UploadOptions,
-): Promise<S3Object> {
+): Promise<Stored> {
 	const { partSize, maxParts, uniformParts, concurrency } = options;
 	const memory = options.memory ?? new PartMemory((concurrency + 1) * partSize);
 	const capacityOf = (number: number) => {
@@ -63,18 +63,19 @@ export async function upload(
 	return await new MultipartUpload(bucket, name, options).run([first.value, second.value], parts);
 }
 
-async function uploadWhole(bucket: S3Bucket, name: string, part: Part, options: UploadOptions): Promise<S3Object> {
+async function uploadWhole(bucket: S3Bucket, name: string, part: Part, options: UploadOptions): Promise<Stored> {
 	const { signal, onProgress } = options;
 	const expected = { size: part.size, etag: part.md5.toString('hex') };
+	let versionId: string | undefined;
 	try {
-		await retry(
+		versionId = await retry(
 			async (attempt) => {
 				try {
-					await bucket.put(name, part, lockHeaders(options), signal);
+					return await bucket.put(name, part, lockHeaders(options), signal);
 				} catch (error) {
+					if (attempt === 1 || !isBackupError(error, 'already-exists')) throw error;
 					// An earlier attempt got through, and only its answer was lost.
-					if (attempt > 1 && isBackupError(error, 'already-exists') && (await isThere(bucket, name, expected))) return;
-					throw error;
+					return (await ownObject(bucket, name, expected, error)).versionId;
 				}
 			},
 			options.retry,
@@ -83,7 +84,7 @@ async function uploadWhole(bucket: S3Bucket, name: string, part: Part, options: 
 	} finally {
 		part.release();
 	}
-	const object = await verified(bucket, name, expected, options);
+	const object = await verified(bucket, name, expected, options, versionId);
 	onProgress?.(object.size);
 	return object;
 }
@@ -107,9 +108,10 @@ class MultipartUpload {
 		setMaxListeners(10 + 2 * options.concurrency, this.#signal);
 	}
 
-	async run(first: Part[], rest: AsyncGenerator<Part, void>): Promise<S3Object> {
+	async run(first: Part[], rest: AsyncGenerator<Part, void>): Promise<Stored> {
 		const { bucket, name, options } = this;
 		let uploadId: string | undefined;
+		let versionId: string | undefined;
 		try {
 			uploadId = await this.#initiate(first);
 			for (const part of first) this.#start(uploadId, part);
@@ -118,7 +120,7 @@ class MultipartUpload {
 			await Promise.all(this.#running);
 			if (this.#failure) throw this.#failure.error;
 			await assertFree(bucket, name, options);
-			await this.#complete(uploadId);
+			versionId = await this.#complete(uploadId);
 		} catch (error) {
 			// What the parts still say after this is only that they were stopped.
 			const reason = this.#failure?.error ?? error;
@@ -128,7 +130,7 @@ class MultipartUpload {
 			if (uploadId !== undefined) await this.#giveUp(uploadId, reason);
 			throw reason;
 		}
-		return await verified(bucket, name, { size: this.#size, etag: this.#etag }, options);
+		return await verified(bucket, name, { size: this.#size, etag: this.#etag }, options, versionId);
 	}
 
 	async #initiate(parts: Part[]): Promise<string> {
@@ -183,13 +185,13 @@ class MultipartUpload {
 		throw this.#failure.error;
 	}
 
-	async #complete(uploadId: string): Promise<void> {
+	async #complete(uploadId: string): Promise<string | undefined> {
 		const { bucket, name } = this;
 		try {
 			// Without the signal: a request to join the parts cannot be taken back.
-			await retry(() => bucket.complete(name, uploadId, this.#etags), this.options.retry);
+			return await retry(() => bucket.complete(name, uploadId, this.#etags), this.options.retry);
 		} catch (error) {
-			if (!(await isThere(bucket, name, { size: this.#size, etag: this.#etag }))) throw error;
+			return (await ownObject(bucket, name, { size: this.#size, etag: this.#etag }, error)).versionId;
 		}
 	}
 

@@ -7,13 +7,9 @@ import { isTransient } from '../retry';
 import { asked } from './asked';
 import { isProtected } from './protection';
 import type { S3Bucket } from './s3-bucket';
+import { versionsOf } from './s3-listing';
 import type { ObjectLock } from './s3-object-lock';
-import { element, elements, escape } from './s3-text';
-
-interface Version {
-	id: string;
-	isMarker: boolean;
-}
+import { element } from './s3-text';
 
 export class S3Versions {
 	/** Whether the bucket keeps versions, or has some from a time when it did; 'unknown' when the key may not ask. */
@@ -38,23 +34,18 @@ export class S3Versions {
 		if (madeMarker) await this.#removeAll(name);
 	}
 
-	/** Oldest first: while one is left, the object is what it was for readers, and a refusal changes nothing for them. */
+	/**
+	 * Newest first. So a marker never outlives a refusal, and an object that cannot go is visible; and whoever wrote at the
+	 * same moment, and looks which version was first, does not find its own to be that while the first is being removed.
+	 */
 	async #removeAll(name: string): Promise<void> {
-		const versions = await this.#try(() => this.#list(name));
-		for (const { id } of versions.toReversed()) {
+		for (const { versionId } of await this.#try(() => versionsOf(this.bucket, name))) {
 			try {
-				await this.#try(() => this.bucket.remove(name, id));
+				await this.#try(() => this.bucket.remove(name, versionId));
 			} catch (error) {
-				const reason = await this.#whyRefused(name, id, error);
-				if (isBackupError(reason, 'protected')) await this.#uncover(name, versions);
-				throw reason;
+				throw await this.#whyRefused(name, versionId, error);
 			}
 		}
-	}
-
-	/** Nobody should miss an object that is there and cannot go. */
-	async #uncover(name: string, versions: Version[]): Promise<void> {
-		for (const { id } of versions.filter(({ isMarker }) => isMarker)) await this.bucket.remove(name, id);
 	}
 
 	/** Servers refuse locked versions with the words they use for missing permissions; only the lock tells. */
@@ -69,27 +60,6 @@ export class S3Versions {
 			if (isBackupError(cannotAsk)) return error;
 			throw cannotAsk;
 		}
-	}
-
-	/** All versions of exactly this object, newest first. */
-	async #list(name: string): Promise<Version[]> {
-		const found: Version[] = [];
-		for (let after: string | undefined, isDone = false; !isDone; ) {
-			const marker = after === undefined ? '' : `&key-marker=${escape(name)}&version-id-marker=${escape(after)}`;
-			const query = `prefix=${escape(name)}&versions${marker}`;
-			const body = await this.bucket.ask('list the versions of', name, query);
-			const page = elements(body, 'Version', 'DeleteMarker').map(({ name: kind, text }) => ({
-				name: element(text, 'Key'),
-				id: element(text, 'VersionId') ?? 'null',
-				isMarker: kind === 'DeleteMarker',
-			}));
-			// Names that go on after this one come behind all of its versions.
-			const ours = page.filter((version) => version.name === name);
-			found.push(...ours);
-			after = ours.at(-1)?.id;
-			isDone = element(body, 'IsTruncated') !== 'true' || ours.length < page.length || after === undefined;
-		}
-		return found;
 	}
 
 	async #hasVersions(name: string): Promise<boolean> {

@@ -8,9 +8,10 @@ import { assertKey, assertPrefix, isKey } from './key';
 import { assertProtection } from './protection';
 import { ObjectLock } from './s3-object-lock';
 import { S3Versions } from './s3-versions';
-import { S3Bucket, type S3Object, type UnfinishedUpload } from './s3-bucket';
+import { S3Bucket, type S3Object } from './s3-bucket';
 import { S3Connection, type S3ConnectionOptions } from './s3-connection';
 import { s3Error } from './s3-errors';
+import { unfinishedUploads, type UnfinishedUpload } from './s3-listing';
 import type { PartMemory } from './s3-part';
 import type { Protecting, ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
 import { upload, type UploadOptions } from './s3-upload';
@@ -176,12 +177,9 @@ export class S3Storage implements Storage {
 
 	async *#uploads(prefix: string): AsyncIterable<Unfinished & UnfinishedUpload> {
 		assertPrefix(prefix);
-		for (let after: UnfinishedUpload | undefined, isTruncated = true; isTruncated; ) {
-			const page = await this.#bucket.unfinished(this.#prefix + prefix, after);
-			const uploads = page.items.map((upload) => ({ ...upload, key: upload.name.slice(this.#prefix.length) }));
-			yield* uploads.filter(({ key }) => isKey(key));
-			after = page.items.at(-1);
-			isTruncated = page.isTruncated && after !== undefined;
+		for await (const upload of unfinishedUploads(this.#bucket, this.#prefix + prefix)) {
+			const key = upload.name.slice(this.#prefix.length);
+			if (isKey(key)) yield { ...upload, key };
 		}
 	}
 
@@ -205,7 +203,7 @@ export class S3Storage implements Storage {
 		return this.#prefix + key;
 	}
 
-	#facts({ name, size, modifiedAt }: S3Object): StoredObject {
+	#facts({ name, size, modifiedAt }: Pick<S3Object, 'name' | 'size' | 'modifiedAt'>): StoredObject {
 		return { key: name.slice(this.#prefix.length), size, modifiedAt };
 	}
 }

@@ -36,7 +36,7 @@ export interface WriteOptions {
 	signal?: AbortSignal;
 	/** Called as bytes become safe in the storage, with the total so far. */
 	onProgress?: (bytes: number) => void;
-	/** The object is protected from the moment on in which it is visible. 'unsupported' where the storage cannot, before a byte is written. */
+	/** The object is protected when the promise resolves. 'unsupported' where the storage cannot, before a byte is written. */
 	protect?: Protection;
 }
 

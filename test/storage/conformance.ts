@@ -4,16 +4,19 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { BackupError } from '../../core/errors';
 import { compareKeys } from '../../core/storage/key';
-import type { Storage, StoredObject } from '../../core/storage/storage';
+import type { Protection, Storage, Unfinished } from '../../core/storage/storage';
 
 export interface Subject {
 	/** An empty storage. */
 	storage: Storage;
 	/** Everything that is there, objects and what is none: names as the storage's own medium has them. */
 	everything(): Promise<string[]>;
+	/** How an object is locked, behind the storage's back. */
+	modeOf?(key: string): Promise<string>;
 	/** Tidies up; the storage is closed before. */
 	done?(): Promise<void>;
 }
@@ -24,6 +27,8 @@ export interface Deviations {
 	namesAreFoldersOrObjects?: { reason: string };
 	/** Two large writes of one key at the same moment: which of them is refused is not certain. */
 	largeRaces?: { reason: string };
+	/** Its objects can be locked. */
+	protects?: boolean;
 	/** Sizes at which this storage changes its way. */
 	borders?: number[];
 	/** Bytes that make an object large here. @default 3 MiB */
@@ -348,7 +353,189 @@ export function describeStorage(name: string, make: () => Promise<Subject>, devi
 				await put('a/large', randomBytes(large));
 				expect(await storage.removeUnfinished('')).toBe(0);
 				expect(await storage.removeUnfinished('a/')).toBe(0);
+				expect(await all(storage.unfinished(''))).toEqual([]);
 				expect(await keys()).toEqual(['a/b', 'a/large']);
+			});
+
+			it('goes by the facts that unfinished gives, below the prefix only', async () => {
+				const since = Date.now();
+				let seen: Unfinished[] = [];
+				const asked: Unfinished[] = [];
+				const accept = (key: string, startedAt: Date) => asked.push({ key, startedAt }) < 0;
+				const body = Readable.from(
+					(async function* () {
+						yield randomBytes(large);
+						// A storage that sends in the background needs a moment; one that has all in memory never shows any.
+						for (let i = 0; i < 50 && seen.length === 0; i++) {
+							await delay(10);
+							seen = await all(storage.unfinished('a/'));
+						}
+						expect(await storage.removeUnfinished('a/', accept)).toBe(0);
+						expect(await all(storage.unfinished('a/bc'))).toEqual([]);
+						expect(await storage.removeUnfinished('a/bc')).toBe(0);
+					})(),
+					{ objectMode: false },
+				);
+				await storage.write('a/b', body);
+				expect(asked.map(({ key }) => key)).toEqual(seen.map(({ key }) => key));
+				for (const { key, startedAt } of [...seen, ...asked]) {
+					expect(key).toBe('a/b');
+					expect(startedAt.getTime()).toBeGreaterThan(since - 2_000);
+					expect(startedAt.getTime()).toBeLessThan(Date.now() + 2_000);
+				}
+				expect(await all(storage.unfinished(''))).toEqual([]);
+				expect(await keys()).toEqual(['a/b']);
+			});
+		});
+
+		describe('protection', () => {
+			const HOUR = 3_600_000;
+			const protection = () => {
+				if (!storage.protection) throw new Error('this storage has no locks');
+				return storage.protection;
+			};
+			const inSeconds = (seconds: number): Date => new Date(Date.now() + seconds * 1_000);
+			/** Up to a second later, never earlier. */
+			const expectUntil = async (key: string, wanted: Date) => {
+				const until = await protection().until(key);
+				expect(until?.getTime()).toBeGreaterThanOrEqual(wanted.getTime());
+				expect(until?.getTime()).toBeLessThan(wanted.getTime() + 1_001);
+			};
+
+			it('refuses to protect into the past', async () => {
+				const protect: Protection = { until: new Date(Date.now() - HOUR), mode: 'governance' };
+				const body = bodyOf(Buffer.from('x'));
+				await expect(storage.write('a', body, { protect })).rejects.toMatchObject({
+					code: deviations.protects ? 'invalid-input' : expect.stringMatching(/^(invalid-input|unsupported)$/),
+				});
+				expect(body.destroyed).toBe(true);
+				expect(await subject.everything()).toEqual([]);
+			});
+
+			if (!deviations.protects) {
+				it.each([1, large])('says unsupported for a lock on %d bytes, before a byte is written', async (size) => {
+					const protect: Protection = { until: new Date(Date.now() + HOUR), mode: 'governance' };
+					const body = randomStream(size);
+					await expect(storage.write('a', body, { protect })).rejects.toMatchObject({
+						code: 'unsupported',
+						hint: expect.stringContaining('Object Lock'),
+					});
+					expect(body.destroyed).toBe(true);
+					expect(await subject.everything()).toEqual([]);
+				});
+
+				it('has no locks, and says so', async () => {
+					await put('a');
+					if (storage.protection === null) return;
+					const wanted: Protection = { until: new Date(Date.now() + HOUR), mode: 'governance' };
+					expect(await storage.protection.until('a')).toBeNull();
+					await expect(storage.protection.extend('a', wanted)).rejects.toMatchObject({ code: 'unsupported' });
+					await storage.remove('a');
+				});
+				return;
+			}
+
+			it('keeps protected objects, visible and whole, until their time has come', async () => {
+				const until = inSeconds(8);
+				const bodies = new Map<string, Buffer>();
+				for (const mode of ['governance', 'compliance'] as const) {
+					for (const size of [0, 10, large]) {
+						const bytes = randomBytes(size);
+						await storage.write(`${mode}/${size}`, bodyOf(bytes), { protect: { until, mode } });
+						bodies.set(`${mode}/${size}`, bytes);
+					}
+				}
+				for (const [key, bytes] of bodies) {
+					await expectUntil(key, until);
+					const lock = (await protection().until(key))?.toISOString();
+					await expect(storage.remove(key)).rejects.toMatchObject({
+						code: 'protected',
+						details: { until: lock },
+						message: expect.stringContaining(lock ?? 'never'),
+						hint: expect.any(String),
+					});
+					expect(await storage.stat(key)).toMatchObject({ key, size: bytes.length });
+					expect((await get(key)).equals(bytes)).toBe(true);
+				}
+				expect(await keys()).toEqual([...bodies.keys()].sort(compareKeys));
+				expect(await subject.everything()).toHaveLength(bodies.size);
+
+				while (Date.now() < until.getTime() + 1_000) await delay(100);
+				for (const key of bodies.keys()) {
+					expect(await protection().until(key)).toBeNull();
+					await storage.remove(key);
+				}
+				expect(await subject.everything()).toEqual([]);
+			}, 60_000);
+
+			it('says null for objects without a lock, and for those that are missing', async () => {
+				await put('a');
+				expect(await protection().until('a')).toBeNull();
+				expect(await protection().until('b')).toBeNull();
+				await storage.remove('a');
+			});
+
+			it('protects an object that was not, for as long as wanted', async () => {
+				await put('a', 'first');
+				const until = inSeconds(4);
+				await protection().extend('a', { until, mode: 'compliance' });
+				await expectUntil('a', until);
+				await expect(storage.remove('a')).rejects.toMatchObject({ code: 'protected' });
+				expect((await get('a')).toString()).toBe('first');
+			});
+
+			it.each(['governance', 'compliance'] as const)(
+				'extends a lock in %s mode, and never shortens it',
+				async (mode) => {
+					const [first, longer, shorter] = [inSeconds(60), inSeconds(120), inSeconds(90)];
+					await storage.write('a', bodyOf(Buffer.from('x')), { protect: { until: first, mode } });
+					await protection().extend('a', { until: longer, mode });
+					await expectUntil('a', longer);
+					await protection().extend('a', { until: shorter, mode });
+					await expectUntil('a', longer);
+				},
+			);
+
+			it('keeps compliance when it extends by governance', async () => {
+				const [first, longer, last] = [inSeconds(60), inSeconds(120), inSeconds(180)];
+				await storage.write('a', bodyOf(Buffer.from('x')), { protect: { until: first, mode: 'compliance' } });
+				await protection().extend('a', { until: longer, mode: 'governance' });
+				await expectUntil('a', longer);
+				expect(await subject.modeOf?.('a')).toBe('compliance');
+				await protection().extend('a', { until: last, mode: 'compliance' });
+				await expectUntil('a', last);
+			});
+
+			it('fails with not-found when what it should extend is missing', async () => {
+				const wanted: Protection = { until: inSeconds(60), mode: 'governance' };
+				await expect(protection().extend('a', wanted)).rejects.toMatchObject({ code: 'not-found' });
+			});
+
+			it('refuses to extend into the past', async () => {
+				await put('a');
+				const wanted: Protection = { until: inSeconds(-60), mode: 'governance' };
+				await expect(protection().extend('a', wanted)).rejects.toMatchObject({ code: 'invalid-input' });
+			});
+
+			it('never overwrites a protected object', async () => {
+				await storage.write('a', bodyOf(Buffer.from('first')), {
+					protect: { until: inSeconds(60), mode: 'governance' },
+				});
+				await expect(put('a', 'second')).rejects.toMatchObject({ code: 'already-exists' });
+				expect((await get('a')).toString()).toBe('first');
+			});
+
+			it('leaves nothing behind when the body of a protected object errors', async () => {
+				const error = new BackupError('dump-failed', 'pg_dump ended with 3');
+				const protect: Protection = { until: inSeconds(60), mode: 'compliance' };
+				await expect(storage.write('a', failing(large, error), { protect })).rejects.toBe(error);
+				expect(await subject.everything()).toEqual([]);
+			});
+
+			it('refuses keys that are none', async () => {
+				const wanted: Protection = { until: inSeconds(60), mode: 'governance' };
+				await expect(protection().extend('../a', wanted)).rejects.toMatchObject({ code: 'invalid-input' });
+				await expect(protection().until('../a')).rejects.toMatchObject({ code: 'invalid-input' });
 			});
 		});
 
@@ -462,8 +649,8 @@ export function describeStorage(name: string, make: () => Promise<Subject>, devi
 	});
 }
 
-async function all(objects: AsyncIterable<StoredObject>): Promise<StoredObject[]> {
-	const found: StoredObject[] = [];
+async function all<T>(objects: AsyncIterable<T>): Promise<T[]> {
+	const found: T[] = [];
 	for await (const object of objects) found.push(object);
 	return found;
 }

@@ -31,6 +31,19 @@ export async function s3Subject(
 	};
 }
 
+/** The same in a bucket whose objects can be locked. What is still locked in the end goes with the server. */
+export async function s3LockSubject(server: S3Server, more: Partial<S3Options> = {}): Promise<Subject> {
+	const bucket = await server.makeLockBucket();
+	return {
+		storage: new S3Storage(server.options(bucket, { ...FAST, ...more })),
+		everything: async () => [...(await server.versions(bucket)), ...(await server.unfinished(bucket))],
+		modeOf: async (key) => {
+			const name = more.prefix ? `${more.prefix}/${key}` : key;
+			return String((await server.client().getObjectRetention(bucket, name))?.mode).toLowerCase();
+		},
+	};
+}
+
 async function namesIn(client: Client, bucket: string): Promise<string[]> {
 	const objects = (await client.listObjects(bucket, '', true).toArray()) as { name: string }[];
 	return objects.map(({ name }) => name);

@@ -64,6 +64,22 @@ export class S3Server {
 		return name;
 	}
 
+	/** One whose objects can be locked; it keeps versions. @returns its name */
+	async makeLockBucket(): Promise<string> {
+		const name = `test-${randomBytes(6).toString('hex')}`;
+		await this.client().makeBucket(name, 'us-east-1', { ObjectLocking: true });
+		return name;
+	}
+
+	/** Every version and delete marker in a bucket, by name, newest first: "name@id", markers as "name@id (marker)". */
+	async versions(bucket: string): Promise<string[]> {
+		const listed = this.client().listObjects(bucket, '', true, { IncludeVersion: true });
+		const found = (await listed.toArray()) as { name: string; versionId: string; isDeleteMarker: boolean }[];
+		return found.map(
+			({ name, versionId, isDeleteMarker }) => `${name}@${versionId}${isDeleteMarker ? ' (marker)' : ''}`,
+		);
+	}
+
 	/** A user with buckets of its own; a read-only one cannot even make these. */
 	async makeUser(options: { readOnly?: boolean } = {}): Promise<S3User> {
 		const id = `user-${randomBytes(6).toString('hex')}`;
