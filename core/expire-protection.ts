@@ -3,10 +3,11 @@ import { abortError, isBackupError } from './errors';
 import { inParallel } from './in-parallel';
 import { objectKey, type Repository } from './repository';
 import type { PlannedBackup } from './retention/plan';
-import type { Protection } from './storage/storage';
+import type { Protecting, Protection } from './storage/storage';
 
 /** Requests at the same time. */
 const AT_ONCE = 4;
+const MAX_WARNINGS = 3;
 
 /** The time before which not all objects of a backup can be removed; null when they can. By this machine's clock. */
 export async function protectedUntil(repository: Repository, group: string, label: string): Promise<Date | null> {
@@ -31,30 +32,42 @@ export async function extendProtection(
 	mode: Protection['mode'],
 	signal: AbortSignal,
 ): Promise<string[]> {
-	const { storage } = repository;
-	const { protection } = storage;
-	if (!protection) return [`${storage.location} cannot protect objects, so nothing of ${group} is protected`];
+	const { protection, location } = repository.storage;
+	const cannot = `${location} cannot protect objects: nothing of ${group} was protected`;
+	if (!protection) return [cannot];
 	const failures: string[] = [];
+	let isUnsupported = false;
 	await inParallel(kept, AT_ONCE, async ({ label, keptUntil: until }) => {
 		if (signal.aborted) throw abortError(signal);
-		if (!until || until.getTime() <= Date.now()) return;
-		const manifest = objectKey(group, label, 'manifest.json');
+		if (isUnsupported || !until || until.getTime() <= Date.now()) return;
 		try {
-			// The manifest is protected last: when its time is right, so is that of the others.
-			const now = await protection.until(manifest);
-			if (now && now >= until) return;
-			for (const { key } of await repository.objects(group, label)) {
-				if (isData(key)) await protection.extend(key, { until, mode });
-			}
-			await protection.extend(manifest, { until, mode });
+			await protectOne(repository, protection, objectKey(group, label, ''), { until, mode });
 		} catch (error) {
 			if (!isBackupError(error)) throw error;
-			failures.push(`${label} could not be protected until ${until.toISOString()}: ${error.message}`);
+			// A bucket without Object Lock: it is the same for every backup.
+			if (error.code === 'unsupported') isUnsupported = true;
+			else failures.push(`${label} could not be protected until ${until.toISOString()}: ${error.message}`);
 		}
 	});
-	return failures.length > 3
-		? [...failures.slice(0, 3), `${failures.length - 3} more could not be protected`]
-		: failures;
+	if (isUnsupported) return [cannot];
+	const more = failures.length - MAX_WARNINGS;
+	return more > 0 ? [...failures.slice(0, MAX_WARNINGS), `${more} more could not be protected`] : failures;
+}
+
+async function protectOne(
+	{ storage }: Repository,
+	protection: Protecting,
+	folder: string,
+	wanted: Protection,
+): Promise<void> {
+	const manifest = `${folder}manifest.json`;
+	// The manifest is protected last: when its time is right, so is that of the others.
+	const now = await protection.until(manifest);
+	if (now && now >= wanted.until) return;
+	for await (const { key } of storage.list(folder)) {
+		if (isData(key)) await protection.extend(key, wanted);
+	}
+	await protection.extend(manifest, wanted);
 }
 
 /** Whether it is a part of the backup itself. Pins and tags must stay removable, and evidence is added later. */

@@ -5,6 +5,7 @@ import { inParallel } from './in-parallel';
 import type { Lock } from './lock';
 import type { Reader } from './reading';
 import { objectKey, type Repository } from './repository';
+import { Chains } from './retention/chains';
 import type { BackupFacts, PlannedBackup } from './retention/plan';
 
 /** Full backups removed at the same time. */
@@ -95,41 +96,27 @@ async function removeOne(
 
 /** The backups that cannot go now, and all that they need. */
 class Staying {
-	readonly #why = new Map<string, string>();
+	readonly #why = new Map<number, string>();
 	readonly #places: Map<string, number>;
+	readonly #chains: Chains;
 
-	constructor(private readonly facts: readonly BackupFacts[]) {
-		this.#places = new Map(facts.map(({ label }, at) => [label, at]));
+	constructor(facts: readonly BackupFacts[]) {
+		this.#places = new Map(facts.map(({ label }, place) => [label, place]));
+		this.#chains = new Chains(facts, this.#places);
 	}
 
 	why(label: string): string | undefined {
-		return this.#why.get(label);
+		return this.#why.get(this.#places.get(label)!);
 	}
 
 	add(label: string, why: string): void {
-		this.#why.set(label, why);
-		const waiting = [label];
-		for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-			for (const needed of this.#parentsOf(next)) {
-				if (this.#why.has(needed)) continue;
-				this.#why.set(needed, `${label} needs it, which stays`);
-				waiting.push(needed);
-			}
+		const place = this.#places.get(label);
+		// Somebody may read what is no backup any more.
+		if (place === undefined) return;
+		this.#why.set(place, why);
+		for (const needed of this.#chains.neededBy([place]).keys()) {
+			if (!this.#why.has(needed)) this.#why.set(needed, `${label} needs it, which stays`);
 		}
-	}
-
-	/** Where they are not known: everything back to the last full backup. */
-	#parentsOf(label: string): readonly string[] {
-		const at = this.#places.get(label);
-		if (at === undefined) return [];
-		const { parents } = this.facts[at]!;
-		if (parents) return parents;
-		const found: string[] = [];
-		for (let before = at - 1; before >= 0; before--) {
-			found.push(this.facts[before]!.label);
-			if (this.facts[before]!.type === 'full') break;
-		}
-		return found;
 	}
 }
 
