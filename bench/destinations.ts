@@ -21,6 +21,8 @@ export interface Destination {
 	sink(name: string): string;
 	/** Shell: writes the one file of that name, wherever it lies. */
 	source(name: string): string;
+	/** Shell: lists every object with its size and time. */
+	readonly list: string;
 	/** Bytes of all that lies there. */
 	size(): Promise<number>;
 	/** Removes all that lies there. */
@@ -43,6 +45,7 @@ export async function folderDestination(parent: string): Promise<Destination> {
 		repository: path.join(dir, 'restic'),
 		sink: (name) => `> ${dir}/${name}`,
 		source: (name) => `find ${dir} -name ${name} -exec cat {} +`,
+		list: `find ${dir} -type f -printf '%p %s %T@\\n'`,
 		async size() {
 			const sizes = (await files()).map(async (file) => (await fs.stat(path.join(file.parentPath, file.name))).size);
 			return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
@@ -88,6 +91,7 @@ export async function s3Destination(signal: AbortSignal): Promise<Destination> {
 		repository: `s3:${endpoint}/${BUCKET}/restic`,
 		sink: (name) => `| rclone -q rcat bench:${BUCKET}/${name}`,
 		source: (name) => `rclone -q cat bench:${BUCKET} --include '**${name}'`,
+		list: `rclone -q lsf -R --files-only --format pst bench:${BUCKET}`,
 		size: async () => (JSON.parse(await rclone(`size --json bench:${BUCKET}`)) as { bytes: number }).bytes,
 		async clear() {
 			await rclone(`delete bench:${BUCKET}`);

@@ -52,9 +52,14 @@ export async function makeKeys(folder: string, signal: AbortSignal): Promise<Sec
 
 /** The first line of what a benchmark reports: "`npm run bench -- dump`, 2026-11-21: a dump of 1.00 GB, 3 rounds." */
 export function reportHead(name: string, bytes: number, rounds: number): string {
-	const command = `npm run bench -- ${name} ${process.argv.slice(2).join(' ')}`.trim();
 	const size = bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toFixed(0)} MB`;
-	return `\`${command}\`, ${new Date().toISOString().slice(0, 10)}: a dump of ${size}, ${rounds} round${rounds === 1 ? '' : 's'}.`;
+	return `${reportDate(name)}: a dump of ${size}, ${rounds} round${rounds === 1 ? '' : 's'}.`;
+}
+
+/** Which run it was: "`npm run bench -- dump`, 2026-11-21". */
+export function reportDate(name: string): string {
+	const command = `npm run bench -- ${name} ${process.argv.slice(2).join(' ')}`.trim();
+	return `\`${command}\`, ${new Date().toISOString().slice(0, 10)}`;
 }
 
 /** Replaces what the last complete run of this benchmark wrote into bench/README.md. */

@@ -14,7 +14,7 @@ import { errnoOf, folderError } from './folder-errors';
 import { isMissing, isThere, placeOf, realBase, syncDir, tidyUp, walk, type Place } from './folder-paths';
 import { publish } from './folder-publish';
 import { createTemporary, leftovers } from './folder-temporary';
-import { assertPrefix, isKeySegment } from './key';
+import { assertPrefix, isKey, isKeySegment } from './key';
 import { refuseProtection } from './protection';
 import type { ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
 
@@ -26,6 +26,9 @@ export interface FolderOptions {
 /** Bytes after which written data is sent to the disk in the background: the end of a large dump then need not wait for all of it. */
 const SYNC_EVERY = 64 * 1024 * 1024;
 const READ_AHEAD = 512 * 1024;
+/** Files looked at while a listing goes on. One after the other, a hundred thousand take a minute. */
+const LOOKS_AHEAD = 16;
+
 export class FolderStorage implements Storage {
 	readonly location: string;
 	/** Whoever may write to a folder may remove from it. */
@@ -99,7 +102,7 @@ export class FolderStorage implements Storage {
 	async stat(key: string): Promise<StoredObject | null> {
 		return await this.#try('look at', key, async () => {
 			const place = await placeOf(this.#base, key);
-			return (await isThere(place)) ? await lookAt({ key, ...place }) : null;
+			return (await isThere(place)) ? await lookAt({ key, file: place.file }) : null;
 		});
 	}
 
@@ -109,7 +112,9 @@ export class FolderStorage implements Storage {
 			const base = await realBase(this.#base);
 			const looks: Array<Promise<StoredObject | null>> = [];
 			for await (const found of walk(base, prefix, (name) => (isKeySegment(name) ? name : null))) {
-				const look = lookAt(found);
+				// Other programs' files can lie too deep.
+				if (!isKey(found.key)) continue;
+				const look = lookAt({ key: found.key, file: path.join(found.dir, found.name) });
 				// Whoever comes to its turn hears of a failure; one that nobody comes to is of no interest.
 				look.catch(() => undefined);
 				looks.push(look);
@@ -236,6 +241,17 @@ export class FolderStorage implements Storage {
 		} catch (error) {
 			throw folderError(`cannot ${verb} ${this.#name(key)}`, error);
 		}
+	}
+}
+
+/** A file's facts, or null when it is gone or no file any more. */
+async function lookAt({ key, file }: { key: string; file: string }): Promise<StoredObject | null> {
+	try {
+		const stats = await fs.lstat(file);
+		return stats.isFile() ? { key, size: stats.size, modifiedAt: stats.mtime } : null;
+	} catch (error) {
+		if (isMissing(error)) return null;
+		throw error;
 	}
 }
 
