@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { BackupError, isBackupError } from './errors';
 import { ageEncrypt, type DecryptionKeys, type Encryption } from './filters/age';
 import { provesIdentity } from './filters/age-keys';
+import { examineJournal } from './journal';
 import { connect, disconnect } from './postgres/connection';
 import { chooseEngine } from './postgres/engines/choose';
 import { toBackupError } from './postgres/errors';
@@ -71,6 +72,32 @@ export async function checkStorage(storage: Storage, signal?: AbortSignal): Prom
 		}
 		return `${storage.location} can be written, read, listed and cleaned up`;
 	});
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+/** Whether the journal of the last two days is whole; no question where there is none yet. */
+export async function checkRuns(storage: Storage, signal?: AbortSignal): Promise<Finding[]> {
+	const now = Date.now();
+	// A day more at both ends: the days are those of the storage's clock.
+	const span = { from: new Date(now - 2 * DAY_MS), to: new Date(now + DAY_MS), signal };
+	let isThere = true;
+	const finding = await ask('journal', async () => {
+		const { entries, problems } = await examineJournal(storage, span);
+		isThere = entries > 0;
+		if (problems.length > 0) {
+			const named = problems.slice(0, 3).map(({ key, problem }) => `${key} ${problem}`);
+			throw new BackupError(
+				'damaged',
+				`the journal is not whole: ${named.join('; ')}${problems.length > 3 ? '; …' : ''}`,
+				{
+					hint: 'Entries were removed or changed after they were written. Find out who can do that: backups can be removed in the same way.',
+				},
+			);
+		}
+		return `the journal of the last two days is whole: ${entries} entries`;
+	});
+	return isThere ? [finding] : [];
 }
 
 /** Whether the keys can encrypt, and whether the identity, if there is one, opens what they encrypt. */

@@ -12,6 +12,12 @@ export interface JournalProblem {
 	problem: string;
 }
 
+interface Span {
+	from: Date;
+	to: Date;
+	signal?: AbortSignal;
+}
+
 /** Entries read at the same time. */
 export const READERS = 16;
 /** An entry may have come while the day was being listed; a hole larger than this did not come from that. */
@@ -32,20 +38,27 @@ interface Link {
  * that the very last entries were removed, since nothing came after them that could tell.
  * @throws BackupError of the storage
  */
-export async function checkJournal(
+export async function checkJournal(storage: Storage, span: Span): Promise<JournalProblem[]> {
+	return (await examineJournal(storage, span)).problems;
+}
+
+/** The same, and how many entries were looked at. */
+export async function examineJournal(
 	storage: Storage,
-	{ from, to, signal }: { from: Date; to: Date; signal?: AbortSignal },
-): Promise<JournalProblem[]> {
+	{ from, to, signal }: Span,
+): Promise<{ entries: number; problems: JournalProblem[] }> {
 	const days = (await listDays(storage, dayOf(from), dayOf(to))).filter(({ entries }) => entries.length > 0);
-	if (days.length === 0) return [];
+	if (days.length === 0) return { entries: 0, problems: [] };
 	const problems: JournalProblem[] = [];
+	let entries = 0;
 	let before = await lastBefore(storage, days[0]!.day, signal);
 	for (const day of days) {
 		const links = await readDay(storage, day, signal);
+		entries += links.length;
 		problems.push(...checkDay(day.day, links, before));
 		before = links.at(-1) ?? null;
 	}
-	return problems;
+	return { entries, problems };
 }
 
 /** The last entry before a day, or null when the journal begins with that day. */

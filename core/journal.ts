@@ -13,7 +13,7 @@ import { FollowingClock } from './storage-clock';
 import type { Storage } from './storage/storage';
 
 export type { Actor, Verb } from './actor';
-export { checkJournal, type JournalProblem } from './journal-check';
+export { checkJournal, examineJournal, type JournalProblem } from './journal-check';
 export { readRuns, type Run } from './journal-runs';
 
 /** Writing the start, and writing the end, hold up a run for no longer than this each. */

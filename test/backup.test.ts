@@ -15,6 +15,7 @@ import { writeText } from '../core/small-objects';
 import type { Contents, OpenSource, Source } from '../core/source';
 import { MemoryStorage } from '../core/storage/memory';
 import type { Storage } from '../core/storage/storage';
+import { keysBesideJournal, keysIn } from './support/journal';
 
 const GROUP = 'postgres/shop';
 const CONTENTS: Contents = { format: 1, tables: [{ schema: 'public', name: 'secret_table', rows: 3 }] };
@@ -61,17 +62,11 @@ function request(change: Partial<BackupRequest> = {}): BackupRequest & { storage
 	return { storage: new MemoryStorage(), group: GROUP, source: source(), encryption, signal, ...change };
 }
 
-async function keysIn(storage: Storage): Promise<string[]> {
-	const found: string[] = [];
-	for await (const { key } of storage.list('')) found.push(key);
-	return found;
-}
-
 describe('a backup', () => {
 	it('stores object, contents and manifest, and what comes back is what the source gave', async () => {
 		const job = request({ proveWith: keys });
 		const { manifest } = await backUp(job);
-		expect(await keysIn(job.storage)).toEqual(
+		expect(await keysBesideJournal(job.storage)).toEqual(
 			['contents.json.zst.age', 'dump.sql.zst.age', 'manifest.json']
 				.map((name) => objectKey(GROUP, manifest.label, name))
 				.concat('repository.json'),
@@ -141,7 +136,7 @@ describe('a backup that fails', () => {
 
 	async function expectNothingLeft(job: BackupRequest, error: object): Promise<void> {
 		await expect(backUp(job)).rejects.toMatchObject(error);
-		expect(await keysIn(job.storage)).toEqual(['repository.json']);
+		expect(await keysBesideJournal(job.storage)).toEqual(['repository.json']);
 		// The next run is not held up by anything.
 		await backUp({ ...job, source: source(), signal: new AbortController().signal, limits: {}, proveWith: undefined });
 	}

@@ -13,6 +13,7 @@ import { createStorage } from '../core/storage/create';
 import type { Storage } from '../core/storage/storage';
 import { backends, eventually, noBackend } from './support/activity';
 import { databaseUrl, start } from './support/command-line';
+import { keysBesideJournal } from './support/journal';
 import { sharedPostgres, sql, startPostgres } from './support/postgres';
 import { commandLines } from './support/processes';
 import { TcpProxy } from './support/proxy';
@@ -70,19 +71,13 @@ async function run({ storage, target, during, more }: Run) {
 	});
 }
 
-async function keysIn(storage: Storage): Promise<string[]> {
-	const found: string[] = [];
-	for await (const { key } of storage.list('')) found.push(key);
-	return found;
-}
-
 /** What failed says what it must, nothing is left but the repository's own file, and the next run succeeds. */
 async function expectFailure(job: Run, error: object, after: Partial<Run> = {}): Promise<void> {
 	const failure: unknown = await run(job).catch((reason: unknown) => reason);
 	expect(failure).toMatchObject({ hint: expect.stringMatching(/\.$/), ...error });
 	expect(isBackupError(failure)).toBe(true);
 	expect(JSON.stringify([(failure as Error).message, failure])).not.toContain(target.password);
-	const left = await keysIn(after.storage ?? job.storage);
+	const left = await keysBesideJournal(after.storage ?? job.storage);
 	expect(left.filter((key) => key !== 'repository.json')).toEqual([]);
 	const next = await run({ storage: job.storage, target: job.target, ...after });
 	expect(next.manifest.warnings).toEqual([]);
@@ -138,7 +133,7 @@ describe('a run ends with a clear error and leaves nothing when', () => {
 		const job: Run = { storage: inFolder(), target, during: () => stop.abort(), more: { signal: stop.signal } };
 		const failure: unknown = await run(job).catch((reason: unknown) => reason);
 		expect(failure).toMatchObject({ code: 'cancelled' });
-		expect(await keysIn(job.storage)).toEqual(['repository.json']);
+		expect(await keysBesideJournal(job.storage)).toEqual(['repository.json']);
 		await eventually(target, noBackend(target.database));
 	});
 
@@ -191,7 +186,7 @@ describe('a run ends with a clear error and leaves nothing when', () => {
 		const storage = createStorage({ type: 's3', ...s3().options(bucket), ...user });
 		const failure: unknown = await run({ storage, target }).catch((reason: unknown) => reason);
 		expect(failure).toMatchObject({ code: 'storage-full', hint: expect.any(String) });
-		expect((await keysIn(storage)).filter((key) => key.startsWith(GROUP))).toEqual([]);
+		expect((await keysBesideJournal(storage)).filter((key) => key.startsWith(GROUP))).toEqual([]);
 		expect(await storage.removeUnfinished('')).toBe(0);
 		await storage.close();
 	});
@@ -241,7 +236,7 @@ describe('a run killed with -9', () => {
 			expect.stringMatching(/^broke the lock of a run .* no longer exists$/),
 			expect.stringMatching(/^removed 1 leftover/),
 		]);
-		expect(await keysIn(storage)).toHaveLength(4);
+		expect(await keysBesideJournal(storage)).toHaveLength(4);
 	});
 
 	it('or stopped with Ctrl-C ends quickly and leaves nothing', async () => {
@@ -249,7 +244,7 @@ describe('a run killed with -9', () => {
 		await eventually(target, backends(target.database));
 		child.kill('SIGINT');
 		expect(await finished).toMatchObject({ code: 1, stderr: expect.stringContaining('cancelled') });
-		expect(await keysIn(createStorage({ type: 'folder', path: folder }))).toEqual(['repository.json']);
+		expect(await keysBesideJournal(createStorage({ type: 'folder', path: folder }))).toEqual(['repository.json']);
 	});
 
 	it('shows no password in the list of processes', async () => {

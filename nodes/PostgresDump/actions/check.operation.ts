@@ -3,6 +3,7 @@ import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import {
 	checkDatabase,
 	checkEncryption,
+	checkRuns,
 	checkSpace,
 	checkStorage,
 	type DatabaseCheck,
@@ -24,6 +25,7 @@ export async function check(context: IExecuteFunctions, itemIndex: number): Prom
 		const findings: Finding[] = [
 			await checkEncryption(settings.encryption?.encryption ?? null, settings.encryption?.keys),
 			await checkStorage(storage, signal),
+			...(await checkRuns(storage, signal)),
 		];
 		const databases: DatabaseCheck[] = [];
 		for (const target of await targetsOrFinding(context, itemIndex, signal, findings)) {
