@@ -10,14 +10,12 @@ import type { FoundRisk } from './risks';
 export function warn({ entries }: History, allowed: readonly FoundRisk[], failure: Date | null, now: number): string[] {
 	const warnings = allowed.map(({ message }) => `${message}; the policy allows it`);
 	const ahead = entries.filter(({ future }) => future).map(({ facts }) => facts.label);
-	if (ahead.length > 0) {
-		warnings.push(`${some(ahead)} dated in the future: kept, and not counted; check the clocks`);
-	}
-	const proved = entries.filter(({ futureEvidence }) => futureEvidence).map(({ facts }) => facts.label);
+	if (ahead.length > 0) warnings.push(`dated in the future, so kept and not counted: ${some(ahead)}; check the clocks`);
+	const proved = entries
+		.filter(({ future, futureEvidence }) => futureEvidence && !future)
+		.map(({ facts }) => facts.label);
 	if (proved.length > 0) {
-		warnings.push(
-			`verifications of ${some(proved)} dated in the future: what succeeded does not count; check the clocks`,
-		);
+		warnings.push(`verified in the future, which proves nothing good: ${some(proved)}; check the clocks`);
 	}
 	if (failure && failure.getTime() > now + AHEAD_MS) {
 		warnings.push(`a failed run is dated in the future (${timeText(failure)}) and does not count; check the clocks`);
@@ -25,9 +23,7 @@ export function warn({ entries }: History, allowed: readonly FoundRisk[], failur
 	return warnings;
 }
 
-/** `X is`, `X and Y are`, `X, Y and 3 more are`. */
+/** `X`, `X and Y`, `X, Y and 3 more`. */
 function some(labels: readonly string[]): string {
-	if (labels.length === 1) return `${labels[0]} is`;
-	if (labels.length === 2) return `${labels.join(' and ')} are`;
-	return `${labels.slice(0, 2).join(', ')} and ${labels.length - 2} more are`;
+	return labels.length <= 2 ? labels.join(' and ') : `${labels.slice(0, 2).join(', ')} and ${labels.length - 2} more`;
 }
