@@ -31,7 +31,8 @@ export function toItem(policy: string, plan: GroupPlan, applied?: Applied): IDat
 		keptBytes,
 		freedBytes: applied?.freedBytes ?? plan.freedBytes,
 		heldBytes: held.bytes,
-		removed,
+		// Several are removed at a time, so in any order; labels sort by time.
+		removed: removed.toSorted(),
 		resumed,
 		skipped: skipped.map((each) => ({ ...each })),
 		blocked: blocked.map((each) => ({ ...each })),

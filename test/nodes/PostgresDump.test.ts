@@ -4,11 +4,16 @@ import { join } from 'node:path';
 import type { ICredentialDataDecryptedObject, ICredentialsDecrypted, ICredentialTestFunctions } from 'n8n-workflow';
 import { NodeOperationError } from 'n8n-workflow';
 import { generateIdentity } from '../../core/filters/age-keys';
+import { acquireLock } from '../../core/lock';
 import type { DatabaseTarget } from '../../core/postgres/target';
+import { Repository } from '../../core/repository';
+import { createStorage } from '../../core/storage/create';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
 import { toDatabaseTarget } from '../../nodes/shared/credentials';
-import { type FakeNode, fakeContext } from '../support/fake-node';
+import { ACTOR, type FakeNode, fakeContext } from '../support/fake-node';
+import { runsIn } from '../support/runs';
 import { sharedPostgres, sql } from '../support/postgres';
+import { manifestsBelow } from '../support/stored-files';
 
 const node = new PostgresDump();
 let folder: string;
@@ -45,6 +50,8 @@ beforeEach(() => {
 });
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const storage = () => createStorage({ type: 'folder', path: folder });
 
 async function run(parameters: Record<string, unknown>, more: Partial<FakeNode> = {}) {
 	const defaults = {
@@ -192,6 +199,35 @@ describe('Postgres Dump: Dump', () => {
 			description: expect.stringContaining('N8N_RESTRICT_FILE_ACCESS_TO'),
 		});
 		expect(readdirSync(folder)).toEqual([]);
+	});
+
+	it('tags a backup for retention policies', async () => {
+		const { items } = await run({ options: { tags: 'audit, before-upgrade' } });
+		expect(items[0]!.json).toMatchObject({ tags: ['audit', 'before-upgrade'], protectedUntil: null });
+		const repository = await Repository.open(storage());
+		expect(await repository.list()).toMatchObject([{ tags: ['audit', 'before-upgrade'] }]);
+		await expect(run({ options: { tags: 'Über' } })).rejects.toThrow(/"Über" cannot be a tag/);
+	});
+
+	it('fails at once while another run writes to the group, or waits for it where it is told to', async () => {
+		await run({});
+		const lock = await acquireLock(storage(), `postgres/${target.database}`);
+		const failure: unknown = await run({}).catch((error: unknown) => error);
+		expect(failure).toMatchObject({ type: 'locked', message: expect.stringContaining('since') });
+		const ended = run({ options: { lockWait: 1 } });
+		await lock.release();
+		expect((await ended).items).toMatchObject([{ json: { ok: true } }]);
+	});
+
+	it('refuses a retention lock that the storage cannot keep, and stores nothing without it', async () => {
+		const retentionLock = { lock: { mode: 'governance', keepFor: 'days', days: 30 } };
+		await expect(run({ options: { retentionLock } })).rejects.toMatchObject({ type: 'unsupported' });
+		expect(manifestsBelow(folder)).toEqual([]);
+	});
+
+	it('leaves in the journal which workflow, execution and node it was', async () => {
+		await run({});
+		expect(await runsIn(storage())).toEqual([{ verb: 'dump', state: 'ok', actor: ACTOR }]);
 	});
 
 	it('stops when the run is stopped, and leaves no backup', async () => {

@@ -1,7 +1,9 @@
 import { NodeOperationError } from 'n8n-workflow';
 import type { DatabaseTarget } from '../../core/postgres/target';
+import { createStorage } from '../../core/storage/create';
 import { RestoreBackup } from '../../nodes/RestoreBackup/RestoreBackup.node';
-import { fakeContext, fakeListContext, type FakeNode } from '../support/fake-node';
+import { ACTOR, fakeContext, fakeListContext, type FakeNode } from '../support/fake-node';
+import { runsIn } from '../support/runs';
 import { type NodeBackups, nodeBackups } from '../support/node-backups';
 import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
 import { until } from '../support/until';
@@ -91,6 +93,12 @@ describe('Restore Backup', () => {
 		]);
 		expect(await rowsIn(database)).toBe(501);
 		expectNoSecret([items, hints, messages]);
+	});
+
+	it('leaves in the journal which workflow, execution and node it was', async () => {
+		await run({ database: newName() });
+		const runs = await runsIn(createStorage({ type: 'folder', path: backups.folder }));
+		expect(runs).toContainEqual({ verb: 'restore', state: 'ok', actor: ACTOR });
 	});
 
 	it('restores the backup that is chosen by its label', async () => {

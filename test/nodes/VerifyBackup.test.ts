@@ -4,8 +4,10 @@ import { type INodePropertyOptions, NodeOperationError } from 'n8n-workflow';
 import { EMBEDDED_MAX_BYTES } from '../../core/postgres/embedded/database';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { Repository } from '../../core/repository';
+import { createStorage } from '../../core/storage/create';
 import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
-import { fakeContext, type FakeNode } from '../support/fake-node';
+import { ACTOR, fakeContext, type FakeNode } from '../support/fake-node';
+import { runsIn } from '../support/runs';
 import { type NodeBackups, nodeBackups } from '../support/node-backups';
 import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
 import { damage, evidenceBelow } from '../support/stored-files';
@@ -263,6 +265,13 @@ describe('Verify Backup', () => {
 			message: expect.stringMatching(message),
 			description: expect.stringMatching(/\.$/),
 		});
+	});
+
+	it('leaves in the journal which workflow, execution and node it was', async () => {
+		await backups.add('postgres/shop');
+		await run({});
+		const runs = await runsIn(createStorage({ type: 'folder', path: backups.folder }));
+		expect(runs).toContainEqual({ verb: 'verify', state: 'ok', actor: ACTOR });
 	});
 
 	it('stops when the run is stopped, and leaves no evidence', async () => {

@@ -1,6 +1,7 @@
 /** What our nodes share: how they describe a backup in a list, and how they read a time. */
 import type { Verification } from '../../core/evidence';
 import { describeEntry } from '../../nodes/shared/backups';
+import { matchesGroup } from '../../nodes/shared/group-patterns';
 import { toDate } from '../../nodes/shared/time';
 
 describe('a backup in a list', () => {
@@ -66,5 +67,23 @@ describe('a time', () => {
 
 	it.each(['', 'tomorrow', '2026-13-45T00:00:00', 'TZ'])('is refused when it is "%s"', (text) => {
 		expect(() => toDate('Time', text, 'UTC')).toThrow(/"Time" is no time/);
+	});
+});
+
+describe('a pattern of groups', () => {
+	it.each([
+		['postgres/app', 'postgres/app', true],
+		['postgres/app', 'postgres/app-staging', false],
+		['postgres/app', 'postgres/ap', false],
+		['postgres/app*', 'postgres/app-staging', true],
+		['*', 'postgres/production/app', true],
+		['postgres/*', 'postgres/production/app', true],
+		['postgres/?pp', 'postgres/app', true],
+		['postgres/?pp', 'postgres/pp', false],
+		['postgres/a.p', 'postgres/app', false],
+		['postgres/a(p)+', 'postgres/app', false],
+	])('%s: %s fits: %s', (pattern, group, fits) => {
+		expect(matchesGroup(group, [pattern])).toBe(fits);
+		expect(matchesGroup(group, ['files/x', pattern])).toBe(fits);
 	});
 });

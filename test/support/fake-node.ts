@@ -28,22 +28,25 @@ export interface FakeContext {
 	messages: unknown[];
 }
 
+/** What a run of the fake node leaves in the journal. */
+export const ACTOR = { via: 'n8n', workflow: 'workflow-1', execution: 'execution-1', node: 'Fake Node' };
+
 /** The context of one execution of a node. */
 export function fakeContext(fake: FakeNode): FakeContext {
 	const hints: NodeExecutionHint[] = [];
 	const messages: unknown[] = [];
 	const node: INode = {
 		id: '1',
-		name: 'Postgres Dump',
-		type: 'postgresDump',
+		name: ACTOR.node,
+		type: 'fakeNode',
 		typeVersion: 1,
 		position: [0, 0],
 		parameters: {},
 	};
 	const context = {
 		getNode: () => node,
-		getWorkflow: () => ({ id: 'workflow-1', name: 'Back up', active: false }),
-		getExecutionId: () => 'execution-1',
+		getWorkflow: () => ({ id: ACTOR.workflow, name: 'Back up', active: false }),
+		getExecutionId: () => ACTOR.execution,
 		getInputData: () => Array.from({ length: fake.items ?? fake.parametersOf?.length ?? 1 }, () => ({ json: {} })),
 		getNodeParameter: (name: string, item: number, fallback?: unknown) => {
 			const parameters = { ...fake.parameters, ...fake.parametersOf?.[item] };

@@ -1,9 +1,8 @@
 /** Postgres Dump: Dump. One item out per database. */
-import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { type BackupResult, backUp } from '../../../core/backup';
 import { BackupError, isBackupError } from '../../../core/errors';
 import { toSegment } from '../../../core/label';
-import type { Manifest } from '../../../core/manifest';
 import type { Progress } from '../../../core/pipeline';
 import { postgresSource } from '../../../core/postgres/dump';
 import { describeTarget, type DatabaseTarget } from '../../../core/postgres/target';
@@ -29,8 +28,8 @@ export async function dump(context: IExecuteFunctions, itemIndex: number): Promi
 			const group = `${prefix}/${toSegment(target.database)}`;
 			try {
 				const result = await dumpOne(context, { target, group, settings, storage, signal });
-				items.push({ json: toItem(target, result), pairedItem: { item: itemIndex } });
-				addHints(context, target, result.manifest);
+				items.push({ json: toItem(target, result, settings), pairedItem: { item: itemIndex } });
+				addHints(context, target, result);
 			} catch (error) {
 				if (signal.aborted) throw error;
 				failures.push({ target, error });
@@ -65,6 +64,7 @@ async function dumpOne(context: IExecuteFunctions, job: Job): Promise<BackupResu
 		limits: settings.limits,
 		tags: settings.tags,
 		lockWaitMs: settings.lockWaitMs,
+		protect: settings.protect,
 		actor: actorOf(context),
 		signal: job.signal,
 		onProgress: ({ originalBytes, storedBytes }: Progress) => {
@@ -76,7 +76,11 @@ async function dumpOne(context: IExecuteFunctions, job: Job): Promise<BackupResu
 }
 
 /** The backup's facts: never bytes, never a secret. Sizes in bytes, times in seconds. */
-function toItem(target: DatabaseTarget, { manifest, location }: BackupResult) {
+function toItem(
+	target: DatabaseTarget,
+	{ manifest, location, warnings }: BackupResult,
+	{ tags, protect }: DumpSettings,
+): IDataObject {
 	const seconds = (Date.parse(manifest.finishedAt) - Date.parse(manifest.startedAt)) / 1000;
 	const { object, source } = manifest;
 	return {
@@ -105,15 +109,15 @@ function toItem(target: DatabaseTarget, { manifest, location }: BackupResult) {
 		storedSha256: object.stored.sha256,
 		location,
 		object: object.name,
-		warnings: manifest.warnings,
+		tags,
+		protectedUntil: protect?.until.toISOString() ?? null,
+		warnings: [...warnings],
 	};
 }
 
-function addHints(context: IExecuteFunctions, target: DatabaseTarget, manifest: Manifest): void {
-	const warnings = manifest.encryption
-		? manifest.warnings
-		: ['the backup is not encrypted: everyone who can read the storage can read it', ...manifest.warnings];
-	for (const warning of warnings) {
+function addHints(context: IExecuteFunctions, target: DatabaseTarget, { manifest, warnings }: BackupResult): void {
+	const unencrypted = 'the backup is not encrypted: everyone who can read the storage can read it';
+	for (const warning of manifest.encryption ? warnings : [unencrypted, ...warnings]) {
 		context.addExecutionHints({ message: `${target.database}: ${warning}`, type: 'warning', location: 'outputPane' });
 	}
 	if (manifest.encryption?.proved === false) {
