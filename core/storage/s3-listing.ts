@@ -19,6 +19,7 @@ export interface S3Version {
 	/** Bytes. */
 	size: number;
 	modifiedAt: Date;
+	etag: string;
 }
 
 /** Uploads whose names start with `prefix`, by name, all pages. */
@@ -52,6 +53,7 @@ export async function versionsOf(bucket: S3Bucket, name: string): Promise<S3Vers
 			isMarker: kind === 'DeleteMarker',
 			size: Number(element(text, 'Size') ?? 0),
 			modifiedAt: timeOf(text, 'LastModified'),
+			etag: (element(text, 'ETag') ?? '').replace(/&quot;|"/g, ''),
 		}));
 		// Names that go on after this one come behind all of its versions.
 		const ours = page.filter((version) => version.name === name);

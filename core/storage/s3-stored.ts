@@ -16,6 +16,14 @@ export interface Expected {
 	etag: string;
 }
 
+/** What an upload knows of what it made. */
+export interface Made {
+	/** In buckets that keep versions. */
+	versionId?: string;
+	/** An earlier request may have got through as well. */
+	isRepeated?: boolean;
+}
+
 export type Stored = Pick<S3Facts, 'name' | 'size' | 'modifiedAt' | 'versionId'>;
 
 /** @throws BackupError 'already-exists' */
@@ -45,7 +53,6 @@ export async function ownObject(bucket: S3Bucket, name: string, expected: Expect
 
 /**
  * The object as the server has it after its upload.
- * @param versionId what the upload made, in buckets that keep versions
  * @throws BackupError 'damaged' when the server kept something else, 'unsupported' when it does not keep the lock; then
  * it is removed. 'already-exists' when somebody else was first.
  */
@@ -54,9 +61,9 @@ export async function verified(
 	name: string,
 	expected: Expected,
 	options: UploadOptions,
-	versionId: string | undefined,
+	made: Made,
 ): Promise<Stored> {
-	const object = await find(bucket, name, options, versionId);
+	const object = await find(bucket, name, expected, options, made);
 	if (object?.size === expected.size) {
 		await assertProtected(bucket, object, options);
 		return object;
@@ -76,15 +83,19 @@ export async function verified(
 async function find(
 	bucket: S3Bucket,
 	name: string,
+	expected: Expected,
 	options: UploadOptions,
-	versionId: string | undefined,
+	{ versionId, isRepeated }: Made,
 ): Promise<Stored | null> {
 	const versions = versionId === undefined ? null : await visibleVersions(bucket, name, options);
 	if (!versions) return await retry(() => bucket.head(name), options.retry);
 	const at = versions.findIndex((version) => version.versionId === versionId);
-	const [own, older] = at < 0 ? [] : versions.slice(at);
-	if (own && (!older || older.isMarker)) return own;
-	if (own) await takeBack(bucket, own);
+	const since = at < 0 ? [] : versions.slice(at);
+	const end = since.findIndex(({ isMarker }) => isMarker);
+	const first = since.slice(0, end < 0 ? undefined : end).at(-1);
+	if (first?.versionId === versionId) return first ?? null;
+	await takeBack(bucket, { name, versionId });
+	if (isRepeated && first?.size === expected.size && first.etag === expected.etag) return first;
 	throw alreadyExists(bucket, name);
 }
 
@@ -128,7 +139,7 @@ async function isProtectedAsWanted({ name, versionId }: Stored, options: UploadO
 }
 
 /** Only this version, so that nothing else is touched or hidden. @returns whether it is gone */
-async function takeBack(bucket: S3Bucket, { name, versionId }: Stored): Promise<boolean> {
+async function takeBack(bucket: S3Bucket, { name, versionId }: Pick<Stored, 'name' | 'versionId'>): Promise<boolean> {
 	try {
 		await retry(() => bucket.remove(name, versionId), LAST_REQUESTS);
 		return true;

@@ -11,7 +11,7 @@ import { retry, type RetryPolicy } from '../retry';
 import type { S3Bucket } from './s3-bucket';
 import { protecting, type ObjectLock } from './s3-object-lock';
 import { intoParts, partSizeOf, PartMemory, type Part } from './s3-part';
-import { assertFree, LAST_REQUESTS, ownObject, verified, type Stored } from './s3-stored';
+import { assertFree, LAST_REQUESTS, ownObject, verified, type Made, type Stored } from './s3-stored';
 import type { Protection } from './storage';
 
 export interface UploadOptions {
@@ -66,16 +66,17 @@ export async function upload(
 async function uploadWhole(bucket: S3Bucket, name: string, part: Part, options: UploadOptions): Promise<Stored> {
 	const { signal, onProgress } = options;
 	const expected = { size: part.size, etag: part.md5.toString('hex') };
-	let versionId: string | undefined;
+	let made: Made;
 	try {
-		versionId = await retry(
+		made = await retry(
 			async (attempt) => {
 				try {
-					return await bucket.put(name, part, lockHeaders(options), signal);
+					const versionId = await bucket.put(name, part, lockHeaders(options), signal);
+					return { versionId, isRepeated: attempt > 1 };
 				} catch (error) {
 					if (attempt === 1 || !isBackupError(error, 'already-exists')) throw error;
 					// An earlier attempt got through, and only its answer was lost.
-					return (await ownObject(bucket, name, expected, error)).versionId;
+					return await ownObject(bucket, name, expected, error);
 				}
 			},
 			options.retry,
@@ -84,7 +85,7 @@ async function uploadWhole(bucket: S3Bucket, name: string, part: Part, options: 
 	} finally {
 		part.release();
 	}
-	const object = await verified(bucket, name, expected, options, versionId);
+	const object = await verified(bucket, name, expected, options, made);
 	onProgress?.(object.size);
 	return object;
 }
@@ -130,7 +131,7 @@ class MultipartUpload {
 			if (uploadId !== undefined) await this.#giveUp(uploadId, reason);
 			throw reason;
 		}
-		return await verified(bucket, name, { size: this.#size, etag: this.#etag }, options, versionId);
+		return await verified(bucket, name, { size: this.#size, etag: this.#etag }, options, { versionId });
 	}
 
 	async #initiate(parts: Part[]): Promise<string> {
