@@ -5,14 +5,14 @@ import { takeBody } from './body';
 import { resolveRange } from './exact';
 import { assertKey, assertPrefix, compareKeys } from './key';
 import { refuseProtection } from './protection';
-import type { ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
+import type { Protecting, ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
 
 interface Entry extends StoredObject {
 	readonly bytes: Buffer;
 }
 
 export class MemoryStorage implements Storage {
-	readonly protection = null;
+	readonly protection: Protecting | null = null;
 	readonly #entries = new Map<string, Entry>();
 
 	constructor(readonly location = 'memory:') {}

@@ -239,6 +239,32 @@ it('removes leftovers below the prefix, only those accepted, and the folders tha
 	);
 });
 
+it('lists leftovers with the time at which they last grew', async () => {
+	await put('shop/2/manifest.json');
+	const grown = new Date('2026-11-20T02:00:00.000Z');
+	for (const name of ['shop/1/.dump.sql.0123456789ab.partial', 'shop/3/.lock.publish']) {
+		await fs.mkdir(path.dirname(at(name)), { recursive: true });
+		await fs.writeFile(at(name), 'half');
+		await fs.utimes(at(name), grown, grown);
+	}
+	const found: unknown[] = [];
+	for await (const each of storage.unfinished('shop/')) found.push(each);
+	expect(found).toEqual([
+		{ key: 'shop/1/dump.sql', startedAt: grown },
+		{ key: 'shop/3/lock', startedAt: grown },
+	]);
+	expect(await storage.removeUnfinished('', (_, startedAt) => startedAt > grown)).toBe(0);
+	expect(await storage.removeUnfinished('', (_, startedAt) => startedAt <= grown)).toBe(2);
+	expect(await fs.readdir(at('shop'))).toEqual(['2']);
+});
+
+it('says bucket-not-found for leftovers of a folder that is missing', async () => {
+	const missing = new FolderStorage({ path: at('missing') });
+	await expect(missing.unfinished('')[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+		code: 'bucket-not-found',
+	});
+});
+
 /** A disk of 4 MiB in memory. Only root may mount one; for anybody else the fourth MiB that is written fails as it would there. */
 async function withSmallDisk(disk: string, test: () => Promise<void>): Promise<void> {
 	if (process.getuid?.() === 0) {

@@ -7,7 +7,7 @@ import { BackupError, type ErrorCode } from '../../core/errors';
 import { isTransient, retry } from '../../core/retry';
 import { MemoryStorage } from '../../core/storage/memory';
 import { REPLAY_LIMIT, RetryingStorage } from '../../core/storage/retrying';
-import type { Storage } from '../../core/storage/storage';
+import type { Protecting, Protection, Storage } from '../../core/storage/storage';
 import { FaultyStorage, type Fault } from '../support/faulty-storage';
 import { randomStream } from './conformance';
 
@@ -15,8 +15,18 @@ const POLICY = { attempts: 4, firstDelayMs: 1, maxDelayMs: 4 };
 const lost = () => new BackupError('connection-lost', 'made up');
 const fail = (error: Error) => ({ fail: error });
 
+const LOCK: Protection = { until: new Date('2099-01-01T00:00:00.000Z'), mode: 'governance' };
+
+/** One that only seems to have locks. */
+class LockingMemory extends MemoryStorage {
+	override readonly protection: Protecting = {
+		extend: async () => undefined,
+		until: async () => LOCK.until,
+	};
+}
+
 function retrying(...plan: Fault[]) {
-	const memory = new MemoryStorage();
+	const memory = new LockingMemory();
 	const faulty = new FaultyStorage(memory, plan);
 	return { memory, faulty, storage: new RetryingStorage(faulty, POLICY) };
 }
@@ -101,7 +111,10 @@ describe.each<[string, (storage: Storage) => Promise<unknown>]>([
 	['stat', (storage) => storage.stat('old')],
 	['list', (storage) => storage.list('')[Symbol.asyncIterator]().next()],
 	['remove', (storage) => storage.remove('old')],
+	['extend', async (storage) => await storage.protection?.extend('old', LOCK)],
+	['until', async (storage) => await storage.protection?.until('old')],
 	['removeUnfinished', (storage) => storage.removeUnfinished('')],
+	['unfinished', (storage) => storage.unfinished('')[Symbol.asyncIterator]().next()],
 	['space', (storage) => storage.space()],
 ])('%s', (name, act) => {
 	const on = name as Fault['on'];
@@ -246,5 +259,49 @@ describe('list', () => {
 		const keys: string[] = [];
 		for await (const { key } of storage.list('')) keys.push(key);
 		expect(keys).toEqual(wanted);
+	});
+});
+
+describe('protection', () => {
+	it('is null where the storage has none', () => {
+		expect(new RetryingStorage(new MemoryStorage()).protection).toBeNull();
+	});
+
+	it('passes on what is wanted, and what is said', async () => {
+		const { memory, storage } = retrying();
+		const extend = jest.spyOn(memory.protection, 'extend');
+		await storage.protection?.extend('old', LOCK);
+		expect(extend.mock.calls).toEqual([['old', LOCK]]);
+		expect(await storage.protection?.until('old')).toBe(LOCK.until);
+	});
+
+	it('does not repeat a removal that a lock forbids', async () => {
+		const error = new BackupError('protected', 'made up', { details: { until: LOCK.until.toISOString() } });
+		const { faulty, storage } = retrying({ on: 'remove', then: fail(error) });
+		await expect(storage.remove('old')).rejects.toBe(error);
+		expect(calls(faulty, 'remove')).toBe(1);
+	});
+});
+
+it('writes with the same lock when it writes again', async () => {
+	const { memory, storage } = retrying({ on: 'write', nth: 1, then: fail(lost()) });
+	const write = jest.spyOn(memory, 'write').mockRejectedValue(new BackupError('unsupported', 'made up'));
+	await expect(storage.write('new', small(), { protect: LOCK })).rejects.toMatchObject({ code: 'unsupported' });
+	expect(write.mock.calls.map(([key, , options]) => [key, options?.protect])).toEqual([['new', LOCK]]);
+});
+
+describe('unfinished', () => {
+	it('gives everything once, in order, although the listing broke in the middle', async () => {
+		const wanted = ['a', 'b', 'c'].map((key) => ({ key, startedAt: new Date(0) }));
+		const { memory, storage } = retrying();
+		let attempts = 0;
+		memory.unfinished = async function* () {
+			yield* wanted.slice(0, 2);
+			if (++attempts === 1) throw lost();
+			yield* wanted.slice(2);
+		};
+		const found: unknown[] = [];
+		for await (const each of storage.unfinished('')) found.push(each);
+		expect(found).toEqual(wanted);
 	});
 });
