@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseTarget } from '../core/postgres/target';
+import { PRESETS } from '../core/retention/policy';
 import { rowsOf } from './support/by-hand';
 import { clientEnvironment, Document, PROJECT, sh as shell } from './support/document';
 import { sharedPostgres, sql } from './support/postgres';
@@ -64,6 +65,27 @@ describe('the README', () => {
 		expect(printed).toMatch(/^postgres\/shop\/.*: ok: /m);
 		expect(printed).toContain(`is restored as ${again} on`);
 		expect(await rowsOf({ ...shop, database: again })).toEqual(await rowsOf(shop));
+	});
+
+	it('copies the backup elsewhere, shows what a policy keeps, and pins', async () => {
+		mkdirSync(join(folder, 'elsewhere'));
+		const [label] = readdirSync(join(folder, 'backups/postgres/shop'));
+		const printed = await sh(
+			readme.block('n8n-backup copy', {
+				'file:///backups': `file://${folder}/backups`,
+				'file:///mnt/elsewhere': `file://${folder}/elsewhere`,
+				'<label>': label!,
+			}),
+		);
+		expect(printed).toMatch(new RegExp(`^ *keep +${label} .*daily ${label!.slice(0, 4)}-`, 'm'));
+		expect(readdirSync(join(folder, 'elsewhere/postgres/shop', label!))).toEqual(
+			expect.arrayContaining(['manifest.json', expect.stringMatching(/^verified-.*-stored-ok\.json$/)]),
+		);
+		expect(readdirSync(join(folder, 'backups/postgres/shop', label!))).toContain('pin.json');
+	});
+
+	it('names every preset', () => {
+		for (const key of Object.keys(PRESETS)) expect(readme.text).toContain(`\`${key}\``);
 	});
 
 	it('names only scripts that exist', () => {
