@@ -132,7 +132,8 @@ function checkPair(last: Link, { entry, key }: Link): JournalProblem[] {
 }
 
 function checkBeginning(day: string, { entry, key }: Link, before: Link | null): JournalProblem[] {
-	if (!entry) return [];
+	// A damaged one before it is a problem of its own.
+	if (!entry || before?.problem) return [];
 	if (!before)
 		return entry.previous === null ? [] : [{ key, problem: 'follows an earlier day, of which nothing is left' }];
 	const closed = before.entry?.kind === 'next-day' && before.entry.next === day;

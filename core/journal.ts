@@ -16,8 +16,10 @@ export type { Actor, Verb } from './actor';
 export { checkJournal, examineJournal, type JournalProblem } from './journal-check';
 export { readRuns, type Run } from './journal-runs';
 
-/** Writing the start, and writing the end, hold up a run for no longer than this each. */
-const PATIENCE_MS = 5000;
+/** Writing the start, and writing the end, hold up a run for no longer than this each: many may append at once. */
+const PATIENCE_MS = 30_000;
+/** Whoever restores is in a hurry. */
+const RESTORE_PATIENCE_MS = 5000;
 /** Names in facts, codes, names of workflows: enough for any of them. */
 const MAX_WORD = 200;
 
@@ -58,7 +60,7 @@ export interface RunEnd {
 
 /**
  * Does the work and writes down its start, its signs of life and its end. A journal that cannot be written is a warning:
- * it neither fails the work nor holds it up for more than some seconds.
+ * it never fails the work, and holds it up for half a minute at most, a restore for some seconds.
  * @param describe how the run ended, of its result; work that throws has failed, or was cancelled
  * @throws what the work throws
  */
@@ -89,6 +91,7 @@ class RunJournal implements RunRecord {
 	readonly #heartbeat: Heartbeat;
 	#progress = { phase: 'starting', bytes: 0, totalBytes: null as number | null };
 	#facts: Omit<Extract<RunEntry, { kind: 'start' }>, 'format' | 'previous' | 'sha256' | 'at' | 'kind'>;
+	readonly #patienceMs: number;
 	/** false when the storage does not take entries at all. */
 	#writable = true;
 	#hasEnded = false;
@@ -97,6 +100,7 @@ class RunJournal implements RunRecord {
 		private readonly storage: Storage,
 		{ verb, group, label = null, actor, beatMs = BEAT_MS, clock }: RunRequest,
 	) {
+		this.#patienceMs = verb === 'restore' ? RESTORE_PATIENCE_MS : PATIENCE_MS;
 		this.#clock = new FollowingClock(clock);
 		this.#facts = {
 			run: this.id,
@@ -167,7 +171,7 @@ class RunJournal implements RunRecord {
 	/** @returns whether it was done */
 	async #orWarn(what: string, action: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
 		try {
-			await within(PATIENCE_MS, this.storage.location, action);
+			await within(this.#patienceMs, this.storage.location, action);
 			return true;
 		} catch (error) {
 			if (isBackupError(error, 'access-denied')) {
