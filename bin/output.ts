@@ -31,3 +31,8 @@ export function showProgress(line: string | null): void {
 	if (!process.stderr.isTTY) return;
 	process.stderr.write(line === null ? '\r\u001b[K' : `\r\u001b[K${line}`);
 }
+
+/** "1 backup", "2 backups". */
+export function count(number: number, noun: string): string {
+	return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

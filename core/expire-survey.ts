@@ -65,17 +65,20 @@ export async function planFor(
 	signal: AbortSignal,
 ): Promise<PlannedFacts> {
 	const warnings = new Map<string, string[]>();
-	const facts = await inParallel(entries, READERS, async (entry): Promise<BackupFacts> => {
-		if (entry.type === 'full') return { ...entry, parents: [] };
+	const parents = new Map<BackupEntry, readonly string[] | null>();
+	const dependent = entries.filter(({ type }) => type !== 'full');
+	await inParallel(dependent, READERS, async (entry) => {
+		const { group, label } = entry;
 		try {
-			return { ...entry, parents: (await repository.readManifest(entry.group, entry.label, signal)).parents };
+			parents.set(entry, (await repository.readManifest(group, label, signal)).parents);
 		} catch (error) {
 			if (signal.aborted) throw abortError(signal);
-			const unread = `what ${entry.label} needs is not known: ${messageOf(error)}`;
-			warnings.set(entry.group, [...(warnings.get(entry.group) ?? []), unread]);
-			return { ...entry, parents: null };
+			parents.set(entry, null);
+			const unread = `what ${label} needs is not known: ${messageOf(error)}`;
+			warnings.set(group, [...(warnings.get(group) ?? []), unread]);
 		}
 	});
+	const facts = entries.map((entry) => ({ ...entry, parents: entry.type === 'full' ? [] : parents.get(entry)! }));
 	const contexts = await lastFailures(repository.storage, entries, now, signal);
 	const plan = planRetention(facts, policy, now, contexts);
 	const groups = plan.groups.map((each) => ({

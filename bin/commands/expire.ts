@@ -9,7 +9,7 @@ import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Protection } from '../../core/storage/storage';
 import { type AddCommand, collect, wholeNumber } from '../options';
-import { EXIT, exitCodeOf, printError, printJson, printLine, showProgress } from '../output';
+import { count, EXIT, exitCodeOf, printError, printJson, printLine, showProgress } from '../output';
 
 interface ExpireOptions {
 	storage: string;
@@ -166,10 +166,6 @@ function print(outcome: Outcome): void {
 	}
 	if (held.backups > 0) printLine(`  held back: ${count(held.backups, 'backup')}, ${sizeText(held.bytes)}`);
 	for (const warning of new Set([...plan.warnings, ...warnings])) printLine(`  warning: ${warning}`);
-}
-
-function count(number: number, noun: string): string {
-	return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function exitCodeFor(results: readonly Outcome[]): number {

@@ -4,7 +4,7 @@ import { Repository } from '../../core/repository';
 import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, wholeNumber } from '../options';
-import { EXIT, printJson, printLine } from '../output';
+import { count, EXIT, printJson, printLine } from '../output';
 
 interface PruneOptions {
 	storage: string;
@@ -43,13 +43,15 @@ function print({ applied, orphans, staleLocks, skipped, warnings, unknown, ...co
 	const { unfinished, freedBytes, unknownCount } = counts;
 	const verb = applied ? 'removed' : 'would remove';
 	for (const { group, label, keys, storedBytes } of orphans) {
-		printLine(`${verb} ${group}/${label}: ${keys.length} objects without a manifest, ${sizeText(storedBytes)}`);
+		printLine(
+			`${verb} ${group}/${label}: ${count(keys.length, 'object')} without a manifest, ${sizeText(storedBytes)}`,
+		);
 	}
-	if (unfinished > 0) printLine(`${verb} ${unfinished} unfinished ${unfinished === 1 ? 'upload' : 'uploads'}`);
+	if (unfinished > 0) printLine(`${verb} ${count(unfinished, 'unfinished upload')}`);
 	for (const description of staleLocks) printLine(`${verb} ${description}`);
 	for (const { group, why } of skipped) printLine(`left: ${group}: ${why}`);
 	if (unknownCount > 0) {
-		printLine(`${unknownCount} objects are not of this program and stay:`);
+		printLine(`${count(unknownCount, 'object')} of other programs, which stay:`);
 		for (const key of unknown) printLine(`  ${key}`);
 		if (unknownCount > unknown.length) printLine(`  and ${unknownCount - unknown.length} more`);
 	}
