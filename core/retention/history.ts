@@ -1,6 +1,7 @@
 /** The backups of one group in the order of their times, and which of them can be relied on. */
 import { BackupError } from '../errors';
 import { type Depth, DEPTHS, type Verification } from '../evidence';
+import { BACKUP_TYPES } from '../label';
 import { Chains } from './chains';
 import type { BackupFacts } from './plan';
 import { FLAWS } from './reasons';
@@ -27,7 +28,7 @@ export interface Entry {
 }
 
 export interface History {
-	/** Oldest first; of one second, by label. */
+	/** Oldest first. */
 	entries: readonly Entry[];
 	chains: Chains;
 }
@@ -42,9 +43,7 @@ interface Verdict {
 
 /** @throws BackupError 'invalid-input' when two backups have one label: what is said of one would be done to the other */
 export function assess(backups: readonly BackupFacts[], policy: CompletePolicy, now: number): History {
-	const ordered = [...backups].sort(
-		(a, b) => a.startedAt.getTime() - b.startedAt.getTime() || (a.label < b.label ? -1 : a.label > b.label ? 1 : 0),
-	);
+	const ordered = [...backups].sort(byTime);
 	const chains = new Chains(ordered, placesOf(ordered));
 	const limit = now + AHEAD_MS;
 	const verdicts = ordered.map(({ verifications }) => judge(verifications, policy, limit));
@@ -101,6 +100,12 @@ function findFlaws(backups: readonly BackupFacts[], verdicts: readonly Verdict[]
 
 function placesWhere<T>(items: readonly T[], accept: (item: T) => boolean): number[] {
 	return items.flatMap((item, place) => (accept(item) ? [place] : []));
+}
+
+/** Within a second, full backups come first: others may need them. */
+function byTime(a: BackupFacts, b: BackupFacts): number {
+	const types = BACKUP_TYPES.indexOf(a.type) - BACKUP_TYPES.indexOf(b.type);
+	return a.startedAt.getTime() - b.startedAt.getTime() || types || (a.label < b.label ? -1 : a.label > b.label ? 1 : 0);
 }
 
 /** By label. */

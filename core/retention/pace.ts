@@ -9,6 +9,7 @@ export class Pace {
 	/** The finest tier of the policy; null when it has none, and then nothing is known of what comes. */
 	readonly finest: Tier | null;
 	readonly #arrivals: number[] = [];
+	/** For each tier, when its periods after the one of now get their first backup. */
 	readonly #fills = new Map<Tier, number[]>();
 
 	constructor(
@@ -34,12 +35,18 @@ export class Pace {
 	 * @param begun whether the period of now has one already, and so is not new
 	 */
 	fill(tier: Tier, number: number, begun: boolean): number {
+		const next = this.arrival(1);
+		if (!begun && this.#isPresent(tier, next)) return number === 1 ? next : this.#laterFill(tier, number - 1);
+		return this.#laterFill(tier, number);
+	}
+
+	#isPresent(tier: Tier, time: number): boolean {
+		return time < Infinity && this.calendar.periodOf(tier, time) === this.calendar.periodOf(tier, this.now);
+	}
+
+	#laterFill(tier: Tier, number: number): number {
 		let fills = this.#fills.get(tier);
-		if (!fills) {
-			const next = this.arrival(1);
-			const isNow = next < Infinity && this.calendar.periodOf(tier, next) === this.calendar.periodOf(tier, this.now);
-			this.#fills.set(tier, (fills = isNow && !begun ? [next] : []));
-		}
+		if (!fills) this.#fills.set(tier, (fills = []));
 		while (fills.length < number) {
 			const start = this.calendar.nextStart(tier, fills.at(-1) ?? this.now);
 			// Most periods begin together with one of the finest tier; a month does not begin with a week.

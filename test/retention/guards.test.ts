@@ -346,6 +346,15 @@ describe('a plan', () => {
 		}
 	});
 
+	it('takes a full backup to be older than what needs it in the same second', () => {
+		const full = backup(NEWEST, { suffix: 'zzzz' });
+		const unknown = backup(NEWEST, { type: 'differential', parents: null });
+		const plan = planOne([...series('2026-11-19T02:00:00Z', 5, 24), unknown, full], 'last=1,minimum=1', NOW);
+		expect(plan.blocked).toEqual([]);
+		expect(reasonsFor(plan, unknown)).toEqual(['last 1', 'the newest that is verified']);
+		expect(reasonsFor(plan, full)).toEqual([`parent of ${unknown.label}`]);
+	});
+
 	it('is not made from two backups of one name, or times that are none', () => {
 		const refused = expect.objectContaining({ code: 'invalid-input' });
 		expect(() => planOne([backup(NEWEST), backup(NEWEST)], 'daily=3', NOW)).toThrow(refused);
