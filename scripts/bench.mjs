@@ -5,6 +5,7 @@
  *   npm run bench -- dump                                  the whole comparison, into a folder and into S3
  *   npm run bench -- dump --size 100M --runs 1 --to folder a first impression
  *   npm run bench -- restore                               restore and verify, against age, zstd, psql and sha256sum
+ *   npm run bench -- copy                                  backups between folders and S3, against rclone
  *   npm run bench -- catalog                               retention's view of 100,000 backups, against bare listings
  */
 import fs from 'node:fs';
@@ -18,7 +19,11 @@ import { installProject } from './lib/project.mjs';
 import { exitCode, run } from './lib/run.mjs';
 
 /** What we are compared with, besides the programs that the tests use, by benchmark: which Debian package brings it. */
-const COMPARED = { dump: { restic: 'restic', rclone: 'rclone', gzip: 'gzip' }, catalog: { rclone: 'rclone' } };
+const COMPARED = {
+	dump: { restic: 'restic', rclone: 'rclone', gzip: 'gzip' },
+	catalog: { rclone: 'rclone' },
+	copy: { rclone: 'rclone' },
+};
 /** Node runs TypeScript itself; the S3 server of the tests has constructor properties, which it must transform. */
 const TYPESCRIPT = [
 	'--experimental-transform-types',
@@ -39,7 +44,7 @@ try {
 async function bench() {
 	const file = path.join('bench', `${name}.ts`);
 	if (!/^\w+$/.test(name) || !fs.existsSync(path.join(ROOT, file))) {
-		throw new Error('say which benchmark: npm run bench -- dump, filters, restore or catalog');
+		throw new Error('say which benchmark: npm run bench -- dump, filters, restore, copy or catalog');
 	}
 	await underNode24();
 	await installProject();

@@ -1,0 +1,175 @@
+/**
+ * npm run bench -- copy: one backup from a folder to S3, from S3 to a folder, and from S3 to S3, by us and by rclone, side by
+ * side: copying alone, and copying and reading back.
+ *
+ *   --size 300M    bytes of the backup (random, so stored it has as many)
+ *   --runs 3       rounds; the figures are medians
+ *   --only s3-s3   these ways only: folder-s3, s3-folder, s3-s3
+ *   --folder DIR   on which disk the folders are made (default: the system's temporary folder)
+ *
+ * Started by scripts/bench.mjs in the root of the checkout. A complete run writes its tables into bench/README.md.
+ */
+import os from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { median, mega } from './comparison.ts';
+import { type Destination, folderDestination, s3Destination } from './destinations.ts';
+import { duelTable } from './duel-table.ts';
+import { type Duel, fight, ratioOf, type Result } from './duels.ts';
+import { machineShape, programVersions } from './machine.ts';
+import { type CommandOptions, output } from './measure.ts';
+import { intoReadme, parseSize, reportDate, ROOT, runBenchmark, say } from './program.ts';
+import { aimRow, markdown } from './table.ts';
+
+const GROUP = 'postgres/shop';
+const WAYS = ['folder-s3', 's3-folder', 's3-s3'] as const;
+const OURS = `${process.execPath} --require ${ROOT}/bench/event-loop.cjs ${ROOT}/dist/bin/n8n-backup.js`;
+
+const { values: options } = parseArgs({
+	options: {
+		size: { type: 'string', default: '300M' },
+		runs: { type: 'string', default: '3' },
+		only: { type: 'string', default: WAYS.join(',') },
+		folder: { type: 'string', default: os.tmpdir() },
+	},
+});
+
+/** Where a copy comes from or goes to. */
+interface Place {
+	/** As our command line wants it. */
+	readonly storage: string;
+	/** As rclone wants it. */
+	readonly remote: string;
+}
+
+void runBenchmark(main);
+
+async function main(folder: string, signal: AbortSignal): Promise<void> {
+	const size = parseSize(options.size);
+	const rounds = Number(options.runs);
+	const ways = options.only.split(',');
+	const unknown = ways.find((way) => !WAYS.some((known) => known === way));
+	if (unknown !== undefined) throw new Error(`--only ${unknown} is not known: ${WAYS.join(', ')}`);
+	const opened: Destination[] = [];
+	try {
+		for (let number = 0; number < 2; number++) opened.push(await folderDestination(options.folder));
+		const s3 = await s3Destination(signal);
+		opened.push(s3);
+		const how = { env: { ...s3.env, ...secondRemote(s3.env) }, signal };
+		await output('rclone -q mkdir second:second', how);
+		const [folders, buckets] = [opened.slice(0, 2).map(inFolder), inBuckets(s3)];
+		const results: Result[] = [];
+		for (const [way, from, to] of [
+			['folder-s3', folders[0]!, buckets[1]!],
+			['s3-folder', buckets[0]!, folders[1]!],
+			['s3-s3', buckets[0]!, buckets[1]!],
+		] as const) {
+			if (!ways.includes(way)) continue;
+			await output(emptied(from), how);
+			say(`${way}: make a backup of ${mega(size)} MB`);
+			const object = await output(
+				`${process.execPath} ${ROOT}/bench/copy-make.cjs '${from.storage}' ${GROUP} ${size}`,
+				how,
+			);
+			for (const duel of await createDuels(way, from, to, object, how)) {
+				results.push(await fight(duel, { ...how, rounds, folder, say }));
+			}
+		}
+		const text = await report(results, { size, rounds, signal });
+		process.stdout.write(`${text}\n`);
+		if (size >= 300e6 && rounds >= 3 && results.length === 2 * WAYS.length) await intoReadme('copy', text);
+		else say('not a complete run: bench/README.md stays as it is');
+	} finally {
+		for (const destination of opened) await destination.close();
+	}
+}
+
+/** Between two buckets of one remote rclone lets the server copy, which two servers could not do (see `--disable copy` too). */
+function secondRemote(env: Record<string, string>): Record<string, string> {
+	const ofBench = Object.entries(env).filter(([name]) => name.startsWith('RCLONE_CONFIG_BENCH_'));
+	return Object.fromEntries(ofBench.map(([name, value]) => [name.replace('BENCH', 'SECOND'), value]));
+}
+
+function inFolder({ storage }: Destination): Place {
+	return { storage, remote: `${fileURLToPath(storage)}/` };
+}
+
+function inBuckets({ storage }: Destination): Place[] {
+	return [
+		{ storage, remote: 'bench:bench/' },
+		{ storage: storage.replace('s3://bench', 's3://second'), remote: 'second:second/' },
+	];
+}
+
+function emptied({ remote }: Place): string {
+	return `rclone -q delete ${remote}`;
+}
+
+async function createDuels(
+	way: (typeof WAYS)[number],
+	from: Place,
+	to: Place,
+	object: string,
+	how: CommandOptions,
+): Promise<Duel[]> {
+	const digest = async (place: Place) => await output(`rclone cat ${place.remote}${object} | sha256sum`, how);
+	const original = await digest(from);
+	const command = `${OURS} copy ${GROUP} --json --storage '${from.storage}' --to-storage '${to.storage}'`;
+	const rclone = `rclone -q copyto --disable copy ${from.remote}${object} ${to.remote}${object}`;
+	const prepare = emptied(to);
+	const check = async () => {
+		if ((await digest(to)) !== original) throw new Error(`the copy ${way} is not the original`);
+	};
+	// Of n8n, whose process runs already, nobody waits for the start.
+	const seconds = (name: 'seconds' | 'copySeconds') => (stdout: string) => secondsOf(JSON.parse(stdout), name);
+	return [
+		{
+			name: way,
+			ours: { title: `**ours**: ${way}, until the copy exists`, command, seconds: seconds('copySeconds') },
+			theirs: { title: '`rclone copyto`', command: rclone },
+			prepare,
+			check,
+		},
+		{
+			name: `${way}, read back`,
+			ours: { title: `**ours**: ${way}, read back`, command, seconds: seconds('seconds') },
+			theirs: {
+				title: '`rclone copyto`, then `rclone cat \\| sha256sum`',
+				command: `${rclone} && rclone -q cat ${to.remote}${object} | sha256sum`,
+			},
+			prepare,
+			check,
+		},
+	];
+}
+
+function secondsOf(answer: unknown, name: 'seconds' | 'copySeconds'): number {
+	const { results } = answer as { results: Array<{ status: string; seconds: number; copySeconds: number }> };
+	const [result] = results;
+	if (result?.status !== 'copied') throw new Error(`a copy ended with ${result?.status}`);
+	return result[name];
+}
+
+async function report(
+	results: readonly Result[],
+	{ size, rounds, signal }: { size: number; rounds: number; signal: AbortSignal },
+): Promise<string> {
+	const aims = results.flatMap((result) => [
+		aimRow(`${result.duel.name}: speed of rclone`, 1 / ratioOf(result, ({ wall }) => wall), 0.9, 'at least', '×'),
+		aimRow(
+			`${result.duel.name}: peak memory`,
+			median(result.ours.map(({ memory }) => memory)) / 1e6,
+			300,
+			'at most',
+			' MB',
+		),
+	]);
+	return [
+		`${reportDate('copy')}: a backup of ${mega(size)} MB, ${rounds} round${rounds === 1 ? '' : 's'}.`,
+		`Machine: ${machineShape()}. S3: Ceph's gateway on the same machine; programs: ${await programVersions(['rclone', 'sha256sum', 'Ceph'], signal)}.`,
+		'× is the ratio to rclone in the same round; of several rounds, all figures are medians. CPU time and peak memory (the sum ' +
+			'of the peaks of all processes) are without the server, which shares the same cores; ours are those of the whole command, with the reading back.',
+		duelTable(results),
+		`### Aims of copy\n\n${markdown([['aim', 'limit', 'measured', ''], ['---', '---:', '---:', '---'], ...aims])}`,
+	].join('\n\n');
+}
