@@ -26,7 +26,7 @@ export class ApplyRetention implements INodeType {
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: undefined,
-		credentials: [{ name: 'backupStorageApi', required: true, testedBy: 'backupStorageTest' }],
+		credentials: [{ name: 'backupStorageApi', displayName: 'Storage', required: true, testedBy: 'backupStorageTest' }],
 		properties,
 	};
 

@@ -21,10 +21,16 @@ export class CopyBackup implements INodeType {
 		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: undefined,
 		credentials: [
-			{ name: 'backupStorageApi', required: true, testedBy: 'backupStorageTest' },
-			{ name: 'backupStorageSecondApi', required: true, testedBy: 'backupStorageTest' },
+			{ name: 'backupStorageApi', displayName: 'Copy From', required: true, testedBy: 'backupStorageTest' },
+			{
+				name: 'backupStorageSecondApi',
+				displayName: 'Second Storage',
+				required: true,
+				testedBy: 'backupStorageTest',
+			},
 			{
 				name: 'backupStorageThirdApi',
+				displayName: 'Third Storage',
 				required: true,
 				testedBy: 'backupStorageTest',
 				displayOptions: { show: { to: ['both'] } },

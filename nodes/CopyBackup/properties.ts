@@ -21,10 +21,25 @@ export const properties: INodeProperties[] = [
 	},
 	{
 		displayName:
-			'From the storage of the first credential. Parents that a backup needs come along. Each copy is read back and compared, and what was found is stored beside it.',
+			'Backups that a backup needs come along. Each copy is read back and compared, and what was found is stored beside it.',
 		name: 'copyNotice',
 		type: 'notice',
 		default: '',
+	},
+	{
+		displayName: 'Copy To',
+		name: 'to',
+		type: 'options',
+		options: [
+			{
+				name: 'Second and Third Storage',
+				value: 'both',
+				description:
+					'Both at the same time. Where one copy exists and the other failed, the run is degraded, not failed.',
+			},
+			{ name: 'Second Storage', value: 'second', description: 'It may be of another kind than the first one' },
+		],
+		default: 'second',
 	},
 	{
 		displayName: 'Which Backups',
@@ -49,21 +64,6 @@ export const properties: INodeProperties[] = [
 	groupField({ displayOptions: { show: { choose: ['label'] } }, value: '={{ $json.group }}' }),
 	labelField({ displayOptions: { show: { choose: ['label'] } }, value: '={{ $json.label }}' }),
 	groupsField({ show: { choose: ['missing', 'newest'] } }),
-	{
-		displayName: 'Copy To',
-		name: 'to',
-		type: 'options',
-		options: [
-			{
-				name: 'Second and Third Storage',
-				value: 'both',
-				description:
-					'Both at the same time. Where one copy exists and the other failed, the run is degraded, not failed.',
-			},
-			{ name: 'Second Storage', value: 'second', description: 'The storage of the second credential, of any kind' },
-		],
-		default: 'second',
-	},
 	{
 		displayName: 'Options',
 		name: 'options',

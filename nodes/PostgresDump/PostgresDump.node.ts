@@ -21,10 +21,11 @@ export class PostgresDump implements INodeType {
 		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: undefined,
 		credentials: [
-			{ name: 'postgres', required: true },
-			{ name: 'backupStorageApi', required: true, testedBy: 'backupStorageTest' },
+			{ name: 'postgres', displayName: 'Database Server', required: true },
+			{ name: 'backupStorageApi', displayName: 'Storage', required: true, testedBy: 'backupStorageTest' },
 			{
 				name: 'backupEncryptionApi',
+				displayName: 'Key',
 				required: true,
 				testedBy: 'backupEncryptionTest',
 				displayOptions: { show: { encryption: ['age'] } },

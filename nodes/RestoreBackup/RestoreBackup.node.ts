@@ -22,10 +22,11 @@ export class RestoreBackup implements INodeType {
 		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: undefined,
 		credentials: [
-			{ name: 'postgres', required: true },
-			{ name: 'backupStorageApi', required: true, testedBy: 'backupStorageTest' },
+			{ name: 'postgres', displayName: 'Database Server', required: true },
+			{ name: 'backupStorageApi', displayName: 'Storage', required: true, testedBy: 'backupStorageTest' },
 			{
 				name: 'backupEncryptionApi',
+				displayName: 'Key',
 				required: true,
 				testedBy: 'backupEncryptionTest',
 				displayOptions: { show: { encryption: ['age'] } },

@@ -21,15 +21,17 @@ export class VerifyBackup implements INodeType {
 		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: undefined,
 		credentials: [
-			{ name: 'backupStorageApi', required: true, testedBy: 'backupStorageTest' },
+			{ name: 'backupStorageApi', displayName: 'Storage', required: true, testedBy: 'backupStorageTest' },
 			{
 				name: 'backupEncryptionApi',
+				displayName: 'Key',
 				required: true,
 				testedBy: 'backupEncryptionTest',
 				displayOptions: { show: { depth: ['readable', 'restored'], encryption: ['age'] } },
 			},
 			{
 				name: 'postgres',
+				displayName: 'Scratch Server',
 				required: true,
 				displayOptions: { show: { depth: ['restored'], scratch: ['server'] } },
 			},
