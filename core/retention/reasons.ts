@@ -23,14 +23,14 @@ export const REASONS = {
 	expired: (tiers: readonly Tier[]) =>
 		tiers.length > 0
 			? `other backups stay for its ${list(tiers.map((tier) => PERIOD[tier]))}`
-			: 'older than what the policy keeps',
+			: 'no rule of the policy keeps it',
 } as const;
 
 /** Why a backup cannot be relied on. */
 export const FLAWS = {
-	bad: ({ at, depth }: Verification) => `proved bad by a verification (${depth}) of ${timeText(at)}`,
+	bad: ({ at, depth }: Verification) => `failed a verification (${depth}) of ${timeText(at)}`,
 	missingParent: (what: string) => `cannot be restored: it needs ${what}, which is not there`,
-	badParent: (label: string) => `cannot be restored: it needs ${label}, which is proved bad`,
+	badParent: (label: string) => `cannot be restored: it needs ${label}, which failed a verification`,
 	brokenParent: (label: string) => `cannot be restored: it needs ${label}, which cannot be restored`,
 } as const;
 

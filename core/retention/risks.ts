@@ -55,7 +55,7 @@ function bad({ facts, flaw }: Entry): FoundRisk | null {
 	return {
 		risk: 'failed',
 		cause: 'the newest backup is bad',
-		message: `the newest backup, ${facts.label}, is bad: ${flaw}`,
+		message: `the newest backup, ${facts.label}, ${flaw}`,
 		hint: 'Make a good backup first. If this is allowed, good old backups expire although no good new one has come.',
 	};
 }

@@ -13,10 +13,7 @@ describe('what always stays', () => {
 		const pinned = backup('2020-01-01T00:00:00Z', { pinned: true, verified: [checked('2020-01-02', 'stored', false)] });
 		const plan = planOne([pinned, ...month()], 'daily=5', NOW);
 		expect(kept(plan)).toContain(pinned.label);
-		expect(reasonsFor(plan, pinned)).toEqual([
-			'pinned',
-			'proved bad by a verification (stored) of 2020-01-02 00:00 UTC',
-		]);
+		expect(reasonsFor(plan, pinned)).toEqual(['pinned', 'failed a verification (stored) of 2020-01-02 00:00 UTC']);
 		expect(plan.backups[0]!.keptUntil).toBeNull();
 	});
 
@@ -67,7 +64,7 @@ describe('what always stays', () => {
 		const plan = planOne([good, bad, ...series(NEWEST, 4, 24)], 'daily=30', NOW);
 		expect(reasonsFor(plan, good)).toEqual(['daily 2026-11-10']);
 		expect(expired(plan)).toEqual([bad.label]);
-		expect(reasonsFor(plan, bad)).toEqual(['proved bad by a verification (readable) of 2026-11-11 00:00 UTC']);
+		expect(reasonsFor(plan, bad)).toEqual(['failed a verification (readable) of 2026-11-11 00:00 UTC']);
 	});
 
 	it.each([
@@ -152,7 +149,7 @@ describe('parents', () => {
 		const bad = { ...full, verifications: [checked('2026-11-05', 'stored', false)] };
 		const one = step(1, [bad.label]);
 		const plan = planOne([bad, one, ...series(NEWEST, 8, 24)], 'daily=100', NOW);
-		expect(reasonsFor(plan, one)).toEqual([`cannot be restored: it needs ${bad.label}, which is proved bad`]);
+		expect(reasonsFor(plan, one)).toEqual([`cannot be restored: it needs ${bad.label}, which failed a verification`]);
 	});
 
 	it('are unknown to a chain that has no full backup', () => {
