@@ -222,10 +222,10 @@ describe('time-outs', () => {
 
 	it('does not blame the server when it is the reader who is slow', async () => {
 		await storage().write('key', randomStream(3 * MIB));
-		const stream = await storage({ ...hasty, stallTimeoutMs: 50 }).read('key');
+		const stream = await storage({ ...hasty, stallTimeoutMs: 500 }).read('key');
 		let size = 0;
 		for await (const chunk of stream) {
-			if (size === 0) await new Promise((resolve) => setTimeout(resolve, 400)); // eight times the time-out
+			if (size === 0) await new Promise((resolve) => setTimeout(resolve, 4000)); // eight times the time-out
 			size += (chunk as Buffer).length;
 		}
 		expect(size).toBe(3 * MIB);
