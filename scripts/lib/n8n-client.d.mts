@@ -98,6 +98,8 @@ export class N8nClient {
 	createWorkflow(workflow: Workflow): Promise<string>;
 	/** Makes schedules, webhooks and error workflows work. */
 	publishWorkflow(id: string): Promise<void>;
+	/** Ends its schedules and webhooks. Runs that have begun go on. */
+	unpublishWorkflow(id: string): Promise<void>;
 	/** Presses "Execute workflow" at a trigger node. @returns the execution's id, while it runs */
 	start(workflowId: string, trigger: string): Promise<string>;
 	/** Presses "Execute workflow" at a trigger node and waits for the end. */

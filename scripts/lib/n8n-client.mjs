@@ -112,6 +112,11 @@ export class N8nClient {
 		await this.api('POST', `/workflows/${id}/publish`, {});
 	}
 
+	/** Ends its schedules and webhooks. Runs that have begun go on. @param {string} id */
+	async unpublishWorkflow(id) {
+		await this.api('POST', `/workflows/${id}/unpublish`, {});
+	}
+
 	/**
 	 * Presses "Execute workflow" at a trigger node.
 	 * @param {string} id

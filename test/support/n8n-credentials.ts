@@ -4,6 +4,7 @@ import path from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import type { CredentialContent, CredentialReference } from '../../scripts/lib/n8n-client.mjs';
+import type { S3Options } from '../../core/storage/s3';
 import type { TestN8n } from './n8n';
 
 /** What the form of n8n's own Postgres credential holds. */
@@ -16,10 +17,24 @@ export async function databaseCredential(n8n: TestN8n, target: DatabaseTarget): 
 	return await n8n.client.createCredential(databaseContent(target));
 }
 
-/** Backups in a folder. */
-export async function folderCredential(n8n: TestN8n, folder: string): Promise<CredentialReference> {
-	const data = { type: 'folder', path: folder };
-	return await n8n.client.createCredential({ name: 'Folder', type: 'backupStorageApi', data });
+/**
+ * Backups in a folder.
+ * @param type of the credential: for the first storage of a node, or for the second
+ */
+export async function folderCredential(
+	n8n: TestN8n,
+	folder: string,
+	type: 'backupStorageApi' | 'backupStorageSecondApi' = 'backupStorageApi',
+): Promise<CredentialReference> {
+	return await n8n.client.createCredential({ name: 'Folder', type, data: { type: 'folder', path: folder } });
+}
+
+/** Backups in a bucket, below the prefix "n8n". */
+export async function bucketCredential(n8n: TestN8n, options: S3Options): Promise<CredentialReference> {
+	const { bucket, accessKey, secretKey, endpoint } = options;
+	const place = { type: 's3', endpoint, region: 'us-east-1', bucket, prefix: 'n8n', forcePathStyle: true };
+	const data = { ...place, accessKeyId: accessKey, secretAccessKey: secretKey };
+	return await n8n.client.createCredential({ name: 'Bucket', type: 'backupStorageApi', data });
 }
 
 /** A new, empty folder that n8n may use. */

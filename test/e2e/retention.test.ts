@@ -1,0 +1,139 @@
+/** The retention workflow in a real n8n: by hand it shows, on schedule it removes, and it says when a group is blocked. */
+import fs from 'node:fs';
+import { Repository } from '../../core/repository';
+import { createStorage } from '../../core/storage/create';
+import { addBackup, addOrphan } from '../support/dated-backups';
+import {
+	assertSuccess,
+	type Choices,
+	importTemplate,
+	itemsOf,
+	N8N_START_MS,
+	startTestN8n,
+	type TestN8n,
+} from '../support/n8n';
+import { folderCredential, newFolder } from '../support/n8n-credentials';
+import { everySeconds, NOT_NOW, runOnSchedule } from '../support/n8n-schedule';
+import { type ReportReceiver, startReportReceiver } from '../support/report-receiver';
+import { filesBelow } from '../support/stored-files';
+
+const DAY_MS = 24 * 3_600_000;
+const TEST_MS = 180_000;
+const BLOCKED = { group: 'postgres/crm', blocked: [{ risk: 'unverified' }] };
+
+let n8n: TestN8n;
+let receiver: ReportReceiver;
+let folder: string;
+let repository: Repository;
+/** Of the group postgres/shop: too old for thirty days. */
+let old: string[];
+
+beforeAll(async () => {
+	receiver = await startReportReceiver();
+	n8n = await startTestN8n();
+}, N8N_START_MS);
+
+afterAll(async () => {
+	await n8n?.stop();
+	await receiver?.stop();
+}, 60_000);
+
+beforeEach(async () => {
+	folder = newFolder(n8n);
+	repository = await Repository.open(createStorage({ type: 'folder', path: folder }), { create: true });
+	const add = async (group: string, days: number, verified: 'stored' | null = 'stored') =>
+		await addBackup(repository, { group, at: new Date(Date.now() - days * DAY_MS).toISOString(), verified });
+	old = [await add('postgres/shop', 50), await add('postgres/shop', 40)];
+	for (const days of [20, 10, 0.5]) await add('postgres/shop', days);
+	for (const days of [60, 40, 20, 10]) await add('postgres/crm', days);
+	await add('postgres/crm', 0.5, null);
+});
+
+it(
+	'shows by hand what would be removed and why, and removes nothing',
+	async () => {
+		await addOrphan(repository, 'postgres/shop', new Date());
+		const before = backupFiles();
+		const run = assertSuccess(await n8n.client.execute(await importRetention(), 'Start by Hand'));
+		expect(itemsOf(run, 'Plan for All Groups')).toHaveLength(2);
+		expect(run.nodes['Apply to All Groups']).toBeUndefined();
+		const [report] = receiver.take();
+		expect(report).toMatchObject({ ok: true, outcome: 'degraded', applied: false });
+		expect(report!.subject).toMatch(/^Retention BLOCKED: postgres\/crm; Retention plan: would remove 2 backups /);
+		expect(report!.text).toContain(`expired ${old[0]}: older than anything the policy keeps`);
+		expect(report!.text).toMatch(/kept: 3 × within/);
+		expect(backupFiles()).toEqual(before);
+	},
+	TEST_MS,
+);
+
+it(
+	'removes on schedule what expired, leaves a blocked group alone, and remembers since when it is blocked',
+	async () => {
+		const id = await importRetention({ fieldsOf: { 'Every Day': everySeconds(10) } });
+		const runs = await runOnSchedule(n8n, id, 2);
+		for (const run of runs) assertSuccess(run);
+		const [first, second] = receiver.take();
+		expect(first!.subject).toMatch(/^Retention BLOCKED: postgres\/crm; Retention: removed 2 backups /);
+		expect(first).toMatchObject({
+			...{ ok: true, outcome: 'degraded', applied: true },
+			groups: [
+				{ ...BLOCKED, status: 'blocked', removed: [] },
+				{ group: 'postgres/shop', status: 'applied', removed: old, kept: 3 },
+			],
+		});
+		expect(first!.text).toMatch(
+			/BLOCKED postgres\/crm.*\n.*\n {2}nothing is removed: the newest backup, .* is not verified/,
+		);
+		expect((await repository.list('postgres/shop')).map(({ label }) => label)).toHaveLength(3);
+		expect(await repository.list('postgres/crm')).toHaveLength(5);
+		const since = (report: typeof first) => (report!.blocked as Array<{ since: string }>)[0]!.since;
+		expect(since(second)).toBe(since(first));
+		expect(second!.subject).toContain('removed 0 backups');
+	},
+	TEST_MS,
+);
+
+it(
+	'raises the alarm for a group that is blocked for too long, and keeps priority groups by their own policy',
+	async () => {
+		const id = await importRetention({
+			settings: { applyByHand: true, blockedAlarmDays: 0, priorityGroups: '*/shop', priorityPolicy: 'critical' },
+		});
+		const run = await n8n.client.execute(id, 'Start by Hand');
+		expect([run.status, run.error?.message]).toEqual([
+			'error',
+			expect.stringMatching(/^Retention BLOCKED: postgres\/crm/),
+		]);
+		expect(receiver.take()).toMatchObject([
+			{ ok: false, groups: [{ group: 'postgres/crm' }, { group: 'postgres/shop', policy: 'critical', removed: [] }] },
+		]);
+	},
+	TEST_MS,
+);
+
+it(
+	'raises the alarm when the storage is not there',
+	async () => {
+		const id = await importRetention();
+		fs.rmSync(folder, { recursive: true });
+		const run = await n8n.client.execute(id, 'Start by Hand');
+		expect(run.error?.message).toMatch(/^Retention FAILED: all groups\n.*does not exist/);
+		expect(receiver.take()).toMatchObject([{ ok: false, outcome: 'failed' }]);
+	},
+	TEST_MS,
+);
+
+/** The template as users import it, with a schedule that does not fire, its reports sent to us. */
+async function importRetention({ settings, fieldsOf }: Partial<Choices> = {}): Promise<string> {
+	return await importTemplate(n8n, 'retention', {
+		credentials: { backupStorageApi: await folderCredential(n8n, folder) },
+		settings: { ...settings, reportUrl: receiver.url },
+		fieldsOf: { 'Every Day': NOT_NOW, ...fieldsOf },
+	});
+}
+
+/** All but the journal and the locks. */
+function backupFiles(): string[] {
+	return filesBelow(folder).filter((file) => !file.startsWith('runs/') && !file.startsWith('locks/'));
+}
