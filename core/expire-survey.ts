@@ -1,20 +1,14 @@
 /** From a storage to a plan of retention: the backups, their parents, and whether the last runs failed. Changes nothing. */
 import { abortError, BackupError, messageOf } from './errors';
 import { inParallel } from './in-parallel';
-import { readRuns } from './journal';
+import { FailedRuns } from './failed-runs';
 import type { BackupEntry, Repository } from './repository';
-import { planRetention, type BackupFacts, type GroupContext, type RetentionPlan } from './retention/plan';
+import { planRetention, type BackupFacts, type RetentionPlan } from './retention/plan';
 import type { RetentionPolicy } from './retention/policy';
 import { completePolicy } from './retention/rules';
-import type { Storage } from './storage/storage';
 
 /** Manifests read at the same time. */
 const READERS = 16;
-/**
- * How far back the journal is read for failed runs, at most. A weekly schedule has failed again within it; what has
- * failed for longer is told by the age of the newest backup.
- */
-const LOOK_BACK_MS = 14 * 24 * 3_600_000;
 
 export interface SurveyRequest {
 	repository: Repository;
@@ -38,6 +32,7 @@ export interface PlannedFacts {
  */
 export async function surveyRetention(request: SurveyRequest): Promise<RetentionPlan> {
 	const { repository, groups, policy, signal } = request;
+	const failedRuns = new FailedRuns(repository.storage);
 	// Refuses the policy before anything is listed.
 	completePolicy(policy);
 	const entries: BackupEntry[] = [];
@@ -47,7 +42,7 @@ export async function surveyRetention(request: SurveyRequest): Promise<Retention
 		if (backups.length === 0) throw noBackups(repository, group);
 		for (const entry of backups) entries.push(entry);
 	}
-	return (await planFor(repository, entries, policy, request.now ?? new Date(), signal)).plan;
+	return (await planFor(repository, entries, policy, request.now ?? new Date(), failedRuns, signal)).plan;
 }
 
 export function noBackups(repository: Repository, group: string): BackupError {
@@ -62,6 +57,7 @@ export async function planFor(
 	entries: readonly BackupEntry[],
 	policy: RetentionPolicy,
 	now: Date,
+	failedRuns: FailedRuns,
 	signal: AbortSignal,
 ): Promise<PlannedFacts> {
 	const warnings = new Map<string, string[]>();
@@ -79,42 +75,11 @@ export async function planFor(
 		}
 	});
 	const facts = entries.map((entry) => ({ ...entry, parents: entry.type === 'full' ? [] : parents.get(entry)! }));
-	const contexts = await lastFailures(repository.storage, entries, now, signal);
+	const contexts = await failedRuns.lastOf(entries, now, signal);
 	const plan = planRetention(facts, policy, now, contexts);
 	const groups = plan.groups.map((each) => ({
 		...each,
 		warnings: [...each.warnings, ...(warnings.get(each.group) ?? [])],
 	}));
 	return { plan: { ...plan, groups }, facts };
-}
-
-/** The newest failed run of each group, as far as it can be newer than the newest backup. */
-async function lastFailures(
-	storage: Storage,
-	entries: readonly BackupEntry[],
-	now: Date,
-	signal: AbortSignal,
-): Promise<Map<string, GroupContext>> {
-	const newest = new Map<string, number>();
-	for (const { group, startedAt } of entries) {
-		newest.set(group, Math.max(newest.get(group) ?? 0, Math.min(startedAt.getTime(), now.getTime())));
-	}
-	const failures = new Map<string, GroupContext>();
-	if (newest.size === 0) return failures;
-	let from = now.getTime();
-	for (const time of newest.values()) from = Math.min(from, time);
-	const runs = await readRuns(storage, {
-		from: new Date(Math.max(from, now.getTime() - LOOK_BACK_MS)),
-		to: now,
-		signal,
-	});
-	for (const { verb, group, state, code, startedAt } of runs) {
-		// A run that found another one at work says nothing about the source.
-		if (verb !== 'dump' || group === null || code === 'locked') continue;
-		if (state !== 'failed' && state !== 'lost') continue;
-		const at = new Date(startedAt);
-		const known = failures.get(group)?.lastFailure;
-		if (!known || at > known) failures.set(group, { lastFailure: at });
-	}
-	return failures;
 }

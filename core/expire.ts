@@ -7,6 +7,7 @@ import { abortError, BackupError, isBackupError } from './errors';
 import { extendProtection } from './expire-protection';
 import { type Removal, removeExpired, type Skipped, untilOf } from './expire-removal';
 import { noBackups, type PlannedFacts, planFor } from './expire-survey';
+import { FailedRuns } from './failed-runs';
 import { recordRun, type RunEnd, type RunRecord } from './journal';
 import { assertGroup } from './label';
 import { acquireLock, type Lock } from './lock';
@@ -20,6 +21,7 @@ import type { Survey } from './survey';
 
 export type { Skipped } from './expire-removal';
 export { surveyRetention } from './expire-survey';
+export { FailedRuns } from './failed-runs';
 
 export interface RetentionProgress {
 	phase: 'resuming' | 'removing' | 'protecting';
@@ -39,6 +41,8 @@ export interface RetentionRequest {
 	lockWaitMs?: number;
 	/** Protects what is kept, where the storage can, until the policy lets go of it. */
 	extendProtection?: Protection['mode'];
+	/** For several groups of one storage in a row: share one. */
+	failedRuns?: FailedRuns;
 	actor?: Actor;
 	signal: AbortSignal;
 	onProgress?: (progress: RetentionProgress) => void;
@@ -95,7 +99,8 @@ async function apply(request: RetentionRequest, lock: Lock, run: RunRecord): Pro
 	const survey = await repository.survey(group);
 	const unfinished = survey.leftovers.filter(({ expired }) => expired);
 	if (survey.backups.length === 0 && unfinished.length === 0) throw noBackups(repository, group);
-	const planned = await planFor(repository, survey.backups, policy, request.now ?? new Date(), signal);
+	const { now = new Date(), failedRuns = new FailedRuns(repository.storage) } = request;
+	const planned = await planFor(repository, survey.backups, policy, now, failedRuns, signal);
 	const plan = planned.plan.groups[0] ?? emptyPlan(group);
 	const readers = await listReaders(repository.storage, group);
 	const removal: Removal = { removed: [], freedBytes: 0, skipped: [] };

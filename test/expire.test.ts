@@ -1,5 +1,5 @@
 import { BackupError } from '../core/errors';
-import { applyRetention, type RetentionRequest, surveyRetention } from '../core/expire';
+import { applyRetention, FailedRuns, type RetentionRequest, surveyRetention } from '../core/expire';
 import { readRuns, recordRun } from '../core/journal';
 import { acquireLock } from '../core/lock';
 import { startReading } from '../core/reading';
@@ -163,6 +163,25 @@ describe('an incident of other tools', () => {
 		);
 		await expect(locked).rejects.toMatchObject({ code: 'locked' });
 		expect((await apply(DAILY, { now: undefined })).removed.length).toBeGreaterThan(0);
+	});
+
+	it('going on deleting while the last N backups failed: the journal is read once for the groups of one command', async () => {
+		for (const group of ['app', 'crm', 'shop']) await addDays(repository, 5, '2026-11-20', { group });
+		const storage = new FaultyStorage(repository.storage);
+		const watched = await Repository.open(storage);
+		const failedRuns = new FailedRuns(storage);
+		const days = () => storage.calls.filter(({ on, key }) => on === 'list' && key.startsWith('runs/')).length;
+		const counts: number[] = [];
+		for (const group of ['app', 'crm', 'shop']) {
+			const before = days();
+			await apply(DAILY, { repository: watched, group, failedRuns });
+			counts.push(days() - before);
+		}
+		const alone = days();
+		await apply(DAILY, { repository: watched, group: 'shop' });
+		expect(counts[0]).toBeGreaterThan(counts[1]!);
+		expect(counts[2]).toBe(counts[1]);
+		expect(days() - alone).toBeGreaterThan(counts[1]!);
 	});
 
 	it('two jobs with a common name prefix (app, app-staging) eating each other', async () => {

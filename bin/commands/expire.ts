@@ -1,7 +1,15 @@
 /** n8n-backup expire: what a retention policy keeps and expires; with --apply it removes the expired. */
 import { Option } from 'commander';
 import { BackupError, isBackupError } from '../../core/errors';
-import { applyRetention, heldBack, type RetentionResult, surveyRetention } from '../../core/expire';
+import {
+	applyRetention,
+	FailedRuns,
+	heldBack,
+	type RetentionRequest,
+	type RetentionResult,
+	surveyRetention,
+} from '../../core/expire';
+import { assertGroup } from '../../core/label';
 import { Repository } from '../../core/repository';
 import type { GroupPlan } from '../../core/retention/plan';
 import { parsePolicy, type RetentionPolicy, type Risk, RISKS } from '../../core/retention/policy';
@@ -56,6 +64,7 @@ async function expire(options: ExpireOptions, signal: AbortSignal): Promise<numb
 		});
 	}
 	const policy = readPolicy(options);
+	for (const group of options.group ?? []) assertGroup(group);
 	const lockWaitMs = wholeNumber('--wait', options.wait, 0, 24 * 60) * 60_000;
 	const storage = openStorage(options.storage, process.env);
 	try {
@@ -67,8 +76,11 @@ async function expire(options: ExpireOptions, signal: AbortSignal): Promise<numb
 			if (!options.json) print(outcome);
 		};
 		if (options.apply) {
+			const { extendProtection } = options;
+			const failedRuns = new FailedRuns(storage);
+			const common = { repository, policy, lockWaitMs, extendProtection, failedRuns, signal };
 			for (const group of options.group ?? (await groupsOf(repository))) {
-				report(await apply(repository, group, policy, lockWaitMs, options, signal));
+				report(await apply({ ...common, group }));
 				if (signal.aborted) break;
 			}
 		} else {
@@ -105,29 +117,18 @@ async function groupsOf(repository: Repository): Promise<string[]> {
 }
 
 /** A group that fails is a result too: the others go on. */
-async function apply(
-	repository: Repository,
-	group: string,
-	policy: RetentionPolicy,
-	lockWaitMs: number,
-	{ extendProtection }: ExpireOptions,
-	signal: AbortSignal,
-): Promise<Outcome> {
+async function apply(request: RetentionRequest): Promise<Outcome> {
+	const { group } = request;
 	try {
 		const result = await applyRetention({
-			repository,
-			group,
-			policy,
-			lockWaitMs,
-			extendProtection,
+			...request,
 			actor: { via: 'command line' },
-			signal,
 			onProgress: ({ phase, removed, total, freedBytes }) =>
 				showProgress(`${group}: ${phase}, ${removed} of ${total} backups, ${sizeText(freedBytes)}`),
 		});
 		return { ok: true, applied: true, ...result };
 	} catch (error) {
-		if (!isBackupError(error) || error.code === 'invalid-input') throw error;
+		if (!isBackupError(error)) throw error;
 		return { ok: false, group, error: error.message, code: error.code, hint: error.hint ?? null };
 	}
 }

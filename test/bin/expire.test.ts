@@ -113,6 +113,7 @@ describe('n8n-backup expire', () => {
 	it.each<[string, string[]]>([
 		['no group', ['--policy', 'last=2']],
 		['a group and all groups', ['--group', SHOP, '--all-groups', '--policy', 'last=2']],
+		['a name that no group can have', ['--group', 'runs', '--policy', 'last=2']],
 		['an empty policy', ['--group', SHOP, '--policy', '']],
 		['a policy that keeps nothing', ['--group', SHOP, '--policy', 'minimum=3']],
 		['a risk that is none', ['--group', SHOP, '--policy', 'last=2', '--allow', 'everything']],
