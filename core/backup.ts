@@ -180,8 +180,8 @@ async function publish(
 	{ storage, protect, signal }: BackupRequest,
 ): Promise<void> {
 	const { group, label } = manifest;
-	await assertStored(storage, manifest);
 	await lock.assertHeld();
+	await assertStored(storage, manifest);
 	await repository.writeManifest(manifest, { signal });
 	await lock.assertHeld();
 	// Not before it is final: a protected manifest could not be taken back.

@@ -3,7 +3,7 @@
  *
  *     locks/<group>.json                   the lock: who holds it
  *     locks/<group>.alive-<id>-<n>.json    the holder's last sign of life
- *     locks/<group>.break-<id>.json        the right to break the lock <id>: has one winner
+ *     locks/<group>.break-<id>.json        the right to break the lock <id>, or the right <id>: has one winner
  */
 import { z } from 'zod';
 import { BackupError, isBackupError } from './errors';
@@ -140,24 +140,72 @@ export async function breakLock(
 	{ holder, now }: SeenLock,
 	staleAfterMs: number,
 ): Promise<boolean> {
-	const right = `locks/${group}.break-${holder.id}.json`;
+	const me: Breaker = { id: newId(), host: thisHost(), pid: process.pid };
 	try {
-		await writeText(storage, right, JSON.stringify({ pid: process.pid, host: thisHost() }));
+		const rights = await claimRights(storage, group, holder.id, me, now - staleAfterMs);
+		if (rights === null) return false;
+		for (const { key } of await signsOfLife(storage, group, holder.id)) {
+			if (key !== lockKey(group)) await storage.remove(key);
+		}
+		// Somebody may have broken it, and a new holder taken it, before the right was ours: look as late as possible.
+		const broken = (await readHolder(storage, group))?.id === holder.id;
+		if (broken) await storage.remove(lockKey(group));
+		for (const right of rights) await storage.remove(right);
+		return broken;
+	} finally {
+		forgetId(me.id);
+	}
+}
+
+const breakerSchema = z.object({ id: z.string(), host: z.string(), pid: z.number().int().positive() });
+type Breaker = z.infer<typeof breakerSchema>;
+
+/**
+ * Takes the right to break a lock. From one who died while breaking it, takes the right to break that right, and so on: each
+ * has one winner, and none has to be removed before the lock is broken.
+ * @param oldest a right that is older than this lapses, by the storage's clock
+ * @returns the keys of all rights up to the own one, or null when somebody who lives has it
+ */
+async function claimRights(
+	storage: Storage,
+	group: string,
+	holderId: string,
+	me: Breaker,
+	oldest: number,
+): Promise<string[] | null> {
+	const keys: string[] = [];
+	for (let id = holderId; ; ) {
+		const key = `locks/${group}.break-${id}.json`;
+		keys.push(key);
+		try {
+			await writeText(storage, key, JSON.stringify(me));
+			return keys;
+		} catch (error) {
+			if (!isBackupError(error, 'already-exists')) throw error;
+		}
+		const other = await readBreaker(storage, key);
+		const seen = other ? await storage.stat(key) : null;
+		if (!other || !seen || keys.includes(`locks/${group}.break-${other.id}.json`)) return null;
+		if (!isDead(other) && seen.modifiedAt.getTime() >= oldest) return null;
+		id = other.id;
+	}
+}
+
+/** @returns null when it has been broken meanwhile, or when the right is damaged: then prune removes it when it is old */
+async function readBreaker(storage: Storage, key: string): Promise<Breaker | null> {
+	let text: string;
+	try {
+		text = await readText(storage, key);
 	} catch (error) {
-		if (!isBackupError(error, 'already-exists')) throw error;
-		const other = await storage.stat(right);
-		// Its owner died while breaking the lock: free the right, and try again.
-		if (other && now - other.modifiedAt.getTime() > staleAfterMs) await storage.remove(right);
-		return false;
+		if (isBackupError(error, 'not-found')) return null;
+		throw error;
 	}
-	for (const { key } of await signsOfLife(storage, group, holder.id)) {
-		if (key !== lockKey(group)) await storage.remove(key);
+	try {
+		return breakerSchema.parse(JSON.parse(text));
+	} catch (error) {
+		if (error instanceof z.ZodError || error instanceof SyntaxError) return null;
+		throw error;
 	}
-	// Somebody may have broken it, and a new holder taken it, before the right was ours: look as late as possible.
-	const broken = (await readHolder(storage, group))?.id === holder.id;
-	if (broken) await storage.remove(lockKey(group));
-	await storage.remove(right);
-	return broken;
 }
 
 /** The lock, and the signs of life of one holder: those of an earlier one, who lives on unknowing, do not count. */

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { checkRuns } from '../core/check';
 import { BackupError } from '../core/errors';
 import { checkJournal, readRuns, recordRun } from '../core/journal';
+import { formatEntry, parseEntry } from '../core/journal-entry';
 import { readText } from '../core/small-objects';
 import { MemoryStorage } from '../core/storage/memory';
 import type { Storage, StoredObject } from '../core/storage/storage';
@@ -98,7 +99,6 @@ describe('the chain of the journal', () => {
 
 	it('shows an altered entry whose own checksum was made to fit', async () => {
 		const { storage, keys } = await threeDays();
-		const { formatEntry, parseEntry } = await import('../core/journal-entry');
 		for (const key of keys.slice(0, -1)) {
 			const text = await readText(storage, key);
 			const { previous, format: _, sha256: __, ...entry } = parseEntry(text, key);

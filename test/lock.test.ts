@@ -91,14 +91,84 @@ describe('the lock of a group', () => {
 		expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1);
 	});
 
-	it('can be broken although an earlier run died while breaking it', async () => {
+	it('can be broken although runs died while breaking it, one after the other', async () => {
+		const storage = new MemoryStorage();
+		const pid = await deadPid();
+		await leaveLock(storage, { host: THIS_HOST, pid });
+		const right = { id: 'first', host: THIS_HOST, pid };
+		await writeText(storage, `locks/${GROUP}.break-earlier.json`, JSON.stringify(right));
+		await writeText(storage, `locks/${GROUP}.break-first.json`, JSON.stringify({ ...right, id: 'second' }));
+		const results = await Promise.allSettled(Array.from({ length: 20 }, () => acquireLock(storage, GROUP)));
+		const held = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+		expect(held).toHaveLength(1);
+		await held[0]!.release();
+		expect(await locks(storage)).toEqual([]);
+	});
+
+	it('is left to who is breaking it just now, until that one gives no sign of life', async () => {
 		const storage = new MemoryStorage();
 		await leaveLock(storage, { host: THIS_HOST, pid: await deadPid() });
-		await writeText(storage, `locks/${GROUP}.break-earlier.json`, '{}');
+		const right = { id: 'breaker', host: 'elsewhere', pid: 7 };
+		await writeText(storage, `locks/${GROUP}.break-earlier.json`, JSON.stringify(right));
 		await expect(acquireLock(storage, GROUP)).rejects.toMatchObject({ code: 'locked' });
 		await sleep(30);
 		await (await acquireLock(storage, GROUP, { staleAfterMs: 25 })).release();
 		expect(await locks(storage)).toEqual([]);
+	});
+
+	it('is waited for as long as one likes, and who waits hears of the holder once', async () => {
+		const storage = new MemoryStorage();
+		const lock = await acquireLock(storage, GROUP, { purpose: 'copy' });
+		const heard: unknown[] = [];
+		const onWait = (holder: unknown) => heard.push(holder);
+		const waiting = acquireLock(storage, GROUP, { waitMs: 60_000, onWait });
+		while (heard.length === 0) await sleep(1);
+		await expect(acquireLock(storage, GROUP, { waitMs: 300 })).rejects.toMatchObject({
+			code: 'locked',
+			message: expect.stringMatching(/^postgres\/shop is locked by .* \(process \d+, copy\) since /),
+		});
+		await lock.release();
+		await (await waiting).release();
+		expect(heard).toMatchObject([{ host: hostname(), pid: process.pid, purpose: 'copy' }]);
+		expect(await locks(storage)).toEqual([]);
+	});
+
+	it('is no longer waited for by who was cancelled', async () => {
+		const storage = new MemoryStorage();
+		const lock = await acquireLock(storage, GROUP);
+		const stop = new AbortController();
+		const waiting = acquireLock(storage, GROUP, { waitMs: 60_000, signal: stop.signal, onWait: () => stop.abort() });
+		await expect(waiting).rejects.toMatchObject({ code: 'cancelled' });
+		await lock.assertHeld();
+	});
+
+	it('that was broken tells its holder, when asked and by itself', async () => {
+		const storage = new MemoryStorage();
+		const lock = await acquireLock(storage, GROUP, { beatMs: 5 });
+		await lock.assertHeld();
+		const lost = once(lock.lost, 'abort');
+		await storage.remove(`locks/${GROUP}.json`);
+		const other = await acquireLock(storage, GROUP, { purpose: 'retention' });
+		await lost;
+		await expect(lock.assertHeld()).rejects.toMatchObject({
+			code: 'locked',
+			message: expect.stringMatching(/was broken while this run held it; now it is held by .*, retention\)/),
+			hint: expect.stringContaining('gave no sign of life'),
+		});
+		// Its end does not take the other one's lock away.
+		await lock.release();
+		await other.assertHeld();
+		await other.release();
+		expect(await locks(storage)).toEqual([]);
+	});
+
+	it('does not live on by signs of life of the one it was taken from', async () => {
+		const storage = new MemoryStorage();
+		await leaveLock(storage, { host: 'elsewhere', pid: 7 });
+		await sleep(30);
+		await writeText(storage, `locks/${GROUP}.alive-before-1.json`, '{}');
+		const lock = await acquireLock(storage, GROUP, { staleAfterMs: 25 });
+		expect(lock.warnings).toHaveLength(1);
 	});
 
 	it('shows signs of life while it is held, one object at a time', async () => {
