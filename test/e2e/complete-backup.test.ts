@@ -109,14 +109,13 @@ it(
 			expect(evidenceBelow(path.join(second, group, newest.label))).toContainEqual(
 				expect.stringMatching(/-stored-ok.json$/),
 			);
-			for (const label of gone) expect(report!.text).toContain(`expired ${label}: `);
+			for (const label of gone) expect(report!.text).toMatch(new RegExp(`expired ${label}: \\w+`));
 			expect(report!.text).toMatch(new RegExp(`retention ${group}, (critical|thirtyDays): kept \\d+ .*removed 2 `));
 		}
 		expect((await repository.list(shopGroup)).map(({ label }) => label)).toContain(ofOneHour[2]);
 		expect((await repository.list(crmGroup)).map(({ label }) => label)).toEqual(
 			expect.arrayContaining(ofDays.slice(2)),
 		);
-		expect(report!.text).toContain('older than anything the policy keeps');
 		expect(report!.retention).toMatchObject([
 			{
 				group: shopGroup,
