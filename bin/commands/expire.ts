@@ -17,7 +17,7 @@ import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Protection } from '../../core/storage/storage';
 import { type AddCommand, collect, wholeNumber } from '../options';
-import { count, EXIT, exitCodeOf, printError, printJson, printLine, showProgress } from '../output';
+import { count, EXIT, printError, printJson, printLine, showProgress } from '../output';
 
 interface ExpireOptions {
 	storage: string;
@@ -70,17 +70,24 @@ async function expire(options: ExpireOptions, signal: AbortSignal): Promise<numb
 	try {
 		const repository = await Repository.open(storage, { signal });
 		const results: Outcome[] = [];
+		const failures: BackupError[] = [];
 		const report = (outcome: Outcome) => {
 			showProgress(null);
 			results.push(outcome);
-			if (!options.json) print(outcome);
+			if (!options.json && outcome.ok) print(outcome);
 		};
 		if (options.apply) {
 			const { extendProtection } = options;
 			const failedRuns = new FailedRuns(storage);
 			const common = { repository, policy, lockWaitMs, extendProtection, failedRuns, signal };
 			for (const group of options.group ?? (await groupsOf(repository))) {
-				report(await apply({ ...common, group }));
+				report(
+					await apply({ ...common, group }, (error) => {
+						failures.push(error);
+						showProgress(null);
+						if (!options.json) printError(error, false);
+					}),
+				);
 				if (signal.aborted) break;
 			}
 		} else {
@@ -91,7 +98,7 @@ async function expire(options: ExpireOptions, signal: AbortSignal): Promise<numb
 		else if (results.length === 0) printLine('no backups');
 		else if (!options.apply)
 			printLine('This is the plan, and nothing was changed. Give --apply to remove what expires.');
-		return exitCodeFor(results);
+		return exitCodeFor(failures);
 	} finally {
 		showProgress(null);
 		await storage.close();
@@ -117,7 +124,7 @@ async function groupsOf(repository: Repository): Promise<string[]> {
 }
 
 /** A group that fails is a result too: the others go on. */
-async function apply(request: RetentionRequest): Promise<Outcome> {
+async function apply(request: RetentionRequest, onFailure: (error: BackupError) => void): Promise<Outcome> {
 	const { group } = request;
 	try {
 		const result = await applyRetention({
@@ -129,6 +136,7 @@ async function apply(request: RetentionRequest): Promise<Outcome> {
 		return { ok: true, applied: true, ...result };
 	} catch (error) {
 		if (!isBackupError(error)) throw error;
+		onFailure(new BackupError(error.code, `${group}: ${error.message}`, { hint: error.hint }));
 		return { ok: false, group, error: error.message, code: error.code, hint: error.hint ?? null };
 	}
 }
@@ -138,14 +146,7 @@ function planned(plan: GroupPlan): Outcome {
 	return { ok: true, applied: false, group: plan.group, plan, ...nothing, held: heldBack(plan) };
 }
 
-function print(outcome: Outcome): void {
-	if (!outcome.ok) {
-		printError(
-			new BackupError('storage-failed', `${outcome.group}: ${outcome.error}`, { hint: outcome.hint ?? undefined }),
-			false,
-		);
-		return;
-	}
+function print(outcome: Extract<Outcome, { ok: true }>): void {
 	const { group, plan, applied, removed, resumed, skipped, freedBytes, held, warnings } = outcome;
 	printLine(group);
 	for (const { action, label, reasons } of plan.backups) {
@@ -169,10 +170,7 @@ function print(outcome: Outcome): void {
 	for (const warning of new Set([...plan.warnings, ...warnings])) printLine(`  warning: ${warning}`);
 }
 
-function exitCodeFor(results: readonly Outcome[]): number {
-	const codes = results.flatMap((result) =>
-		result.ok ? [] : [exitCodeOf(new BackupError(result.code as 'locked', ''))],
-	);
-	if (codes.length === 0) return EXIT.ok;
-	return codes.every((code) => code === EXIT.locked) ? EXIT.locked : EXIT.failed;
+function exitCodeFor(failures: readonly BackupError[]): number {
+	if (failures.length === 0) return EXIT.ok;
+	return failures.every(({ code }) => code === 'locked') ? EXIT.locked : EXIT.failed;
 }
