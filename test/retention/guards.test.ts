@@ -95,6 +95,14 @@ describe('parents', () => {
 		expect(reasonsFor(plan, one)).toEqual([`parent of ${two.label}`]);
 	});
 
+	it('count to the minimum', () => {
+		const older = backup('2026-10-01T00:00:00Z');
+		const one = step(1, [full.label]);
+		const plan = planOne([older, full, one], 'last=1,minimum=2,allow=outdated', NOW);
+		expect(expired(plan)).toEqual([older.label]);
+		expect(reasonsFor(plan, full)).toEqual([`parent of ${one.label}`]);
+	});
+
 	it('are named beside other reasons, with the newest that needs them', () => {
 		const one = step(1, [full.label]);
 		const two = step(2, [full.label]);
@@ -320,6 +328,20 @@ describe('a plan', () => {
 		expect(plan).toMatchObject({ keptBytes: 5000, freedBytes: 25_000, warnings: [], blocked: [] });
 		expect(plan.nextExpiry).toEqual({ label: month()[25]!.label, at: new Date('2026-11-21T00:00:00Z') });
 		expect(plan.backups.map(({ label }) => label)).toEqual(month().map(({ label }) => label));
+	});
+
+	it('lets go of a backup exactly at the time it said', () => {
+		const backups = series(NEWEST, 30, 24);
+		for (const policy of ['within=5d', 'daily=5']) {
+			const { label, at } = planOne(backups, policy, NOW).nextExpiry!;
+			const tomorrow = [...backups, backup('2026-11-21T00:00:00Z'), backup('2026-11-21T02:00:00Z')];
+			const then = (time: number) => {
+				const sofar = tomorrow.filter(({ startedAt }) => startedAt.getTime() <= time);
+				return planOne(sofar, `${policy},allow=unverified`, time);
+			};
+			expect(kept(then(at.getTime() - 1))).toContain(label);
+			expect(expired(then(at.getTime()))).toContain(label);
+		}
 	});
 
 	it('says of a group of one backup that it stays', () => {
