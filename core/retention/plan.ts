@@ -151,8 +151,8 @@ function nextExpiry(backups: readonly PlannedBackup[]): GroupPlan['nextExpiry'] 
 }
 
 function assertTimes(backups: readonly BackupFacts[], now: Date): void {
-	const wrong = [now, ...backups.map(({ startedAt }) => startedAt)].some((time) => Number.isNaN(time.getTime()));
-	if (!wrong) return;
+	const isTime = (time: Date) => !Number.isNaN(time.getTime());
+	if (isTime(now) && backups.every(({ startedAt }) => isTime(startedAt))) return;
 	throw new BackupError('invalid-input', 'a plan of retention was asked for with a time that is none', {
 		hint: 'Give the time of the plan and the start of every backup as dates.',
 	});
