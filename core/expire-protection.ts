@@ -9,13 +9,19 @@ import type { Protecting, Protection } from './storage/storage';
 const AT_ONCE = 4;
 const MAX_WARNINGS = 3;
 
-/** The time before which not all objects of a backup can be removed; null when they can. By this machine's clock. */
+/**
+ * The time before which not all objects of a backup can be removed; null when they can, as far as known: a key that may
+ * not ask is told by the removal itself. By this machine's clock.
+ */
 export async function protectedUntil(repository: Repository, group: string, label: string): Promise<Date | null> {
 	const { protection } = repository.storage;
 	if (!protection) return null;
 	let latest: Date | null = null;
 	for (const { key } of await repository.objects(group, label)) {
-		const until = await protection.until(key);
+		const until = await protection.until(key).catch((error: unknown) => {
+			if (isBackupError(error, 'access-denied')) return null;
+			throw error;
+		});
 		if (until && until.getTime() > Date.now() && (!latest || until > latest)) latest = until;
 	}
 	return latest;

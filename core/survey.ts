@@ -23,6 +23,8 @@ export interface BackupEntry {
 	startedAt: Date;
 	/** Bytes in storage, all objects of the backup together. */
 	storedBytes: number;
+	/** The same without what comes later: evidence, pins, tags. */
+	dataBytes: number;
 	pinned: boolean;
 	/** In alphabetical order. */
 	tags: string[];
@@ -55,20 +57,25 @@ export interface Survey {
 export async function surveyObjects(objects: AsyncIterable<StoredObject>, group?: string): Promise<Survey> {
 	const found = new Map<string, Found>();
 	const unknown: Survey['unknown'] = { count: 0, keys: [] };
+	// A listing names the objects of a label one after the other: only the first of them has to be looked at closely.
+	let folder: string | null = null;
+	let entry: Found | null = null;
 	for await (const object of objects) {
-		const place = parseKey(object.key);
-		if (!place) {
-			if (isOurs(object.key)) continue;
+		const end = object.key.lastIndexOf('/');
+		if (folder === null || end !== folder.length || !object.key.startsWith(folder)) {
+			folder = object.key.slice(0, Math.max(end, 0));
+			entry = found.get(folder) ?? null;
+			const place = entry ? null : parseKey(object.key);
+			if (place) found.set(folder, (entry = new Found(place.group, place.label)));
+		}
+		if (entry) entry.add(object.key.slice(end + 1), object);
+		else if (!isOurs(object.key)) {
 			unknown.count++;
 			if (unknown.keys.length < MAX_UNKNOWN) unknown.keys.push(object.key);
-		} else if (group === undefined || place.group === group) {
-			const id = `${place.group}/${place.label}`;
-			let entry = found.get(id);
-			if (!entry) found.set(id, (entry = new Found(place.group, place.label)));
-			entry.add(place.name, object);
 		}
 	}
-	const all = [...found.values()].sort((a, b) => compare(a.group, b.group) || compare(a.label, b.label));
+	const wanted = [...found.values()].filter((each) => group === undefined || each.group === group);
+	const all = wanted.sort((a, b) => compare(a.group, b.group) || compare(a.label, b.label));
 	return {
 		backups: all.filter(({ complete }) => complete).map((each) => each.toBackup()),
 		leftovers: all.filter(({ complete }) => !complete).map((each) => each.toLeftover()),
@@ -83,6 +90,7 @@ class Found {
 	readonly #tags: string[] = [];
 	readonly #verifications: Verification[] = [];
 	#storedBytes = 0;
+	#dataBytes = 0;
 	#modifiedAt = new Date(0);
 	#pinned = false;
 	#expired = false;
@@ -99,12 +107,13 @@ class Found {
 		// Of a whole backup nobody asks for them, and there can be many thousands.
 		if (this.complete) this.#keys.length = 0;
 		else this.#keys.push(key);
-		this.#pinned ||= name === PIN;
-		this.#expired ||= name === EXPIRED;
-		const tag = TAG_NAME.exec(name)?.[1];
-		if (tag !== undefined) this.#tags.push(tag);
-		const verification = parseEvidenceName(name);
-		if (verification) this.#verifications.push(verification);
+		const tag = name.startsWith('tag-') ? TAG_NAME.exec(name)?.[1] : undefined;
+		const verification = name.startsWith('verified-') ? parseEvidenceName(name) : null;
+		if (name === PIN) this.#pinned = true;
+		else if (name === EXPIRED) this.#expired = true;
+		else if (tag !== undefined) this.#tags.push(tag);
+		else if (verification) this.#verifications.push(verification);
+		else this.#dataBytes += size;
 	}
 
 	toBackup(): BackupEntry {
@@ -113,6 +122,7 @@ class Found {
 			label: this.label,
 			...parseLabel(this.label)!,
 			storedBytes: this.#storedBytes,
+			dataBytes: this.#dataBytes,
 			pinned: this.#pinned,
 			tags: this.#tags,
 			verifications: this.#verifications,

@@ -9,6 +9,7 @@ describe('choosing a backup', () => {
 		type: 'full',
 		startedAt: new Date(label),
 		storedBytes: 1,
+		dataBytes: 1,
 		pinned: false,
 		tags: [],
 		expiring: false,

@@ -95,6 +95,7 @@ describe('choosing', () => {
 		type: 'full',
 		startedAt: new Date(Date.UTC(2026, 10, day, 2)),
 		storedBytes: 1,
+		dataBytes: 1,
 		pinned: false,
 		tags: [],
 		expiring: false,

@@ -19,8 +19,6 @@ export interface BackupFacts extends BackupEntry {
 	 * before it counts as needed. That of a full backup is never unknown: it needs nothing.
 	 */
 	parents: readonly string[] | null;
-	/** Bytes of the backup itself, without pins, tags and evidence, which come later; `storedBytes` when absent. */
-	dataBytes?: number;
 }
 
 /** What is known of a group besides its backups. */

@@ -110,7 +110,7 @@ function shrunk(past: readonly Entry[], { shrinkPercent }: CompletePolicy): Foun
 }
 
 function sizeOf({ facts }: Entry): number {
-	return facts.dataBytes ?? facts.storedBytes;
+	return facts.dataBytes;
 }
 
 function median(values: readonly number[]): number | null {

@@ -11,6 +11,7 @@ describe('a backup in a list', () => {
 		type: 'full' as const,
 		startedAt: new Date('2026-11-20T02:00:00Z'),
 		storedBytes: 12_400_000,
+		dataBytes: 1,
 		pinned,
 		tags: [],
 		expiring: false,

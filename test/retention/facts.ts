@@ -24,6 +24,7 @@ export function backup(start: string | number, wanted: Wanted = {}): BackupFacts
 		type,
 		startedAt,
 		storedBytes: 1000,
+		dataBytes: wanted.storedBytes ?? 1000,
 		pinned: false,
 		tags: [],
 		expiring: false,

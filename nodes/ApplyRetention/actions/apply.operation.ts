@@ -2,6 +2,7 @@
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError, isBackupError } from '../../../core/errors';
 import { applyRetention } from '../../../core/expire';
+import { FailedRuns } from '../../../core/failed-runs';
 import { sizeText } from '../../../core/size-text';
 import { actorOf } from '../../shared/actor';
 import { withRepository } from '../../shared/backups';
@@ -20,10 +21,11 @@ export async function apply(context: IExecuteFunctions, itemIndex: number): Prom
 	return await withRepository(context, itemIndex, signal, async (repository) => {
 		const items: INodeExecutionData[] = [];
 		const failures: Failure[] = [];
+		const failedRuns = new FailedRuns(repository.storage);
 		for (const { group, name, policy } of await chooseGroups(repository, settings, { begun: true })) {
 			try {
 				const result = await applyRetention({
-					...{ repository, group, policy, lockWaitMs, extendProtection, signal },
+					...{ repository, group, policy, lockWaitMs, extendProtection, failedRuns, signal },
 					actor: actorOf(context),
 					onProgress: ({ phase, removed, total, freedBytes }) =>
 						show(() => `${group}: ${phase}, ${removed} of ${total} removed, ${sizeText(freedBytes)} freed`),
