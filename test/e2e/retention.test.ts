@@ -13,7 +13,7 @@ import {
 	type TestN8n,
 } from '../support/n8n';
 import { folderCredential, newFolder } from '../support/n8n-credentials';
-import { everySeconds, NOT_NOW, runOnSchedule } from '../support/n8n-schedule';
+import { NOT_NOW, OFTEN, runOnSchedule } from '../support/n8n-schedule';
 import { type ReportReceiver, startReportReceiver } from '../support/report-receiver';
 import { filesBelow } from '../support/stored-files';
 
@@ -70,7 +70,7 @@ it(
 it(
 	'removes on schedule what expired, leaves a blocked group alone, and remembers since when it is blocked',
 	async () => {
-		const id = await importRetention({ fieldsOf: { 'Every Day': everySeconds(10) } });
+		const id = await importRetention({ fieldsOf: { 'Every Day': OFTEN } });
 		const runs = await runOnSchedule(n8n, id, 2);
 		for (const run of runs) assertSuccess(run);
 		const [first, second] = receiver.take();

@@ -1,14 +1,20 @@
 /** Schedules of workflows in a real n8n, made to fire while a test waits. */
-import type { Execution } from './n8n';
-import type { TestN8n } from './n8n';
+import type { Execution, TestN8n } from './n8n';
 import { until } from './until';
 
-/** Fields of a Schedule Trigger that never fires. */
-export const NOT_NOW = { rule: { interval: [{ field: 'cronExpression', expression: '0 0 0 30 2 *' }] } };
+/** Fields of a Schedule Trigger that does not fire before the next 29th of February. */
+export const NOT_NOW = schedule('0 0 0 29 2 *');
 
-/** Fields of a Schedule Trigger that fires often. */
-export function everySeconds(seconds: number): Record<string, unknown> {
-	return { rule: { interval: [{ field: 'seconds', secondsInterval: seconds }] } };
+/** Fields of a Schedule Trigger that fires in about fifteen seconds, and then every minute. */
+export function soon(): Record<string, unknown> {
+	return schedule(`${(new Date().getSeconds() + 15) % 60} * * * * *`);
+}
+
+/** Fields of a Schedule Trigger that fires every ten seconds. */
+export const OFTEN = schedule('*/10 * * * * *');
+
+function schedule(expression: string): Record<string, unknown> {
+	return { rule: { interval: [{ field: 'cronExpression', expression }] } };
 }
 
 /**
@@ -17,11 +23,25 @@ export function everySeconds(seconds: number): Record<string, unknown> {
  * @returns the runs, the first one first
  */
 export async function runOnSchedule(n8n: TestN8n, workflowId: string, times = 1): Promise<Execution[]> {
+	// n8n lists what runs and what has ended apart.
+	const list = async (status: string): Promise<Array<{ id: string; mode: string }>> => {
+		const { data } = (await n8n.client.api('GET', `/executions?workflowId=${workflowId}${status}`)) as {
+			data: Array<{ id: string; mode: string }>;
+		};
+		return data;
+	};
+	const begun = new Set<string>();
 	await n8n.client.publishWorkflow(workflowId);
-	const begun = async () => (await n8n.client.executions(workflowId)).filter(({ mode }) => mode === 'trigger');
-	await until(`the schedule has fired ${times} times`, async () => (await begun()).length >= times);
+	await until(`the schedule has fired ${times} times`, async () => {
+		for (const { id, mode } of [...(await list('')), ...(await list('&status=running'))]) {
+			if (mode === 'trigger') begun.add(id);
+		}
+		return begun.size >= times;
+	});
 	await n8n.client.unpublishWorkflow(workflowId);
 	const runs: Execution[] = [];
-	for (const { id } of (await begun()).reverse()) runs.push(await n8n.client.ended(id, { timeoutMs: 300_000 }));
+	for (const id of [...begun].sort((a, b) => Number(a) - Number(b))) {
+		runs.push(await n8n.client.ended(id, { timeoutMs: 200_000 }));
+	}
 	return runs;
 }
