@@ -74,6 +74,12 @@ export async function checkStorage(storage: Storage, signal?: AbortSignal): Prom
 	});
 }
 
+/** Whether the storage can be used, and, if it can, whether its journal is whole. */
+export async function checkPlace(storage: Storage, signal?: AbortSignal): Promise<Finding[]> {
+	const found = await checkStorage(storage, signal);
+	return found.ok ? [found, ...(await checkRuns(storage, signal))] : [found];
+}
+
 const DAY_MS = 24 * 3_600_000;
 
 /** Whether the journal of the last two days is whole; no question where there is none yet. */

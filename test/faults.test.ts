@@ -233,10 +233,16 @@ describe('a run killed with -9', () => {
 		await eventually(target, noBackend(target.database));
 		const { manifest } = await run({ storage, target });
 		expect(manifest.warnings).toEqual([
-			expect.stringMatching(/^broke the lock of a run .* no longer exists$/),
+			expect.stringMatching(/^broke the lock of \S+ \(process \d+, backup\) since .*: that run no longer exists$/),
 			expect.stringMatching(/^removed 1 leftover/),
 		]);
-		expect(await keysBesideJournal(storage)).toHaveLength(4);
+		const names = ['contents.json.zst.age', 'dump.sql.zst.age', 'manifest.json'];
+		expect(await keysBesideJournal(storage)).toEqual([
+			...names.map((name) => `${GROUP}/${manifest.label}/${name}`),
+			'repository.json',
+			// How far the killed run had come.
+			expect.stringMatching(/^runs\/[^/]+\/\w+\.beat-\d+\.json$/),
+		]);
 	});
 
 	it('or stopped with Ctrl-C ends quickly and leaves nothing', async () => {

@@ -1,28 +1,24 @@
-/** Several processes want to write to one group: at once, killed at any moment, or standing still while another goes on. */
+/** Several processes want to write to one group: at once, or one stands still while another goes on. */
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { backUp } from '../core/backup';
 import { checkJournal, readRuns } from '../core/journal';
 import { acquireLock, findStaleLocks, type Lock, removeStaleLocks } from '../core/lock';
-import { digestStored } from '../core/pipeline';
 import { objectKey, Repository } from '../core/repository';
 import { writeText } from '../core/small-objects';
 import { createStorage, type StorageConfig } from '../core/storage/create';
 import type { Storage } from '../core/storage/storage';
-import { streamsOf } from '../core/verify-stored';
 import { keysBesideJournal } from './support/journal';
 import type { RunOrder } from './support/run-process';
 import { isStopped, type RunProcess, type Said, startRun } from './support/run-processes';
 import { sharedS3 } from './support/s3';
+import { wholeBackups } from './support/tiny-backups';
 import { until } from './support/until';
 
 const GROUP = 'postgres/shop';
 const LOCK = `locks/${GROUP}.json`;
 const DAY_MS = 24 * 3_600_000;
-const NEVER = new AbortController().signal;
 const server = sharedS3();
 let folder: string;
 let witness: string;
@@ -38,39 +34,6 @@ afterEach(() => {
 const span = () => ({ from: new Date(Date.now() - DAY_MS), to: new Date(Date.now() + DAY_MS) });
 const labelsOf = (said: Said[]) => said.flatMap(({ made }) => made ?? []);
 
-/** Every backup that is listed is whole, byte for byte. @returns their labels */
-async function wholeBackups(storage: Storage, known = new Set<string>()): Promise<string[]> {
-	const repository = await Repository.open(storage);
-	const listed = (await repository.list(GROUP)).map(({ label }) => label);
-	for (const label of listed.filter((one) => !known.has(one))) {
-		for (const { name, stored } of streamsOf(await repository.readManifest(GROUP, label))) {
-			const place = { storage, group: GROUP, label, name };
-			expect(await digestStored({ ...place, stallTimeoutMs: 60_000, signal: NEVER })).toEqual(stored);
-		}
-		known.add(label);
-	}
-	return listed;
-}
-
-async function backUpHere(storage: Storage): Promise<{ label: string; warnings: readonly string[] }> {
-	const { manifest, warnings } = await backUp({
-		storage,
-		group: GROUP,
-		source: {
-			kind: 'postgres',
-			open: async () => ({
-				body: Readable.from([Buffer.from('a row\n')]),
-				objectName: 'dump.sql',
-				finish: async () => ({ details: {}, contents: { format: 1, tables: [] }, warnings: [] }),
-				close: async () => undefined,
-			}),
-		},
-		encryption: null,
-		signal: NEVER,
-	});
-	return { label: manifest.label, warnings };
-}
-
 describe('two runs at once', () => {
 	/** Two processes, one of which waits for the lock and one of which does not, for a minute. */
 	async function fight(config: StorageConfig, place: string): Promise<void> {
@@ -83,7 +46,7 @@ describe('two runs at once', () => {
 			expect(fs.readdirSync(place)).toEqual([]);
 			const made = said.flatMap(labelsOf);
 			for (const one of said) expect(labelsOf(one).length).toBeGreaterThan(0);
-			expect((await wholeBackups(storage)).sort()).toEqual(made.sort());
+			expect((await wholeBackups(storage, GROUP)).sort()).toEqual(made.sort());
 			const refused = said.flat().filter(({ made: label }) => label === undefined);
 			expect(refused.length).toBeGreaterThan(0);
 			for (const { code, message } of refused) {
@@ -109,48 +72,6 @@ describe('two runs at once', () => {
 			fight({ type: 'folder', path: folder }, path.join(witness, 'folder')),
 			fight({ type: 's3', ...server().options(bucket) }, path.join(witness, 's3')),
 		]);
-	}, 180_000);
-});
-
-describe('a worker killed and restarted', () => {
-	const KILLS = 60;
-	const AT_ONCE = 3;
-
-	it(`${KILLS} times at any moment leaves a lock that is broken at once, whole backups, and a whole journal`, async () => {
-		const config = { type: 'folder', path: folder } as const;
-		const storage = createStorage(config);
-		await Repository.open(storage, { create: true });
-		const known = new Set<string>();
-		const kept = new Set<string>();
-		let broken = 0;
-		for (let round = 0; round < KILLS / AT_ONCE; round++) {
-			const order: RunOrder = { storage: config, group: GROUP, mode: 'backups', forMs: 60_000, lockWaitMs: 60_000 };
-			const workers = Array.from({ length: AT_ONCE }, () => startRun(order));
-			await Promise.race(workers.map(({ first }) => first));
-			for (const { child } of workers) {
-				await delay(Math.random() * 60);
-				expect(child.exitCode).toBeNull();
-				child.kill('SIGKILL');
-			}
-			for (const { gone } of workers) for (const label of labelsOf(await gone)) kept.add(label);
-			const { label, warnings } = await backUpHere(storage);
-			kept.add(label);
-			if (
-				warnings.some((text) => /^broke the lock of \S+ \(process \d+, backup\) since .*no longer exists$/.test(text))
-			) {
-				broken++;
-			}
-			const listed = await wholeBackups(storage, known);
-			expect([...kept].filter((one) => !listed.includes(one))).toEqual([]);
-		}
-		expect(broken).toBeGreaterThan(0);
-		expect(await checkJournal(storage, span())).toEqual([]);
-		const states = (await readRuns(storage, span())).map(({ state }) => state);
-		expect(new Set(states)).toEqual(new Set(['ok', 'lost']));
-		// Signs of life and marks of killed processes that nobody came across are found by prune.
-		await removeStaleLocks(storage, { staleAfterMs: 0 });
-		expect((await keysBesideJournal(storage)).filter((key) => key.startsWith('locks/'))).toEqual([]);
-		await storage.close();
 	}, 180_000);
 });
 
@@ -213,7 +134,7 @@ describe('a writer that stood still (SIGSTOP) while another run took over', () =
 	afterEach(async () => {
 		await taken.assertHeld();
 		await taken.release();
-		expect(await wholeBackups(storage)).toEqual([]);
+		expect(await wholeBackups(storage, GROUP)).toEqual([]);
 		expect((await keysBesideJournal(storage)).filter((key) => key !== 'repository.json')).toEqual([]);
 		expect(await readRuns(storage, span())).toMatchObject([{ state: 'failed', code: 'locked' }]);
 		await storage.close();

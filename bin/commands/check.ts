@@ -1,5 +1,5 @@
 /** n8n-backup check: would a backup succeed? */
-import { checkDatabase, checkRuns, checkSpace, checkStorage, type Finding, summarise } from '../../core/check';
+import { checkDatabase, checkPlace, checkSpace, type Finding, summarise } from '../../core/check';
 import { DEFAULT_DUMP_OPTIONS } from '../../core/postgres/dump';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, parseDatabaseUrl } from '../options';
@@ -24,7 +24,7 @@ export const checkCommand: AddCommand = (program, run) => {
 async function check(options: CheckOptions, signal: AbortSignal): Promise<number> {
 	const storage = openStorage(options.storage, process.env);
 	try {
-		const findings: Finding[] = [await checkStorage(storage, signal), ...(await checkRuns(storage, signal))];
+		const findings: Finding[] = await checkPlace(storage, signal);
 		let bytes = 0;
 		if (options.database) {
 			const target = await parseDatabaseUrl(options.database, process.env);

@@ -3,9 +3,8 @@ import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import {
 	checkDatabase,
 	checkEncryption,
-	checkRuns,
+	checkPlace,
 	checkSpace,
-	checkStorage,
 	type DatabaseCheck,
 	type Finding,
 	summarise,
@@ -24,8 +23,7 @@ export async function check(context: IExecuteFunctions, itemIndex: number): Prom
 	try {
 		const findings: Finding[] = [
 			await checkEncryption(settings.encryption?.encryption ?? null, settings.encryption?.keys),
-			await checkStorage(storage, signal),
-			...(await checkRuns(storage, signal)),
+			...(await checkPlace(storage, signal)),
 		];
 		const databases: DatabaseCheck[] = [];
 		for (const target of await targetsOrFinding(context, itemIndex, signal, findings)) {

@@ -1,0 +1,49 @@
+/** Backups of a few bytes, for tests that make many, and the proof that all of them are whole. */
+import { Readable } from 'node:stream';
+import { backUp } from '../../core/backup';
+import { digestStored } from '../../core/pipeline';
+import { Repository } from '../../core/repository';
+import type { Storage } from '../../core/storage/storage';
+import { streamsOf } from '../../core/verify-stored';
+
+const NEVER = new AbortController().signal;
+
+export async function makeTinyBackup(
+	storage: Storage,
+	group: string,
+): Promise<{ label: string; warnings: readonly string[] }> {
+	const { manifest, warnings } = await backUp({
+		storage,
+		group,
+		source: {
+			kind: 'postgres',
+			open: async () => ({
+				body: Readable.from([Buffer.from('a row\n')]),
+				objectName: 'dump.sql',
+				finish: async () => ({ details: {}, contents: { format: 1, tables: [] }, warnings: [] }),
+				close: async () => undefined,
+			}),
+		},
+		encryption: null,
+		signal: NEVER,
+	});
+	return { label: manifest.label, warnings };
+}
+
+/**
+ * Expects that every backup that is listed is whole, byte for byte.
+ * @param known labels that were looked at before; others are added
+ * @returns the labels of all
+ */
+export async function wholeBackups(storage: Storage, group: string, known = new Set<string>()): Promise<string[]> {
+	const repository = await Repository.open(storage);
+	const listed = (await repository.list(group)).map(({ label }) => label);
+	for (const label of listed.filter((one) => !known.has(one))) {
+		for (const { name, stored } of streamsOf(await repository.readManifest(group, label))) {
+			const found = await digestStored({ storage, group, label, name, stallTimeoutMs: 60_000, signal: NEVER });
+			expect({ label, name, ...found }).toEqual({ label, name, ...stored });
+		}
+		known.add(label);
+	}
+	return listed;
+}
