@@ -1,33 +1,18 @@
 /** Restores a database from its backup: choose, look before the first byte is written, restore, compare. */
-import type { Client } from 'pg';
 import type { Actor } from './actor';
 import { DEFAULT_LIMITS } from './backup';
-import { abortError, BackupError, isBackupError, messageOf } from './errors';
+import { abortError, isBackupError } from './errors';
 import type { DecryptionKeys } from './filters/age';
 import { recordRun, type RunEnd, type RunRecord } from './journal';
 import { type Limits, watchDuration } from './limits';
-import { type Comparison, queryOf } from './postgres/compare';
-import { moveIntoPlace, swapDatabases } from './postgres/database-swap';
-import { type Filled, fillDatabase } from './postgres/fill';
-import { executeGlobals } from './postgres/globals';
+import type { Comparison } from './postgres/compare';
 import { assertOnly } from './postgres/only';
-import { preflight } from './postgres/preflight';
-import type { ReplayProgress } from './postgres/replay';
-import {
-	assertEmpty,
-	assertPlace,
-	createDatabase,
-	dropDatabase,
-	lookAtPlace,
-	type RestorePlace,
-	temporaryName,
-	withClient,
-} from './postgres/restore-target';
+import { assertPlace, type RestorePlace } from './postgres/restore-target';
 import type { RewriteRules } from './postgres/rewrite';
-import { type DatabaseTarget, describeTarget } from './postgres/target';
+import type { DatabaseTarget } from './postgres/target';
 import { startReading } from './reading';
 import type { Repository } from './repository';
-import { openForRestore, type OpenedBackup } from './restore-source';
+import { Restore } from './restore-steps';
 
 export type { RestorePlace } from './postgres/restore-target';
 export { type BackupChoice, chooseBackup } from './restore-choice';
@@ -84,9 +69,6 @@ export interface RestoreResult {
 	comparison: Comparison;
 	warnings: string[];
 }
-
-/** Nothing may interrupt what must not be left half done. */
-const NEVER = new AbortController().signal;
 
 /**
  * Restores a backup into a database and compares it with what was backed up. When it rejects, a new database is gone
@@ -157,145 +139,4 @@ async function restore(request: RestoreRequest): Promise<RestoreResult> {
 	} finally {
 		duration.stop();
 	}
-}
-
-type Outcome = Pick<RestoreResult, 'database' | 'originalBytes' | 'statements' | 'rows' | 'comparison' | 'warnings'>;
-
-class Restore {
-	readonly #request: RestoreRequest;
-	readonly #stallTimeoutMs: number;
-	readonly #warnings: string[] = [];
-
-	constructor(request: RestoreRequest, stallTimeoutMs: number) {
-		this.#request = request;
-		this.#stallTimeoutMs = stallTimeoutMs;
-	}
-
-	async run(): Promise<Outcome> {
-		const backup = await openForRestore(this.#request, this.#stallTimeoutMs);
-		this.#report('preparing', backup, { bytes: 0, statements: 0, rows: 0 });
-		const { mode } = this.#request.into;
-		return mode === 'empty' ? await this.#intoEmpty(backup) : await this.#intoNew(backup, mode);
-	}
-
-	async #intoEmpty(backup: OpenedBackup): Promise<Outcome> {
-		const { server, into, signal } = this.#request;
-		const target = { ...server, database: into.database };
-		await withClient(target, signal, async (client) => {
-			await assertEmpty(client, target);
-			await this.#prepare(client, backup, { createsDatabase: false });
-		});
-		try {
-			return this.#outcome(into.database, backup, await this.#fill(backup, target));
-		} catch (error) {
-			throw addHint(error, `What was restored so far is still in ${describeTarget(target)}: it is half filled.`);
-		}
-	}
-
-	/** Beside everything that is there, under a name of its own, which it gives up only when it is whole. */
-	async #intoNew(backup: OpenedBackup, mode: 'new' | 'replace'): Promise<Outcome> {
-		const { server, into, signal } = this.#request;
-		const tablespace = await withClient(server, signal, async (client) => {
-			const found = await lookAtPlace(client, into);
-			const replaces = mode === 'replace' ? into.database : undefined;
-			await this.#prepare(client, backup, { createsDatabase: true, replaces });
-			return found?.tablespace;
-		});
-		const restored = temporaryName(into.database, 'restoring');
-		try {
-			signal.throwIfAborted();
-			// Interrupted, the server might go on with it, and nobody would know.
-			const made = await withClient(
-				server,
-				NEVER,
-				async (client) => await createDatabase(client, restored, backup.contents, { tablespace }),
-			);
-			this.#warnings.push(...made);
-			const filled = await this.#fill(backup, { ...server, database: restored });
-			this.#report('swapping', backup, filled);
-			return this.#outcome(await this.#place(restored, filled, mode), backup, filled);
-		} catch (error) {
-			throw await this.#giveBack(restored, error);
-		}
-	}
-
-	/**
-	 * Its last chance to be cancelled is before it: whoever breaks off a COMMIT cannot know which database has the name.
-	 * @returns under which name the restored database can be found
-	 */
-	async #place(restored: string, { comparison }: Filled, mode: 'new' | 'replace'): Promise<string> {
-		const { server, into, signal } = this.#request;
-		signal.throwIfAborted();
-		if (mode === 'new') {
-			await moveIntoPlace(server, restored, into.database);
-			return into.database;
-		}
-		if (!comparison.ok) {
-			this.#warnings.push(
-				`${into.database} was not replaced, because what was restored differs from the backup: look at it in ${restored}, then drop that`,
-			);
-			return restored;
-		}
-		this.#warnings.push(...(await swapDatabases(server, restored, into.database)));
-		return into.database;
-	}
-
-	/** @returns the error to throw */
-	async #giveBack(restored: string, error: unknown): Promise<unknown> {
-		try {
-			await dropDatabase(this.#request.server, restored);
-			return error;
-		} catch (dropError) {
-			return addHint(
-				error,
-				`The unfinished database ${restored} could not be dropped (${messageOf(dropError)}): drop it.`,
-			);
-		}
-	}
-
-	/** Roles and preflight are one transaction: what was found missing leaves no roles behind. */
-	async #prepare(
-		client: Client,
-		{ contents, globals }: OpenedBackup,
-		place: { createsDatabase: boolean; replaces?: string },
-	): Promise<void> {
-		const { server, rules, allowMissingExtensions } = this.#request;
-		const query = queryOf(client);
-		await query('BEGIN');
-		if (globals !== null) this.#warnings.push(...(await executeGlobals(client, globals, server)));
-		this.#warnings.push(...(await preflight(query, server, contents, { rules, allowMissingExtensions, ...place })));
-		await query('COMMIT');
-	}
-
-	async #fill(backup: OpenedBackup, target: DatabaseTarget): Promise<Filled> {
-		const { rules, connections, nativePath, signal } = this.#request;
-		const filled = await fillDatabase(backup, target, {
-			rules,
-			connections,
-			nativePath,
-			signal,
-			onProgress: (phase, progress) => this.#report(phase, backup, progress),
-		});
-		this.#warnings.push(...filled.warnings);
-		return filled;
-	}
-
-	#report(phase: RestoreProgress['phase'], backup: OpenedBackup, { bytes, statements, rows }: ReplayProgress): void {
-		const totalBytes = backup.manifest.object.original.bytes;
-		this.#request.onProgress?.({ phase, bytes, totalBytes, statements, rows });
-	}
-
-	#outcome(database: string, backup: OpenedBackup, { statements, rows, comparison }: Filled): Outcome {
-		const { bytes } = backup.manifest.object.original;
-		return { database, originalBytes: bytes, statements, rows, comparison, warnings: this.#warnings };
-	}
-}
-
-function addHint(error: unknown, hint: string): unknown {
-	if (!isBackupError(error)) return error;
-	return new BackupError(error.code, error.message, {
-		hint: error.hint ? `${error.hint} ${hint}` : hint,
-		cause: error.cause,
-		details: error.details,
-	});
 }
