@@ -55,7 +55,9 @@ export function parseEvidenceName(name: string): Verification | null {
 	if (!match) return null;
 	const [, year, month, day, hour, minute, second, depth, outcome] = match;
 	const at = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-	return Number.isNaN(at.getTime()) ? null : { at, depth: depth as Depth, ok: outcome === 'ok' };
+	if (Number.isNaN(at.getTime())) return null;
+	// The name of the depth, and not this part of a text: there can be a hundred thousand of them.
+	return { at, depth: DEPTHS.find((each) => each === depth)!, ok: outcome === 'ok' };
 }
 
 /** The text that is stored. */

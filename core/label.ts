@@ -22,7 +22,9 @@ export function parseLabel(label: string): { type: BackupType; startedAt: Date }
 	if (!match) return null;
 	const [, year, month, day, hour, minute, second, type] = match;
 	const startedAt = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-	return Number.isNaN(startedAt.getTime()) ? null : { type: type as BackupType, startedAt };
+	if (Number.isNaN(startedAt.getTime())) return null;
+	// The name of the type, and not this part of a text: there can be a hundred thousand of them.
+	return { type: BACKUP_TYPES.find((each) => each === type)!, startedAt };
 }
 
 /**

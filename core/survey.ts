@@ -55,90 +55,88 @@ export interface Survey {
 
 /** @param group only this one; groups below it have names of their own and are left out */
 export async function surveyObjects(objects: AsyncIterable<StoredObject>, group?: string): Promise<Survey> {
-	const found = new Map<string, Found>();
+	const backups: BackupEntry[] = [];
+	const leftovers: Leftover[] = [];
 	const unknown: Survey['unknown'] = { count: 0, keys: [] };
-	// A listing names the objects of a label one after the other: only the first of them has to be looked at closely.
-	let folder: string | null = null;
-	let entry: Found | null = null;
+	let current: Found | null = null;
+	const finish = () => {
+		if (!current || (group !== undefined && current.backup.group !== group)) return;
+		if (current.complete) backups.push(current.backup);
+		else leftovers.push(current.toLeftover());
+	};
+	// Objects come by their keys, so those of a label come together.
 	for await (const object of objects) {
-		const end = object.key.lastIndexOf('/');
-		if (folder === null || end !== folder.length || !object.key.startsWith(folder)) {
-			folder = object.key.slice(0, Math.max(end, 0));
-			entry = found.get(folder) ?? null;
-			const place = entry ? null : parseKey(object.key);
-			if (place) found.set(folder, (entry = new Found(place.group, place.label)));
+		const { key } = object;
+		if (!current || !key.startsWith(current.folder)) {
+			finish();
+			const place = parseKey(key);
+			current = place && new Found(place, current);
 		}
-		if (entry) entry.add(object.key.slice(end + 1), object);
-		else if (!isOurs(object.key)) {
+		const isOfLabel: boolean = current !== null && !key.includes('/', current.folder.length);
+		if (current && isOfLabel) current.add(key.slice(current.folder.length), object);
+		else if (!isOurs(key)) {
 			unknown.count++;
-			if (unknown.keys.length < MAX_UNKNOWN) unknown.keys.push(object.key);
+			if (unknown.keys.length < MAX_UNKNOWN) unknown.keys.push(key);
 		}
 	}
-	const wanted = [...found.values()].filter((each) => group === undefined || each.group === group);
-	const all = wanted.sort((a, b) => compare(a.group, b.group) || compare(a.label, b.label));
-	return {
-		backups: all.filter(({ complete }) => complete).map((each) => each.toBackup()),
-		leftovers: all.filter(({ complete }) => !complete).map((each) => each.toLeftover()),
-		unknown,
-	};
+	finish();
+	return { backups: backups.sort(byName), leftovers: leftovers.sort(byName), unknown };
 }
 
-/** What a listing tells of one label. */
+/** What a listing tells of one label: a backup once the manifest was seen. There can be very many, so it holds little else. */
 class Found {
+	readonly backup: BackupEntry;
+	/** Of its objects' keys, all but the name. */
+	readonly folder: string;
 	complete = false;
-	readonly #keys: string[] = [];
-	readonly #tags: string[] = [];
-	readonly #verifications: Verification[] = [];
-	#storedBytes = 0;
-	#dataBytes = 0;
-	#modifiedAt = new Date(0);
-	#pinned = false;
-	#expired = false;
+	/** Of whole backups nobody asks for these. */
+	#keys: string[] = [];
+	#modifiedAt = 0;
 
-	constructor(
-		readonly group: string,
-		readonly label: string,
-	) {}
-
-	add(name: string, { key, size, modifiedAt }: StoredObject): void {
-		this.#storedBytes += size;
-		if (modifiedAt > this.#modifiedAt) this.#modifiedAt = modifiedAt;
-		if (name === MANIFEST) this.complete = true;
-		// Of a whole backup nobody asks for them, and there can be many thousands.
-		if (this.complete) this.#keys.length = 0;
-		else this.#keys.push(key);
-		const tag = name.startsWith('tag-') ? TAG_NAME.exec(name)?.[1] : undefined;
-		const verification = name.startsWith('verified-') ? parseEvidenceName(name) : null;
-		if (name === PIN) this.#pinned = true;
-		else if (name === EXPIRED) this.#expired = true;
-		else if (tag !== undefined) this.#tags.push(tag);
-		else if (verification) this.#verifications.push(verification);
-		else this.#dataBytes += size;
+	/** @param previous shares the name of its group */
+	constructor(place: { group: string; label: string }, previous: Found | null) {
+		this.folder = objectKey(place.group, place.label, '');
+		const isSameGroup = previous?.backup.group === place.group;
+		const { type, startedAt } = parseLabel(place.label)!;
+		this.backup = {
+			group: isSameGroup ? previous.backup.group : place.group,
+			// A copy: a part of a string holds on to all of it.
+			label: Buffer.from(place.label, 'latin1').toString('latin1'),
+			type,
+			startedAt,
+			storedBytes: 0,
+			dataBytes: 0,
+			pinned: false,
+			tags: [],
+			verifications: [],
+			expiring: false,
+		};
 	}
 
-	toBackup(): BackupEntry {
-		return {
-			group: this.group,
-			label: this.label,
-			...parseLabel(this.label)!,
-			storedBytes: this.#storedBytes,
-			dataBytes: this.#dataBytes,
-			pinned: this.#pinned,
-			tags: this.#tags,
-			verifications: this.#verifications,
-			expiring: this.#expired,
-		};
+	add(name: string, { key, size, modifiedAt }: StoredObject): void {
+		const { backup } = this;
+		backup.storedBytes += size;
+		if (name === MANIFEST) {
+			this.complete = true;
+			this.#keys = [];
+		}
+		if (!this.complete) {
+			this.#keys.push(key);
+			this.#modifiedAt = Math.max(this.#modifiedAt, modifiedAt.getTime());
+		}
+		const tag = name.startsWith('tag-') ? TAG_NAME.exec(name)?.[1] : undefined;
+		const verification = name.startsWith('verified-') ? parseEvidenceName(name) : null;
+		if (name === PIN) backup.pinned = true;
+		else if (name === EXPIRED) backup.expiring = true;
+		// Not pushed: an array that grows takes room for sixteen more.
+		else if (tag !== undefined) backup.tags = backup.tags.concat(tag);
+		else if (verification) backup.verifications = backup.verifications.concat(verification);
+		else backup.dataBytes += size;
 	}
 
 	toLeftover(): Leftover {
-		return {
-			group: this.group,
-			label: this.label,
-			keys: this.#keys,
-			storedBytes: this.#storedBytes,
-			modifiedAt: this.#modifiedAt,
-			expired: this.#expired,
-		};
+		const { group, label, storedBytes, expiring } = this.backup;
+		return { group, label, keys: this.#keys, storedBytes, modifiedAt: new Date(this.#modifiedAt), expired: expiring };
 	}
 }
 
@@ -172,6 +170,12 @@ export function parseKey(key: string): { group: string; label: string; name: str
 /** What the repository itself keeps beside the backups. */
 function isOurs(key: string): boolean {
 	return key === REPOSITORY_KEY || key.startsWith('runs/') || key.startsWith('locks/');
+}
+
+type Named = Pick<BackupEntry, 'group' | 'label'>;
+
+function byName(a: Named, b: Named): number {
+	return compare(a.group, b.group) || compare(a.label, b.label);
 }
 
 function compare(a: string, b: string): number {

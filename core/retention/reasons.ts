@@ -5,6 +5,9 @@ import type { Tier } from './rules';
 
 const PERIOD: Record<Tier, string> = { hourly: 'hour', daily: 'day', weekly: 'week', monthly: 'month', yearly: 'year' };
 
+/** A hundred thousand backups can expire for a handful of reasons: each text once. */
+const expiredTexts = new Map<string, string>();
+
 export const REASONS = {
 	last: (number: number) => `last ${number}`,
 	/** @param name of the period */
@@ -20,10 +23,16 @@ export const REASONS = {
 	future: 'dated in the future',
 	held: (causes: readonly string[]) => `held: ${causes.join('; ')}`,
 	/** @param tiers in which other backups stay for its periods */
-	expired: (tiers: readonly Tier[]) =>
-		tiers.length > 0
-			? `other backups stay for its ${list(tiers.map((tier) => PERIOD[tier]))}`
-			: 'no rule of the policy keeps it',
+	expired: (tiers: readonly Tier[]) => {
+		const known = expiredTexts.get(tiers.join());
+		if (known !== undefined) return known;
+		const text =
+			tiers.length > 0
+				? `other backups stay for its ${list(tiers.map((tier) => PERIOD[tier]))}`
+				: 'no rule of the policy keeps it';
+		expiredTexts.set(tiers.join(), text);
+		return text;
+	},
 } as const;
 
 /** Why a backup cannot be relied on. */
