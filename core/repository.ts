@@ -17,7 +17,6 @@ import {
 	type Leftover,
 	MANIFEST,
 	objectKey,
-	parseKey,
 	PIN,
 	REPOSITORY_KEY,
 	type Survey,
@@ -178,20 +177,6 @@ export class Repository {
 			});
 		}
 		await this.#removeObjects(group, label);
-	}
-
-	/**
-	 * Removes what earlier, failed runs left in a group: objects without a manifest and unfinished uploads. Only for the
-	 * holder of the group's lock: another run's half-written backup looks the same.
-	 * @returns how many leftovers were removed
-	 */
-	async removeOrphans(group: string): Promise<number> {
-		const { leftovers } = await this.survey(group);
-		const owns = (key: string) => parseKey(key)?.group === group;
-		const removed = await this.storage.removeUnfinished(`${group}/`, owns);
-		const orphans = leftovers.flatMap(({ keys }) => keys);
-		for (const key of orphans) await this.storage.remove(key);
-		return removed + orphans.length;
 	}
 
 	/** The mark of an expiry goes last: until then it tells what the other objects are. */

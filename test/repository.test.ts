@@ -86,18 +86,6 @@ describe('a repository', () => {
 		expect(await repository.list()).toHaveLength(3);
 	});
 
-	it('removes orphans of its group and nothing else', async () => {
-		const storage = new MemoryStorage();
-		const repository = await Repository.open(storage, { create: true });
-		await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
-		await writeText(storage, objectKey(`${GROUP}/inner`, createLabel('full', new Date()), 'dump.sql.zst'), 'x');
-		await writeText(storage, `${GROUP}/notes of the administrator.txt`, 'x');
-		const before = await keys(storage);
-		await writeText(storage, objectKey(GROUP, createLabel('full', new Date()), 'dump.sql.zst'), 'x');
-		expect(await repository.removeOrphans(GROUP)).toBe(1);
-		expect(await keys(storage)).toEqual(before);
-	});
-
 	it('refuses a manifest that lies in the wrong place', async () => {
 		const repository = await Repository.open(new MemoryStorage(), { create: true });
 		const label = createLabel('full', new Date());

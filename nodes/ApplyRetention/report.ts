@@ -34,7 +34,7 @@ export function toItem(policy: string, plan: GroupPlan, applied?: Applied): IDat
 		// Several are removed at a time, so in any order; labels sort by time.
 		removed: removed.toSorted(),
 		resumed,
-		skipped: skipped.map((each) => ({ ...each })),
+		skipped: skipped.toSorted(byLabel).map((each) => ({ ...each })),
 		blocked: blocked.map((each) => ({ ...each })),
 		reasons: backups.map(({ label, action, reasons, keptUntil }) => ({
 			label,
@@ -45,6 +45,10 @@ export function toItem(policy: string, plan: GroupPlan, applied?: Applied): IDat
 		nextExpiry: nextExpiry && { label: nextExpiry.label, at: nextExpiry.at.toISOString() },
 		warnings: applied ? [...new Set([...plan.warnings, ...applied.warnings])] : plan.warnings,
 	};
+}
+
+function byLabel(a: Skipped, b: Skipped): number {
+	return a.label < b.label ? -1 : 1;
 }
 
 /** What a user should see without opening the items. */
