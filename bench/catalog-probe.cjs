@@ -82,11 +82,7 @@ async function plan() {
 	const { backups } = await (await Repository.open(storage)).survey();
 	const seconds = since(start);
 	const middle = performance.now();
-	const { groups } = planRetention(
-		backups.map((backup) => ({ ...backup, parents: [] })),
-		PRESETS.critical.policy,
-		new Date(),
-	);
+	const { groups } = planRetention(backups, PRESETS.critical.policy, new Date());
 	const kept = groups.flatMap((group) => group.backups).filter(({ action }) => action === 'keep').length;
 	return { seconds, planSeconds: since(middle), backups: backups.length, kept };
 }

@@ -9,8 +9,6 @@ import { completePolicy } from './retention/rules';
 
 /** Manifests read at the same time. */
 const READERS = 16;
-/** What a full backup needs. */
-const NOTHING: readonly string[] = [];
 
 export interface SurveyRequest {
 	repository: Repository;
@@ -76,7 +74,7 @@ export async function planFor(
 			warnings.set(group, [...(warnings.get(group) ?? []), unread]);
 		}
 	});
-	const facts = entries.map((entry) => ({ ...entry, parents: entry.type === 'full' ? NOTHING : parents.get(entry)! }));
+	const facts = entries.map((entry) => (entry.type === 'full' ? entry : { ...entry, parents: parents.get(entry)! }));
 	const contexts = await failedRuns.lastOf(entries, now, signal);
 	const plan = planRetention(facts, policy, now, contexts);
 	const groups = plan.groups.map((each) => ({

@@ -14,6 +14,8 @@ export const PIN = 'pin.json';
 export const EXPIRED = 'expired.json';
 const TAG_NAME = /^tag-([a-z0-9][a-z0-9-]{0,39})\.json$/;
 const MAX_UNKNOWN = 100;
+/** What a full backup needs. */
+const NOTHING: readonly string[] = [];
 
 /** What a single listing tells of one backup. */
 export interface BackupEntry {
@@ -32,6 +34,11 @@ export interface BackupEntry {
 	verifications: Verification[];
 	/** An expiry was broken off before it removed anything. */
 	expiring: boolean;
+	/**
+	 * Labels of the same group that it needs. Null when that is not known, as of all but full backups from their names
+	 * alone: then everything back to the last full backup before it counts as needed.
+	 */
+	parents: readonly string[] | null;
 }
 
 /** Objects of a label without a manifest: no backup. What a failed run left, or is writing just now. */
@@ -110,6 +117,7 @@ class Found {
 			tags: [],
 			verifications: [],
 			expiring: false,
+			parents: type === 'full' ? NOTHING : null,
 		};
 	}
 

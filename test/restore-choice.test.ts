@@ -10,6 +10,7 @@ describe('choosing a backup', () => {
 		startedAt: new Date(label),
 		storedBytes: 1,
 		dataBytes: 1,
+		parents: [],
 		pinned: false,
 		tags: [],
 		expiring: false,

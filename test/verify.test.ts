@@ -96,6 +96,7 @@ describe('choosing', () => {
 		startedAt: new Date(Date.UTC(2026, 10, day, 2)),
 		storedBytes: 1,
 		dataBytes: 1,
+		parents: [],
 		pinned: false,
 		tags: [],
 		expiring: false,

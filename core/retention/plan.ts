@@ -13,13 +13,7 @@ import { select, type Selection } from './selection';
 import { warn } from './warnings';
 
 /** What is known of a backup when its future is decided. */
-export interface BackupFacts extends BackupEntry {
-	/**
-	 * Labels of the same group that it needs. Null when that is not known: then everything back to the last full backup
-	 * before it counts as needed. That of a full backup is never unknown: it needs nothing.
-	 */
-	parents: readonly string[] | null;
-}
+export type BackupFacts = BackupEntry;
 
 /** What is known of a group besides its backups. */
 export interface GroupContext {

@@ -6,7 +6,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { BackupError } from '../errors';
 import { errnoOf } from './folder-errors';
-import { assertKey, isKeySegment } from './key';
+import { assertKey, compareKeys, isKeySegment } from './key';
 
 /** A key's place on disk. */
 export interface Place {
@@ -129,18 +129,7 @@ export async function* walk(
 	keyName: (file: string) => string | null,
 	parent = '',
 ): AsyncGenerator<Found> {
-	const entries = await fs.readdir(dir, { withFileTypes: true }).catch((error: unknown) => {
-		if (isMissing(error)) return []; // removed while we came here
-		throw error;
-	});
-	const found = entries.flatMap((entry) => {
-		// With its '/', a folder takes the place in the order of keys that its objects have.
-		if (entry.isDirectory())
-			return isSubfolder(entry.name, parent) ? [{ name: entry.name, key: `${parent}${entry.name}/` }] : [];
-		const segment = entry.isFile() ? keyName(entry.name) : null;
-		return segment === null ? [] : [{ name: entry.name, key: `${parent}${segment}` }];
-	});
-	for (const { name, key } of found.map(withBytes).sort(byBytes)) {
+	for (const { name, key } of await sortedEntries(dir, keyName, parent)) {
 		if (key.endsWith('/')) {
 			if (key.startsWith(prefix) || prefix.startsWith(key)) yield* walk(path.join(dir, name), prefix, keyName, key);
 		} else if (key.startsWith(prefix)) {
@@ -149,11 +138,27 @@ export async function* walk(
 	}
 }
 
+/** What lies in a folder, by key. With its '/', a folder takes the place in the order of keys that its objects have. */
+async function sortedEntries(
+	dir: string,
+	keyName: (file: string) => string | null,
+	parent: string,
+): Promise<Array<{ name: string; key: string }>> {
+	const entries = await fs.readdir(dir, { withFileTypes: true }).catch((error: unknown) => {
+		if (isMissing(error)) return []; // removed while we came here
+		throw error;
+	});
+	const found = entries.flatMap((entry) => {
+		if (entry.isDirectory())
+			return isSubfolder(entry.name, parent) ? [{ name: entry.name, key: `${parent}${entry.name}/` }] : [];
+		const segment = entry.isFile() ? keyName(entry.name) : null;
+		return segment === null ? [] : [{ name: entry.name, key: `${parent}${segment}` }];
+	});
+	return found.sort((a, b) => compareKeys(a.key, b.key));
+}
+
 /** A disk's own lost+found, which only root may read, is no part of a storage at the disk's top. */
 const isSubfolder = (name: string, parent: string) => isKeySegment(name) && !(parent === '' && name === 'lost+found');
-
-const withBytes = <T extends { key: string }>(item: T) => ({ ...item, bytes: Buffer.from(item.key) });
-const byBytes = (a: { bytes: Buffer }, b: { bytes: Buffer }) => Buffer.compare(a.bytes, b.bytes);
 
 /** ENOTDIR: a part of the way is a file, so that nothing can be there either. */
 export function isMissing(error: unknown): boolean {

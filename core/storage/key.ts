@@ -25,9 +25,12 @@ export function assertPrefix(prefix: string): void {
 	if (prefix !== '') assertKey(prefix.endsWith('/') ? prefix.slice(0, -1) : prefix);
 }
 
-/** Orders keys by their UTF-8 bytes, as S3 lists them. JavaScript's own order differs beyond U+FFFF. */
+const BEYOND_FFFF = /[\ud800-\udfff]/;
+
+/** Orders keys by their UTF-8 bytes, as S3 lists them. JavaScript's own order differs beyond U+FFFF only. */
 export function compareKeys(a: string, b: string): number {
-	return Buffer.compare(Buffer.from(a), Buffer.from(b));
+	if (BEYOND_FFFF.test(a) || BEYOND_FFFF.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+	return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** What {@link assertKey} accepts, as a question: foreign files and objects can have any name. */

@@ -12,6 +12,7 @@ describe('a backup in a list', () => {
 		startedAt: new Date('2026-11-20T02:00:00Z'),
 		storedBytes: 12_400_000,
 		dataBytes: 1,
+		parents: [],
 		pinned,
 		tags: [],
 		expiring: false,
