@@ -12,6 +12,7 @@ import {
 import { assertGroup } from '../../core/label';
 import { Repository } from '../../core/repository';
 import type { GroupPlan } from '../../core/retention/plan';
+import { timeText } from '../../core/retention/reasons';
 import { parsePolicy, type RetentionPolicy, type Risk, RISKS } from '../../core/retention/policy';
 import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
@@ -159,7 +160,7 @@ function print(outcome: Extract<Outcome, { ok: true }>): void {
 			? `  ${kept} kept (${sizeText(plan.keptBytes)}), ${removed.length} removed, ${sizeText(freedBytes)} freed`
 			: `  ${kept} to keep (${sizeText(plan.keptBytes)}), ${expired} to expire, which frees ${sizeText(plan.freedBytes)}`,
 	);
-	if (plan.nextExpiry) printLine(`  next expiry: ${plan.nextExpiry.label}, ${plan.nextExpiry.at.toISOString()}`);
+	if (plan.nextExpiry) printLine(`  next expiry: ${plan.nextExpiry.label}, ${timeText(plan.nextExpiry.at)}`);
 	if (resumed.length > 0) printLine(`  finished the removal that an earlier run had begun: ${resumed.join(', ')}`);
 	for (const { label, why } of skipped) printLine(`  left: ${label}: ${why}`);
 	for (const { risk, message, hint } of plan.blocked) {
