@@ -3,13 +3,15 @@
  * Prints one JSON object; `seconds` are those of the task itself.
  */
 const fs = require('node:fs');
+const http = require('node:http');
 const path = require('node:path');
 const { fileURLToPath } = require('node:url');
 const { openStorage } = require('../dist/core/storage/create.js');
 const { Repository } = require('../dist/core/repository.js');
 const { planRetention } = require('../dist/core/retention/plan.js');
 const { PRESETS } = require('../dist/core/retention/policy.js');
-const { Readable } = require('node:stream');
+const { parseStorageUrl } = require('../dist/core/storage/url.js');
+const { Client } = require('minio');
 
 const GROUPS = 50;
 const HOUR_MS = 3_600_000;
@@ -19,6 +21,8 @@ const CONTENT = Buffer.alloc(100, 'x');
 
 const [task, url, count = '0'] = process.argv.slice(2);
 const storage = openStorage(url, process.env);
+/** For filling a bucket: made when it is needed. */
+let client = null;
 
 void main().finally(() => storage.close());
 
@@ -64,8 +68,17 @@ async function writeFile(key) {
 	fs.writeFileSync(file, CONTENT);
 }
 
+/** Not through the storage either, which looks before and after each write. */
 async function writeObject(key) {
-	await storage.write(key, Readable.from([CONTENT]));
+	const { bucket, endpoint, region, accessKey, secretKey } = parseStorageUrl(url, process.env);
+	client ??= new Client({
+		endPoint: new URL(endpoint).hostname,
+		port: Number(new URL(endpoint).port),
+		useSSL: false,
+		transportAgent: new http.Agent({ keepAlive: true, maxSockets: WRITES_AT_ONCE }),
+		...{ region, accessKey, secretKey },
+	});
+	await client.putObject(bucket, key, CONTENT, CONTENT.length);
 }
 
 /** Every object, and nothing done with it. */
