@@ -40,6 +40,7 @@ interface Place {
 	readonly storage: string;
 	/** As rclone wants it. */
 	readonly remote: string;
+	readonly reclaim: Destination['reclaim'];
 }
 
 void runBenchmark(main);
@@ -90,14 +91,14 @@ function secondRemote(env: Record<string, string>): Record<string, string> {
 	return Object.fromEntries(ofBench.map(([name, value]) => [name.replace('BENCH', 'SECOND'), value]));
 }
 
-function inFolder({ storage }: Destination): Place {
-	return { storage, remote: `${fileURLToPath(storage)}/` };
+function inFolder({ storage, reclaim }: Destination): Place {
+	return { storage, reclaim, remote: `${fileURLToPath(storage)}/` };
 }
 
-function inBuckets({ storage }: Destination): Place[] {
+function inBuckets({ storage, reclaim }: Destination): Place[] {
 	return [
-		{ storage, remote: 'bench:bench/' },
-		{ storage: storage.replace('s3://bench', 's3://second'), remote: 'second:second/' },
+		{ storage, reclaim, remote: 'bench:bench/' },
+		{ storage: storage.replace('s3://bench', 's3://second'), reclaim, remote: 'second:second/' },
 	];
 }
 
@@ -116,7 +117,10 @@ async function createDuels(
 	const original = await digest(from);
 	const command = `${OURS} copy ${GROUP} --json --storage '${from.storage}' --to-storage '${to.storage}'`;
 	const rclone = `rclone -q copyto --disable copy ${from.remote}${object} ${to.remote}${object}`;
-	const prepare = emptied(to);
+	const prepare = async () => {
+		await output(emptied(to), how);
+		await to.reclaim();
+	};
 	const check = async () => {
 		if ((await digest(to)) !== original) throw new Error(`the copy ${way} is not the original`);
 	};

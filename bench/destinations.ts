@@ -27,6 +27,8 @@ export interface Destination {
 	size(): Promise<number>;
 	/** Removes all that lies there. */
 	clear(): Promise<void>;
+	/** Gives back the room of what was removed: until then a server that is full takes nothing more, and does not say so. */
+	reclaim(): Promise<void>;
 	close(): Promise<void>;
 }
 
@@ -53,6 +55,7 @@ export async function folderDestination(parent: string): Promise<Destination> {
 		async clear() {
 			for (const name of await fs.readdir(dir)) await fs.rm(path.join(dir, name), { recursive: true });
 		},
+		reclaim: async () => undefined,
 		close: () => fs.rm(dir, { recursive: true, force: true }),
 	};
 }
@@ -75,6 +78,8 @@ export async function s3Destination(signal: AbortSignal): Promise<Destination> {
 		RCLONE_CONFIG: '/dev/null',
 	};
 	const rclone = async (command: string) => await output(`rclone -q ${command}`, { env, signal });
+	// The server forgets removed bytes after two hours, or now.
+	const reclaim = async () => void (await ceph.admin('gc', 'process', '--include-all'));
 	try {
 		const keys = [`--access-key=${accessKey}`, `--secret-key=${secretKey}`];
 		await ceph.admin('user', 'create', '--uid=bench', '--display-name=bench', ...keys);
@@ -95,9 +100,9 @@ export async function s3Destination(signal: AbortSignal): Promise<Destination> {
 		size: async () => (JSON.parse(await rclone(`size --json bench:${BUCKET}`)) as { bytes: number }).bytes,
 		async clear() {
 			await rclone(`delete bench:${BUCKET}`);
-			// The server forgets removed bytes after two hours, or now.
-			await ceph.admin('gc', 'process', '--include-all');
+			await reclaim();
 		},
+		reclaim,
 		close: () => awake(() => ceph.stop()),
 	};
 }

@@ -7,8 +7,8 @@ export interface Duel {
 	readonly name: string;
 	readonly ours: Side;
 	readonly theirs: Side;
-	/** Shell: what must be done before either of them. */
-	readonly prepare?: string;
+	/** What must be done before either of them. */
+	readonly prepare?: () => Promise<unknown>;
 	/** Checks, after either of them in the first round, that the task was done. @throws Error */
 	readonly check?: () => Promise<void>;
 }
@@ -40,7 +40,7 @@ export async function fight(duel: Duel, { rounds, folder, say, ...how }: DuelOpt
 	const runs = { ours: [] as Measurement[], theirs: [] as Measurement[] };
 	for (let round = 0; round < rounds; round++) {
 		for (const who of round % 2 === 0 ? (['ours', 'theirs'] as const) : (['theirs', 'ours'] as const)) {
-			if (duel.prepare) await output(duel.prepare, how);
+			await duel.prepare?.();
 			// What earlier runs left to be written to disk would otherwise be written now.
 			await output('sync', how);
 			const run = await measure(duel[who].command, folder, how);

@@ -94,7 +94,7 @@ async function createDuels(storage: Destination, identityFile: string, how: Comm
 				title: '`age -d \\| zstd -d \\| psql`',
 				command: `createdb ${COPY} && ${open} | psql -X -q -v ON_ERROR_STOP=1 -o /dev/null -d ${COPY}`,
 			},
-			prepare: `dropdb --if-exists --force ${COPY} && psql -X -q -d postgres -c CHECKPOINT`,
+			prepare: () => output(`dropdb --if-exists --force ${COPY} && psql -X -q -d postgres -c CHECKPOINT`, how),
 			async check() {
 				if ((await rowsDigest(`pg_dump ${COPY}`, how, 'any')) !== original)
 					throw new Error('not every row was restored');
