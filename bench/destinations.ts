@@ -28,7 +28,7 @@ export interface Destination {
 	/** Removes all that lies there. */
 	clear(): Promise<void>;
 	/** Gives back the room of what was removed: until then a server that is full takes nothing more, and does not say so. */
-	reclaim(): Promise<void>;
+	readonly reclaim: () => Promise<void>;
 	close(): Promise<void>;
 }
 
