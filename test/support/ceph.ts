@@ -168,7 +168,8 @@ mon cluster log file = ${dir}/cluster.log
 [osd]
 osd data = ${dir}/osd
 osd objectstore = ${options.store ?? 'memstore'}
-memstore device bytes = ${2 * 1024 ** 3}
+# a store that is full does not say so: it takes no more requests, and never answers them
+memstore device bytes = ${16 * 1024 ** 3}
 bluestore block size = ${4 * 1024 ** 3}
 bluestore block create = true
 bluestore cache autotune = false
@@ -181,6 +182,10 @@ rgw dns name = localhost
 rgw enable usage log = false
 rgw crypt require ssl = false
 rgw thread pool size = 64
+# removed bytes are forgotten within seconds instead of two hours
+rgw gc obj min wait = 5
+rgw gc processor period = 5
+rgw gc processor max time = 60
 # quotas count at once instead of after minutes
 rgw user quota bucket sync interval = 1
 rgw bucket quota ttl = 1
