@@ -24,7 +24,7 @@ export { surveyRetention } from './expire-survey';
 export { FailedRuns } from './failed-runs';
 
 export interface RetentionProgress {
-	phase: 'resuming' | 'removing' | 'protecting';
+	phase: 'removing' | 'protecting';
 	/** Backups removed so far, and how many are to be. */
 	removed: number;
 	total: number;
