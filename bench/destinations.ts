@@ -96,7 +96,7 @@ export async function s3Destination(signal: AbortSignal): Promise<Destination> {
 		repository: `s3:${endpoint}/${BUCKET}/restic`,
 		sink: (name) => `| rclone -q rcat bench:${BUCKET}/${name}`,
 		source: (name) => `rclone -q cat bench:${BUCKET} --include '**${name}'`,
-		list: `rclone -q lsf -R --files-only --format pst bench:${BUCKET}`,
+		list: `rclone -q lsf -R --fast-list --use-server-modtime --files-only --format pst bench:${BUCKET}`,
 		size: async () => (JSON.parse(await rclone(`size --json bench:${BUCKET}`)) as { bytes: number }).bytes,
 		async clear() {
 			await rclone(`delete bench:${BUCKET}`);

@@ -35,7 +35,7 @@ function isBehind(copy: BackupEntry, original: BackupEntry): boolean {
 }
 
 function nameOf({ at, depth, ok }: Verification): string {
-	return `${at.getTime()} ${depth} ${ok}`;
+	return `${at} ${depth} ${ok}`;
 }
 
 async function listGroups(repository: Repository, groups: readonly string[] | undefined): Promise<BackupEntry[]> {

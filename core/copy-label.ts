@@ -84,7 +84,8 @@ async function keepWhole(job: LabelCopy, { there }: Look): Promise<Set<string>> 
 async function isWhole({ to, backup, limits, signal }: LabelCopy, { name, stored }: StoredStream): Promise<boolean> {
 	const { group, label } = backup.manifest;
 	const { stallTimeoutMs } = limits;
-	const found = await digestStored({ storage: to.storage, group, label, name, stallTimeoutMs, signal });
+	const expectedBytes = stored.bytes;
+	const found = await digestStored({ storage: to.storage, group, label, name, expectedBytes, stallTimeoutMs, signal });
 	return found.sha256 === stored.sha256;
 }
 

@@ -1,8 +1,8 @@
 /** One object on its way from one storage to another: as it lies there, digested on the way, all of it or nothing. */
-import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { abortError, BackupError, isBackupError } from './errors';
+import { startHashing } from './filters/digest';
 import { type Limits, throttle, watchStall } from './limits';
 import type { StoredStream } from './manifest';
 import type { Protection, Storage } from './storage/storage';
@@ -86,30 +86,39 @@ class Proof extends Transform {
 	bytes = 0;
 	#gathered: Buffer[] = [];
 	#size = 0;
-	readonly #hash = createHash('sha256');
+	readonly #hashing;
 
 	constructor(
 		private readonly expected: StoredStream['stored'],
 		private readonly place: string,
 	) {
 		super();
+		this.#hashing = startHashing('sha256', expected.bytes);
 	}
 
 	override _transform(chunk: Buffer, _encoding: BufferEncoding, done: (error: Error | null) => void) {
 		this.bytes += chunk.length;
 		if (this.bytes > this.expected.bytes) return done(this.#damaged('is larger than its manifest says'));
-		this.#hash.update(chunk);
+		const room = this.#hashing.update(chunk);
 		this.#gathered.push(chunk);
 		this.#size += chunk.length;
 		if (this.#size >= GATHER) this.#pass();
-		done(null);
+		if (room) room.then(() => done(null), done);
+		else done(null);
 	}
 
 	override _flush(done: (error: Error | null) => void): void {
 		const { bytes, sha256 } = this.expected;
 		this.#pass();
 		if (this.bytes !== bytes) return done(this.#damaged(`has ${this.bytes} bytes instead of ${bytes}`));
-		done(this.#hash.digest('hex') === sha256 ? null : this.#damaged('is not what was stored: its SHA-256 differs'));
+		this.#hashing
+			.digest()
+			.then((hex) => done(hex === sha256 ? null : this.#damaged('is not what was stored: its SHA-256 differs')), done);
+	}
+
+	override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+		this.#hashing.stop();
+		done(error);
 	}
 
 	#pass(): void {

@@ -2,14 +2,13 @@
  * How bytes travel: source → digest → zstd → age → digest → storage, and back. The only place that joins streams.
  * A stored stream is proof that the source ended well and that every byte of it lies in storage.
  */
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
-import { finished, pipeline } from 'node:stream/promises';
+import { pipeline } from 'node:stream/promises';
 import { abortError, BackupError } from './errors';
 import { ageDecrypt, ageEncrypt, type DecryptionKeys, type Encryption } from './filters/age';
-import { createDigest } from './filters/digest';
+import { createDigest, startHashing } from './filters/digest';
 import { zstdCompress, zstdDecompress } from './filters/zstd';
 import { type Limits, throttle, watchStall, watchDuration } from './limits';
 import type { StoredStream } from './manifest';
@@ -149,8 +148,8 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 	const where = `${storage.location}/${key}`;
 	const stop = new AbortController();
 	const body = await storage.read(key, { signal: AbortSignal.any([signal, stop.signal]) });
-	const stored = createDigest('sha256');
-	const original = createDigest('blake2b512');
+	const stored = createDigest('sha256', stream.stored.bytes);
+	const original = createDigest('blake2b512', stream.original.bytes);
 	const compare = new Transform({
 		transform: (chunk, _encoding, done) => done(null, chunk),
 		flush(done) {
@@ -204,6 +203,8 @@ export interface DigestRequest {
 	label: string;
 	/** The object's name. */
 	name: string;
+	/** About how many bytes it has. */
+	expectedBytes: number;
 	stallTimeoutMs: number;
 	signal: AbortSignal;
 	/** Called about once a second with the bytes so far. */
@@ -220,7 +221,7 @@ export async function digestStored(request: DigestRequest): Promise<{ bytes: num
 	const signal = AbortSignal.any([request.signal, stop.signal]);
 	const aborted = once(signal, 'abort').then(() => Promise.reject(abortError(signal)));
 	aborted.catch(() => undefined); // whoever waits for it hears of it
-	const hash = createHash('sha256');
+	const hashing = startHashing('sha256', request.expectedBytes);
 	let bytes = 0;
 	const stall = watchStall(
 		request.stallTimeoutMs,
@@ -232,14 +233,17 @@ export async function digestStored(request: DigestRequest): Promise<{ bytes: num
 	);
 	try {
 		const body = await storage.read(objectKey(request.group, request.label, request.name), { signal });
-		body.on('data', (chunk: Buffer) => {
-			bytes += chunk.length;
-			hash.update(chunk);
-		});
+		const count = async () => {
+			for await (const chunk of body as AsyncIterable<Buffer>) {
+				bytes += chunk.length;
+				await hashing.update(chunk);
+			}
+			return { bytes, sha256: await hashing.digest() };
+		};
 		// A storage that does not let go must not hold up the failure.
-		await Promise.race([finished(body), aborted]);
-		return { bytes, sha256: hash.digest('hex') };
+		return await Promise.race([count(), aborted]);
 	} finally {
+		hashing.stop();
 		stall.stop();
 		stop.abort();
 	}

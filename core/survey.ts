@@ -14,8 +14,10 @@ export const PIN = 'pin.json';
 export const EXPIRED = 'expired.json';
 const TAG_NAME = /^tag-([a-z0-9][a-z0-9-]{0,39})\.json$/;
 const MAX_UNKNOWN = 100;
-/** What a full backup needs. */
-const NOTHING: readonly string[] = [];
+/** Shared by all backups without: there can be very many. */
+const NO_PARENTS: readonly string[] = [];
+const NO_TAGS: readonly string[] = [];
+const NO_VERIFICATIONS: readonly Verification[] = [];
 
 /** What a single listing tells of one backup. */
 export interface BackupEntry {
@@ -29,9 +31,9 @@ export interface BackupEntry {
 	dataBytes: number;
 	pinned: boolean;
 	/** In alphabetical order. */
-	tags: string[];
+	tags: readonly string[];
 	/** By time, oldest first. */
-	verifications: Verification[];
+	verifications: readonly Verification[];
 	/** An expiry was broken off before it removed anything. */
 	expiring: boolean;
 	/**
@@ -114,10 +116,10 @@ class Found {
 			storedBytes: 0,
 			dataBytes: 0,
 			pinned: false,
-			tags: [],
-			verifications: [],
+			tags: NO_TAGS,
+			verifications: NO_VERIFICATIONS,
 			expiring: false,
-			parents: type === 'full' ? NOTHING : null,
+			parents: type === 'full' ? NO_PARENTS : null,
 		};
 	}
 

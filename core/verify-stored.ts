@@ -76,6 +76,7 @@ async function look(
 		group,
 		label,
 		name,
+		expectedBytes: stored.bytes,
 		stallTimeoutMs,
 		signal,
 		onProgress,

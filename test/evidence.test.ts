@@ -26,7 +26,7 @@ describe('evidence', () => {
 	it('says by its name alone when, how deep and how it ended', () => {
 		expect(evidenceName(sample)).toBe('verified-20261120T021607Z-restored-failed.json');
 		expect(parseEvidenceName(evidenceName(sample))).toEqual({
-			at: new Date('2026-11-20T02:16:07Z'),
+			at: Date.parse('2026-11-20T02:16:07Z'),
 			depth: 'restored',
 			ok: false,
 		});

@@ -100,7 +100,7 @@ describe('choosing', () => {
 		pinned: false,
 		tags: [],
 		expiring: false,
-		verifications: verified.map(([depth, ok]) => ({ at: new Date(), depth, ok })),
+		verifications: verified.map(([depth, ok]) => ({ at: Date.now(), depth, ok })),
 	});
 	const entries = [
 		entry('a', 1, ['stored', true]),

@@ -5,9 +5,10 @@
  * are hashed with SHA-256, which every storage and tool knows; the original bytes, of which there are many more, with
  * BLAKE2b, which proves as much for about half the processor time (`bench/filters.ts`).
  */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
 import { BackupError } from '../errors';
+import { HashingThread } from './digest-thread';
 
 export type DigestAlgorithm = 'sha256' | 'blake2b512';
 
@@ -19,14 +20,43 @@ export interface DigestResult {
 	bytes: number;
 }
 
+/** Fewer bytes are hashed sooner than a thread starts, which takes as long as hashing 10 to 20 MB. */
+const WORTH_A_THREAD = 32 * 1024 * 1024;
+
+/** A hash being computed. Whoever starts one stops it, in the end. */
+export interface Hashing {
+	/** @returns a promise when more bytes must wait for it, null when they need not */
+	update(bytes: Uint8Array): Promise<void> | null;
+	/** Of all bytes, in lower-case hexadecimal. Nothing can be added afterwards. */
+	digest(): Promise<string>;
+	stop(): void;
+}
+
+/** @param expectedBytes about how many bytes will come; very many are hashed beside everything else, in a thread of their own */
+export function startHashing(algorithm: DigestAlgorithm, expectedBytes: number): Hashing {
+	if (expectedBytes >= WORTH_A_THREAD) return new HashingThread(algorithm);
+	const hash = createHash(algorithm);
+	return {
+		update: (bytes) => {
+			hash.update(bytes);
+			return null;
+		},
+		digest: async () => hash.digest('hex'),
+		stop: () => undefined,
+	};
+}
+
 export class Digest extends Transform {
-	readonly #hash: Hash;
+	readonly #hashing: Hashing;
 	#bytes = 0;
 	#hex: string | null = null;
 
-	constructor(readonly algorithm: DigestAlgorithm) {
+	constructor(
+		readonly algorithm: DigestAlgorithm,
+		expectedBytes: number,
+	) {
 		super();
-		this.#hash = createHash(algorithm);
+		this.#hashing = startHashing(algorithm, expectedBytes);
 	}
 
 	/** Bytes that passed so far. */
@@ -45,17 +75,26 @@ export class Digest extends Transform {
 	}
 
 	override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-		this.#hash.update(chunk);
 		this.#bytes += chunk.length;
-		done(null, chunk);
+		const room = this.#hashing.update(chunk);
+		if (room) room.then(() => done(null, chunk), done);
+		else done(null, chunk);
 	}
 
 	override _flush(done: TransformCallback): void {
-		this.#hex = this.#hash.digest('hex');
-		done();
+		this.#hashing.digest().then((hex) => {
+			this.#hex = hex;
+			done();
+		}, done);
+	}
+
+	override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+		this.#hashing.stop();
+		done(error);
 	}
 }
 
-export function createDigest(algorithm: DigestAlgorithm): Digest {
-	return new Digest(algorithm);
+/** @param expectedBytes see {@link startHashing}; 0 when nobody knows */
+export function createDigest(algorithm: DigestAlgorithm, expectedBytes = 0): Digest {
+	return new Digest(algorithm, expectedBytes);
 }

@@ -76,12 +76,11 @@ function judge(verifications: readonly Verification[], { trust }: CompletePolicy
 	const proved = DEPTHS.map(() => -Infinity);
 	let futureEvidence = false;
 	for (const { at, depth, ok } of verifications) {
-		const time = at.getTime();
-		if (time > limit) futureEvidence = true;
-		else if (ok) for (let each = DEPTHS.indexOf(depth); each >= 0; each--) proved[each] = Math.max(proved[each]!, time);
+		if (at > limit) futureEvidence = true;
+		else if (ok) for (let each = DEPTHS.indexOf(depth); each >= 0; each--) proved[each] = Math.max(proved[each]!, at);
 	}
 	const failed =
-		verifications.findLast(({ at, depth, ok }) => !ok && at.getTime() >= proved[DEPTHS.indexOf(depth)]!) ?? null;
+		verifications.findLast(({ at, depth, ok }) => !ok && at >= proved[DEPTHS.indexOf(depth)]!) ?? null;
 	const isProved = (depth: Depth) => failed === null && proved[DEPTHS.indexOf(depth)]! > -Infinity;
 	return { failed, verified: isProved(trust), restored: isProved('restored'), futureEvidence };
 }

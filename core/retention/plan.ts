@@ -116,8 +116,7 @@ function planGroup(
 			startedAt,
 			storedBytes,
 			action: own || held !== null ? 'keep' : 'expire',
-			// Not spread: an array that grows takes room for sixteen more.
-			reasons: reasons.concat(flaws),
+			reasons: flaws.length > 0 ? [...reasons, ...flaws] : reasons,
 			keptUntil: own && Number.isFinite(own.until) ? new Date(own.until) : null,
 		};
 	});

@@ -37,7 +37,7 @@ export const REASONS = {
 
 /** Why a backup cannot be relied on. */
 export const FLAWS = {
-	bad: ({ at, depth }: Verification) => `failed a verification (${depth}) of ${timeText(at)}`,
+	bad: ({ at, depth }: Verification) => `failed a verification (${depth}) of ${timeText(new Date(at))}`,
 	missingParent: (what: string) => `cannot be restored: it needs ${what}, which is not there`,
 	badParent: (label: string) => `cannot be restored: it needs ${label}, which failed a verification`,
 	brokenParent: (label: string) => `cannot be restored: it needs ${label}, which cannot be restored`,

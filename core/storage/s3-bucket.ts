@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers';
 import { BackupError } from '../errors';
 import type { S3Connection } from './s3-connection';
 import { s3Error, S3Refusal } from './s3-errors';
+import { pageOfObjects } from './s3-listing';
 import type { Part } from './s3-part';
 import { element, escape } from './s3-text';
 
@@ -23,13 +24,6 @@ export interface S3Object {
 export interface S3Facts extends S3Object {
 	/** Absent in buckets without versions. */
 	versionId?: string;
-}
-
-/** One answer of a listing, up to 1,000 items. */
-export interface Page<T> {
-	items: T[];
-	/** Whether there are more. */
-	isTruncated: boolean;
 }
 
 type Headers = Record<string, string>;
@@ -63,25 +57,9 @@ export class S3Bucket {
 			if (!(error instanceof S3Refusal)) throw this.#error('look at', name, error);
 			if (error.status === 404) return null;
 			// The answer to a HEAD request has no body and so no reason; a listing that fails for the same reason says it.
-			await this.list(name, '', 1, signal);
+			await pageOfObjects(this, name, { limit: 1, signal });
 			throw this.#error('look at', name, error);
 		}
-	}
-
-	/** Objects whose names start with `prefix` and come after `after`, in order. */
-	async list(prefix: string, after: string, limit = 1000, signal?: AbortSignal): Promise<Page<S3Object>> {
-		return await this.#try('list', prefix, async () => {
-			// Paging by name and not by the server's marker: minio does not decode the one and parses the other as a number.
-			const page = await this.connection
-				.client(signal)
-				.listObjectsQuery(this.bucket, prefix, after, { Delimiter: '', MaxKeys: limit });
-			const items = page.objects.flatMap(({ name, size, lastModified, etag }) =>
-				name === undefined || lastModified === undefined
-					? []
-					: [{ name, size: size ?? 0, modifiedAt: lastModified, etag: etag ?? '' }],
-			);
-			return { items, isTruncated: page.isTruncated === true };
-		});
 	}
 
 	/** @param range HTTP's byte range; the whole object when absent. Not every server heeds it: see the answer's status. */
@@ -171,8 +149,8 @@ export class S3Bucket {
 	}
 
 	/** A question to the bucket. @param about what it is about, for errors: "cannot <verb> s3://bucket/<about>" */
-	async ask(verb: string, about: string, query: string): Promise<string> {
-		return await this.#try(verb, about, async () => (await this.#send('', { method: 'GET', query })).body);
+	async ask(verb: string, about: string, query: string, signal?: AbortSignal): Promise<string> {
+		return await this.#try(verb, about, async () => (await this.#send('', { method: 'GET', query }, '', signal)).body);
 	}
 
 	/** Any other request about an object. @param verb for errors: "cannot <verb> s3://…" */

@@ -1,8 +1,11 @@
-/** The text of S3’s requests and answers. XML is read by its tags: all that is asked for is flat, and names that need escapes are no keys. */
+/** The text of S3’s requests and answers. XML is read by its tags: all that is asked for is flat. */
 
-/** The text of the first element of that name, if it has any. */
+/** The text of the first element of that name, if it has any. Listings have very many: nothing is built to find it. */
 export function element(xml: string, name: string): string | undefined {
-	return new RegExp(`<${name}>([^<]+)</${name}>`).exec(xml)?.[1]?.trim();
+	const start = xml.indexOf(`<${name}>`) + name.length + 2;
+	const end = xml.indexOf('<', start);
+	if (start < name.length + 2 || !xml.startsWith(`</${name}>`, end)) return undefined;
+	return xml.slice(start, end).trim() || undefined;
 }
 
 /** Every element of these names, in order. They must not hold each other. */
@@ -14,4 +17,15 @@ export function elements(xml: string, ...names: string[]): { name: string; text:
 /** Text in a query, as S3's signatures want it: stricter than encodeURIComponent. */
 export function escape(text: string): string {
 	return encodeURIComponent(text).replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+/** Text of an element, with its escapes undone. */
+export function plain(text: string): string {
+	return text.replace(/&(?:(\w+)|#(\d+)|#x([\da-f]+));/gi, (whole, name?: string, decimal?: string, hex?: string) => {
+		if (name !== undefined) return ENTITIES[name] ?? whole;
+		const code = decimal === undefined ? parseInt(hex!, 16) : Number(decimal);
+		return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+	});
 }

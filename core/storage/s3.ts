@@ -11,7 +11,7 @@ import { S3Versions } from './s3-versions';
 import { S3Bucket, type S3Object } from './s3-bucket';
 import { S3Connection, type S3ConnectionOptions } from './s3-connection';
 import { s3Error } from './s3-errors';
-import { unfinishedUploads, type UnfinishedUpload } from './s3-listing';
+import { pageOfObjects, unfinishedUploads, type UnfinishedUpload } from './s3-listing';
 import type { PartMemory } from './s3-part';
 import type { Protecting, ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
 import { upload, type UploadOptions } from './s3-upload';
@@ -139,14 +139,14 @@ export class S3Storage implements Storage {
 		const object = await this.#bucket.head(name);
 		if (object) return this.#facts(object);
 		// Only a listing tells a missing bucket from a missing object.
-		await this.#bucket.list(name, '', 1);
+		await pageOfObjects(this.#bucket, name, { limit: 1 });
 		return null;
 	}
 
 	async *list(prefix: string): AsyncIterable<StoredObject> {
 		assertPrefix(prefix);
 		for (let after = '', isTruncated = true; isTruncated; ) {
-			const page = await this.#bucket.list(this.#prefix + prefix, after);
+			const page = await pageOfObjects(this.#bucket, this.#prefix + prefix, { after });
 			// Other programs' objects can have names that are no keys, such as "folder/".
 			yield* page.items.map((object) => this.#facts(object)).filter(({ key }) => isKey(key));
 			after = page.items.at(-1)?.name ?? after;

@@ -104,6 +104,7 @@ function timeText(time: Date): string {
 	return `${time.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
-function dayText(time: Date): string {
-	return time.toISOString().slice(0, 10);
+/** @param time milliseconds since 1970 */
+function dayText(time: number): string {
+	return new Date(time).toISOString().slice(0, 10);
 }

@@ -19,7 +19,7 @@ describe('a backup in a list', () => {
 		verifications,
 	});
 	const on = (day: number, depth: Verification['depth'], ok = true): Verification => ({
-		at: new Date(Date.UTC(2026, 10, day)),
+		at: Date.UTC(2026, 10, day),
 		depth,
 		ok,
 	});

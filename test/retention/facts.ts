@@ -35,7 +35,7 @@ export function backup(start: string | number, wanted: Wanted = {}): BackupFacts
 }
 
 export function checked(at: string | number, depth: Verification['depth'] = 'stored', ok = true): Verification {
-	return { at: new Date(at), depth, ok };
+	return { at: new Date(at).getTime(), depth, ok };
 }
 
 /** One every so many hours, the newest at the time given; oldest first. */

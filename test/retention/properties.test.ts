@@ -328,7 +328,7 @@ function isBad({ verifications }: BackupFacts, now: number): boolean {
 				({ at, depth, ok }) =>
 					ok &&
 					at > failure.at &&
-					at.getTime() <= now + 5 * 60_000 &&
+					at <= now + 5 * 60_000 &&
 					DEPTHS.indexOf(depth) >= DEPTHS.indexOf(failure.depth),
 			),
 	);
@@ -349,7 +349,7 @@ function isProved(one: BackupFacts, backups: readonly BackupFacts[], trust: numb
 	const deepest = Math.max(
 		-1,
 		...one.verifications
-			.filter(({ ok, at }) => ok && at.getTime() <= now + 5 * 60_000)
+			.filter(({ ok, at }) => ok && at <= now + 5 * 60_000)
 			.map(({ depth }) => DEPTHS.indexOf(depth)),
 	);
 	if (deepest < trust) return false;

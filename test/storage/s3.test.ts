@@ -5,7 +5,11 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { S3Storage, type S3Options } from '../../core/storage/s3';
+import { S3Bucket } from '../../core/storage/s3-bucket';
+import { S3Connection } from '../../core/storage/s3-connection';
+import { pageOfObjects } from '../../core/storage/s3-listing';
 import { PartMemory, partSizeOf } from '../../core/storage/s3-part';
+import { plain } from '../../core/storage/s3-text';
 import { sharedS3 } from '../support/s3';
 import { S3Proxy } from '../support/s3-proxy';
 import { randomStream } from './conformance';
@@ -38,6 +42,11 @@ function storage(more: Partial<S3Options> = {}): S3Storage {
 const methods = () =>
 	proxy.seen.map(({ method, url }) => `${method} ${url.replace(/^[^?]*\??/, '').replace(/=[^&]*/g, '')}`.trim());
 const isPart = (url: string) => url.includes('partNumber=');
+const keys = async (of: S3Storage) => {
+	const found: string[] = [];
+	for await (const { key } of of.list('')) found.push(key);
+	return found;
+};
 const names = async () =>
 	((await server().client().listObjects(bucket, '', true).toArray()) as { name: string }[]).map(({ name }) => name);
 
@@ -196,6 +205,59 @@ describe('traps of the client library', () => {
 		const listed: string[] = [];
 		for await (const { key } of storage().list('')) listed.push(key);
 		expect(listed).toEqual(['good']);
+	});
+});
+
+describe('listings', () => {
+	it('go on after a name of somebody else’s that has to be encoded, whatever is in it', async () => {
+		const odd = ['a&b<c>"d\'', 'a%41+b', 'a//b/', 'ä ö/%', 'a'];
+		const client = server().client();
+		for (const name of odd) await client.putObject(bucket, name, 'x');
+		const seen: string[] = [];
+		const requests = new S3Connection(server().options(bucket, { endpoint: proxy.endpoint }));
+		try {
+			const inBucket = new S3Bucket(requests, bucket, true, {});
+			for (let after = '', more = true; more; after = seen.at(-1)!) {
+				const page = await pageOfObjects(inBucket, '', { after, limit: 1 });
+				seen.push(...page.items.map(({ name }) => name));
+				more = page.isTruncated;
+			}
+		} finally {
+			requests.close();
+		}
+		expect(seen.sort()).toEqual(odd.sort());
+	});
+
+	it('are read of servers that encode names as XML does, and only so', async () => {
+		const entry = (name: string) =>
+			`<Contents><Key>${name}</Key><Size>3</Size><LastModified>2026-11-20T02:00:00Z</LastModified></Contents>`;
+		const names = ['a&amp;b', '50%25', 'c+d', '&#228;&#xF6;%'].map(entry).join('');
+		proxy.let(() => ({
+			status: 200,
+			body: `<?xml version="1.0"?><ListBucketResult>${names}<IsTruncated>false</IsTruncated></ListBucketResult>`,
+		}));
+		const listed = await keys(storage());
+		expect(listed).toEqual(['c+d']); // & and % are in no key of ours
+		expect(plain('a&amp;b &#228;&#xF6; &lt;&gt;&quot;&apos; &nbsp; &#x110000;')).toBe('a&b äö <>"\' &nbsp; &#x110000;');
+	});
+
+	it('end when a server gives the same page again and again', async () => {
+		const page =
+			'<ListBucketResult><Contents><Key>a</Key></Contents><IsTruncated>true</IsTruncated></ListBucketResult>';
+		proxy.let(() => ({ status: 200, body: page }));
+		await expect(keys(storage())).rejects.toMatchObject({ code: 'unsupported' });
+	});
+
+	it.each([
+		['a page of a proxy', '<html><body>Log in</body></html>'],
+		['nothing', ''],
+		['half a listing', '<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>'],
+	])('are not taken for empty when the answer is %s', async (_, body) => {
+		proxy.let(() => ({ status: 200, body }));
+		await expect(keys(storage())).rejects.toMatchObject({
+			code: 'unsupported',
+			message: expect.stringContaining('listing'),
+		});
 	});
 });
 

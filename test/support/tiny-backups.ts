@@ -40,7 +40,15 @@ export async function wholeBackups(storage: Storage, group: string, known = new 
 	const listed = (await repository.list(group)).map(({ label }) => label);
 	for (const label of listed.filter((one) => !known.has(one))) {
 		for (const { name, stored } of streamsOf(await repository.readManifest(group, label))) {
-			const found = await digestStored({ storage, group, label, name, stallTimeoutMs: 60_000, signal: NEVER });
+			const found = await digestStored({
+				storage,
+				group,
+				label,
+				name,
+				expectedBytes: 0,
+				stallTimeoutMs: 60_000,
+				signal: NEVER,
+			});
 			expect({ label, name, ...found }).toEqual({ label, name, ...stored });
 		}
 		known.add(label);
