@@ -1,6 +1,6 @@
 /**
- * npm run bench -- copy: one backup from a folder to S3, from S3 to a folder, and from S3 to S3, by us and by rclone, side by
- * side: copying alone, and copying and reading back.
+ * npm run bench -- copy: one backup from a folder to S3, from S3 to a folder, and from S3 to S3, by us, by rclone and by
+ * s3cmd, side by side: copying alone, and (rclone) copying and reading back.
  *
  *   --size 300M    bytes of the backup (random, so stored it has as many)
  *   --runs 3       rounds; the figures are medians
@@ -10,6 +10,7 @@
  * Started by scripts/bench.mjs in the root of the checkout. A complete run writes its tables into bench/README.md.
  */
 import os from 'node:os';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { median, mega } from './comparison.ts';
@@ -40,6 +41,8 @@ interface Place {
 	readonly storage: string;
 	/** As rclone wants it. */
 	readonly remote: string;
+	/** As s3cmd wants it. */
+	readonly s3cmd: string;
 	readonly reclaim: Destination['reclaim'];
 }
 
@@ -78,7 +81,7 @@ async function main(folder: string, signal: AbortSignal): Promise<void> {
 		}
 		const text = await report(results, { size, rounds, signal });
 		process.stdout.write(`${text}\n`);
-		if (size >= 300e6 && rounds >= 3 && results.length === 2 * WAYS.length) await intoReadme('copy', text);
+		if (size >= 300e6 && rounds >= 3 && results.length === 3 * WAYS.length) await intoReadme('copy', text);
 		else say('not a complete run: bench/README.md stays as it is');
 	} finally {
 		for (const destination of opened) await destination.close();
@@ -92,13 +95,14 @@ function secondRemote(env: Record<string, string>): Record<string, string> {
 }
 
 function inFolder({ storage, reclaim }: Destination): Place {
-	return { storage, reclaim, remote: `${fileURLToPath(storage)}/` };
+	const folder = `${fileURLToPath(storage)}/`;
+	return { storage, reclaim, remote: folder, s3cmd: folder };
 }
 
 function inBuckets({ storage, reclaim }: Destination): Place[] {
 	return [
-		{ storage, reclaim, remote: 'bench:bench/' },
-		{ storage: storage.replace('s3://bench', 's3://second'), reclaim, remote: 'second:second/' },
+		{ storage, reclaim, remote: 'bench:bench/', s3cmd: 's3://bench/' },
+		{ storage: storage.replace('s3://bench', 's3://second'), reclaim, remote: 'second:second/', s3cmd: 's3://second/' },
 	];
 }
 
@@ -117,6 +121,7 @@ async function createDuels(
 	const original = await digest(from);
 	const command = `${OURS} copy ${GROUP} --json --storage '${from.storage}' --to-storage '${to.storage}'`;
 	const rclone = `rclone -q copyto --disable copy ${from.remote}${object} ${to.remote}${object}`;
+	const { title, command: s3cmd } = withS3cmd(way, from.s3cmd + object, to.s3cmd + object, how.env);
 	const prepare = async () => {
 		await output(emptied(to), how);
 		await to.reclaim();
@@ -135,6 +140,13 @@ async function createDuels(
 			check,
 		},
 		{
+			name: `${way}, and s3cmd`,
+			ours: { title: `**ours**: ${way}, until the copy exists`, command, seconds: seconds('copySeconds') },
+			theirs: { title: `\`${title}\``, command: s3cmd },
+			prepare,
+			check,
+		},
+		{
 			name: `${way}, read back`,
 			ours: { title: `**ours**: ${way}, read back`, command, seconds: seconds('seconds') },
 			theirs: {
@@ -145,6 +157,18 @@ async function createDuels(
 			check,
 		},
 	];
+}
+
+/** It knows no copy between two servers: one of it reads, another one writes. */
+function withS3cmd(way: (typeof WAYS)[number], from: string, to: string, env: NodeJS.ProcessEnv) {
+	const { host } = new URL(env.RCLONE_CONFIG_BENCH_ENDPOINT!);
+	const s3cmd = `s3cmd -q -c /dev/null --no-ssl --host=${host} --host-bucket=${host}`;
+	const ways = {
+		'folder-s3': { title: 's3cmd put', command: `${s3cmd} put ${from} ${to}` },
+		's3-folder': { title: 's3cmd get', command: `mkdir -p ${path.dirname(to)} && ${s3cmd} get ${from} ${to}` },
+		's3-s3': { title: 's3cmd get | s3cmd put', command: `${s3cmd} get ${from} - | ${s3cmd} put - ${to}` },
+	};
+	return ways[way];
 }
 
 function secondsOf(answer: unknown, name: 'seconds' | 'copySeconds'): number {
@@ -159,7 +183,7 @@ async function report(
 	{ size, rounds, signal }: { size: number; rounds: number; signal: AbortSignal },
 ): Promise<string> {
 	const aims = results.flatMap((result) => [
-		aimRow(`${result.duel.name}: speed of rclone`, 1 / ratioOf(result, ({ wall }) => wall), 0.9, 'at least', '×'),
+		aimRow(`${result.duel.name}: speed of the other`, 1 / ratioOf(result, ({ wall }) => wall), 0.9, 'at least', '×'),
 		aimRow(
 			`${result.duel.name}: peak memory`,
 			median(result.ours.map(({ memory }) => memory)) / 1e6,
@@ -170,8 +194,8 @@ async function report(
 	]);
 	return [
 		`${reportDate('copy')}: a backup of ${mega(size)} MB, ${rounds} round${rounds === 1 ? '' : 's'}.`,
-		`Machine: ${machineShape()}. S3: Ceph's gateway on the same machine; programs: ${await programVersions(['rclone', 'sha256sum', 'Ceph'], signal)}.`,
-		'× is the ratio to rclone in the same round; of several rounds, all figures are medians. CPU time and peak memory (the sum ' +
+		`Machine: ${machineShape()}. S3: Ceph's gateway on the same machine; programs: ${await programVersions(['rclone', 's3cmd', 'sha256sum', 'Ceph'], signal)}.`,
+		'× is the ratio to the other program in the same round; of several rounds, all figures are medians. CPU time and peak memory (the sum ' +
 			'of the peaks of all processes) are without the server, which shares the same cores; ours are those of the whole command, with the reading back.',
 		duelTable(results),
 		`### Aims of copy\n\n${markdown([['aim', 'limit', 'measured', ''], ['---', '---:', '---:', '---'], ...aims])}`,

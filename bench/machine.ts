@@ -13,6 +13,7 @@ const VERSIONS = {
 	gzip: 'gzip --version',
 	openssl: 'openssl version',
 	rclone: 'rclone version',
+	s3cmd: 's3cmd --version',
 	Ceph: 'ceph --version',
 };
 

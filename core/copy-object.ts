@@ -1,5 +1,5 @@
 /** One object on its way from one storage to another: as it lies there, digested on the way, all of it or nothing. */
-import { Transform } from 'node:stream';
+import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { abortError, BackupError, isBackupError } from './errors';
 import { startHashing } from './filters/digest';
@@ -78,38 +78,32 @@ export async function sendObject(request: SendRequest): Promise<void> {
 	}
 }
 
-/** A write to a disk costs the same for 64 KiB, as they come from a network, and for more. */
-const GATHER = 512 * 1024;
+/** What one side has read or written ahead of the other. */
+const AHEAD = 1024 * 1024;
 
 /** Passes bytes on, and ends only if they were those that the manifest knows: whoever writes them keeps nothing else. */
 class Proof extends Transform {
 	bytes = 0;
-	#gathered: Buffer[] = [];
-	#size = 0;
 	readonly #hashing;
 
 	constructor(
 		private readonly expected: StoredStream['stored'],
 		private readonly place: string,
 	) {
-		super();
+		super({ highWaterMark: AHEAD });
 		this.#hashing = startHashing('sha256', expected.bytes);
 	}
 
-	override _transform(chunk: Buffer, _encoding: BufferEncoding, done: (error: Error | null) => void) {
+	override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback) {
 		this.bytes += chunk.length;
 		if (this.bytes > this.expected.bytes) return done(this.#damaged('is larger than its manifest says'));
 		const room = this.#hashing.update(chunk);
-		this.#gathered.push(chunk);
-		this.#size += chunk.length;
-		if (this.#size >= GATHER) this.#pass();
-		if (room) room.then(() => done(null), done);
-		else done(null);
+		if (room) room.then(() => done(null, chunk), done);
+		else done(null, chunk);
 	}
 
 	override _flush(done: (error: Error | null) => void): void {
 		const { bytes, sha256 } = this.expected;
-		this.#pass();
 		if (this.bytes !== bytes) return done(this.#damaged(`has ${this.bytes} bytes instead of ${bytes}`));
 		this.#hashing
 			.digest()
@@ -119,12 +113,6 @@ class Proof extends Transform {
 	override _destroy(error: Error | null, done: (error: Error | null) => void): void {
 		this.#hashing.stop();
 		done(error);
-	}
-
-	#pass(): void {
-		if (this.#size > 0) this.push(this.#gathered.length === 1 ? this.#gathered[0] : Buffer.concat(this.#gathered));
-		this.#gathered = [];
-		this.#size = 0;
 	}
 
 	#damaged(why: string): BackupError {

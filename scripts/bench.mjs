@@ -5,7 +5,7 @@
  *   npm run bench -- dump                                  the whole comparison, into a folder and into S3
  *   npm run bench -- dump --size 100M --runs 1 --to folder a first impression
  *   npm run bench -- restore                               restore and verify, against age, zstd, psql and sha256sum
- *   npm run bench -- copy                                  backups between folders and S3, against rclone
+ *   npm run bench -- copy                                  backups between folders and S3, against rclone and s3cmd
  *   npm run bench -- catalog                               retention's view of 100,000 backups, against bare listings
  */
 import fs from 'node:fs';
@@ -22,7 +22,7 @@ import { exitCode, run } from './lib/run.mjs';
 const COMPARED = {
 	dump: { restic: 'restic', rclone: 'rclone', gzip: 'gzip' },
 	catalog: { rclone: 'rclone' },
-	copy: { rclone: 'rclone' },
+	copy: { rclone: 'rclone', s3cmd: 's3cmd' },
 };
 /** Node runs TypeScript itself; the S3 server of the tests has constructor properties, which it must transform. */
 const TYPESCRIPT = [

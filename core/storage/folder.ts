@@ -26,6 +26,7 @@ export interface FolderOptions {
 /** Bytes after which written data is sent to the disk in the background: the end of a large dump then need not wait for all of it. */
 const SYNC_EVERY = 64 * 1024 * 1024;
 const READ_AHEAD = 512 * 1024;
+const WRITE_AT_ONCE = 512 * 1024;
 /** Files looked at while a listing goes on. One after the other, a hundred thousand take a minute. */
 const LOOKS_AHEAD = 16;
 
@@ -189,9 +190,8 @@ export class FolderStorage implements Storage {
 		let syncing: Promise<void> = Promise.resolve();
 		const attempt = <T>(action: () => Promise<T>) => this.#try('write', key, action);
 		try {
-			for await (const chunk of bytes) {
-				await attempt(() => writeFully(handle, chunk));
-				size += chunk.length;
+			for await (const chunks of gathered(bytes)) {
+				await attempt(async () => void (size += await writeFully(handle, chunks)));
 				if (size - synced < SYNC_EVERY) continue;
 				await attempt(() => syncing);
 				onProgress?.(synced);
@@ -255,8 +255,37 @@ async function lookAt({ key, file }: { key: string; file: string }): Promise<Sto
 	}
 }
 
-async function writeFully(handle: FileHandle, chunk: Uint8Array): Promise<void> {
-	for (let at = 0; at < chunk.length; ) {
-		at += (await handle.write(chunk, at, chunk.length - at)).bytesWritten;
+/** Chunks of a network are small, and a write of many costs what a write of one does. */
+async function* gathered(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array[]> {
+	let chunks: Uint8Array[] = [];
+	let size = 0;
+	for await (const chunk of bytes) {
+		chunks.push(chunk);
+		size += chunk.length;
+		if (size < WRITE_AT_ONCE) continue;
+		yield chunks;
+		[chunks, size] = [[], 0];
 	}
+	if (size > 0) yield chunks;
+}
+
+/** @returns the number of bytes */
+async function writeFully(handle: FileHandle, chunks: Uint8Array[]): Promise<number> {
+	let written = 0;
+	while (chunks.length > 0) {
+		const { bytesWritten } = await handle.writev(chunks);
+		written += bytesWritten;
+		chunks = after(bytesWritten, chunks);
+	}
+	return written;
+}
+
+/** What is left of chunks without their first bytes. */
+function after(bytes: number, chunks: readonly Uint8Array[]): Uint8Array[] {
+	let skipped = 0;
+	return chunks.flatMap((chunk) => {
+		const rest = chunk.subarray(Math.max(0, bytes - skipped));
+		skipped += chunk.length;
+		return rest.length > 0 ? [rest] : [];
+	});
 }

@@ -1,5 +1,6 @@
 /** What is special about a folder: modes, links, missing and full disks, leftovers of killed writers. */
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -170,6 +171,22 @@ it('removes the file again when its name cannot be made to last', async () => {
 	expect(await fs.readdir(at('a'))).toEqual(['other']);
 });
 
+it('goes on where the disk took only a part of a write, even in the middle of a chunk', async () => {
+	const open = fs.open;
+	jest.spyOn(fs, 'open').mockImplementation(async (...args) => {
+		const handle = await open(...args);
+		const write = handle.writev.bind(handle) as (chunks: Uint8Array[]) => Promise<{ bytesWritten: number }>;
+		const some = async ([first = new Uint8Array(), second = new Uint8Array()]: Uint8Array[]) =>
+			await write([first, second.subarray(0, 1000)]);
+		return Object.assign(handle, { writev: some });
+	});
+	const bytes = randomBytes(3 * MIB + 17);
+	const chunks = Array.from({ length: 49 }, (_, at) => bytes.subarray(at * 65_536, (at + 1) * 65_536));
+	await storage.write('a', Readable.from(chunks, { objectMode: false }));
+	jest.restoreAllMocks();
+	expect((await fs.readFile(at('a'))).equals(bytes)).toBe(true);
+});
+
 it('says damaged when the disk kept fewer bytes, and leaves nothing behind', async () => {
 	const open = fs.open;
 	jest.spyOn(fs, 'open').mockImplementation(async (...args) => {
@@ -280,17 +297,13 @@ async function withSmallDisk(disk: string, test: () => Promise<void>): Promise<v
 	let left = 4 * MIB;
 	jest.spyOn(fs, 'open').mockImplementation(async (...args) => {
 		const handle = await open(...args);
-		const write = handle.write.bind(handle) as (
-			bytes: Uint8Array,
-			at: number,
-			length: number,
-		) => Promise<{ bytesWritten: number }>;
-		const limited = async (bytes: Uint8Array, offset: number, length: number) => {
-			left -= length;
+		const write = handle.writev.bind(handle);
+		const limited: typeof write = async (chunks) => {
+			left -= chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
 			if (left < 0) throw errno('ENOSPC');
-			return await write(bytes, offset, length);
+			return await write(chunks);
 		};
-		return Object.assign(handle, { write: limited });
+		return Object.assign(handle, { writev: limited });
 	});
 	await test();
 }
