@@ -35,7 +35,7 @@ export class FailedRuns {
 function oldestNewest(entries: readonly BackupEntry[], now: number): number {
 	const newest = new Map<string, number>();
 	for (const { group, startedAt } of entries) {
-		newest.set(group, Math.max(newest.get(group) ?? 0, Math.min(startedAt.getTime(), now)));
+		newest.set(group, Math.max(newest.get(group) ?? 0, Math.min(startedAt, now)));
 	}
 	let oldest = now;
 	for (const time of newest.values()) oldest = Math.min(oldest, time);

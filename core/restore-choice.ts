@@ -10,7 +10,7 @@ export type BackupChoice = { kind: 'newest' } | { kind: 'label'; label: string }
  * @throws BackupError 'not-found'
  */
 export function chooseBackup(entries: readonly BackupEntry[], choice: BackupChoice): BackupEntry {
-	const byTime = entries.toSorted((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
+	const byTime = entries.toSorted((a, b) => a.startedAt - b.startedAt);
 	const newest = byTime.at(-1);
 	if (!newest) {
 		throw new BackupError('not-found', 'there is no backup to choose from', {
@@ -25,9 +25,9 @@ export function chooseBackup(entries: readonly BackupEntry[], choice: BackupChoi
 			hint: `The newest is ${newest.label}, the oldest ${byTime[0]!.label}; there are ${byTime.length}.`,
 		});
 	}
-	const found = byTime.findLast(({ startedAt }) => startedAt.getTime() <= choice.time.getTime());
+	const found = byTime.findLast(({ startedAt }) => startedAt <= choice.time.getTime());
 	if (found) return found;
 	throw new BackupError('not-found', `no backup of ${newest.group} was made before ${choice.time.toISOString()}`, {
-		hint: `The oldest is of ${byTime[0]!.startedAt.toISOString()}.`,
+		hint: `The oldest is of ${new Date(byTime[0]!.startedAt).toISOString()}.`,
 	});
 }

@@ -24,7 +24,8 @@ export interface BackupEntry {
 	group: string;
 	label: string;
 	type: BackupType;
-	startedAt: Date;
+	/** Milliseconds since 1970; there can be very many, and a Date takes six times the memory. */
+	startedAt: number;
 	/** Bytes in storage, all objects of the backup together. */
 	storedBytes: number;
 	/** The same without what comes later: evidence, pins, tags. */
@@ -112,7 +113,7 @@ class Found {
 			// A copy: a part of a string holds on to all of it.
 			label: Buffer.from(place.label, 'latin1').toString('latin1'),
 			type,
-			startedAt,
+			startedAt: startedAt.getTime(),
 			storedBytes: 0,
 			dataBytes: 0,
 			pinned: false,

@@ -73,7 +73,7 @@ describe('a repository', () => {
 		expect(await repository.list()).toEqual([]);
 		const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
 		expect(await repository.list()).toEqual([
-			expect.objectContaining({ group: GROUP, label, type: 'full', startedAt: new Date('2026-11-20T02:00:00Z') }),
+			expect.objectContaining({ group: GROUP, label, type: 'full', startedAt: Date.parse('2026-11-20T02:00:00Z') }),
 		]);
 	});
 

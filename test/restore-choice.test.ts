@@ -7,7 +7,7 @@ describe('choosing a backup', () => {
 		group: 'g',
 		label,
 		type: 'full',
-		startedAt: new Date(label),
+		startedAt: Date.parse(label),
 		storedBytes: 1,
 		dataBytes: 1,
 		parents: [],

@@ -93,7 +93,7 @@ describe('choosing', () => {
 		group,
 		label: `202611${String(day).padStart(2, '0')}T020000Z-full-abcd`,
 		type: 'full',
-		startedAt: new Date(Date.UTC(2026, 10, day, 2)),
+		startedAt: Date.UTC(2026, 10, day, 2),
 		storedBytes: 1,
 		dataBytes: 1,
 		parents: [],
@@ -109,7 +109,7 @@ describe('choosing', () => {
 		entry('b', 1),
 		entry('b', 2, ['readable', true]),
 	];
-	const names = (chosen: BackupEntry[]) => chosen.map(({ group, startedAt }) => `${group}${startedAt.getUTCDate()}`);
+	const names = (chosen: BackupEntry[]) => chosen.map(({ group, startedAt }) => `${group}${new Date(startedAt).getUTCDate()}`);
 
 	it('takes the newest of each group', () => {
 		expect(names(chooseForVerification(entries, { kind: 'newest' }, 'stored'))).toEqual(['a3', 'b2']);

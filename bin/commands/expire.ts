@@ -95,7 +95,7 @@ async function expire(options: ExpireOptions, signal: AbortSignal): Promise<numb
 			const { groups } = await surveyRetention({ repository, groups: options.group, policy, signal });
 			for (const plan of groups) report(planned(plan));
 		}
-		if (options.json) printJson(results);
+		if (options.json) printJson(results.map(withDates));
 		else if (results.length === 0) printLine('no backups');
 		else if (!options.apply)
 			printLine('This is the plan, and nothing was changed. Give --apply to remove what expires.');
@@ -140,6 +140,13 @@ async function apply(request: RetentionRequest, onFailure: (error: BackupError) 
 		onFailure(new BackupError(error.code, `${group}: ${error.message}`, { hint: error.hint }));
 		return { ok: false, group, error: error.message, code: error.code, hint: error.hint ?? null };
 	}
+}
+
+/** Times as people and other programs read them. */
+function withDates(outcome: Outcome): object {
+	if (!outcome.ok) return outcome;
+	const backups = outcome.plan.backups.map(({ startedAt, ...each }) => ({ ...each, startedAt: new Date(startedAt) }));
+	return { ...outcome, plan: { ...outcome.plan, backups } };
 }
 
 function planned(plan: GroupPlan): Outcome {

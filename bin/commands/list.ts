@@ -1,5 +1,5 @@
 /** n8n-backup list: the backups of a storage. */
-import { Repository } from '../../core/repository';
+import { type BackupEntry, Repository } from '../../core/repository';
 import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { AddCommand } from '../options';
@@ -26,7 +26,7 @@ async function list(options: ListOptions, signal: AbortSignal): Promise<number> 
 	try {
 		const repository = await Repository.open(storage, { signal });
 		const entries = await repository.list(options.group);
-		if (options.json) printJson(entries);
+		if (options.json) printJson(entries.map(withDates));
 		else if (entries.length === 0) printLine('no backups');
 		else
 			for (const entry of entries) {
@@ -38,4 +38,13 @@ async function list(options: ListOptions, signal: AbortSignal): Promise<number> 
 	} finally {
 		await storage.close();
 	}
+}
+
+/** Times as people and other programs read them. */
+function withDates({ startedAt, verifications, ...entry }: BackupEntry): object {
+	return {
+		...entry,
+		startedAt: new Date(startedAt),
+		verifications: verifications.map(({ at, ...found }) => ({ at: new Date(at), ...found })),
+	};
 }

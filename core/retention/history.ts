@@ -53,7 +53,7 @@ export function assess(backups: readonly BackupFacts[], policy: CompletePolicy, 
 		(place) => verdicts[place]!.restored,
 	);
 	const entries = ordered.map((facts, place): Entry => {
-		const time = facts.startedAt.getTime();
+		const time = facts.startedAt;
 		const flaw = flaws.get(place) ?? null;
 		const verified = flaw === null && verdicts[place]!.verified && !unproved.has(place);
 		const { futureEvidence } = verdicts[place]!;
@@ -104,7 +104,7 @@ function placesWhere<T>(items: readonly T[], accept: (item: T) => boolean): numb
 /** Within a second, full backups come first: others may need them. */
 function byTime(a: BackupFacts, b: BackupFacts): number {
 	const types = BACKUP_TYPES.indexOf(a.type) - BACKUP_TYPES.indexOf(b.type);
-	return a.startedAt.getTime() - b.startedAt.getTime() || types || (a.label < b.label ? -1 : a.label > b.label ? 1 : 0);
+	return a.startedAt - b.startedAt || types || (a.label < b.label ? -1 : a.label > b.label ? 1 : 0);
 }
 
 /** By label. */

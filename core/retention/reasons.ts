@@ -5,8 +5,8 @@ import type { Tier } from './rules';
 
 const PERIOD: Record<Tier, string> = { hourly: 'hour', daily: 'day', weekly: 'week', monthly: 'month', yearly: 'year' };
 
-/** A hundred thousand backups can expire for a handful of reasons: each text once. */
-const expiredTexts = new Map<string, string>();
+/** A hundred thousand backups can expire for a handful of reasons: each once. */
+const whyExpired = new Map<string, readonly string[]>();
 
 export const REASONS = {
 	last: (number: number) => `last ${number}`,
@@ -23,15 +23,16 @@ export const REASONS = {
 	future: 'dated in the future',
 	held: (causes: readonly string[]) => `held: ${causes.join('; ')}`,
 	/** @param tiers in which other backups stay for its periods */
-	expired: (tiers: readonly Tier[]) => {
-		const known = expiredTexts.get(tiers.join());
-		if (known !== undefined) return known;
-		const text =
+	expired: (tiers: readonly Tier[]): readonly string[] => {
+		const known = whyExpired.get(tiers.join());
+		if (known) return known;
+		const why = [
 			tiers.length > 0
 				? `other backups stay for its ${list(tiers.map((tier) => PERIOD[tier]))}`
-				: 'no rule of the policy keeps it';
-		expiredTexts.set(tiers.join(), text);
-		return text;
+				: 'no rule of the policy keeps it',
+		];
+		whyExpired.set(tiers.join(), why);
+		return why;
 	},
 } as const;
 

@@ -100,8 +100,9 @@ function contains(text: string, filter = ''): boolean {
 	return text.toLowerCase().includes(filter.trim().toLowerCase());
 }
 
-function timeText(time: Date): string {
-	return `${time.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+/** @param time milliseconds since 1970 */
+function timeText(time: number): string {
+	return `${new Date(time).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
 /** @param time milliseconds since 1970 */

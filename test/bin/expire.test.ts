@@ -38,6 +38,8 @@ const storage = () => ['--storage', `file://${folder}`];
 const expire = async (...args: string[]) => await run(['expire', ...storage(), ...args]);
 const labels = async (group: string) => (await repository.list(group)).map(({ label }) => label);
 
+const ISO_TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string;
+
 describe('n8n-backup expire', () => {
 	it('shows the plan of every group with reasons, and changes nothing', async () => {
 		const before = await keysOf(repository);
@@ -69,12 +71,15 @@ describe('n8n-backup expire', () => {
 			{ ok: true, applied: false, group: CRM },
 			{ ok: true, applied: false, group: SHOP, removed: [], plan: { group: SHOP } },
 		]);
+		expect(plan[1]).toMatchObject({ plan: { backups: [{ startedAt: ISO_TIME }, {}, {}, {}, {}] } });
 		const done = JSON.parse((await expire(...args, '--apply')).stdout) as object[];
 		expect(done).toMatchObject([
 			{ ok: true, applied: true, group: CRM, warnings: [] },
 			{ ok: true, applied: true, group: SHOP, skipped: [], resumed: [], plan: { backups: { length: 5 } } },
 		]);
 		expect(await labels(SHOP)).toEqual(shop.slice(3));
+		const left = JSON.parse((await run(['list', ...storage(), '--group', SHOP, '--json'])).stdout) as object[];
+		expect(left[0]).toMatchObject({ startedAt: ISO_TIME, verifications: [{ at: ISO_TIME }] });
 	});
 
 	it('says what blocks it, what allowing that risks, and does it when allowed', async () => {

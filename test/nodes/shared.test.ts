@@ -9,7 +9,7 @@ describe('a backup in a list', () => {
 		group: 'postgres/shop',
 		label: '20261120T020000Z-full-k3f9',
 		type: 'full' as const,
-		startedAt: new Date('2026-11-20T02:00:00Z'),
+		startedAt: Date.parse('2026-11-20T02:00:00Z'),
 		storedBytes: 12_400_000,
 		dataBytes: 1,
 		parents: [],

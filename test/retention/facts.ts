@@ -17,10 +17,10 @@ export interface Wanted extends Partial<Omit<BackupFacts, 'verifications' | 'lab
 /** @param start such as `2026-11-20T02:00:00Z` */
 export function backup(start: string | number, wanted: Wanted = {}): BackupFacts {
 	const { suffix = 'aaaa', verified = true, type = 'full', ...rest } = wanted;
-	const startedAt = new Date(start);
+	const startedAt = new Date(start).getTime();
 	return {
 		group: 'app',
-		label: labelOf(startedAt, type, suffix),
+		label: labelOf(new Date(startedAt), type, suffix),
 		type,
 		startedAt,
 		storedBytes: 1000,
@@ -30,7 +30,7 @@ export function backup(start: string | number, wanted: Wanted = {}): BackupFacts
 		expiring: false,
 		parents: [],
 		...rest,
-		verifications: Array.isArray(verified) ? verified : verified ? [checked(startedAt.getTime() + 60_000)] : [],
+		verifications: Array.isArray(verified) ? verified : verified ? [checked(startedAt + 60_000)] : [],
 	};
 }
 
@@ -58,7 +58,7 @@ export function planOne(
 	return groups[0]!;
 }
 
-export function kept(plan: GroupPlan): string[] {
+export function kept(plan: GroupPlan): readonly string[] {
 	return plan.backups.filter(({ action }) => action === 'keep').map(({ label }) => label);
 }
 
@@ -66,7 +66,7 @@ export function expired(plan: GroupPlan): string[] {
 	return plan.backups.filter(({ action }) => action === 'expire').map(({ label }) => label);
 }
 
-export function reasonsFor(plan: GroupPlan, { label }: BackupFacts): string[] {
+export function reasonsFor(plan: GroupPlan, { label }: BackupFacts): readonly string[] {
 	return plan.backups.find((each) => each.label === label)!.reasons;
 }
 

@@ -91,7 +91,7 @@ const anyHistory: fc.Arbitrary<BackupFacts[]> = fc
 	});
 
 const soonAfter = fc.integer({ min: -3 * DAY, max: 30 * DAY });
-const nowFor = (backups: readonly BackupFacts[], after: number) => backups.at(-1)!.startedAt.getTime() + after;
+const nowFor = (backups: readonly BackupFacts[], after: number) => backups.at(-1)!.startedAt + after;
 
 /** Plans, or null where the plan is refused because it would keep nothing. */
 function planUnlessRefused(backups: readonly BackupFacts[], rules: RetentionPolicy, now: number): GroupPlan | null {
@@ -128,7 +128,7 @@ describe('whatever the history and the policy', () => {
 		everyPlan((plan, backups, { tags }, now) => {
 			const stays = new Set(kept(plan));
 			for (const [at, { label, pinned, tags: own, startedAt }] of backups.entries()) {
-				if (pinned || own.some((tag) => tags!.includes(tag)) || startedAt.getTime() > now + 5 * 60_000) {
+				if (pinned || own.some((tag) => tags!.includes(tag)) || startedAt > now + 5 * 60_000) {
 					expect(stays).toContain(label);
 				}
 				if (stays.has(label)) for (const parent of parentsOf(at, backups)) expect(stays).toContain(parent.label);
@@ -151,7 +151,7 @@ describe('whatever the history and the policy', () => {
 		everyPlan((plan, backups, { trust, allow }, now) => {
 			if (plan.blocked.length > 0) expect(expired(plan)).toEqual([]);
 			for (const { risk } of plan.blocked) expect(allow).not.toContain(risk);
-			const newest = backups.findLast(({ startedAt }) => startedAt.getTime() <= now + 5 * 60_000);
+			const newest = backups.findLast(({ startedAt }) => startedAt <= now + 5 * 60_000);
 			if (!newest) return;
 			const sound = isSound(newest, backups, now);
 			const proved = sound && isProved(newest, backups, DEPTHS.indexOf(trust!), now);
@@ -243,13 +243,13 @@ describe('for good backups', () => {
 					coming.push(backup(at, { suffix: 'next', verified: [checked(at)] }));
 				}
 				const planAt = (time: number) =>
-					planOne([...backups, ...coming.filter(({ startedAt }) => startedAt.getTime() <= time)], rules, time);
+					planOne([...backups, ...coming.filter(({ startedAt }) => startedAt <= time)], rules, time);
 				expect(kept(planAt(until - 1))).toContain(one.label);
 				const isOver = TIERS.every(
 					(tier) =>
 						chosen[tier] === 0 ||
 						tier === finest ||
-						calendar.periodOf(tier, one.startedAt.getTime()) !== calendar.periodOf(tier, now),
+						calendar.periodOf(tier, one.startedAt) !== calendar.periodOf(tier, now),
 				);
 				if (isOver) expect(expired(planAt(until))).toContain(one.label);
 			}),
@@ -263,13 +263,13 @@ describe('for good backups', () => {
 			fc.property(goodHistory, some, fc.constantFrom(0, 30), (backups, chosen, withinHours) => {
 				const rules = { ...fearless(chosen), minimum: 1, withinHours };
 				const upload = backup(nowFor(backups, 0) + HOUR, { suffix: 'lock' });
-				const until = protectUntil(rules, upload.startedAt)!.getTime();
-				if (until > upload.startedAt.getTime() + 60 * DAY) return;
+				const until = protectUntil(rules, new Date(upload.startedAt))!.getTime();
+				if (until > upload.startedAt + 60 * DAY) return;
 				const calendar = new Calendar(chosen.timeZone);
 				const finest = TIERS.find((tier) => chosen[tier] > 0)!;
 				const all = [...backups, upload];
 				for (
-					let at = calendar.nextStart(finest, upload.startedAt.getTime());
+					let at = calendar.nextStart(finest, upload.startedAt);
 					at < until;
 					at = calendar.nextStart(finest, at)
 				) {
@@ -293,7 +293,7 @@ function resticKeeps(backups: readonly BackupFacts[], rule: 'last' | Tier, count
 	};
 	const newestOf = new Map<string, string>();
 	for (const { label, startedAt } of backups) {
-		const local = DateTime.fromMillis(startedAt.getTime(), { zone: timeZone });
+		const local = DateTime.fromMillis(startedAt, { zone: timeZone });
 		newestOf.set(rule === 'last' ? label : local.toFormat(format[rule]), label);
 	}
 	return count === 0 ? [] : [...newestOf.values()].slice(-count);
@@ -341,7 +341,7 @@ function isSound(one: BackupFacts, backups: readonly BackupFacts[], now: number)
 		if (each.parents) return each.parents.every((label) => backups.some((other) => other.label === label));
 		return each.type === 'full' || backups.slice(0, at).some(({ type }) => type === 'full');
 	});
-	return whole && one.startedAt.getTime() <= now + 5 * 60_000 && !chain.some((each) => isBad(each, now));
+	return whole && one.startedAt <= now + 5 * 60_000 && !chain.some((each) => isBad(each, now));
 }
 
 /** Its own evidence is deep enough, and each of its chain is proved by its own or by a restore of one that needs it. */
