@@ -134,14 +134,14 @@ async function createDuels(
 	return [
 		{
 			name: way,
-			ours: { title: `**ours**: ${way}, until the copy exists`, command, seconds: seconds('copySeconds') },
+			ours: { title: `**ours**: ${way}, until all bytes are there`, command, seconds: seconds('copySeconds') },
 			theirs: { title: '`rclone copyto`', command: rclone },
 			prepare,
 			check,
 		},
 		{
 			name: `${way}, and s3cmd`,
-			ours: { title: `**ours**: ${way}, until the copy exists`, command, seconds: seconds('copySeconds') },
+			ours: { title: `**ours**: ${way}, until all bytes are there`, command, seconds: seconds('copySeconds') },
 			theirs: { title: `\`${title}\``, command: s3cmd },
 			prepare,
 			check,

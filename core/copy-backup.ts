@@ -7,10 +7,10 @@ import { assertGroup, parseLabel } from './label';
 import type { Storage } from './storage/storage';
 
 /**
- * Copies one backup, and the parents that it needs, as they lie in storage: no key is needed. Each object arrives whole and
- * with the digest that the manifest knows, or not at all; the manifest comes last, to the letter; then all is read back,
- * and the evidence of that lies beside the copy. Evidence and tags go with it, a pin does not. What an interrupted copy
- * sent is not sent again. Whatever is wrong is a result, not an error.
+ * Copies one backup, and the parents that it needs, as they lie in storage: no key is needed. Each object is read back and
+ * compared with the digest that the manifest knows; then comes the manifest, to the letter, and the evidence of the reading.
+ * Evidence and tags go with it, a pin does not. What an interrupted copy sent is not sent again. Whatever is wrong is a
+ * result, not an error.
  * @throws BackupError 'cancelled'; 'invalid-input' for a group or label that is none
  */
 export async function copyBackup(request: CopyOptions & CopySubject & { to: Storage }): Promise<CopyResult> {

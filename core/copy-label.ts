@@ -1,7 +1,8 @@
 /** Makes one backup exist at a destination: what an interrupted copy left, what is missing, and the manifest last. */
 import type { Look } from './copy-look';
-import { isOfSource, sendObject } from './copy-object';
+import { damagedAtSource, DIFFERS, isOfSource, missingAtSource, sendObject } from './copy-object';
 import type { SourceBackup } from './copy-source';
+import type { CopyProgress } from './copy-types';
 import { BackupError, isBackupError, messageOf } from './errors';
 import type { Limits } from './limits';
 import type { Manifest, StoredStream } from './manifest';
@@ -22,16 +23,19 @@ export interface LabelCopy {
 	/** @throws BackupError 'locked' when the destination's lock was lost */
 	assertHeld: () => Promise<void>;
 	signal: AbortSignal;
-	/** Bytes that lie at the destination, of all. */
-	onProgress: (bytes: number, totalBytes: number) => void;
+	/** Bytes that lie at the destination, or that were read back there, of all. */
+	onProgress: (phase: CopyProgress['phase'], bytes: number, totalBytes: number) => void;
+	/** Called with the seconds that each reading back took. */
+	onProved: (seconds: number) => void;
 	/** Called with the bytes of each object that was sent. */
 	onSent: (bytes: number) => void;
 	warn: (text: string) => void;
 }
 
 /**
- * Copies a backup that the destination lacks. Only for the holder of the group's lock there. When it rejects, there is no
- * backup at the destination; whole objects may be left for the next attempt, but nothing of a source that is damaged.
+ * Copies a backup that the destination lacks. Only for the holder of the group's lock there. All data has been read back
+ * there, and is what the manifest says, before the manifest makes it a backup. When it rejects, there is no backup at the
+ * destination; whole objects may be left for the next attempt, but nothing of a source that is damaged.
  * @throws BackupError
  */
 export async function copyLabel(job: LabelCopy, look: Look): Promise<void> {
@@ -73,20 +77,12 @@ async function keepWhole(job: LabelCopy, { there }: Look): Promise<Set<string>> 
 	else {
 		for (const [name, { key, size }] of there) {
 			const stream = streamsOf(backup.manifest).find((each) => each.name === name);
-			if (stream?.stored.bytes === size && (await isWhole(job, stream))) kept.add(name);
+			if (stream?.stored.bytes === size && (await isAsStored(job, to, stream))) kept.add(name);
 			else await to.storage.remove(key);
 		}
 	}
 	await to.storage.removeUnfinished(`${group}/${label}/`);
 	return kept;
-}
-
-async function isWhole({ to, backup, limits, signal }: LabelCopy, { name, stored }: StoredStream): Promise<boolean> {
-	const { group, label } = backup.manifest;
-	const { stallTimeoutMs } = limits;
-	const expectedBytes = stored.bytes;
-	const found = await digestStored({ storage: to.storage, group, label, name, expectedBytes, stallTimeoutMs, signal });
-	return found.sha256 === stored.sha256;
 }
 
 async function sendStreams(job: LabelCopy, kept: ReadonlySet<string>): Promise<void> {
@@ -97,30 +93,68 @@ async function sendStreams(job: LabelCopy, kept: ReadonlySet<string>): Promise<v
 	const total = sum(streams);
 	let done = total - sum(missing);
 	for (const stream of missing) {
-		await send(job, stream, (bytes) => job.onProgress(done + bytes, total));
+		await send(job, stream, (phase, bytes) => job.onProgress(phase, done + bytes, total));
 		done += stream.stored.bytes;
 		job.onSent(stream.stored.bytes);
-		job.onProgress(done, total);
+		job.onProgress('copying', done, total);
 	}
 }
 
-/** A byte may have changed on its way here: only what is wrong twice is wrong. */
-async function send(
-	job: LabelCopy,
-	{ name, stored }: StoredStream,
-	onProgress: (bytes: number) => void,
-): Promise<void> {
+type OnBytes = (phase: CopyProgress['phase'], bytes: number) => void;
+
+/** Sends an object and reads it back. A byte may have changed on its way: only what is wrong twice is wrong. */
+async function send(job: LabelCopy, stream: StoredStream, onProgress: OnBytes): Promise<void> {
 	const { from, to, backup, limits, protect, signal } = job;
+	const { name, stored } = stream;
 	const key = objectKey(backup.manifest.group, backup.manifest.label, name);
-	const attempt = async () =>
-		await sendObject({ from: from.storage, to: to.storage, key, stored, limits, protect, signal, onProgress });
+	const attempt = async () => {
+		const onSent = (bytes: number) => onProgress('copying', bytes);
+		await sendObject({ from: from.storage, to: to.storage, key, stored, limits, protect, signal, onProgress: onSent });
+		if (await isAsStored(job, to, stream, (bytes) => onProgress('verifying', bytes))) return;
+		await to.storage.remove(key);
+		await assertSource(job, stream);
+		throw new BackupError('damaged', `${to.storage.location}/${key} was not kept as it was sent: its SHA-256 differs`, {
+			hint: DOUBT,
+		});
+	};
 	try {
 		return await attempt();
 	} catch (error) {
-		if (!isOfSource(error) || error.code !== 'damaged') throw error;
+		if (!isBackupError(error, 'damaged')) throw error;
 	}
 	await attempt();
 	job.warn(`${name} came wrong once and right once: look at the network, and at this machine’s memory`);
+}
+
+/** What to think of a storage that changes what it was given. */
+export const DOUBT = 'The storage changes or loses bytes without saying so. Do not trust it before you know why.';
+
+/** @throws BackupError 'damaged', 'not-found' of the source */
+async function assertSource(job: LabelCopy, stream: StoredStream): Promise<void> {
+	const { group, label } = job.backup.manifest;
+	const place = `${job.from.storage.location}/${objectKey(group, label, stream.name)}`;
+	try {
+		if ((await isAsStored(job, job.from, stream)) || (await isAsStored(job, job.from, stream))) return;
+	} catch (error) {
+		throw isBackupError(error, 'not-found') ? missingAtSource(place, error) : error;
+	}
+	throw damagedAtSource(place, DIFFERS);
+}
+
+/** Whether an object is what the manifest says, where it lies. */
+async function isAsStored(
+	{ backup, limits, signal, onProved }: LabelCopy,
+	{ storage }: Repository,
+	{ name, stored }: StoredStream,
+	onProgress?: (bytes: number) => void,
+): Promise<boolean> {
+	const { group, label } = backup.manifest;
+	const { stallTimeoutMs } = limits;
+	const started = performance.now();
+	const expectedBytes = stored.bytes;
+	const found = await digestStored({ storage, group, label, name, expectedBytes, stallTimeoutMs, signal, onProgress });
+	onProved((performance.now() - started) / 1000);
+	return found.bytes === stored.bytes && found.sha256 === stored.sha256;
 }
 
 /** Rather before the first byte than after the last one that fits. Where the storage cannot know, its own error will tell. */

@@ -1,8 +1,8 @@
-/** One object on its way from one storage to another: as it lies there, digested on the way, all of it or nothing. */
+/** One object on its way from one storage to another: as it lies there, all of it or nothing. */
 import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { abortError, BackupError, isBackupError } from './errors';
-import { startHashing } from './filters/digest';
+import { type Hashing, startHashing } from './filters/digest';
 import { type Limits, throttle, watchStall } from './limits';
 import type { StoredStream } from './manifest';
 import type { Protection, Storage } from './storage/storage';
@@ -21,8 +21,8 @@ export interface SendRequest {
 }
 
 /**
- * Sends an object. When it resolves, the destination has all of it, and it is what the manifest says; when it rejects,
- * the destination has nothing of it.
+ * Sends an object. When it resolves, the destination has as many bytes as the manifest says; that they are the right ones
+ * shows only when they are read back. When it rejects, the destination has nothing of it.
  * @throws BackupError 'damaged' with `details.at` "source" when the source holds other bytes; 'not-found' with the same;
  * 'stalled'; the signal's reason; those of both storages
  */
@@ -39,7 +39,9 @@ export async function sendObject(request: SendRequest): Promise<void> {
 	request.signal.addEventListener('abort', onCancel, { once: true });
 	if (request.signal.aborted) onCancel();
 
-	const proof = new Proof(stored, `${from.location}/${key}`);
+	// What was protected could not be removed again: then the bytes must be right before there is an object.
+	const hashing = protect ? startHashing('sha256', stored.bytes) : null;
+	const proof = new Proof(stored, `${from.location}/${key}`, hashing);
 	let safe = 0;
 	const stall = watchStall(limits.stallTimeoutMs, fail, () => {
 		request.onProgress(safe);
@@ -48,7 +50,7 @@ export async function sendObject(request: SendRequest): Promise<void> {
 	});
 	const flow = async () => {
 		const body = await from.read(key, { signal: abort.signal }).catch((error: unknown) => {
-			throw isBackupError(error, 'not-found') ? missing(`${from.location}/${key}`, error) : error;
+			throw isBackupError(error, 'not-found') ? missingAtSource(`${from.location}/${key}`, error) : error;
 		});
 		const slower = limits.bytesPerSecond ? [throttle(limits.bytesPerSecond, abort.signal)] : [];
 		await pipeline([body, ...slower, proof], { signal: abort.signal });
@@ -81,45 +83,37 @@ export async function sendObject(request: SendRequest): Promise<void> {
 /** What one side has read or written ahead of the other. */
 const AHEAD = 1024 * 1024;
 
-/** Passes bytes on, and ends only if they were those that the manifest knows: whoever writes them keeps nothing else. */
+/** Passes bytes on, and ends only if they were what the manifest says, as far as it looks: whoever writes keeps nothing else. */
 class Proof extends Transform {
 	bytes = 0;
-	readonly #hashing;
 
+	/** @param hashing null to look only at the number of bytes */
 	constructor(
 		private readonly expected: StoredStream['stored'],
 		private readonly place: string,
+		private readonly hashing: Hashing | null,
 	) {
 		super({ highWaterMark: AHEAD });
-		this.#hashing = startHashing('sha256', expected.bytes);
 	}
 
 	override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback) {
 		this.bytes += chunk.length;
-		if (this.bytes > this.expected.bytes) return done(this.#damaged('is larger than its manifest says'));
-		const room = this.#hashing.update(chunk);
+		if (this.bytes > this.expected.bytes) return done(damagedAtSource(this.place, 'is larger than its manifest says'));
+		const room = this.hashing?.update(chunk);
 		if (room) room.then(() => done(null, chunk), done);
 		else done(null, chunk);
 	}
 
 	override _flush(done: (error: Error | null) => void): void {
 		const { bytes, sha256 } = this.expected;
-		if (this.bytes !== bytes) return done(this.#damaged(`has ${this.bytes} bytes instead of ${bytes}`));
-		this.#hashing
-			.digest()
-			.then((hex) => done(hex === sha256 ? null : this.#damaged('is not what was stored: its SHA-256 differs')), done);
+		if (this.bytes !== bytes) return done(damagedAtSource(this.place, `has ${this.bytes} bytes instead of ${bytes}`));
+		if (!this.hashing) return done(null);
+		this.hashing.digest().then((hex) => done(hex === sha256 ? null : damagedAtSource(this.place, DIFFERS)), done);
 	}
 
 	override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-		this.#hashing.stop();
+		this.hashing?.stop();
 		done(error);
-	}
-
-	#damaged(why: string): BackupError {
-		return new BackupError('damaged', `${this.place} ${why}; it is not copied`, {
-			hint: 'The backup is damaged. Copy another one, and find out what changed this one: a disk, a copy, or a person.',
-			details: AT_SOURCE,
-		});
 	}
 }
 
@@ -131,11 +125,22 @@ function hasClosed(error: unknown): boolean {
 /** Tells an error of the source from the same one of the destination. */
 const AT_SOURCE = { at: 'source' };
 
+/** Of an object, what {@link damagedAtSource} may say of it. */
+export const DIFFERS = 'is not what was stored: its SHA-256 differs';
+
+/** @param why "is …", "has …" */
+export function damagedAtSource(place: string, why: string): BackupError {
+	return new BackupError('damaged', `${place} ${why}; it is not copied`, {
+		hint: 'The backup is damaged. Copy another one, and find out what changed this one: a disk, a copy, or a person.',
+		details: AT_SOURCE,
+	});
+}
+
 export function isOfSource(error: unknown): error is BackupError {
 	return isBackupError(error) && error.details?.at === 'source';
 }
 
-function missing(place: string, cause: unknown): BackupError {
+export function missingAtSource(place: string, cause: unknown): BackupError {
 	return new BackupError('not-found', `${place} is missing`, {
 		hint: 'The backup is not whole. Copy another one, and find out who removed the object.',
 		details: AT_SOURCE,

@@ -1,6 +1,6 @@
 /** One backup, with the parents it needs, into one storage: marks and locks, the copying itself, and reading it back. */
 import { DEFAULT_LIMITS } from './backup';
-import { copyCompanions, copyLabel, type LabelCopy } from './copy-label';
+import { copyCompanions, copyLabel, DOUBT, type LabelCopy } from './copy-label';
 import { type Look, lookAt } from './copy-look';
 import { readChain, type SourceBackup } from './copy-source';
 import type { CopyOptions, CopyProgress, CopySubject } from './copy-types';
@@ -13,6 +13,7 @@ import { Repository } from './repository';
 import type { Storage } from './storage/storage';
 import { MANIFEST, objectKey } from './survey';
 import { verifyBackup } from './verify';
+import { streamsOf } from './verify-stored';
 
 export interface CopyJob extends CopyOptions, CopySubject {
 	to: Storage;
@@ -115,15 +116,18 @@ async function copyOne(
 		protect,
 		signal,
 		assertHeld: async () => await lock.assertHeld(),
-		onProgress: (bytes, total) => tell('copying', bytes, total),
+		onProgress: tell,
+		onProved: (seconds) => void (done.provingSeconds += seconds),
 		onSent: (bytes) => void (done.bytes += bytes),
 		warn: (text) => void done.warnings.push(text),
 	};
 	const look = await lookAt(from, to, backup, signal);
+	const alreadyRead = new Set<string>();
 	if (look.present) await copyCompanions(copy, lackingOf(look));
 	else {
 		await copyLabel(copy, look);
 		done.copied.push(label);
+		for (const { name } of streamsOf(backup.manifest)) alreadyRead.add(name);
 	}
 	if (look.proved) return;
 	const started = performance.now();
@@ -133,6 +137,7 @@ async function copyOne(
 		label,
 		depth: 'stored',
 		keys: null,
+		alreadyRead,
 		limits,
 		actor,
 		signal,
@@ -166,13 +171,12 @@ async function withoutCopy({ storage }: Repository, { manifest }: SourceBackup, 
 	const { group, label } = manifest;
 	const failure = (hint: string) =>
 		new BackupError('damaged', `${where} was not kept as it was sent: ${message}`, { hint });
-	const doubt = 'The storage changes or loses bytes without saying so. Do not trust it before you know why.';
 	try {
 		await storage.remove(objectKey(group, label, MANIFEST));
 		for await (const { key } of storage.list(objectKey(group, label, ''))) await storage.remove(key);
-		return failure(doubt);
+		return failure(DOUBT);
 	} catch (error) {
 		if (!isBackupError(error)) throw error;
-		return failure(`${doubt} The copy could not be removed (${messageOf(error)}): remove it by hand.`);
+		return failure(`${DOUBT} The copy could not be removed (${messageOf(error)}): remove it by hand.`);
 	}
 }

@@ -55,7 +55,7 @@ export interface CopyResult {
 	bytes: number;
 	/** In all. */
 	seconds: number;
-	/** Until the last byte was stored: without reading back. */
+	/** Without the reading back. */
 	copySeconds: number;
 	/** Labels of the parents that had to come along. */
 	parents: string[];

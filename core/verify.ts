@@ -37,6 +37,11 @@ export interface VerifyRequest {
 	depth: Depth;
 	/** null where no key is at hand: then only `stored` can be proved of an encrypted backup. */
 	keys: DecryptionKeys | null;
+	/**
+	 * For depth `stored`: names of objects that the caller has just read whole where they lie, and found to be what the
+	 * manifest says. Of them only the size is looked at again.
+	 */
+	alreadyRead?: ReadonlySet<string>;
 	/** Where to restore; needed for depth `restored` only. */
 	scratch?: Scratch;
 	/** Asked of the restored database. */
@@ -145,6 +150,7 @@ async function verify(
 			manifest,
 			keys: request.keys,
 			stallTimeoutMs,
+			alreadyRead: request.alreadyRead ?? new Set(),
 			signal,
 			onProgress: everySecond(request.onProgress),
 			warn: (text) => void warnings.push(text),

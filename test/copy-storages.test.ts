@@ -14,8 +14,8 @@ import { rowsOf } from './support/by-hand';
 import { sharedS3 } from './support/s3';
 import { S3Proxy } from './support/s3-proxy';
 import { makeShop } from './support/shop';
-import { GROUP, NEVER } from './support/small-backup';
-import { assertConsistent, assertSound, contentOf, storeBackup } from './support/stored-backups';
+import { flip, GROUP, NEVER } from './support/small-backup';
+import { assertConsistent, assertSound, contentOf, replace, storeBackup } from './support/stored-backups';
 
 const s3 = sharedS3();
 const folders: string[] = [];
@@ -149,6 +149,18 @@ describe('a destination in S3', () => {
 			await expect(to.remove(objectKey(GROUP, label, name))).rejects.toMatchObject({ code: 'protected' });
 		}
 	});
+});
+
+it('under a retention lock, nothing of a damaged source becomes an object that nobody could remove', async () => {
+	const from = await sourceIn(open(newFolder()));
+	const label = await storeBackup(from);
+	const at = objectKey(GROUP, label, 'dump.sql.zst');
+	await replace(from.storage, at, flip((await contentOf(from.storage)).get(at)!, 20));
+	const to = open({ type: 's3', ...s3().options(await s3().makeLockBucket()), prefix: 'backups' });
+	const protect = { until: new Date(Date.now() + 3_600_000), mode: 'governance' } as const;
+	const result = await copyBackup({ from, to, group: GROUP, label, protect, signal: NEVER });
+	expect(result).toMatchObject({ status: 'failed', code: 'damaged', message: expect.stringContaining('SHA-256') });
+	expect([...(await contentOf(to)).keys()].filter((each) => each.startsWith(GROUP))).toEqual([]);
 });
 
 it('a source that may only be read is enough', async () => {

@@ -1,5 +1,6 @@
 /** What a copy is, and what it refuses. */
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { copyBackup, copyMissing, type CopyProgress, type CopyResult, copyToAll } from '../core/copy';
 import { BackupError } from '../core/errors';
 import { readRuns } from '../core/journal';
@@ -44,6 +45,24 @@ describe('a copy', () => {
 		expect([...there.keys()].filter((at) => !here.has(at))).toEqual([key(label, result.evidence!)]);
 		expect(result.bytes).toBe([...here].filter(([at]) => at.endsWith('.zst')).reduce((n, [, b]) => n + b.length, 0));
 		expect((await Repository.open(to)).id).not.toBe(from.id);
+	});
+
+	it('becomes a backup when all of it has been read back, which happens once', async () => {
+		const label = await storeBackup(from);
+		const watched = new FaultyStorage(to);
+		await copy(label, { to: watched });
+		const seen = watched.calls
+			.filter((call) => ['write', 'read'].includes(call.on) && call.key.startsWith(key(label, '')))
+			.map((call) => `${call.on} ${call.key.slice(key(label, '').length).replace(/verified-.*/, 'evidence')}`);
+		expect(seen).toEqual([
+			'write dump.sql.zst',
+			'read dump.sql.zst',
+			'write contents.json.zst',
+			'read contents.json.zst',
+			'write manifest.json',
+			'read manifest.json',
+			'write evidence',
+		]);
 	});
 
 	it('needs no second sending, and no lock to know it', async () => {
@@ -264,6 +283,47 @@ describe('a backup is not copied', () => {
 		await copy(label);
 		await to.remove(key(label, 'contents.json.zst'));
 		await refuses(label, { code: 'damaged', message: expect.stringContaining('contents.json.zst') });
+	});
+});
+
+describe('a destination that changes bytes', () => {
+	/** Keeps something else than the dump that it is given, so many times. */
+	function changing(times: number): Storage {
+		let left = times;
+		return new Proxy(to, {
+			get(target, name) {
+				if (name !== 'write')
+					return (target[name as keyof Storage] as () => unknown)?.bind?.(target) ?? Reflect.get(target, name);
+				return async (at: string, body: Readable, options?: object) => {
+					if (!at.endsWith('dump.sql.zst') || left-- <= 0) return await target.write(at, body, options);
+					const changed = flip(await buffer(body), 20);
+					return await target.write(at, Readable.from([changed], { objectMode: false }), options);
+				};
+			},
+		});
+	}
+
+	it('has no copy, and the source is not blamed', async () => {
+		const label = await storeBackup(from);
+		const result = await copy(label, { to: changing(Infinity) });
+		expect(result).toMatchObject({
+			status: 'failed',
+			code: 'damaged',
+			message: expect.stringMatching(/^memory:second\/.+ was not kept as it was sent/),
+			hint: expect.stringContaining('Do not trust it'),
+		});
+		expect(await labelsAt(to)).toEqual([]);
+		expect([...(await contentOf(to)).keys()].filter((at) => at.endsWith('dump.sql.zst'))).toEqual([]);
+	});
+
+	it('once gets the object again, and the result says so', async () => {
+		const label = await storeBackup(from);
+		const result = await copy(label, { to: changing(1) });
+		expect(result).toMatchObject({
+			status: 'copied',
+			warnings: [expect.stringContaining('wrong once and right once')],
+		});
+		await assertSound(to);
 	});
 });
 
