@@ -111,19 +111,31 @@ async function send(job: LabelCopy, stream: StoredStream, onProgress: OnBytes): 
 		const onSent = (bytes: number) => onProgress('copying', bytes);
 		await sendObject({ from: from.storage, to: to.storage, key, stored, limits, protect, signal, onProgress: onSent });
 		if (await isAsStored(job, to, stream, (bytes) => onProgress('verifying', bytes))) return;
-		await to.storage.remove(key);
+		const left = await removeObject(to, key);
 		await assertSource(job, stream);
 		throw new BackupError('damaged', `${to.storage.location}/${key} was not kept as it was sent: its SHA-256 differs`, {
-			hint: DOUBT,
+			hint: left === null ? DOUBT : `${DOUBT} The object could not be removed (${left}).`,
+			details: { isLeft: left !== null },
 		});
 	};
 	try {
 		return await attempt();
 	} catch (error) {
-		if (!isBackupError(error, 'damaged')) throw error;
+		if (!isBackupError(error, 'damaged') || error.details?.isLeft) throw error;
 	}
 	await attempt();
 	job.warn(`${name} came wrong once and right once: look at the network, and at this machine’s memory`);
+}
+
+/** @returns why it is still there, such as a lock; null when it is gone */
+async function removeObject({ storage }: Repository, key: string): Promise<string | null> {
+	try {
+		await storage.remove(key);
+		return null;
+	} catch (error) {
+		if (!isBackupError(error)) throw error;
+		return error.message;
+	}
 }
 
 /** What to think of a storage that changes what it was given. */

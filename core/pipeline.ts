@@ -147,7 +147,6 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 	const key = objectKey(request.group, request.label, stream.name);
 	const where = `${storage.location}/${key}`;
 	const stop = new AbortController();
-	const body = await storage.read(key, { signal: AbortSignal.any([signal, stop.signal]) });
 	const stored = createDigest('sha256', stream.stored.bytes);
 	const original = createDigest('blake2b512', stream.original.bytes);
 	const compare = new Transform({
@@ -171,23 +170,32 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 		original,
 		compare,
 	];
-	// The reader sees every failure as an error of `compare`.
-	pipeline([body, ...filters]).catch((error: Error) => compare.destroy(error));
-	const onAbort = () => compare.destroy(abortError(signal));
-	if (signal.aborted) onAbort();
-	signal.addEventListener('abort', onAbort, { once: true });
+	let giveUp = (error: Error) => stop.abort(error);
 	const stall =
 		stallTimeoutMs === undefined
 			? null
 			: watchStall(
 					stallTimeoutMs,
-					(error) => compare.destroy(error),
+					(error) => giveUp(error),
 					() => {
 						onProgress?.(original.bytes);
 						const waitingFor = compare.readableLength > 0 ? null : `storage ${storage.location}`;
 						return { moved: stored.bytes + original.bytes, waitingFor };
 					},
 				);
+	let body: Readable;
+	try {
+		body = await opened(storage, key, AbortSignal.any([signal, stop.signal]));
+	} catch (error) {
+		stall?.stop();
+		throw error;
+	}
+	// From now on, the reader sees every failure as an error of `compare`.
+	giveUp = (error) => compare.destroy(error);
+	pipeline([body, ...filters]).catch((error: Error) => compare.destroy(error));
+	const onAbort = () => compare.destroy(abortError(signal));
+	if (signal.aborted) onAbort();
+	signal.addEventListener('abort', onAbort, { once: true });
 	compare.once('close', () => {
 		// A storage that hangs hears of it, even if its stream cannot be destroyed before it answers.
 		stop.abort();
@@ -195,6 +203,20 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 		stall?.stop();
 	});
 	return compare;
+}
+
+/** Begins to read. A storage that does not let go must not hold up the failure. */
+async function opened(storage: Storage, key: string, signal: AbortSignal): Promise<Readable> {
+	const reading = storage.read(key, { signal });
+	reading.then((late) => signal.aborted && late.destroy()).catch(() => undefined);
+	return await Promise.race([reading, failsOn(signal)]);
+}
+
+/** Rejects with the signal's reason; whoever waits for it hears of it. */
+function failsOn(signal: AbortSignal): Promise<never> {
+	const failure = once(signal, 'abort').then(() => Promise.reject(abortError(signal)));
+	failure.catch(() => undefined);
+	return failure;
 }
 
 export interface DigestRequest {
@@ -219,8 +241,7 @@ export async function digestStored(request: DigestRequest): Promise<{ bytes: num
 	const { storage, onProgress } = request;
 	const stop = new AbortController();
 	const signal = AbortSignal.any([request.signal, stop.signal]);
-	const aborted = once(signal, 'abort').then(() => Promise.reject(abortError(signal)));
-	aborted.catch(() => undefined); // whoever waits for it hears of it
+	const aborted = failsOn(signal);
 	const hashing = startHashing('sha256', request.expectedBytes);
 	let bytes = 0;
 	const stall = watchStall(

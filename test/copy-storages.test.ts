@@ -15,7 +15,7 @@ import { sharedS3 } from './support/s3';
 import { S3Proxy } from './support/s3-proxy';
 import { makeShop } from './support/shop';
 import { flip, GROUP, NEVER } from './support/small-backup';
-import { assertConsistent, assertSound, contentOf, replace, storeBackup } from './support/stored-backups';
+import { assertConsistent, assertSound, changing, contentOf, replace, storeBackup } from './support/stored-backups';
 
 const s3 = sharedS3();
 const folders: string[] = [];
@@ -161,6 +161,21 @@ it('under a retention lock, nothing of a damaged source becomes an object that n
 	const result = await copyBackup({ from, to, group: GROUP, label, protect, signal: NEVER });
 	expect(result).toMatchObject({ status: 'failed', code: 'damaged', message: expect.stringContaining('SHA-256') });
 	expect([...(await contentOf(to)).keys()].filter((each) => each.startsWith(GROUP))).toEqual([]);
+});
+
+it('under a retention lock, bytes that the destination changed are reported, with what stays there', async () => {
+	const from = await sourceIn(open(newFolder()));
+	const label = await storeBackup(from);
+	const to = open({ type: 's3', ...s3().options(await s3().makeLockBucket()) });
+	const protect = { until: new Date(Date.now() + 3_600_000), mode: 'governance' } as const;
+	const result = await copyBackup({ from, to: changing(to, 1), group: GROUP, label, protect, signal: NEVER });
+	expect(result).toMatchObject({
+		status: 'failed',
+		code: 'damaged',
+		message: expect.stringContaining('was not kept as it was sent'),
+		hint: expect.stringMatching(/could not be removed \(.*protected until/),
+	});
+	expect(await (await Repository.open(to)).list()).toEqual([]);
 });
 
 it('a source that may only be read is enough', async () => {

@@ -1,6 +1,5 @@
 /** What a copy is, and what it refuses. */
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { copyBackup, copyMissing, type CopyProgress, type CopyResult, copyToAll } from '../core/copy';
 import { BackupError } from '../core/errors';
 import { readRuns } from '../core/journal';
@@ -15,6 +14,7 @@ import { flip, GROUP, NEVER } from './support/small-backup';
 import {
 	assertConsistent,
 	assertSound,
+	changing,
 	contentOf,
 	newRepository,
 	replace,
@@ -287,25 +287,9 @@ describe('a backup is not copied', () => {
 });
 
 describe('a destination that changes bytes', () => {
-	/** Keeps something else than the dump that it is given, so many times. */
-	function changing(times: number): Storage {
-		let left = times;
-		return new Proxy(to, {
-			get(target, name) {
-				if (name !== 'write')
-					return (target[name as keyof Storage] as () => unknown)?.bind?.(target) ?? Reflect.get(target, name);
-				return async (at: string, body: Readable, options?: object) => {
-					if (!at.endsWith('dump.sql.zst') || left-- <= 0) return await target.write(at, body, options);
-					const changed = flip(await buffer(body), 20);
-					return await target.write(at, Readable.from([changed], { objectMode: false }), options);
-				};
-			},
-		});
-	}
-
 	it('has no copy, and the source is not blamed', async () => {
 		const label = await storeBackup(from);
-		const result = await copy(label, { to: changing(Infinity) });
+		const result = await copy(label, { to: changing(to, Infinity) });
 		expect(result).toMatchObject({
 			status: 'failed',
 			code: 'damaged',
@@ -318,7 +302,7 @@ describe('a destination that changes bytes', () => {
 
 	it('once gets the object again, and the result says so', async () => {
 		const label = await storeBackup(from);
-		const result = await copy(label, { to: changing(1) });
+		const result = await copy(label, { to: changing(to, 1) });
 		expect(result).toMatchObject({
 			status: 'copied',
 			warnings: [expect.stringContaining('wrong once and right once')],

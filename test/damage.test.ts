@@ -279,8 +279,8 @@ describe('around a good backup', () => {
 			]);
 			const breaking = requestFor({ ...backup, repository: await Repository.open(cut) }, depth, { scratch });
 			expectEnvironment(await verifyBackup(breaking), 'connection-lost');
-			for (const key of [/dump/, /contents/]) {
-				const hung = new FaultyStorage(backup.repository.storage, [{ on: 'read', key, after: 100, then: 'hang' }]);
+			for (const where of [{ key: /dump/, after: 100 }, { key: /contents/, after: 100 }, { key: /dump/ }]) {
+				const hung = new FaultyStorage(backup.repository.storage, [{ on: 'read', ...where, then: 'hang' }]);
 				const stalling = requestFor({ ...backup, repository: await Repository.open(hung) }, depth, {
 					scratch,
 					limits: { stallTimeoutMs: 300 },

@@ -40,6 +40,7 @@ describe('a restore that fails leaves no database behind', () => {
 
 	it.each([
 		['the dump', { key: /dump/, nth: 2, after: 1000 }],
+		['the dump before the first one', { key: /dump/, nth: 2 }],
 		['the contents', { key: /contents/, after: 10 }],
 	])(
 		'when the storage stops giving bytes of %s',

@@ -9,10 +9,10 @@ import { storeStream } from '../../core/pipeline';
 import { PROGRAM } from '../../core/program';
 import { objectKey, Repository } from '../../core/repository';
 import { MemoryStorage } from '../../core/storage/memory';
-import type { Storage } from '../../core/storage/storage';
+import type { Storage, WriteOptions } from '../../core/storage/storage';
 import { verifyBackup } from '../../core/verify';
 import { streamsOf } from '../../core/verify-stored';
-import { GROUP, NEVER } from './small-backup';
+import { flip, GROUP, NEVER } from './small-backup';
 
 export interface StoreOptions {
 	group?: string;
@@ -81,6 +81,24 @@ export async function contentOf(storage: Storage): Promise<Map<string, Buffer>> 
 export async function replace(storage: Storage, key: string, bytes: Buffer): Promise<void> {
 	await storage.remove(key);
 	await storage.write(key, Readable.from([bytes]));
+}
+
+/** A storage that keeps something else than the dump it is given, so many times. */
+export function changing(storage: Storage, times: number): Storage {
+	let left = times;
+	return new Proxy(storage, {
+		get(target, name) {
+			if (name !== 'write') {
+				const value: unknown = Reflect.get(target, name);
+				return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+			}
+			return async (key: string, body: Readable, options?: WriteOptions) => {
+				if (!key.endsWith('dump.sql.zst') || left-- <= 0) return await target.write(key, body, options);
+				const changed = flip(await buffer(body), 20);
+				return await target.write(key, Readable.from([changed], { objectMode: false }), options);
+			};
+		},
+	});
 }
 
 /** Replaces the text of a manifest's parents; its checksum stays right. */
