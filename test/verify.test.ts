@@ -109,7 +109,8 @@ describe('choosing', () => {
 		entry('b', 1),
 		entry('b', 2, ['readable', true]),
 	];
-	const names = (chosen: BackupEntry[]) => chosen.map(({ group, startedAt }) => `${group}${new Date(startedAt).getUTCDate()}`);
+	const names = (chosen: BackupEntry[]) =>
+		chosen.map(({ group, startedAt }) => `${group}${new Date(startedAt).getUTCDate()}`);
 
 	it('takes the newest of each group', () => {
 		expect(names(chooseForVerification(entries, { kind: 'newest' }, 'stored'))).toEqual(['a3', 'b2']);

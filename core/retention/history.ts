@@ -79,8 +79,7 @@ function judge(verifications: readonly Verification[], { trust }: CompletePolicy
 		if (at > limit) futureEvidence = true;
 		else if (ok) for (let each = DEPTHS.indexOf(depth); each >= 0; each--) proved[each] = Math.max(proved[each]!, at);
 	}
-	const failed =
-		verifications.findLast(({ at, depth, ok }) => !ok && at >= proved[DEPTHS.indexOf(depth)]!) ?? null;
+	const failed = verifications.findLast(({ at, depth, ok }) => !ok && at >= proved[DEPTHS.indexOf(depth)]!) ?? null;
 	const isProved = (depth: Depth) => failed === null && proved[DEPTHS.indexOf(depth)]! > -Infinity;
 	return { failed, verified: isProved(trust), restored: isProved('restored'), futureEvidence };
 }

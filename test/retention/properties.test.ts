@@ -268,11 +268,7 @@ describe('for good backups', () => {
 				const calendar = new Calendar(chosen.timeZone);
 				const finest = TIERS.find((tier) => chosen[tier] > 0)!;
 				const all = [...backups, upload];
-				for (
-					let at = calendar.nextStart(finest, upload.startedAt);
-					at < until;
-					at = calendar.nextStart(finest, at)
-				) {
+				for (let at = calendar.nextStart(finest, upload.startedAt); at < until; at = calendar.nextStart(finest, at)) {
 					all.push(backup(at, { suffix: 'next', verified: [checked(at)] }));
 				}
 				expect(kept(planOne(all, rules, until - 1))).toContain(upload.label);
@@ -326,10 +322,7 @@ function isBad({ verifications }: BackupFacts, now: number): boolean {
 			!failure.ok &&
 			!verifications.some(
 				({ at, depth, ok }) =>
-					ok &&
-					at > failure.at &&
-					at <= now + 5 * 60_000 &&
-					DEPTHS.indexOf(depth) >= DEPTHS.indexOf(failure.depth),
+					ok && at > failure.at && at <= now + 5 * 60_000 && DEPTHS.indexOf(depth) >= DEPTHS.indexOf(failure.depth),
 			),
 	);
 }
@@ -348,9 +341,7 @@ function isSound(one: BackupFacts, backups: readonly BackupFacts[], now: number)
 function isProved(one: BackupFacts, backups: readonly BackupFacts[], trust: number, now: number): boolean {
 	const deepest = Math.max(
 		-1,
-		...one.verifications
-			.filter(({ ok, at }) => ok && at <= now + 5 * 60_000)
-			.map(({ depth }) => DEPTHS.indexOf(depth)),
+		...one.verifications.filter(({ ok, at }) => ok && at <= now + 5 * 60_000).map(({ depth }) => DEPTHS.indexOf(depth)),
 	);
 	if (deepest < trust) return false;
 	if (deepest === DEPTHS.indexOf('restored')) return true;
