@@ -23,8 +23,8 @@ export interface SendRequest {
 /**
  * Sends an object. When it resolves, the destination has as many bytes as the manifest says; that they are the right ones
  * shows only when they are read back. When it rejects, the destination has nothing of it.
- * @throws BackupError 'damaged' with `details.at` "source" when the source holds other bytes; 'not-found' with the same;
- * 'stalled'; the signal's reason; those of both storages
+ * @throws BackupError 'damaged' with `details.at` "source" when the source holds more or fewer bytes, or other ones of what
+ * is to be protected; 'not-found' with the same; 'stalled'; the signal's reason; those of both storages
  */
 export async function sendObject(request: SendRequest): Promise<void> {
 	const { from, to, key, stored, limits, protect } = request;

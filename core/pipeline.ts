@@ -214,7 +214,8 @@ async function opened(storage: Storage, key: string, signal: AbortSignal): Promi
 
 /** Rejects with the signal's reason; whoever waits for it hears of it. */
 function failsOn(signal: AbortSignal): Promise<never> {
-	const failure = once(signal, 'abort').then(() => Promise.reject(abortError(signal)));
+	const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort');
+	const failure = aborted.then(() => Promise.reject(abortError(signal)));
 	failure.catch(() => undefined);
 	return failure;
 }
@@ -253,7 +254,7 @@ export async function digestStored(request: DigestRequest): Promise<{ bytes: num
 		},
 	);
 	try {
-		const body = await storage.read(objectKey(request.group, request.label, request.name), { signal });
+		const body = await opened(storage, objectKey(request.group, request.label, request.name), signal);
 		const count = async () => {
 			for await (const chunk of body as AsyncIterable<Buffer>) {
 				bytes += chunk.length;

@@ -77,7 +77,9 @@ export class HashingThread implements Hashing {
 		this.#filled = 0;
 	}
 
+	/** @throws BackupError when it was stopped: nobody would stop another thread */
 	#start(): Worker {
+		if (this.#failure) throw this.#failure;
 		const worker = new Worker(WORKER_FILE, {
 			workerData: this.algorithm,
 			name: 'digest',

@@ -20,7 +20,7 @@ export interface DigestResult {
 	bytes: number;
 }
 
-/** Fewer bytes are hashed sooner than a thread starts, which takes as long as hashing 10 to 20 MB. */
+/** Starting a thread and copying to it takes about as long as hashing 20 MB. */
 const WORTH_A_THREAD = 32 * 1024 * 1024;
 
 /** A hash being computed. Whoever starts one stops it, in the end. */

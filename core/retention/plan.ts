@@ -146,6 +146,6 @@ function nextExpiry(backups: readonly PlannedBackup[]): GroupPlan['nextExpiry'] 
 function assertTimes(backups: readonly BackupFacts[], now: Date): void {
 	if (isFinite(now.getTime()) && backups.every(({ startedAt }) => isFinite(startedAt))) return;
 	throw new BackupError('invalid-input', 'a plan of retention was asked for with a time that is none', {
-		hint: 'Give a time of the plan and a start of every backup that exist.',
+		hint: 'Give the plan a time, and every backup its start.',
 	});
 }

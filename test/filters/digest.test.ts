@@ -66,6 +66,16 @@ describe('digest', () => {
 			await noThreadIsLeft();
 		});
 
+		it('starts no thread any more when it was stopped before it had one', async () => {
+			const hashing = startHashing('sha256', MANY);
+			hashing.stop();
+			await expect(hashing.digest()).rejects.toMatchObject({ code: 'connection-lost' });
+			expect(() => hashing.update(Buffer.alloc(1024 * 1024))).toThrow(
+				expect.objectContaining({ code: 'connection-lost' }) as Error,
+			);
+			expect(threads()).toBe(0);
+		});
+
 		it('says so when the thread breaks down, and does not wait for ever', async () => {
 			// An algorithm that no thread knows: it ends with an error of its own.
 			const hashing = startHashing('no-such-algorithm' as 'sha256', MANY);
