@@ -75,9 +75,9 @@ export const properties: INodeProperties[] = [
 		placeholder: 'e.g. postgres/shop, postgres/customer_*',
 		description:
 			'Names, separated by commas; * stands for any characters and ? for one. A name without them is that group only: app does not mean app-staging.',
-		displayOptions: { show: { operation: ['apply', 'plan'], choose: ['named'] } },
+		displayOptions: { ...forPolicy, hide: { choose: ['all', 'group'] } },
 	},
-	groupField({ displayOptions: { show: { operation: ['apply', 'plan'], choose: ['group'] } } }),
+	groupField({ displayOptions: { ...forPolicy, hide: { choose: ['all', 'named'] } } }),
 	{
 		displayName: 'Policy',
 		name: 'policy',
@@ -91,7 +91,7 @@ export const properties: INodeProperties[] = [
 			'Of the last hours, days and so on that have a backup, the newest one of each is kept. Pinned backups, what a kept backup needs, the newest verified one and the last few always stay.',
 		displayOptions: forPolicy,
 	},
-	keepField({ show: { operation: ['apply', 'plan'], policy: ['custom'] } }),
+	keepField({ ...forPolicy, hide: { policy: PRESET_OPTIONS.map(({ value }) => value) } }),
 	groupField({ displayOptions: forPins }),
 	labelField({ displayOptions: forPins }),
 	{

@@ -33,7 +33,7 @@ export class CopyBackup implements INodeType {
 				displayName: 'Third Storage',
 				required: true,
 				testedBy: 'backupStorageTest',
-				displayOptions: { show: { to: ['both'] } },
+				displayOptions: { hide: { to: ['second'] } },
 			},
 		],
 		properties,

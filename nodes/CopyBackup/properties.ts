@@ -61,9 +61,9 @@ export const properties: INodeProperties[] = [
 		default: 'label',
 		description: 'A copy that fails does not stop the others',
 	},
-	groupField({ displayOptions: { show: { choose: ['label'] } }, value: '={{ $json.group }}' }),
-	labelField({ displayOptions: { show: { choose: ['label'] } }, value: '={{ $json.label }}' }),
-	groupsField({ show: { choose: ['missing', 'newest'] } }),
+	groupField({ displayOptions: { hide: { choose: ['missing', 'newest'] } }, value: '={{ $json.group }}' }),
+	labelField({ displayOptions: { hide: { choose: ['missing', 'newest'] } }, value: '={{ $json.label }}' }),
+	groupsField({ hide: { choose: ['label'] } }),
 	{
 		displayName: 'Options',
 		name: 'options',

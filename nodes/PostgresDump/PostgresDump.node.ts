@@ -28,7 +28,7 @@ export class PostgresDump implements INodeType {
 				displayName: 'Key',
 				required: true,
 				testedBy: 'backupEncryptionTest',
-				displayOptions: { show: { encryption: ['age'] } },
+				displayOptions: { hide: { encryption: ['none'] } },
 			},
 		],
 		properties,

@@ -52,7 +52,7 @@ export const properties: INodeProperties[] = [
 		required: true,
 		placeholder: 'e.g. shop, crm',
 		description: 'Names, separated by commas',
-		displayOptions: { show: { databases: ['list'] } },
+		displayOptions: { hide: { databases: ['all', 'credential', 'pattern'] } },
 	},
 	{
 		displayName: 'Name Pattern',
@@ -62,7 +62,7 @@ export const properties: INodeProperties[] = [
 		required: true,
 		placeholder: 'e.g. customer_*',
 		description: 'Patterns with * and ?, separated by commas; one that starts with ! leaves out what it matches',
-		displayOptions: { show: { databases: ['pattern'] } },
+		displayOptions: { hide: { databases: ['all', 'credential', 'list'] } },
 	},
 	{
 		displayName: 'Group Prefix',
@@ -98,7 +98,7 @@ export const properties: INodeProperties[] = [
 		name: 'unencryptedNotice',
 		type: 'notice',
 		default: '',
-		displayOptions: { show: { encryption: ['none'] } },
+		displayOptions: { hide: { encryption: ['age'] } },
 	},
 	{
 		displayName: 'Options',

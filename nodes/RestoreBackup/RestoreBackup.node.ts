@@ -29,7 +29,7 @@ export class RestoreBackup implements INodeType {
 				displayName: 'Key',
 				required: true,
 				testedBy: 'backupEncryptionTest',
-				displayOptions: { show: { encryption: ['age'] } },
+				displayOptions: { hide: { encryption: ['none'] } },
 			},
 		],
 		properties,

@@ -34,7 +34,7 @@ export const properties: INodeProperties[] = [
 		],
 		default: 'newest',
 	},
-	labelField({ displayOptions: { show: { backup: ['label'] } } }),
+	labelField({ displayOptions: { hide: { backup: ['newest', 'before'] } } }),
 	{
 		displayName: 'Time',
 		name: 'time',
@@ -42,7 +42,7 @@ export const properties: INodeProperties[] = [
 		default: '',
 		required: true,
 		description: 'In the time zone of the workflow, unless the value names another',
-		displayOptions: { show: { backup: ['before'] } },
+		displayOptions: { hide: { backup: ['newest', 'label'] } },
 	},
 	encryptionField(),
 	{
@@ -77,11 +77,11 @@ export const properties: INodeProperties[] = [
 	},
 	{
 		displayName:
-			'Whatever is in this database now will be gone, including what was written since the backup, and everyone who is connected is disconnected.',
+			'A database that is replaced loses whatever is in it now, including what was written since the backup, and everyone who is connected to it is disconnected',
 		name: 'replaceNotice',
 		type: 'notice',
 		default: '',
-		displayOptions: { show: { into: ['replace'] } },
+		displayOptions: { hide: { into: ['new', 'empty'] } },
 	},
 	{
 		displayName: 'Type the Name Again',
@@ -89,8 +89,8 @@ export const properties: INodeProperties[] = [
 		type: 'string',
 		default: '',
 		required: true,
-		description: 'The name of the database that will be replaced. Without it nothing starts.',
-		displayOptions: { show: { into: ['replace'] } },
+		description: 'The name of the database that will be replaced. Without it no database is replaced.',
+		displayOptions: { hide: { into: ['new', 'empty'] } },
 	},
 	{
 		displayName: 'Options',

@@ -25,9 +25,12 @@ export const properties: INodeProperties[] = [
 		default: 'newest',
 		description: 'One backup that is bad does not stop the others',
 	},
-	groupField({ displayOptions: { show: { choose: ['group', 'label'] } }, value: '={{ $json.group }}' }),
-	labelField({ displayOptions: { show: { choose: ['label'] } }, value: '={{ $json.label }}' }),
-	groupsField({ show: { choose: ['newest', 'share', 'unverified'] } }),
+	groupField({ displayOptions: { hide: { choose: ['newest', 'share', 'unverified'] } }, value: '={{ $json.group }}' }),
+	labelField({
+		displayOptions: { hide: { choose: ['group', 'newest', 'share', 'unverified'] } },
+		value: '={{ $json.label }}',
+	}),
+	groupsField({ hide: { choose: ['group', 'label'] } }),
 	{
 		displayName: 'Days per Round',
 		name: 'parts',
@@ -35,7 +38,7 @@ export const properties: INodeProperties[] = [
 		typeOptions: { minValue: 1, maxValue: 10000, numberPrecision: 0 },
 		default: 7,
 		description: 'With 7, a seventh of the backups is verified each day, and all of them within a week',
-		displayOptions: { show: { choose: ['share'] } },
+		displayOptions: { hide: { choose: ['group', 'label', 'newest', 'unverified'] } },
 	},
 	{
 		displayName: 'Depth',
@@ -63,7 +66,7 @@ export const properties: INodeProperties[] = [
 		],
 		default: 'restored',
 	},
-	encryptionField({ show: { depth: ['readable', 'restored'] } }),
+	encryptionField({ hide: { depth: ['stored'] } }),
 	{
 		displayName: 'Scratch Database',
 		name: 'scratch',
@@ -84,7 +87,7 @@ export const properties: INodeProperties[] = [
 		],
 		default: 'embedded',
 		description: 'Where to restore to. The database that was backed up is never touched.',
-		displayOptions: { show: { depth: ['restored'] } },
+		displayOptions: { hide: { depth: ['readable', 'stored'] } },
 	},
 	{
 		displayName: 'Assertions',
@@ -94,7 +97,7 @@ export const properties: INodeProperties[] = [
 		placeholder: 'Add assertion',
 		default: {},
 		description: 'Questions to the restored database. A backup that answers one with no is bad.',
-		displayOptions: { show: { depth: ['restored'] } },
+		displayOptions: { hide: { depth: ['readable', 'stored'] } },
 		options: [
 			{
 				displayName: 'Assertion',

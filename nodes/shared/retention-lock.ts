@@ -70,7 +70,7 @@ export function retentionLockOption(what: string): INodeProperties {
 						type: 'number',
 						typeOptions: { minValue: 1 },
 						default: 30,
-						displayOptions: { hide: { mode: ['off'] }, show: { keepFor: ['days'] } },
+						displayOptions: { hide: { mode: ['off'], keepFor: ['policy'] } },
 					},
 					{
 						displayName: 'Policy',
@@ -78,7 +78,7 @@ export function retentionLockOption(what: string): INodeProperties {
 						type: 'options',
 						options: PRESET_OPTIONS,
 						default: 'critical',
-						displayOptions: { hide: { mode: ['off'] }, show: { keepFor: ['policy'] } },
+						displayOptions: { hide: { mode: ['off'], keepFor: ['days'] } },
 					},
 				],
 			},
