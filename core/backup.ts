@@ -134,6 +134,7 @@ async function writeBackup(
 			...common,
 			name: open.objectName,
 			body: open.body,
+			recycle: open.recycle,
 			onProgress: (progress) => {
 				run.progress('storing', progress.originalBytes);
 				onProgress?.(progress);

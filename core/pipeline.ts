@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { abortError, BackupError } from './errors';
 import { ageDecrypt, ageEncrypt, type DecryptionKeys, type Encryption } from './filters/age';
 import { createDigest, startHashing } from './filters/digest';
-import { zstdCompress, zstdDecompress } from './filters/zstd';
+import { freeChunk, zstdCompress, zstdDecompress } from './filters/zstd';
 import { type Limits, throttle, watchStall, watchDuration } from './limits';
 import type { StoredStream } from './manifest';
 import { objectKey } from './repository';
@@ -32,6 +32,8 @@ export interface StoreRequest {
 	name: string;
 	/** Its chunks are taken over: see `OpenSource` in source.ts. */
 	body: Readable;
+	/** Takes each chunk back; their memory is freed when absent. */
+	recycle?: (chunk: Buffer) => void;
 	/** null stores in the clear. */
 	encryption: Encryption | null;
 	/** 1 (fastest) to 19 (smallest). */
@@ -83,7 +85,7 @@ export async function storeStream(request: StoreRequest): Promise<StoredStream> 
 		const filters: Transform[] = [
 			...(limits.bytesPerSecond ? [throttle(limits.bytesPerSecond, abort.signal)] : []),
 			original,
-			zstdCompress({ level: request.zstdLevel, ownsChunks: true }),
+			zstdCompress({ level: request.zstdLevel, release: request.recycle ?? freeChunk }),
 			...(encryption ? [await ageEncrypt(encryption)] : []),
 			stored,
 		];

@@ -9,10 +9,12 @@ export type Contents = { format: 1 } & Record<string, unknown>;
 
 export interface OpenSource {
 	/**
-	 * Ends only when the source gave everything; any failure errors it. Its chunks belong to the consumer, who frees their
-	 * memory: the source must not use them again.
+	 * Ends only when the source gave everything; any failure errors it. Its chunks belong to the consumer until it gives
+	 * them back.
 	 */
 	readonly body: Readable;
+	/** Takes a chunk of `body` back, whose memory the source uses again; absent where it does not. Then it is freed. */
+	readonly recycle?: (chunk: Buffer) => void;
 	/** The object's name without the extensions of the codecs, e.g. `dump.sql`. */
 	readonly objectName: string;
 	/**

@@ -6,38 +6,31 @@
  */
 import { availableParallelism } from 'node:os';
 import { Transform, type TransformCallback } from 'node:stream';
-import { promisify } from 'node:util';
-import { constants, zstdCompress as compress, type ZstdOptions } from 'node:zlib';
 import { BackupError } from '../errors';
 import { MAX_FRAME_SIZE, SeekTableBuilder } from './seek-table';
+import { ZstdLane } from './zstd-lane';
 
 export { readSeekTable, seekTableSize, type SeekTable } from './seek-table';
 export { type DecompressOptions, zstdDecompress } from './zstd-decompress';
 
-/** Documented by Node, missing in its types: with it, each frame says how many original bytes it holds. */
-interface FrameOptions extends ZstdOptions {
-	pledgedSrcSize: number;
-}
-const compressFrame = promisify(compress) as (original: Buffer, options: FrameOptions) => Promise<Buffer>;
-
 /** Small enough to seek and to keep little in memory; larger frames compress no better (bench/filters.ts). */
-const DEFAULT_FRAME_SIZE = 1 << 20;
-/** Output buffer of node:zlib. Its default of 16 KiB costs a trip to the thread pool and back for every 16 KiB. */
-const OUTPUT_CHUNK = 256 * 1024;
+export const DEFAULT_FRAME_SIZE = 1 << 20;
+/** Of libuv's pool, which has four threads unless UV_THREADPOOL_SIZE says otherwise. */
+const POOL_THREADS = 4;
 
 export interface CompressOptions {
 	/** 1 (fastest) to 22 (smallest). */
 	level?: number;
-	/** Original bytes per frame, at most 1 GiB. */
+	/** Original bytes per frame, at most 1 GiB. A chunk of exactly this size is compressed where it lies. */
 	frameSize?: number;
-	/** Frames compressed at the same time. libuv's pool has four threads unless UV_THREADPOOL_SIZE says otherwise. */
+	/** Frames compressed at the same time. One more than there are cores, so that none waits for this thread. */
 	concurrency?: number;
 	/**
-	 * Give the memory of each chunk back as soon as it was read, instead of leaving it to the garbage collector, which has
-	 * a lot to do otherwise: a GB in chunks of 256 KiB took a sixth more CPU, and paused the event loop for 100 ms at a
-	 * time. Nobody else may use the chunks afterwards.
+	 * Told of each chunk that is no longer needed, so that its memory can be used again or given back
+	 * ({@link freeChunk}) instead of being left to the garbage collector, which has a lot to do otherwise: a GB in chunks
+	 * of 256 KiB took a sixth more CPU, and paused the event loop for 100 ms at a time.
 	 */
-	ownsChunks?: boolean;
+	release?: (chunk: Buffer) => void;
 }
 
 /**
@@ -49,15 +42,28 @@ export function zstdCompress(options: CompressOptions = {}): Transform {
 	return new Compressor(
 		inRange('compression level', options.level ?? 3, 1, 22),
 		inRange('frame size', options.frameSize ?? DEFAULT_FRAME_SIZE, 1, MAX_FRAME_SIZE),
-		inRange('number of compression threads', options.concurrency ?? Math.min(4, availableParallelism()), 1, 64),
-		options.ownsChunks ?? false,
+		inRange(
+			'number of compression threads',
+			options.concurrency ?? Math.min(POOL_THREADS, availableParallelism() + 1),
+			1,
+			64,
+		),
+		options.release ?? (() => undefined),
 	);
+}
+
+/** Frees the memory of a chunk that nobody else uses, unless the chunk is only a part of something larger. */
+export function freeChunk({ buffer, byteLength }: Buffer): void {
+	if (buffer.byteLength === byteLength && 'transfer' in buffer) buffer.transfer(0);
 }
 
 class Compressor extends Transform {
 	readonly #table = new SeekTableBuilder();
 	/** Frames being compressed, in the order of the stream. Each resolves when it was written. */
 	readonly #running: Array<Promise<void>> = [];
+	/** All contexts, and those that have nothing to do. */
+	readonly #lanes: ZstdLane[] = [];
+	readonly #idle: ZstdLane[] = [];
 	/** Blocks to use again: 1 MiB buffers are dear to allocate. */
 	readonly #free: Buffer[] = [];
 	#block: Buffer | null = null;
@@ -67,7 +73,7 @@ class Compressor extends Transform {
 		private readonly level: number,
 		private readonly frameSize: number,
 		private readonly concurrency: number,
-		private readonly ownsChunks: boolean,
+		private readonly release: (chunk: Buffer) => void,
 	) {
 		super();
 	}
@@ -80,57 +86,84 @@ class Compressor extends Transform {
 		this.#finish().then(() => done(), done);
 	}
 
+	override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+		for (const lane of this.#lanes) lane.close();
+		done(error);
+	}
+
 	async #take(chunk: Buffer): Promise<void> {
+		if (this.#filled === 0 && chunk.length === this.frameSize) {
+			return await this.#startFrame(chunk, () => this.#releaseLater(chunk));
+		}
 		for (let taken = 0; taken < chunk.length && !this.destroyed; ) {
 			this.#block ??= this.#free.pop() ?? Buffer.allocUnsafeSlow(this.frameSize);
 			const copied = chunk.copy(this.#block, this.#filled, taken);
 			taken += copied;
 			this.#filled += copied;
-			if (this.#filled === this.frameSize) await this.#endFrame();
+			if (this.#filled === this.frameSize) await this.#endBlock();
 		}
-		if (this.ownsChunks) setImmediate(giveBack, chunk);
+		this.#releaseLater(chunk);
+	}
+
+	/** Later than at once: the streams that it came through still look at its length. */
+	#releaseLater(chunk: Buffer): void {
+		setImmediate(this.release, chunk);
 	}
 
 	async #finish(): Promise<void> {
 		// An empty stream is one empty frame: something that `zstd -t` and `file` recognise.
-		if (this.#filled > 0 || (this.#table.frames === 0 && this.#running.length === 0)) await this.#endFrame();
+		if (this.#filled > 0 || (this.#table.frames === 0 && this.#running.length === 0)) await this.#endBlock();
 		await Promise.all(this.#running);
 		if (!this.destroyed) for (const piece of this.#table.pieces()) this.push(piece);
 	}
 
-	/** Starts to compress the current block; waits first while as many as allowed are being compressed. */
-	async #endFrame(): Promise<void> {
+	async #endBlock(): Promise<void> {
 		const block = this.#block ?? Buffer.alloc(0);
 		const original = block.subarray(0, this.#filled);
 		this.#block = null;
 		this.#filled = 0;
+		await this.#startFrame(original, () => void this.#free.push(block));
+	}
+
+	/**
+	 * Starts to compress a block; waits first while as many as allowed are being compressed.
+	 * @param done called when the block is no longer needed
+	 */
+	async #startFrame(original: Buffer, done: () => void): Promise<void> {
 		while (this.#running.length >= this.concurrency) await this.#running.shift();
 		if (this.destroyed) return;
 		const previous = this.#running.at(-1);
-		this.#running.push(
-			this.#compress(original, previous).then(
-				() => void this.#free.push(block),
-				(error: Error) => void this.destroy(error),
-			),
-		);
+		this.#running.push(this.#compress(original, previous, done).catch((error: Error) => void this.destroy(error)));
 	}
 
-	async #compress(original: Buffer, previous: Promise<void> | undefined): Promise<void> {
-		const frame = await compressFrame(original, {
-			chunkSize: OUTPUT_CHUNK,
-			pledgedSrcSize: original.length,
-			params: { [constants.ZSTD_c_compressionLevel]: this.level, [constants.ZSTD_c_checksumFlag]: 1 },
-		});
+	async #compress(original: Buffer, previous: Promise<void> | undefined, done: () => void): Promise<void> {
+		const lane = this.#idle.pop() ?? this.#newLane();
+		const frame = await lane.compress(original);
+		this.#idle.push(lane);
+		const { length } = original;
+		done();
 		await previous;
 		if (this.destroyed) return;
-		this.#table.add(frame.length, original.length, frame.readUInt32LE(frame.length - 4));
-		this.push(frame);
+		this.#table.add(sizeOf(frame), length, checksumOf(frame));
+		for (const piece of frame) this.push(piece);
+	}
+
+	#newLane(): ZstdLane {
+		const lane = new ZstdLane(this.level);
+		this.#lanes.push(lane);
+		return lane;
 	}
 }
 
-/** Frees a chunk's memory, unless the chunk is only a part of it. Later than at once: streams still look at its length. */
-function giveBack({ buffer, byteLength }: Buffer): void {
-	if (buffer.byteLength === byteLength && 'transfer' in buffer) buffer.transfer(0);
+function sizeOf(pieces: readonly Buffer[]): number {
+	return pieces.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Of the content: the last four bytes of a frame. */
+function checksumOf(pieces: readonly Buffer[]): number {
+	const last = pieces.at(-1)!;
+	const end = last.length >= 4 ? last : Buffer.concat(pieces.slice(-4));
+	return end.readUInt32LE(end.length - 4);
 }
 
 function inRange(name: string, value: number, min: number, max: number): number {

@@ -56,6 +56,7 @@ async function openDump(
 		counting.catch((error: Error) => dump.body.destroy(error));
 		return {
 			body: dump.body,
+			recycle: dump.recycle,
 			objectName: OBJECT_NAME[format],
 			async finish() {
 				const contents = await counting;

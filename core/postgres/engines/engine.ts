@@ -37,6 +37,8 @@ export interface RunningDump {
 	 * everything else errors the stream with a BackupError. Destroying it stops pg_dump and its connection.
 	 */
 	readonly body: Readable;
+	/** Takes a chunk of `body` back, to be filled again; absent where chunks are not used again. */
+	readonly recycle?: (chunk: Buffer) => void;
 	/** Lines pg_dump wrote to stderr although it succeeded; complete once `body` has ended. */
 	readonly warnings: readonly string[];
 }

@@ -11,7 +11,7 @@ import { DumpBody } from '../body';
 import type { DumpRequest, Engine, RunningDump } from '../engine';
 import { feedRing } from './feed';
 import { createGate, openGate } from './gate.ts';
-import type { WorkerInput, WorkerMessage } from './messages.ts';
+import { CHUNK_BYTES, type Recycled, type WorkerInput, type WorkerMessage } from './messages.ts';
 import { BUILTIN_VERSION, loadProgram } from './program';
 import { createRing } from './ring.ts';
 import { StartupWatch } from './startup';
@@ -109,9 +109,15 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 		body.complete();
 	});
 
+	const recycle = ({ buffer }: Buffer) => {
+		// Parts of something else, and chunks that were given back already, are left alone.
+		if (!(buffer instanceof ArrayBuffer) || buffer.byteLength !== CHUNK_BYTES) return;
+		worker.postMessage(buffer satisfies Recycled, [buffer]);
+	};
+
 	signal.addEventListener('abort', onAbort, { once: true });
 	if (signal.aborted) onAbort();
-	return { body, warnings };
+	return { body, recycle, warnings };
 }
 
 /**

@@ -2,6 +2,9 @@
 import type { GateMemory } from './gate.ts';
 import type { RingMemory } from './ring.ts';
 
+/** Bytes of the dump that travel in one message: a frame of the compression, which then copies nothing. */
+export const CHUNK_BYTES = 1024 * 1024;
+
 /** What a worker is started with. */
 export interface WorkerInput {
 	program: WebAssembly.Module;
@@ -14,6 +17,9 @@ export interface WorkerInput {
 	/** Bytes on their way to the main thread. */
 	gate: GateMemory;
 }
+
+/** A chunk's memory that comes back to the worker, to be filled again. */
+export type Recycled = ArrayBuffer;
 
 export type WorkerMessage =
 	/** Bytes for the server. */

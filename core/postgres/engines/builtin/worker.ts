@@ -1,13 +1,11 @@
 /** The thread in which pg_dump runs, blocking as C does: its connection is a shared ring, its output goes to the main thread. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { errno } from './errno.ts';
 import { passGate } from './gate.ts';
 import { runProgram } from './machine.ts';
-import type { WorkerInput, WorkerMessage } from './messages.ts';
+import { CHUNK_BYTES, type Recycled, type WorkerInput, type WorkerMessage } from './messages.ts';
 import { isEmpty, readRing, waitForBytes } from './ring.ts';
 
-/** Bytes of the dump that travel in one message. */
-const CHUNK_BYTES = 256 * 1024;
 /** Exit code for a program that broke instead of ending. */
 const BROKEN = 70;
 
@@ -17,7 +15,13 @@ function post(message: WorkerMessage, transfer: ArrayBuffer[] = []): void {
 	parentPort!.postMessage(message, transfer);
 }
 
-let chunk = new Uint8Array(CHUNK_BYTES);
+/** New memory is filled with zeros by the system, page by page: memory that came back costs nothing. */
+function nextChunk(): Uint8Array<ArrayBuffer> {
+	const recycled = receiveMessageOnPort(parentPort!)?.message as Recycled | undefined;
+	return new Uint8Array(recycled ?? new ArrayBuffer(CHUNK_BYTES));
+}
+
+let chunk = nextChunk();
 let filled = 0;
 
 function sendChunk(): void {
@@ -25,7 +29,7 @@ function sendChunk(): void {
 	const bytes = chunk.subarray(0, filled);
 	passGate(gate, filled);
 	post({ kind: 'output', bytes }, [chunk.buffer]);
-	chunk = new Uint8Array(CHUNK_BYTES);
+	chunk = nextChunk();
 	filled = 0;
 }
 
