@@ -1,5 +1,9 @@
 /** Tests run on the TypeScript sources; the end-to-end tests use the packed tarball. */
+const os = require('node:os');
+
 module.exports = {
+	// Tests mostly wait: for servers, disks, processes. jest's own default is one at a time on two cores.
+	maxWorkers: Math.max(2, os.availableParallelism() - 1),
 	testEnvironment: 'node',
 	testMatch: ['<rootDir>/test/**/*.test.ts'],
 	testPathIgnorePatterns: ['/node_modules/'],

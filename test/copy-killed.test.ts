@@ -12,11 +12,12 @@ import type { Storage } from '../core/storage/storage';
 import { type CompiledProgram, compileProgram } from './support/compiled-program';
 import { sharedS3 } from './support/s3';
 import { NEVER } from './support/small-backup';
+import { goesOn, rounds } from './support/soak';
 import { assertConsistent, assertSound, contentOf, storeBackup } from './support/stored-backups';
 
 const s3 = sharedS3();
-/** Into each kind of destination: 60 in all. */
-const ROUNDS = 30;
+/** Into each kind of destination. */
+const ROUNDS = rounds(8, 100);
 const BYTES = 12_000_000;
 
 let program: CompiledProgram;
@@ -89,7 +90,8 @@ it.each(Object.keys(DESTINATIONS))(
 		const seen = { none: 0, parts: 0, one: 0, all: 0 };
 		// Until when a kill still comes in time is learned as we go: late ones make the next ones earlier.
 		let longest = 1000;
-		for (let round = 0; round < ROUNDS; round++) {
+		const struck = () => seen.one + seen.parts;
+		for (let round = 0; goesOn(round, ROUNDS, struck()); round++) {
 			await killAfter(Math.random() * longest, destination);
 			const there = await assertConsistent(to);
 			const state =
@@ -99,9 +101,9 @@ it.each(Object.keys(DESTINATIONS))(
 			// What has arrived is where the next one goes on; when all has, begin anew.
 			if (state === 'all') await clear(to);
 		}
-		process.stdout.write(`killed ${ROUNDS} times: ${JSON.stringify(seen)}\n`);
+		process.stdout.write(`killed in the middle of a copy: ${JSON.stringify(seen)}\n`);
 		// Else the test would prove nothing.
-		expect(seen.one + seen.parts).toBeGreaterThan(ROUNDS / 8);
+		expect(struck()).toBeGreaterThan(0);
 
 		const { outcome } = await copyToAll({ from, to: [to], missing: {}, signal: NEVER });
 		expect(outcome).toBe('ok');
@@ -120,5 +122,5 @@ it.each(Object.keys(DESTINATIONS))(
 		}
 		await to.close();
 	},
-	240_000,
+	60_000 + ROUNDS * 8_000,
 );

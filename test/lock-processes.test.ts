@@ -13,12 +13,14 @@ import { keysBesideJournal } from './support/journal';
 import type { RunOrder } from './support/run-process';
 import { isStopped, type RunProcess, type Said, startRun } from './support/run-processes';
 import { sharedS3 } from './support/s3';
+import { rounds } from './support/soak';
 import { wholeBackups } from './support/tiny-backups';
 import { until } from './support/until';
 
 const GROUP = 'postgres/shop';
 const LOCK = `locks/${GROUP}.json`;
 const DAY_MS = 24 * 3_600_000;
+const FIGHT_MS = rounds(12, 600) * 1000;
 const server = sharedS3();
 let folder: string;
 let witness: string;
@@ -35,10 +37,10 @@ const span = () => ({ from: new Date(Date.now() - DAY_MS), to: new Date(Date.now
 const labelsOf = (said: Said[]) => said.flatMap(({ made }) => made ?? []);
 
 describe('two runs at once', () => {
-	/** Two processes, one of which waits for the lock and one of which does not, for a minute. */
+	/** Two processes, one of which waits for the lock and one of which does not. */
 	async function fight(config: StorageConfig, place: string): Promise<void> {
 		fs.mkdirSync(place);
-		const order: RunOrder = { storage: config, group: GROUP, mode: 'backups', forMs: 60_000, witness: place };
+		const order: RunOrder = { storage: config, group: GROUP, mode: 'backups', forMs: FIGHT_MS, witness: place };
 		const fighters = [startRun({ ...order, lockWaitMs: 2000 }), startRun(order)];
 		const said = await Promise.all(fighters.map(({ gone }) => gone));
 		const storage = createStorage(config);
@@ -66,13 +68,17 @@ describe('two runs at once', () => {
 		}
 	}
 
-	it('fight for a minute, in a folder and in S3: every backup is whole, and never do two write', async () => {
-		const bucket = await server().makeBucket();
-		await Promise.all([
-			fight({ type: 'folder', path: folder }, path.join(witness, 'folder')),
-			fight({ type: 's3', ...server().options(bucket) }, path.join(witness, 's3')),
-		]);
-	}, 180_000);
+	it(
+		'fight for a while, in a folder and in S3: every backup is whole, and never do two write',
+		async () => {
+			const bucket = await server().makeBucket();
+			await Promise.all([
+				fight({ type: 'folder', path: folder }, path.join(witness, 'folder')),
+				fight({ type: 's3', ...server().options(bucket) }, path.join(witness, 's3')),
+			]);
+		},
+		120_000 + FIGHT_MS,
+	);
 });
 
 describe('a stale lock nobody breaks', () => {
