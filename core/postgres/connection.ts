@@ -14,15 +14,27 @@ import { openTunnel, type TunnelTarget } from './tunnel';
 export const CONNECT_TIMEOUT_MS = 15_000;
 /** Idle time after which the system asks whether the other side is still there. */
 const KEEPALIVE_MS = 30_000;
+/** More than the kernel usually has at once. */
+const READ_BUFFER_BYTES = 256 * 1024;
 /** How long a server may take to say goodbye. */
 const FAREWELL_MS = 3_000;
+
+export interface SocketOptions {
+	signal: AbortSignal;
+	/**
+	 * For much that comes: takes the bytes of each read, whose memory is used again at once, and returns whether to go on
+	 * reading; if not, `resume()` of the socket does. Only where the system itself reads: through an SSH tunnel, the
+	 * bytes come as 'data' events as always.
+	 */
+	onRead?: (bytes: Buffer) => boolean;
+}
 
 /**
  * A stream on which PostgreSQL's protocol can begin, encrypted as the target wants it. The caller owns it, and must
  * listen for its errors from the start. The signal is not watched any more once it is open.
  * @throws BackupError 'unreachable', 'untrusted-certificate', 'wrong-credentials' (of the SSH server), 'unsupported', 'cancelled'
  */
-export async function openSocket(target: DatabaseTarget, { signal }: { signal: AbortSignal }): Promise<Duplex> {
+export async function openSocket(target: DatabaseTarget, { signal, onRead }: SocketOptions): Promise<Duplex> {
 	if (signal.aborted) throw abortError(signal);
 	const deadline = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
 	const either = AbortSignal.any([signal, deadline]);
@@ -30,7 +42,7 @@ export async function openSocket(target: DatabaseTarget, { signal }: { signal: A
 	try {
 		socket = target.ssh
 			? await openTunnel(target as TunnelTarget, { signal: either, timeoutMs: CONNECT_TIMEOUT_MS })
-			: await openTcp(target, either);
+			: await openTcp(target, either, target.tls === 'off' ? onRead : undefined);
 		return target.tls === 'off' ? socket : await encrypt(socket, target, either);
 	} catch (error) {
 		socket?.on('error', () => undefined); // the first error is the one that counts
@@ -50,13 +62,23 @@ export async function openSocket(target: DatabaseTarget, { signal }: { signal: A
 	}
 }
 
-async function openTcp(target: DatabaseTarget, signal: AbortSignal): Promise<net.Socket> {
+async function openTcp(
+	target: DatabaseTarget,
+	signal: AbortSignal,
+	onRead: SocketOptions['onRead'],
+): Promise<net.Socket> {
 	const socket = net.connect({
 		host: target.host,
 		port: target.port,
 		noDelay: true,
 		keepAlive: true,
 		keepAliveInitialDelay: KEEPALIVE_MS,
+		...(onRead && {
+			onread: {
+				buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+				callback: (count, buffer) => onRead(Buffer.from(buffer.buffer, buffer.byteOffset, count)),
+			},
+		}),
 	});
 	try {
 		await once(socket, 'connect', { signal });

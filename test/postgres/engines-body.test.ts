@@ -1,5 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { DumpBody } from '../../core/postgres/engines/body';
+import { openOutlet } from '../../core/postgres/engines/outlet';
 
 const TRAILER = '--\n-- PostgreSQL database dump complete\n--\n\n';
 const KEYED = `${TRAILER}\\unrestrict ${'k'.repeat(63)}\n\n`;
@@ -36,5 +42,32 @@ describe('the end of a dump is proof', () => {
 		expect((await buffer(bodyOf(['PG', 'DM', 'P and more'], 'custom'))).toString()).toBe('PGDMP and more');
 		await expect(buffer(bodyOf(['PGD'], 'custom'))).rejects.toMatchObject({ code: 'incomplete' });
 		await expect(buffer(bodyOf([KEYED], 'custom'))).rejects.toMatchObject({ code: 'incomplete' });
+	});
+});
+
+describe('an outlet', () => {
+	it('hands on all bytes in order, also while nobody wants more, and fills chunks that came back', async () => {
+		const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'outlet-'));
+		const seen: Buffer[] = [];
+		const memories = new Set<ArrayBufferLike>();
+		const outlet = await openOutlet(folder, (bytes) => {
+			memories.add(bytes.buffer);
+			seen.push(Buffer.from(bytes));
+			outlet.recycle(bytes);
+			setTimeout(() => outlet.resume(), 2);
+			return false;
+		});
+		try {
+			const program = 'for (let i = 0; i < 60; i++) fs.writeSync(1, Buffer.alloc(99_991, i))';
+			const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', outlet.writeEnd, 'inherit'] });
+			outlet.writeEnd.destroy();
+			await Promise.all([once(child, 'exit'), outlet.ended]);
+			const expected = Buffer.concat(Array.from({ length: 60 }, (_, i) => Buffer.alloc(99_991, i)));
+			expect(Buffer.concat(seen).equals(expected)).toBe(true);
+			expect(memories.size).toBeLessThan(seen.length);
+		} finally {
+			outlet.destroy();
+			fs.rmSync(folder, { recursive: true });
+		}
 	});
 });

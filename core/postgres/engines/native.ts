@@ -75,5 +75,5 @@ async function start(program: string, request: DumpRequest, signal: AbortSignal)
 	);
 	signal.addEventListener('abort', onAbort, { once: true });
 	if (signal.aborted) onAbort();
-	return { body, warnings };
+	return { body, recycle: (chunk) => outlet?.recycle(chunk), warnings };
 }

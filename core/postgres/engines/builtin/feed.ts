@@ -2,11 +2,16 @@
 import type { Duplex } from 'node:stream';
 import { endRing, type RingMemory, waitForSpace, writeRing } from './ring.ts';
 
-/**
- * Takes over the reading side of a socket until it ends.
- * @param pass what to write for the bytes that came
- */
-export function feedRing(socket: Duplex, ring: RingMemory, pass: (bytes: Buffer) => Buffer): void {
+export interface Feed {
+	/** Takes bytes whose memory is used again at once. @returns whether there is space for more */
+	onRead(bytes: Buffer): boolean;
+	/** Takes over the reading side of a socket until it ends. Its bytes may come as events or through `onRead`. */
+	follow(socket: Duplex): void;
+}
+
+/** @param pass what to write for the bytes that came */
+export function createFeed(ring: RingMemory, pass: (bytes: Buffer) => Buffer): Feed {
+	let socket: Duplex | undefined;
 	let ended = false;
 	let writing = false;
 	// A socket can close while a rest of its bytes still waits for space.
@@ -14,16 +19,26 @@ export function feedRing(socket: Duplex, ring: RingMemory, pass: (bytes: Buffer)
 		ended = true;
 		if (!writing) endRing(ring);
 	};
-	socket.on('end', onEnd).on('close', onEnd);
-	socket.on('data', (chunk: Buffer) => {
+	const onRead = (chunk: Buffer) => {
 		const bytes = pass(chunk);
 		const written = writeRing(ring, bytes);
-		if (written < bytes.length) void writeRest(bytes.subarray(written));
-	});
+		if (written === bytes.length) return true;
+		void writeRest(Buffer.from(bytes.subarray(written)));
+		return false;
+	};
+	return {
+		onRead,
+		follow(from) {
+			socket = from;
+			socket.on('end', onEnd).on('close', onEnd);
+			socket.on('data', (chunk: Buffer) => {
+				if (!onRead(chunk)) from.pause();
+			});
+		},
+	};
 
 	async function writeRest(rest: Buffer): Promise<void> {
 		writing = true;
-		socket.pause();
 		while (rest.length > 0) {
 			// Never resolves when the worker is gone; then nobody needs what is left.
 			await waitForSpace(ring);
@@ -31,6 +46,6 @@ export function feedRing(socket: Duplex, ring: RingMemory, pass: (bytes: Buffer)
 		}
 		writing = false;
 		if (ended) endRing(ring);
-		else socket.resume();
+		else socket?.resume();
 	}
 }

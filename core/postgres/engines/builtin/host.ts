@@ -8,10 +8,11 @@ import { stopServer } from '../../stop';
 import type { DatabaseTarget } from '../../target';
 import { dumpArguments } from '../args';
 import { DumpBody } from '../body';
+import { memoryOf } from '../chunk';
 import type { DumpRequest, Engine, RunningDump } from '../engine';
-import { feedRing } from './feed';
+import { createFeed } from './feed';
 import { createGate, openGate } from './gate.ts';
-import { CHUNK_BYTES, type Recycled, type WorkerInput, type WorkerMessage } from './messages.ts';
+import type { Recycled, WorkerInput, WorkerMessage } from './messages.ts';
 import { BUILTIN_VERSION, loadProgram } from './program';
 import { createRing } from './ring.ts';
 import { StartupWatch } from './startup';
@@ -33,8 +34,10 @@ export function builtinEngine(): Engine {
 async function start(request: DumpRequest, signal: AbortSignal): Promise<RunningDump> {
 	const { target, format } = request;
 	const program = await loadProgram();
-	const socket = await openSocket(target, { signal });
 	const ring = createRing();
+	const watch = new StartupWatch();
+	const feed = createFeed(ring, (bytes) => watch.pass(bytes));
+	const socket = await openSocket(target, { signal, onRead: feed.onRead });
 	const gate = createGate();
 	const input: WorkerInput = { program, ring, gate, args: dumpArguments(request), environment: environment(target) };
 	const worker = new Worker(WORKER_FILE, {
@@ -46,7 +49,6 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 	});
 	const workerGone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
 
-	const watch = new StartupWatch();
 	const warnings: string[] = [];
 	let stderr = '';
 	const decoder = new TextDecoder();
@@ -72,7 +74,7 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 	});
 	const onAbort = () => body.destroy(abortError(signal));
 
-	feedRing(socket, ring, (bytes) => watch.pass(bytes));
+	feed.follow(socket);
 	socket.on('error', (error) => (lost = toBackupError(error, target)));
 
 	// From the program.
@@ -109,10 +111,9 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 		body.complete();
 	});
 
-	const recycle = ({ buffer }: Buffer) => {
-		// Parts of something else, and chunks that were given back already, are left alone.
-		if (!(buffer instanceof ArrayBuffer) || buffer.byteLength !== CHUNK_BYTES) return;
-		worker.postMessage(buffer satisfies Recycled, [buffer]);
+	const recycle = (chunk: Buffer) => {
+		const memory = memoryOf(chunk);
+		if (memory) worker.postMessage(memory satisfies Recycled, [memory]);
 	};
 
 	signal.addEventListener('abort', onAbort, { once: true });

@@ -2,9 +2,6 @@
 import type { GateMemory } from './gate.ts';
 import type { RingMemory } from './ring.ts';
 
-/** Bytes of the dump that travel in one message: a frame of the compression, which then copies nothing. */
-export const CHUNK_BYTES = 1024 * 1024;
-
 /** What a worker is started with. */
 export interface WorkerInput {
 	program: WebAssembly.Module;

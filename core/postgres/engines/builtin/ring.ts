@@ -62,8 +62,12 @@ export function isEmpty(ring: RingMemory): boolean {
 	return filled(ring) === 0;
 }
 
-/** Blocks until there is something to read. @returns false when everything was read and nothing will follow */
-export function waitForBytes(ring: RingMemory): boolean {
+/**
+ * Blocks until there is something to read.
+ * @param patienceMs after which `onWaiting` is called, again and again
+ * @returns false when everything was read and nothing will follow
+ */
+export function waitForBytes(ring: RingMemory, patienceMs = 1000, onWaiting?: () => void): boolean {
 	for (;;) {
 		const written = Atomics.load(ring.control, WRITTEN);
 		// In this order: what was written before the end is seen by whoever sees the end.
@@ -71,7 +75,7 @@ export function waitForBytes(ring: RingMemory): boolean {
 		if (!isEmpty(ring)) return true;
 		if (ended) return false;
 		// endRing() changes another word than the one waited for: without a limit, its notification could come just too early.
-		Atomics.wait(ring.control, WRITTEN, written, 1000);
+		if (Atomics.wait(ring.control, WRITTEN, written, patienceMs) === 'timed-out') onWaiting?.();
 	}
 }
 

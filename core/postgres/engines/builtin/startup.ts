@@ -21,7 +21,8 @@ export class StartupWatch {
 	/** @returns what to pass on to the client now */
 	pass(chunk: Buffer): Buffer {
 		if (this.#done) return chunk;
-		this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+		// Copied: the memory of a chunk is used again.
+		this.#pending = Buffer.concat([this.#pending, chunk]);
 		const passed: Buffer[] = [];
 		for (;;) {
 			const length = this.#done ? this.#pending.length : this.#nextLength();

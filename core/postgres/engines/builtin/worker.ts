@@ -1,9 +1,10 @@
 /** The thread in which pg_dump runs, blocking as C does: its connection is a shared ring, its output goes to the main thread. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { CHUNK_BYTES, CHUNK_PATIENCE_MS } from '../chunk.ts';
 import { errno } from './errno.ts';
 import { passGate } from './gate.ts';
 import { runProgram } from './machine.ts';
-import { CHUNK_BYTES, type Recycled, type WorkerInput, type WorkerMessage } from './messages.ts';
+import type { Recycled, WorkerInput, WorkerMessage } from './messages.ts';
 import { isEmpty, readRing, waitForBytes } from './ring.ts';
 
 /** Exit code for a program that broke instead of ending. */
@@ -63,7 +64,7 @@ const connection = {
 				gaveBytes = false;
 				return -1;
 			}
-			if (!waitForBytes(ring)) return 0;
+			if (!waitForBytes(ring, CHUNK_PATIENCE_MS, sendChunk)) return 0;
 		}
 		gaveBytes = true;
 		return readRing(ring, into);
