@@ -38,6 +38,7 @@ export type ErrorCode =
 	| 'lock-timeout' // a table was locked by somebody else for too long
 	| 'dump-failed' // pg_dump ended with an error
 	| 'restore-failed' // the server refused a statement of a dump
+	| 'refused-statement' // we did: the dump says something that nobody has allowed it (details.allowance)
 	// use
 	| 'invalid-input' // a parameter cannot be used as it is
 	| 'unsupported'; // understood, but not possible here

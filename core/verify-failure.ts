@@ -31,6 +31,7 @@ const SUSPICIOUS: readonly ErrorCode[] = [
 	'unsupported',
 	'invalid-input',
 	'restore-failed',
+	'refused-statement',
 ];
 /** Server out of resources, stopped, or broken (SQLSTATE classes; PostgreSQL manual, appendix A). */
 const OF_THE_SERVER = /^(?:53|57|58|XX)/;

@@ -1,5 +1,6 @@
 /** Depth "restored": a database is made from the backup, and it is what was dumped. */
 import { BackupError } from './errors';
+import type { Allowance } from './postgres/allowances';
 import type { Assertion } from './postgres/assertions';
 import { drill, type DrillResult } from './postgres/drill';
 import type { RewriteRules } from './postgres/rewrite';
@@ -12,6 +13,7 @@ export interface RestoreTest {
 	scratch: Scratch;
 	assertions: readonly Assertion[];
 	rules?: RewriteRules;
+	allow?: readonly Allowance[];
 	/** A pg_restore, when it is not in PATH. */
 	nativePath?: string;
 }

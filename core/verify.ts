@@ -5,6 +5,7 @@ import type { Depth } from './evidence';
 import type { DecryptionKeys } from './filters/age';
 import { recordRun, type RunEnd, type RunRecord } from './journal';
 import type { Limits } from './pipeline';
+import type { Allowance } from './postgres/allowances';
 import type { Assertion, AssertionResult } from './postgres/assertions';
 import type { Comparison } from './postgres/compare';
 import type { DrillResult } from './postgres/drill';
@@ -48,6 +49,8 @@ export interface VerifyRequest {
 	assertions?: readonly Assertion[];
 	/** How the dump is changed on its way into the scratch database. Default: without owners, privileges and subscriptions. */
 	rules?: RewriteRules;
+	/** What the dump may do in a drill that is refused otherwise. */
+	allow?: readonly Allowance[];
 	/** A pg_restore for backups in custom format, when it is not in PATH. */
 	nativePath?: string;
 	limits?: Partial<Limits>;
@@ -158,8 +161,8 @@ async function verify(
 		if (depth === 'stored') await proveStored(subject);
 		else if (depth === 'readable') await proveReadable(subject);
 		else {
-			const { scratch, assertions = [], rules, nativePath } = request;
-			const test = { scratch: scratch!, assertions, rules, nativePath };
+			const { scratch, assertions = [], rules, allow, nativePath } = request;
+			const test = { scratch: scratch!, assertions, rules, allow, nativePath };
 			await proveRestored(subject, test, (result) => (drilled = result));
 		}
 		return success(manifest, depth, drilled);

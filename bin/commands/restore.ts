@@ -1,6 +1,7 @@
 /** n8n-backup restore: a database from its backup, compared with what was backed up. */
 import { Argument, Option } from 'commander';
 import { BackupError } from '../../core/errors';
+import { ALLOWANCES, parseAllowances } from '../../core/postgres/allowances';
 import type { RewriteRules } from '../../core/postgres/rewrite';
 import { type DatabaseTarget, describeTarget } from '../../core/postgres/target';
 import { Repository } from '../../core/repository';
@@ -25,6 +26,7 @@ interface RestoreOptions {
 	connections: string;
 	globals?: boolean;
 	allowMissingExtensions?: boolean;
+	allow?: string[];
 	maintenanceDb: string;
 	pgRestore?: string;
 	json?: boolean;
@@ -53,6 +55,7 @@ export const restoreCommand: AddCommand = (program, run) => {
 		.option('--connections <n>', 'build indexes over this many connections', '1')
 		.option('--globals', 'make the roles that were saved beside the backup first')
 		.option('--allow-missing-extensions', 'only warn of extensions that the server lacks')
+		.option('--allow <what>', `what the dump may do though it is refused otherwise: ${ALLOWANCES.join(', ')}`, collect)
 		.option('--maintenance-db <name>', 'the database to connect to for making another one', 'postgres')
 		.option('--pg-restore <path>', 'for backups in custom format, when it is not in PATH')
 		.option('--json', 'print the result')
@@ -116,7 +119,7 @@ async function readTarget(options: RestoreOptions): Promise<{ target: DatabaseTa
 	return { target: { ...target, database: options.maintenanceDb }, database: target.database };
 }
 
-function readRules({ owner, privileges, role = [], schema, table }: RestoreOptions): RewriteRules {
+function readRules({ owner, privileges, role = [], schema, table, allow = [] }: RestoreOptions): RewriteRules {
 	const roles = role.map((text) => {
 		const [, from, to] = /^([^=]+)=([^=]+)$/.exec(text) ?? [];
 		if (from === undefined || to === undefined)
@@ -127,6 +130,7 @@ function readRules({ owner, privileges, role = [], schema, table }: RestoreOptio
 		owners: owner ? 'keep' : 'drop',
 		privileges: privileges ? 'keep' : 'drop',
 		roles: Object.fromEntries(roles),
+		allow: parseAllowances(allow, ALLOWANCES),
 		...((schema ?? table) && { only: { schemas: schema, tables: table } }),
 	};
 }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Argument, Option } from 'commander';
 import { BackupError } from '../../core/errors';
 import { type Depth, DEPTHS } from '../../core/evidence';
+import { ALLOWANCES, ALLOWED_IN_DRILLS, parseAllowances } from '../../core/postgres/allowances';
 import { Repository } from '../../core/repository';
 import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
@@ -26,6 +27,7 @@ interface VerifyOptions {
 	newest?: boolean;
 	allUnverified?: boolean;
 	share?: string;
+	allow?: string[];
 	pgRestore?: string;
 	json?: boolean;
 }
@@ -50,6 +52,11 @@ export const verifyCommand: AddCommand = (program, run) => {
 		.addOption(new Option('--newest', 'the newest backup of each group').conflicts(['allUnverified', 'share']))
 		.addOption(new Option('--all-unverified', 'all that were not proved to this depth yet').conflicts('share'))
 		.option('--share <1/n>', 'a part of all, another one each day: 1/7 verifies every backup once in seven days')
+		.option(
+			'--allow <what>',
+			`what a dump may do in the scratch database though it is refused otherwise: ${ALLOWED_IN_DRILLS.join(', ')} (restore as the scratch server’s superuser itself); may be repeated`,
+			collect,
+		)
 		.option('--pg-restore <path>', 'for backups in custom format, when it is not in PATH')
 		.option('--json', 'print an array of results')
 		.action(async (name: string | undefined, options: VerifyOptions) => {
@@ -63,7 +70,10 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 	const share = options.share === undefined ? null : parseShare(options.share);
 	const keys = (await readKeys(options.identity, process.env)) ?? null;
 	const assertions = await readAssertions(options);
-	const scratch = depth === 'restored' ? await parseScratch(options.scratch ?? 'embedded') : undefined;
+	const allowed = parseAllowances(options.allow ?? [], ALLOWED_IN_DRILLS);
+	const allow = ALLOWANCES.filter((kind) => allowed.includes(kind));
+	const asSuperuser = allowed.includes('superuser');
+	const scratch = depth === 'restored' ? await parseScratch(options.scratch ?? 'embedded', asSuperuser) : undefined;
 	const storage = openStorage(options.storage, process.env);
 	try {
 		const repository = await Repository.open(storage, { signal });
@@ -77,6 +87,7 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 				keys,
 				scratch,
 				assertions,
+				allow,
 				nativePath: options.pgRestore ?? process.env.N8N_BACKUP_PG_RESTORE,
 				signal,
 				onProgress: ({ phase, bytes, totalBytes }) =>
@@ -127,9 +138,9 @@ function parseShare(text: string): number {
 	});
 }
 
-async function parseScratch(text: string): Promise<Scratch> {
+async function parseScratch(text: string, asSuperuser: boolean): Promise<Scratch> {
 	if (text === 'embedded') return { kind: 'embedded' };
-	return { kind: 'server', target: await parseDatabaseUrl(text, process.env) };
+	return { kind: 'server', target: await parseDatabaseUrl(text, process.env), asSuperuser };
 }
 
 async function readAssertions({ assert = [], assertFile }: VerifyOptions): Promise<Assertion[]> {

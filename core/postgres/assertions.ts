@@ -2,6 +2,7 @@
 import { BackupError, isBackupError, messageOf } from '../errors';
 import type { Query } from './compare';
 import { sqlStateOf } from './sql-state';
+import { SqlTokens } from './sql-tokens';
 
 export interface Assertion {
 	/** For people; never stored in the clear. */
@@ -22,8 +23,35 @@ export const ASSERTION_TIMEOUT_MS = 15 * 60_000;
 
 /** About the server, never about the data. SQLSTATEs: PostgreSQL manual, appendix A. */
 const ENVIRONMENT = /^(?:08|53|57|58|XX)/;
-/** The question is wrong by itself: no SQL, not possible, wants to write, or wants what its user may not see. */
-const WRONG_QUESTION = /^(?:42601|0A000|25006|42501)$/;
+/**
+ * The question is wrong by itself: no SQL, not possible, wants to write, or wants what its user may not see. That a table or a
+ * column is not there is an answer.
+ */
+const WRONG_QUESTION = /^(?:0A|25|2D|3B|42(?!P01|703))/;
+const QUESTION = new Set(['select', 'with', 'values']);
+const DIALECT = { serverMajor: null, encoding: 'UTF8', standardStrings: true };
+
+/**
+ * Refuses what is no question: anything but one statement that reads. To be called before anything is restored.
+ * @throws BackupError 'invalid-input'
+ */
+export function assertQuestions(assertions: readonly Assertion[]): void {
+	for (const { name, sql } of assertions) {
+		const tokens = new SqlTokens([Buffer.from(sql)], DIALECT, Infinity);
+		const first = tokens.list.findIndex(({ text }) => text !== '(');
+		const end = tokens.list.findIndex(({ kind, text }) => kind === 'symbol' && text === ';');
+		const isOne = end < 0 || tokens.list.slice(end).every(({ text }) => text === ';');
+		if (QUESTION.has(tokens.word(first)) && isOne) continue;
+		throw wrongQuestion(name, isOne ? 'it is no SELECT, WITH or VALUES' : 'it is more than one statement');
+	}
+}
+
+function wrongQuestion(name: string, why: string, cause?: unknown): BackupError {
+	return new BackupError('invalid-input', `the assertion "${name}" cannot be asked: ${why}`, {
+		hint: 'Write one SELECT that gives true, or a number other than 0, when the backup is good.',
+		cause,
+	});
+}
 
 /**
  * Asks each question in a transaction of its own that can change nothing. It passes when the first column of the first row
@@ -38,6 +66,7 @@ export async function runAssertions(
 	assertions: readonly Assertion[],
 	timeoutMs = ASSERTION_TIMEOUT_MS,
 ): Promise<AssertionResult[]> {
+	assertQuestions(assertions);
 	const results: AssertionResult[] = [];
 	for (const assertion of assertions) results.push(await runAssertion(query, assertion, timeoutMs));
 	return results;
@@ -70,10 +99,7 @@ function refusal(error: unknown, name: string): string {
 		});
 	}
 	if (sqlState !== null && WRONG_QUESTION.test(sqlState)) {
-		throw new BackupError('invalid-input', `the assertion "${name}" cannot be asked: ${messageOf(error)}`, {
-			hint: 'Write one SELECT that gives true, or a number other than 0, when the backup is good.',
-			cause: error,
-		});
+		throw wrongQuestion(name, messageOf(error), error);
 	}
 	if (isBackupError(error) || sqlState === null || ENVIRONMENT.test(sqlState)) throw error;
 	return messageOf(error);

@@ -50,6 +50,13 @@ export function isComparable(hash: string | undefined): hash is string {
 	return hash?.startsWith(SCHEME) === true;
 }
 
+/** The hash of the rows of several tables with the same columns, in whichever of them they lie. */
+export function addHashes(hashes: readonly string[]): string {
+	const halves = hashes.map((hash) => hash.slice(SCHEME.length).split(':').map(BigInt));
+	const sum = (half: 0 | 1) => halves.reduce((total, pair) => total + pair[half]!, 0n);
+	return `${SCHEME}${sum(0)}:${sum(1)}`;
+}
+
 /**
  * Sets what hashing needs until the transaction ends. What is looked up by search path must be looked up before.
  * @throws BackupError 'unsupported' for a server older than 12

@@ -30,6 +30,8 @@ const schema = z.object({
 	localeProvider: z.enum(['libc', 'icu', 'builtin']).optional(),
 	/** The locale of a provider other than libc. */
 	locale: z.string().optional(),
+	/** Of sessions in the database, as its settings and those of who dumped it have it; absent in contents of earlier versions. */
+	timeZone: z.string().optional(),
 	/** Of the whole database on the server's disk, bytes. */
 	databaseBytes: count,
 	extensions: z.array(z.object({ name: z.string(), version: z.string() })),

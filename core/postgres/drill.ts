@@ -2,7 +2,8 @@
 import type { Readable } from 'node:stream';
 import type { Client, QueryArrayConfig } from 'pg';
 import { abortError, BackupError, isBackupError, messageOf } from '../errors';
-import { type Assertion, type AssertionResult, runAssertions } from './assertions';
+import type { Allowance } from './allowances';
+import { type Assertion, type AssertionResult, assertQuestions, runAssertions } from './assertions';
 import { compareContents, type Comparison, type Query, queryOf } from './compare';
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
@@ -10,8 +11,8 @@ import { readStart } from './custom-archive';
 import { EMBEDDED_MAX_BYTES, openEmbeddedDatabase } from './embedded/database';
 import { assertNativeRestore, nativeRestore } from './native-restore';
 import { replay, replayInto, type ReplayIntoOptions, type ReplayResult } from './replay';
-import { DRILL_RULES, type RewriteRules } from './rewrite';
-import { createScratchDatabase, type Scratch, scratchError } from './scratch-database';
+import { DRILL_RULES, ONLY_FOR_SUPERUSERS, type RewriteRules } from './rewrite';
+import { createScratchDatabase, type Scratch, type ScratchServer, scratchError } from './scratch-database';
 import { sqlStateOf } from './sql-state';
 import { describeTarget, type DatabaseTarget } from './target';
 
@@ -28,6 +29,8 @@ export interface DrillRequest {
 	scratch: Scratch;
 	/** {@link DRILL_RULES} by default. Subscriptions are left out in any case: they would begin to pull rows. */
 	rules?: RewriteRules;
+	/** What the dump may do that is refused otherwise. */
+	allow?: readonly Allowance[];
 	assertions: readonly Assertion[];
 	signal: AbortSignal;
 	onProgress?: (phase: 'restoring' | 'comparing', bytes: number) => void;
@@ -48,12 +51,13 @@ const PG_RESTORE = 'pg_restore';
 
 /**
  * Restores into a scratch database and looks at what came out. That it differs is a result, not an error.
- * @throws BackupError of the dump's stream, 'restore-failed' with `details.environment`, those of the scratch server
+ * @throws BackupError 'invalid-input' for assertions that are no questions; those of the dump's stream, 'restore-failed' with `details.environment`, those of the scratch server
  */
 export async function drill(request: DrillRequest): Promise<DrillResult> {
 	const { scratch } = request;
+	assertQuestions(request.assertions);
 	return scratch.kind === 'server'
-		? await drillOnServer(request, scratch.target)
+		? await drillOnServer(request, scratch)
 		: await drillEmbedded(request, scratch.maxBytes ?? EMBEDDED_MAX_BYTES);
 }
 
@@ -110,34 +114,52 @@ function embeddedError(cause: unknown): BackupError {
 	});
 }
 
-async function drillOnServer(request: DrillRequest, server: DatabaseTarget): Promise<DrillResult> {
+async function drillOnServer(request: DrillRequest, server: ScratchServer): Promise<DrillResult> {
 	const { contents, signal, warn } = request;
 	const rules = rulesOf(request);
 	if (request.format === 'custom') await assertPgRestore(request, rules);
 	const database = await createScratchDatabase(server, contents, { rules, signal, warn });
-	const { target } = database;
+	const { target, createExtension } = database;
+	const isPlainRole = target.user !== server.target.user;
 	let client: Client | undefined;
 	try {
 		const start = performance.now();
 		const body = await request.open();
 		await (request.format === 'custom'
 			? restoreNatively(request, body, target, rules)
-			: restorePlain(request, body, (options) => replay(body, target, options)));
+			: restorePlain(request, body, (options) => {
+					const leaveOut = [...(options.rules?.leaveOut ?? []), ...(isPlainRole ? ONLY_FOR_SUPERUSERS : [])];
+					return replay(body, target, { ...options, rules: { ...rules, leaveOut }, createExtension });
+				}));
 		const restoreSeconds = (performance.now() - start) / 1000;
 		client = await connect(target, { signal });
 		const found = await examine(request, queryOf(client), questions(client));
 		return { scratch: describeTarget(target), restoreSeconds, ...found };
 	} catch (error) {
 		if (signal.aborted) throw abortError(signal);
-		throw isBackupError(error) ? byItsName(error) : scratchError(error, target);
+		const named = isBackupError(error) ? byItsName(error) : scratchError(error, target);
+		throw isPlainRole ? asPlainRole(named) : named;
 	} finally {
 		if (client) await disconnect(client);
 		await database.drop();
 	}
 }
 
-function rulesOf({ rules = DRILL_RULES }: DrillRequest): RewriteRules {
-	return { ...rules, leaveOut: [...new Set([...(rules.leaveOut ?? []), 'subscriptions' as const])] };
+/** What only a superuser may do, a drill's own role may not, though its user might be one. */
+function asPlainRole(error: BackupError): BackupError {
+	const { code, message, details, cause } = error;
+	const lacksClass = details?.sqlState === '42704' && /operator class|operator family/.test(message);
+	if (details?.sqlState !== '42501' && !lacksClass) return error;
+	return new BackupError(code, message, {
+		hint: 'The drill worked as a role of its own, which is no superuser. If you know who made this backup, allow "superuser": then what the dump says runs with all rights on the scratch server.',
+		details: { ...details, environment: true },
+		cause,
+	});
+}
+
+function rulesOf({ rules = DRILL_RULES, allow }: DrillRequest): RewriteRules {
+	const leaveOut = [...new Set([...(rules.leaveOut ?? []), 'subscriptions' as const])];
+	return { ...rules, leaveOut, ...(allow && { allow }) };
 }
 
 async function restorePlain(
@@ -145,9 +167,10 @@ async function restorePlain(
 	body: Readable,
 	restore: (options: ReplayIntoOptions) => Promise<ReplayResult>,
 ): Promise<void> {
-	const { signal, onProgress, warn, originalBytes } = request;
+	const { contents, signal, onProgress, warn, originalBytes } = request;
 	const { bytes, warnings } = await restore({
 		signal,
+		contents,
 		rules: rulesOf(request),
 		onProgress: (progress) => onProgress?.('restoring', progress.bytes),
 	});

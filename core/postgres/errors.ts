@@ -164,7 +164,10 @@ function wordsOf(error: unknown, target: DatabaseTarget): string {
 	// A host with several addresses fails with an AggregateError, whose own message is empty.
 	const inner = (error as { errors?: unknown[] } | null)?.errors;
 	const text = messageOf(error) || (Array.isArray(inner) ? inner.map(messageOf).join(', ') : '');
-	return cleanText(text || codeOf(error) || 'unknown error', target);
+	// The server's own advice: "You might need to increase max_locks_per_transaction."
+	const { hint } = error as { hint?: unknown };
+	const advice = typeof hint === 'string' && hint !== '' ? `; ${hint}` : '';
+	return cleanText(`${text || codeOf(error) || 'unknown error'}${advice}`, target);
 }
 
 function codeOf(error: unknown): string {

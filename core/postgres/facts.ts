@@ -147,6 +147,7 @@ export async function gatherFacts(
 		SELECT d.datname AS database, pg_catalog.pg_encoding_to_char(d.encoding) AS encoding,
 			d.datcollate AS collation, d.datctype AS ctype,
 			pg_catalog.pg_database_size(d.oid)::text AS bytes,
+			pg_catalog.current_setting('TimeZone') AS time_zone,
 			pg_catalog.current_setting('server_version') AS version, ${localeColumns(serverVersionNumber)}
 		FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`);
 	const database = rows[0]!;
@@ -171,6 +172,7 @@ export async function gatherFacts(
 		characterType: database.ctype!,
 		...(database.provider && { localeProvider: LOCALE_PROVIDERS[database.provider] }),
 		...(database.locale && { locale: database.locale }),
+		timeZone: database.time_zone!,
 		databaseBytes: Number(database.bytes),
 		extensions: extensions.rows,
 		roles: roles.rows.map(({ name }) => name),

@@ -49,7 +49,7 @@ export async function fillDatabase(dump: Dump, target: DatabaseTarget, options: 
 }
 
 async function restoreInto(
-	{ format, open }: Dump,
+	{ format, contents, open }: Dump,
 	target: DatabaseTarget,
 	{ rules, connections, nativePath = 'pg_restore', signal, onProgress }: FillOptions,
 ): Promise<ReplayProgress & { warnings: string[] }> {
@@ -64,6 +64,7 @@ async function restoreInto(
 	}
 	const { bytes, statements, rows, warnings } = await replay(body, target, {
 		rules,
+		contents,
 		connections,
 		signal,
 		onProgress: report,

@@ -1,5 +1,6 @@
 /** What a server said when it refused a statement of a dump, with the place in the dump and what can be done. */
 import { BackupError, messageOf } from '../errors';
+import { type Allowance, MEANINGS } from './allowances';
 import { describePosition, type Position } from './dump-cursor';
 import { judge, type Refusal } from './replay-verdict';
 import { sqlStateOf } from './sql-state';
@@ -23,11 +24,13 @@ export function replayError(
 	error: unknown,
 	place: Place,
 	{ pieces, line, byte }: Position & { pieces: readonly Buffer[] },
-	circumstances: Pick<Refusal, 'serverAge' | 'isPart'>,
+	circumstances: Omit<Refusal, 'sqlState' | 'message' | 'statement'>,
 ): BackupError {
 	const sqlState = sqlStateOf(error) ?? 'XX000';
-	const said = error as { detail?: unknown; where?: unknown };
-	const words = [messageOf(error), said.detail, said.where].filter((text) => typeof text === 'string' && text !== '');
+	const said = error as { detail?: unknown; hint?: unknown; where?: unknown };
+	const words = [messageOf(error), said.detail, said.hint, said.where].filter(
+		(text) => typeof text === 'string' && text !== '',
+	);
 	const statement = excerpt(pieces);
 	const { hint, environment } = judge({ sqlState, message: messageOf(error), statement, ...circumstances });
 	const text = place.clean(shorten(words.join('; '), MAX_MESSAGE));
@@ -35,6 +38,25 @@ export function replayError(
 		'restore-failed',
 		`${place.name}: ${text} (SQLSTATE ${sqlState}) at ${describePosition({ line, byte })} of the dump: ${statement}`,
 		{ hint, details: { sqlState, line, byte, statement, environment }, cause: error },
+	);
+}
+
+/** The error for a statement that is not executed because nobody has allowed it. */
+export function refusedStatement(
+	allowance: Allowance,
+	place: Place,
+	{ pieces, line, byte }: Position & { pieces: readonly Buffer[] },
+): BackupError {
+	const statement = excerpt(pieces);
+	const { does, risk } = MEANINGS[allowance];
+	const where = describePosition({ line, byte });
+	return new BackupError(
+		'refused-statement',
+		`${place.name}: the statement at ${where} of the dump ${does}: ${statement}`,
+		{
+			hint: `If you know who made this backup, and mean it, allow "${allowance}". ${risk}`,
+			details: { allowance, line, byte, statement },
+		},
 	);
 }
 

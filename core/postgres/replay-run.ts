@@ -4,9 +4,13 @@ import { BackupError, isBackupError } from '../errors';
 import { PostData } from './post-data';
 import { TableLocks } from './post-data-locks';
 import type { ReplayOptions, ReplayResult } from './replay';
-import { excerpt, replayError, type Place } from './replay-errors';
+import { isEverything } from './only';
+import { needsAllowance } from './refusals';
+import { excerpt, refusedStatement, replayError, type Place } from './replay-errors';
 import type { ServerAge } from './replay-verdict';
-import { isHarmless, isSetting, neutralSetting } from './replay-tolerance';
+import { differences, whyMissing } from './replay-circumstances';
+import { ExtensionPhase } from './replay-extensions';
+import { isHarmless, isSetting, neutralSetting, readsElsewhere } from './replay-tolerance';
 import { KEEP_ALL } from './rewrite';
 import type { Sql } from './rewrite-only';
 import { Rewriter } from './rewriter';
@@ -29,6 +33,7 @@ export class Replay {
 	readonly #locks = new TableLocks();
 	/** When several connections are allowed. */
 	#postData: PostData | null = null;
+	readonly #extensions = new ExtensionPhase();
 	readonly #tail = new DumpTail();
 	readonly #result: ReplayResult = { bytes: 0, statements: 0, rows: 0, leftOut: 0, skipped: [], warnings: [] };
 
@@ -85,9 +90,17 @@ export class Replay {
 		// Text after the last semicolon is the end of a dump that was cut off.
 		if (item.kind === 'statement' && !item.terminated) this.#assertComplete();
 		for (const statement of this.#rewriter.take(item)) {
+			this.#assertAllowed(statement);
 			if (statement.kind === 'copy') await this.#copy(statement);
 			else await this.#execute(statement);
 		}
+	}
+
+	/** @throws BackupError 'refused-statement' */
+	#assertAllowed(statement: Sql): void {
+		const allowance = needsAllowance(statement);
+		if (allowance === null || this.#options.rules?.allow?.includes(allowance)) return;
+		throw refusedStatement(allowance, this.#place, statement);
 	}
 
 	async #execute(statement: SqlStatement): Promise<void> {
@@ -110,11 +123,17 @@ export class Replay {
 	async #executeIn(session: ReplaySession, statement: SqlStatement): Promise<void> {
 		const { pieces } = statement;
 		try {
-			await session.execute(pieces);
+			const extension = this.#options.createExtension && this.#extensions.take(statement);
+			if (extension) await this.#options.createExtension!(extension.name, extension.schema);
+			else await session.execute(pieces);
 		} catch (error) {
-			if (!isHarmless(error, beginning(pieces), this.#options.rules) || session.inTransaction) {
+			const text = beginning(pieces);
+			const { rules } = this.#options;
+			const isUnfilled = readsElsewhere(error, text, rules);
+			if ((!isUnfilled && !isHarmless(error, text, rules)) || session.inTransaction) {
 				throw await this.#refused(error, session, statement);
 			}
+			if (isUnfilled) this.#warn(`not filled, as it reads from another server: ${excerpt(pieces)}`);
 			this.#result.skipped.push(excerpt(pieces));
 			return;
 		}
@@ -124,6 +143,7 @@ export class Replay {
 
 	async #copy(statement: CopyStatement): Promise<void> {
 		await this.#postData?.idle();
+		this.#extensions.take(statement);
 		let failure: Error | undefined;
 		const rows = remembering(statement.rows, (error) => (failure = error));
 		try {
@@ -138,10 +158,13 @@ export class Replay {
 
 	async #refused(error: unknown, session: ReplaySession, statement: Sql): Promise<BackupError> {
 		if (isBackupError(error)) return error;
-		const { schemas = [], tables = [] } = this.#options.rules?.only ?? {};
+		const { rules, contents } = this.#options;
+		const isPart = !isEverything(rules?.only);
 		// The session may have been lost since: that is not what went wrong first.
 		const age = await serverAge(session, statement.dialect.serverMajor).catch((): ServerAge => 'unknown');
-		return replayError(error, this.#place, statement, { serverAge: age, isPart: schemas.length + tables.length > 0 });
+		const missing = session.inTransaction ? null : await whyMissing(session, error, contents).catch(() => null);
+		const differs = session.inTransaction ? [] : await differences(session, contents).catch(() => []);
+		return replayError(error, this.#place, statement, { serverAge: age, isPart, missing, differs });
 	}
 
 	#warn(text: string): void {

@@ -1,4 +1,5 @@
 /** Statements of a dump that a server may refuse although nothing is missing afterwards. */
+import { messageOf } from '../errors';
 import type { RewriteRules } from './rewrite';
 import { sqlStateOf } from './sql-state';
 
@@ -37,4 +38,19 @@ export function isHarmless(error: unknown, text: string, rules: RewriteRules | u
 	const isForTable = (rules?.only?.tables?.length ?? 0) > 0 && text.startsWith('CREATE SCHEMA ');
 	if (isForTable && (sqlState === DUPLICATE_SCHEMA || sqlState === NO_RIGHT)) return true;
 	return HARMLESS.some(([pattern, states]) => pattern.test(text) && states.includes(sqlState));
+}
+
+/** No connection, what a foreign data wrapper says, no password where one is asked for. */
+const FOREIGN = /^(?:08|HV|2F003)/;
+const NOT_FILLED = '55000';
+
+/**
+ * Whether a view cannot be filled because a drill leaves out how to reach another server, or because it reads from such a view.
+ * Its rows are no part of the dump.
+ */
+export function readsElsewhere(error: unknown, text: string, rules: RewriteRules | undefined): boolean {
+	const sqlState = sqlStateOf(error);
+	if (sqlState === null || !text.startsWith('REFRESH ') || !rules?.leaveOut?.includes('user-mappings')) return false;
+	if (FOREIGN.test(sqlState) || sqlState === NOT_FILLED) return true;
+	return sqlState === '42704' && /user mapping/.test(messageOf(error));
 }

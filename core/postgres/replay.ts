@@ -4,10 +4,12 @@
  */
 import type { Readable } from 'node:stream';
 import { abortError, BackupError, isBackupError, messageOf } from '../errors';
+import type { DatabaseFacts } from './contents';
 import { cleanText } from './errors';
 import type { Place } from './replay-errors';
 import { Replay } from './replay-run';
 import type { RewriteRules } from './rewrite';
+import type { CreateExtension } from './scratch-role';
 import { openServerSession } from './server-session';
 import type { ReplaySession } from './session';
 import { SessionPool } from './session-pool';
@@ -25,6 +27,8 @@ export interface ReplayProgress {
 export interface ReplayIntoOptions {
 	/** Ends the restore at once, on the server as well. */
 	signal: AbortSignal;
+	/** What the dump must hold: what differs from the original's surroundings is blamed before the dump is. */
+	contents?: DatabaseFacts;
 	/** What to leave out or to change. Default: nothing. */
 	rules?: RewriteRules;
 	/** Called after each statement and while rows are sent. */
@@ -36,6 +40,8 @@ export interface ReplayIntoOptions {
 export interface ReplayOptions extends ReplayIntoOptions {
 	/** How many connections may build indexes and check constraints at the same time. Default: 1. */
 	connections?: number;
+	/** Makes the extensions at the beginning of the dump, which the session's own user may not make. */
+	createExtension?: CreateExtension;
 }
 
 export interface ReplayResult extends ReplayProgress {

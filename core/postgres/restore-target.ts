@@ -132,11 +132,12 @@ export async function createDatabase(
 	client: Client,
 	name: string,
 	facts: DatabaseFacts,
-	options: { tablespace?: string } = {},
+	options: { tablespace?: string; owner?: string } = {},
 ): Promise<string[]> {
 	const fixed = [
 		`CREATE DATABASE ${escapeIdentifier(name)} TEMPLATE template0 ENCODING ${escapeLiteral(facts.encoding)}`,
 		...(options.tablespace === undefined ? [] : [`TABLESPACE ${escapeIdentifier(options.tablespace)}`]),
+		...(options.owner === undefined ? [] : [`OWNER ${escapeIdentifier(options.owner)}`]),
 	].join(' ');
 	const choices = locales(facts, await serverVersionNumber(client));
 	for (const [place, choice] of choices.entries()) {

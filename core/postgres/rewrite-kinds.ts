@@ -33,6 +33,8 @@ export class LeavingOut {
 				return isComment ? 'comments-on-extensions' : null;
 			case 'user':
 				return tokens.word(at + 1) === 'mapping' ? 'user-mappings' : null;
+			case 'operator':
+				return ['class', 'family'].includes(tokens.word(at + 1)) ? 'operator-classes' : null;
 			case 'event':
 				return tokens.word(at + 1) === 'trigger' ? 'event-triggers' : null;
 			case 'policy':

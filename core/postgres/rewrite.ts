@@ -1,4 +1,5 @@
-/** What of a dump is restored, and for whom: the rules that change or leave out statements on their way. */
+/** What of a dump is restored, and for whom: the rules that change, leave out or refuse statements on their way. */
+import type { Allowance } from './allowances';
 
 /** Which tables and schemas to restore; everything else is left out. */
 export interface Only {
@@ -11,7 +12,8 @@ export interface Only {
 /** Kinds of objects that can be left out; what is said about them is left out too. */
 export type LeftOut =
 	| 'subscriptions' // would begin to pull rows from the original's publisher
-	| 'publications'
+	| 'publications' // some only a superuser may create
+	| 'operator-classes' // only a superuser may create them: a wrong one can crash the server
 	| 'comments-on-extensions' // only the extension's owner may set them
 	| 'user-mappings' // hold passwords of other servers
 	| 'policies-for-roles' // row level security for roles that need not exist; without them nobody sees more
@@ -27,6 +29,8 @@ export interface RewriteRules {
 	roles?: Readonly<Record<string, string>>;
 	only?: Only;
 	leaveOut?: readonly LeftOut[];
+	/** What a dump may do that is refused otherwise. Default: nothing. */
+	allow?: readonly Allowance[];
 }
 
 /** Everything, as the dump says. */
@@ -45,3 +49,6 @@ export const DRILL_RULES: RewriteRules = {
 		'security-labels',
 	],
 };
+
+/** What a drill cannot restore as a role that is no superuser. An index that needs such a class is the environment's fault. */
+export const ONLY_FOR_SUPERUSERS: readonly LeftOut[] = ['publications', 'operator-classes'];

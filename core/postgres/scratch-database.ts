@@ -1,6 +1,6 @@
 /** Databases that exist for one drill: made under a name of their own, never the source, always dropped. */
-import type { Client } from 'pg';
-import { abortError, BackupError, messageOf } from '../errors';
+import { type Client, escapeIdentifier } from 'pg';
+import { abortError, BackupError, isBackupError, messageOf } from '../errors';
 import { randomWord } from '../random-word';
 import { queryOf } from './compare';
 import { connect, disconnect } from './connection';
@@ -8,20 +8,31 @@ import type { DatabaseFacts } from './contents';
 import { toBackupError } from './errors';
 import { systemIdentifier } from './facts';
 import { preflight } from './preflight';
-import { createDatabase, dropDatabase } from './restore-target';
+import { createDatabase, dropDatabase, withClient } from './restore-target';
 import type { RewriteRules } from './rewrite';
+import { type Administrator, canMakeRole, type CreateExtension, extensionMaker, makeRole } from './scratch-role';
 import { sqlStateOf } from './sql-state';
 import type { DatabaseTarget } from './target';
 
 /**
  * Where a drill may make its database. `server`: any database of it, only to connect for CREATE DATABASE; the user needs
- * CREATEDB. `embedded`: PostgreSQL in this process, for dumps of up to `maxBytes`.
+ * CREATEDB. `asSuperuser`: one who is a superuser restores the dump too, instead of a role that is made for the drill.
+ * `embedded`: PostgreSQL in this process, for dumps of up to `maxBytes`.
  */
-export type Scratch = { kind: 'server'; target: DatabaseTarget } | { kind: 'embedded'; maxBytes?: number };
+export type Scratch = ScratchServer | { kind: 'embedded'; maxBytes?: number };
+
+export interface ScratchServer {
+	kind: 'server';
+	target: DatabaseTarget;
+	asSuperuser?: boolean;
+}
 
 export interface ScratchDatabase {
+	/** As the user who owns it, and has no other rights where that was possible. */
 	readonly target: DatabaseTarget;
-	/** Removes it, whoever is connected to it. Never fails: what could not be removed is a warning. */
+	/** For extensions, which that user may not create; absent where it may, or where nobody can. */
+	readonly createExtension?: CreateExtension;
+	/** Removes it, whoever is connected to it, and its role. Never fails: what could not be removed is a warning. */
 	drop(): Promise<void>;
 }
 
@@ -38,7 +49,7 @@ const NAME = `^${PREFIX}[0-9]{14}_[a-z0-9]{8}$`;
 /** Copying the template, after whatever else the server has to do. */
 const CREATE_TIMEOUT_MS = 5 * 60_000;
 
-interface Server {
+interface Server extends Administrator {
 	systemIdentifier: string | null;
 	database: string;
 	/** yyyymmddhhmmss, UTC. */
@@ -47,41 +58,84 @@ interface Server {
 
 /**
  * Makes an empty database with the encoding of the original, after proving that it is not the original, and removes what
- * earlier drills that were killed more than a day ago left behind.
- * @throws BackupError 'invalid-input' where the scratch would be the source; 'missing-requirements', 'access-denied',
- * 'storage-full', those of {@link connect}. Then nothing is left, or a warning says what.
+ * earlier drills that were killed more than a day ago left behind. A user who is more than an ordinary one makes a role of the
+ * same name as well, to whom the database belongs.
+ * @throws BackupError 'invalid-input' where the scratch would be the source; 'missing-requirements' also where a superuser's
+ * role cannot log in; 'access-denied', 'storage-full', those of {@link connect}. Then nothing is left, or a warning says what.
  */
 export async function createScratchDatabase(
+	{ target: server, asSuperuser }: ScratchServer,
+	contents: DatabaseFacts,
+	options: ScratchOptions,
+): Promise<ScratchDatabase> {
+	const facts = await prepare(server, contents, options);
+	// Who keeps owners has to be allowed to give things away.
+	if (asSuperuser || options.rules.owners === 'keep' || !canMakeRole(facts))
+		return await make(server, facts, contents, false, options);
+	try {
+		return await make(server, facts, contents, true, options);
+	} catch (error) {
+		if (!isBackupError(error, 'wrong-credentials', 'access-denied', 'unsupported')) throw error;
+		if (facts.superuser) throw roleRefused(server, error);
+		options.warn(`the drill worked as "${server.user}", because a role of its own cannot log in: ${error.message}`);
+		return await make(server, facts, contents, false, options);
+	}
+}
+
+/** Looks at the server, and tidies up there. */
+async function prepare(
 	server: DatabaseTarget,
 	contents: DatabaseFacts,
 	{ rules, signal, warn }: ScratchOptions,
-): Promise<ScratchDatabase> {
+): Promise<Server> {
 	const client = await connect(server, { signal });
-	let facts: Server;
-	let name: string;
 	try {
-		facts = await lookAt(client);
+		const facts = await lookAt(client);
 		await removeForgotten(client, server, warn);
 		for (const warning of await preflight(queryOf(client), server, contents, { rules, createsDatabase: true })) {
 			warn(`of the scratch server: ${warning}`);
 		}
-		name = `${PREFIX}${facts.time}_${randomWord(8)}`;
-		assertNotSource(name, facts, contents, warn);
+		return facts;
 	} catch (error) {
 		throw signal.aborted ? abortError(signal) : scratchError(error, server);
 	} finally {
 		await disconnect(client);
 	}
-	const target = { ...server, database: name };
+}
+
+async function make(
+	server: DatabaseTarget,
+	facts: Server,
+	contents: DatabaseFacts,
+	withRole: boolean,
+	{ signal, warn }: ScratchOptions,
+): Promise<ScratchDatabase> {
+	const name = `${PREFIX}${facts.time}_${randomWord(8)}`;
+	assertNotSource(name, facts, contents, warn);
+	const remove = async () => await drop(server, name, withRole, warn);
 	try {
-		for (const warning of await create(server, name, contents)) warn(`of the scratch database: ${warning}`);
+		const user = await create(server, name, contents, withRole ? facts : null, warn);
 		if (signal.aborted) throw abortError(signal);
+		const target = { ...user, database: name };
 		await assertIsNew(target, facts, signal);
-		return { target, drop: () => drop(server, name, warn) };
+		const createExtension =
+			withRole && facts.superuser ? extensionMaker({ ...server, database: name }, name, signal) : undefined;
+		return { target, createExtension, drop: remove };
 	} catch (error) {
-		await drop(server, name, warn);
+		await remove();
 		throw error;
 	}
+}
+
+function roleRefused({ user }: DatabaseTarget, cause: BackupError): BackupError {
+	return new BackupError(
+		'missing-requirements',
+		`the scratch server’s user "${user}" is a superuser, and the role that was made for the drill cannot log in: ${cause.message}`,
+		{
+			hint: 'Give a user who may create databases and is no superuser, or let new roles log in (pg_hba.conf, pooler). If you know who made the backups, allow "superuser": then what a dump says runs with all rights on that server.',
+			cause,
+		},
+	);
 }
 
 /** An error of the scratch server itself: never one of the backup. */
@@ -120,11 +174,13 @@ function assertNotSource(name: string, facts: Server, contents: DatabaseFacts, w
 }
 
 async function lookAt(client: Client): Promise<Server> {
-	const { rows } = await client.query<{ version: string; database: string; time: string }>(`
+	const { rows } = await client.query<Administrator & { version: string; database: string; time: string }>(`
 		SELECT pg_catalog.current_setting('server_version_num') AS version, pg_catalog.current_database() AS database,
-			pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS') AS time`);
-	const { version, database, time } = rows[0]!;
-	return { database, time, systemIdentifier: await systemIdentifier(client, Number(version)) };
+			pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS') AS time,
+			r.rolsuper AS superuser, r.rolcreaterole AS createrole
+		FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`);
+	const { version, ...facts } = rows[0]!;
+	return { ...facts, systemIdentifier: await systemIdentifier(client, Number(version)) };
 }
 
 /**
@@ -149,13 +205,45 @@ async function removeForgotten(client: Client, server: DatabaseTarget, warn: (te
 			warn(`the database ${name} of an earlier drill cannot be dropped: ${scratchError(error, server).message}`);
 		}
 	}
+	await removeForgottenRoles(client);
 }
 
-/** Not broken off by the signal: nobody could say whether the server obeyed. */
-async function create(server: DatabaseTarget, name: string, contents: DatabaseFacts): Promise<string[]> {
+/** The roles of such databases, of the same name, once these are gone. Where it may not be dropped, it harms nobody either. */
+async function removeForgottenRoles(client: Client): Promise<void> {
+	const { rows } = await client.query<{ quoted: string }>(
+		`SELECT pg_catalog.quote_ident(r.rolname) AS quoted FROM pg_catalog.pg_roles r
+		 WHERE r.rolname::text ~ $1 AND pg_catalog.substr(r.rolname::text, $2, 14)
+				< pg_catalog.to_char((pg_catalog.now() - interval '1 day') AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS')
+			AND NOT EXISTS (SELECT FROM pg_catalog.pg_database d WHERE d.datname = r.rolname)`,
+		[NAME, PREFIX.length + 1],
+	);
+	for (const { quoted } of rows) {
+		await client.query(`DROP ROLE IF EXISTS ${quoted}`).catch((error: unknown) => {
+			if (sqlStateOf(error) === null) throw error;
+		});
+	}
+}
+
+/**
+ * Not broken off by the signal: nobody could say whether the server obeyed.
+ * @param maker makes a role for it; null when the database belongs to who makes it
+ * @returns who owns it
+ */
+async function create(
+	server: DatabaseTarget,
+	name: string,
+	contents: DatabaseFacts,
+	maker: Administrator | null,
+	warn: (text: string) => void,
+): Promise<DatabaseTarget> {
 	const client = await connect(server, { signal: AbortSignal.timeout(CREATE_TIMEOUT_MS) });
 	try {
-		return await createDatabase(client, name, contents);
+		const owner = maker === null ? server : await makeRole(client, server, name, maker);
+		const options = maker === null ? {} : { owner: owner.user };
+		for (const warning of await createDatabase(client, name, contents, options)) {
+			warn(`of the scratch database: ${warning}`);
+		}
+		return owner;
 	} catch (error) {
 		throw scratchError(error, server);
 	} finally {
@@ -184,9 +272,20 @@ async function assertIsNew(target: DatabaseTarget, server: Server, signal: Abort
 }
 
 /** Never fails. */
-async function drop(server: DatabaseTarget, name: string, warn: (text: string) => void): Promise<void> {
+async function drop(
+	server: DatabaseTarget,
+	name: string,
+	withRole: boolean,
+	warn: (text: string) => void,
+): Promise<void> {
 	try {
 		await dropDatabase(server, name);
+		if (withRole) {
+			const { signal } = new AbortController();
+			await withClient(server, signal, async (client) => {
+				await client.query(`DROP ROLE IF EXISTS ${escapeIdentifier(name)}`);
+			});
+		}
 	} catch (error) {
 		warn(`the scratch database ${name} could not be dropped: ${messageOf(error)}; a drill after tomorrow drops it`);
 	}

@@ -18,7 +18,7 @@ const COPY_BUFFER_BYTES = 1024 * 1024;
 /** Statements up to this size are copied into one message. */
 const ONE_WRITE_BYTES = 64 * 1024;
 const QUERY = 'Q'.charCodeAt(0);
-/** The server is going, gone, or takes nobody: no refusal of a statement. */
+/** The server is going, gone, or takes nobody; or another one is, from which a foreign table wanted to read. */
 const CONNECTION_LOST = /^(?:08...|57P0[1-5]|53300)$/;
 
 /**
@@ -52,7 +52,9 @@ class ServerSession implements ReplaySession {
 
 	async execute(pieces: readonly Buffer[]): Promise<void> {
 		await new Promise<void>((resolve, reject) => {
-			this.#client.query(new RawStatement(pieces, resolve, (error) => reject(this.#refusal(error))));
+			this.#client.query(new RawStatement(pieces, resolve, reject));
+		}).catch(async (error: unknown) => {
+			throw await this.#refusal(error);
 		});
 	}
 
@@ -68,18 +70,18 @@ class ServerSession implements ReplaySession {
 		this.#client.query(copy);
 		for await (const slice of rows) {
 			// The server refuses a row while others are still being sent.
-			if (refusal) throw this.#refusal(refusal);
+			if (refusal) throw await this.#refusal(refusal);
 			if (!copy.write(slice)) {
-				await once(copy, 'drain').catch((error: unknown) => {
-					throw this.#refusal(error);
+				await once(copy, 'drain').catch(async (error: unknown) => {
+					throw await this.#refusal(error);
 				});
 			}
 			onChunk();
 		}
-		if (refusal) throw this.#refusal(refusal);
+		if (refusal) throw await this.#refusal(refusal);
 		copy.end();
-		await finished(copy).catch((error: unknown) => {
-			throw this.#refusal(error);
+		await finished(copy).catch(async (error: unknown) => {
+			throw await this.#refusal(error);
 		});
 		return copy.rowCount;
 	}
@@ -102,9 +104,18 @@ class ServerSession implements ReplaySession {
 	}
 
 	/** A refusal of the statement as it is; anything else is an end of the connection. */
-	#refusal(error: unknown): Error {
+	async #refusal(error: unknown): Promise<Error> {
 		const sqlState = sqlStateOf(error);
-		return sqlState === null || CONNECTION_LOST.test(sqlState) ? toBackupError(error, this.#target) : (error as Error);
+		const isLost = sqlState === null || (CONNECTION_LOST.test(sqlState) && !(await this.#answers()));
+		return isLost ? toBackupError(error, this.#target) : (error as Error);
+	}
+
+	/** Whether the server is still there; a refusal, as in a transaction that failed, is an answer too. */
+	async #answers(): Promise<boolean> {
+		return await this.#client.query('SELECT 1').then(
+			() => true,
+			(error: unknown) => sqlStateOf(error) === '25P02',
+		);
 	}
 }
 

@@ -1,5 +1,6 @@
 /** The fields of the Restore Backup node. Their texts say what a choice means for what is there already. */
 import type { INodeProperties } from 'n8n-workflow';
+import { allowOption } from '../shared/allowances';
 import { encryptionField, groupField, labelField, LIMIT_OPTIONS } from '../shared/fields';
 
 export const properties: INodeProperties[] = [
@@ -99,6 +100,7 @@ export const properties: INodeProperties[] = [
 		placeholder: 'Add option',
 		default: {},
 		options: [
+			allowOption('restore'),
 			{
 				displayName: 'Allow Missing Extensions',
 				name: 'allowMissingExtensions',

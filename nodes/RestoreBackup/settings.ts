@@ -2,6 +2,7 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 import type { DecryptionKeys } from '../../core/filters/age';
 import type { Limits } from '../../core/pipeline';
+import { ALLOWANCES, parseAllowances } from '../../core/postgres/allowances';
 import type { RewriteRules } from '../../core/postgres/rewrite';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import type { BackupChoice, RestoreRequest } from '../../core/restore';
@@ -13,6 +14,7 @@ import { filled, unknownOption, wholeNumber } from '../shared/values';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
 interface OptionFields extends LimitFields {
+	allow?: string[];
 	allowMissingExtensions?: boolean;
 	connections?: number;
 	globals?: boolean;
@@ -93,6 +95,7 @@ function readRules(options: OptionFields): RewriteRules {
 	return {
 		owners: options.owners ?? 'keep',
 		privileges: options.privileges ?? 'keep',
+		...(options.allow?.length ? { allow: parseAllowances(options.allow, ALLOWANCES) } : {}),
 		...(roles.length > 0 ? { roles: Object.fromEntries(roles) } : {}),
 		...(schemas.length + tables.length > 0
 			? { only: { ...(schemas.length > 0 ? { schemas } : {}), ...(tables.length > 0 ? { tables } : {}) } }

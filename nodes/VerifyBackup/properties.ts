@@ -1,5 +1,6 @@
 /** The fields of the Verify Backup node. Their texts say what each depth proves, and what it costs. */
 import type { INodeProperties } from 'n8n-workflow';
+import { allowOption } from '../shared/allowances';
 import { encryptionField, groupField, groupsField, labelField, LIMIT_OPTIONS } from '../shared/fields';
 
 export const properties: INodeProperties[] = [
@@ -120,7 +121,7 @@ export const properties: INodeProperties[] = [
 						required: true,
 						placeholder: "e.g. SELECT max(created) > now() - interval '2 days' FROM public.orders",
 						description:
-							'One statement. It passes when the first column of its first row is true or another number than 0; no row, and an error, is a no.',
+							'One SELECT, WITH or VALUES. It passes when the first column of its first row is true or another number than 0; no row is a no, and so is an error of the data. What only reads can be asked; anything else is refused and proves nothing.',
 					},
 				],
 			},
@@ -133,6 +134,7 @@ export const properties: INodeProperties[] = [
 		placeholder: 'Add option',
 		default: {},
 		options: [
+			allowOption('drill'),
 			{
 				displayName: 'Fail When the Environment Fails',
 				name: 'failOnEnvironment',

@@ -4,6 +4,7 @@ import { type Depth, DEPTHS } from '../../core/evidence';
 import type { DecryptionKeys } from '../../core/filters/age';
 import type { Limits } from '../../core/pipeline';
 import type { Assertion, Scratch, VerifyChoice } from '../../core/verify';
+import { ALLOWANCES, ALLOWED_IN_DRILLS, type Allowance, parseAllowances } from '../../core/postgres/allowances';
 import { readDecryptionKeys, toDatabaseTarget } from '../shared/credentials';
 import { type LimitFields, readLimits } from '../shared/limits';
 import { locatorValue, splitList } from '../shared/run';
@@ -11,6 +12,7 @@ import { filled, positive, unknownOption } from '../shared/values';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
 interface OptionFields extends LimitFields {
+	allow?: string[];
 	failOnEnvironment?: boolean;
 }
 
@@ -23,6 +25,7 @@ export interface VerifySettings {
 	keys: DecryptionKeys | null;
 	scratch?: Scratch;
 	assertions: Assertion[];
+	allow: Allowance[];
 	limits: Limits;
 	failOnEnvironment: boolean;
 }
@@ -35,6 +38,7 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
 	const depth = context.getNodeParameter('depth', itemIndex) as Depth;
 	if (!DEPTHS.includes(depth)) throw unknownOption('Depth', depth);
+	const allowed = parseAllowances(options.allow ?? [], ALLOWED_IN_DRILLS);
 	return {
 		choice: readChoice(context, itemIndex),
 		depth,
@@ -42,7 +46,8 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 		failOnEnvironment: options.failOnEnvironment !== false,
 		assertions: depth === 'restored' ? readAssertions(context, itemIndex) : [],
 		keys: depth === 'stored' ? null : await readDecryptionKeys(context, itemIndex, ESCROW),
-		scratch: depth === 'restored' ? await readScratch(context, itemIndex) : undefined,
+		scratch: depth === 'restored' ? await readScratch(context, itemIndex, allowed.includes('superuser')) : undefined,
+		allow: ALLOWANCES.filter((kind) => allowed.includes(kind)),
 	};
 }
 
@@ -68,11 +73,11 @@ function readChoice(context: IExecuteFunctions, itemIndex: number): NodeChoice {
 	}
 }
 
-async function readScratch(context: IExecuteFunctions, itemIndex: number): Promise<Scratch> {
+async function readScratch(context: IExecuteFunctions, itemIndex: number, asSuperuser: boolean): Promise<Scratch> {
 	const kind = context.getNodeParameter('scratch', itemIndex) as Scratch['kind'];
 	if (kind === 'embedded') return { kind };
 	if (kind !== 'server') throw unknownOption('Scratch Database', kind);
-	return { kind, target: toDatabaseTarget(await context.getCredentials('postgres', itemIndex)) };
+	return { kind, target: toDatabaseTarget(await context.getCredentials('postgres', itemIndex)), asSuperuser };
 }
 
 function readAssertions(context: IExecuteFunctions, itemIndex: number): Assertion[] {

@@ -4,7 +4,7 @@ import { connect, disconnect } from '../../core/postgres/connection';
 import type { DatabaseFacts } from '../../core/postgres/contents';
 import { openSnapshot } from '../../core/postgres/snapshot';
 import type { DatabaseTarget } from '../../core/postgres/target';
-import { MAJORS, type PostgresServer, quoteName, sharedPostgres, sql } from '../support/postgres';
+import { MAJORS, type PostgresServer, quoteName, sharedPostgres, sql, startPostgres } from '../support/postgres';
 
 const signal = new AbortController().signal;
 
@@ -237,4 +237,59 @@ describe('the comparison', () => {
 			await client.query('CREATE TABLE still_works ()');
 		});
 	});
+
+	it('takes rows that lie in other partitions of their table for what they are, and sees one that is missing or another', async () => {
+		const parts = (second: string) => `
+			CREATE TABLE part (id int, v text) PARTITION BY LIST (id);
+			CREATE TABLE part_a PARTITION OF part FOR VALUES IN (1, 2);
+			CREATE TABLE part_b (v text, id int); ALTER TABLE part ATTACH PARTITION part_b FOR VALUES IN (${second});`;
+		const insert = "INSERT INTO part VALUES (1, 'x'), (2, 'y'), (3, 'z');";
+		const server = servers.get(15)!;
+		const original = await server.createDatabase();
+		await sql(original, parts('3') + insert);
+		const expected = await facts(original);
+		const moved = await server.createDatabase();
+		await sql(moved, parts('2, 3').replace('IN (1, 2)', 'IN (1)') + insert);
+		expect(await compare(moved, expected)).toMatchObject({ ok: true, tables: 2, rows: 3, hashed: 2, differences: [] });
+		await sql(moved, "UPDATE part SET v = 'other' WHERE id = 2");
+		expect((await compare(moved, expected)).ok).toBe(false);
+		await sql(moved, 'DELETE FROM part WHERE id = 2');
+		expect((await compare(moved, expected)).ok).toBe(false);
+	});
+
+	it('asks no server for more locks than a small one has', async () => {
+		const small = await startPostgres(17, {
+			settings: {
+				max_locks_per_transaction: '10',
+				max_connections: '5',
+				superuser_reserved_connections: '1',
+				max_worker_processes: '0',
+				max_wal_senders: '0',
+				wal_level: 'minimal',
+				autovacuum_max_workers: '1',
+			},
+		});
+		try {
+			const names = Array.from({ length: 800 }, (_, i) => `t${i}`);
+			const database = small.target();
+			for (let at = 0; at < names.length; at += 40) {
+				await sql(
+					database,
+					names
+						.slice(at, at + 40)
+						.map((name) => `CREATE TABLE ${name} (i int PRIMARY KEY)`)
+						.join(';'),
+				);
+			}
+			const all = names.map((name) => `SELECT count(*) FROM ${name}`).join(' UNION ALL ');
+			await expect(sql(database, all)).rejects.toThrow('out of shared memory');
+			const tables = names.map((name) => ({ schema: 'public', name, rows: 0, bytes: 0 }));
+			expect(await compare(database, { ...contents, tables, largeObjects: 0 })).toMatchObject({
+				ok: true,
+				tables: 800,
+			});
+		} finally {
+			await small.stop();
+		}
+	}, 60_000);
 });

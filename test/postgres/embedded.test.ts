@@ -8,10 +8,11 @@ import { connect, disconnect } from '../../core/postgres/connection';
 import type { DatabaseFacts } from '../../core/postgres/contents';
 import { type EmbeddedDatabase, openEmbeddedDatabase } from '../../core/postgres/embedded/database';
 import { EMBEDDED_EXTENSIONS } from '../../core/postgres/embedded/extensions';
+import { ALLOWANCES } from '../../core/postgres/allowances';
 import { builtinEngine } from '../../core/postgres/engines/builtin/host';
 import { gatherFacts } from '../../core/postgres/facts';
 import { replayInto, type ReplayIntoOptions } from '../../core/postgres/replay';
-import { DRILL_RULES } from '../../core/postgres/rewrite';
+import { DRILL_RULES, KEEP_ALL } from '../../core/postgres/rewrite';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { sharedPostgres, sql } from '../support/postgres';
 
@@ -34,9 +35,16 @@ async function open(extensions: readonly string[] = [], signal = new AbortContro
 	return await openEmbeddedDatabase({ signal, extensions });
 }
 
+/** Most of these tests write their dumps themselves: what no dump says is refused elsewhere. */
+const ANYTHING = { ...KEEP_ALL, allow: ALLOWANCES };
+
 async function replayed(body: string | Readable, database: EmbeddedDatabase, options: Partial<ReplayIntoOptions> = {}) {
 	const stream = typeof body === 'string' ? Readable.from([Buffer.from(body + TRAILER)]) : body;
-	return await replayInto(stream, database.session, 'the drill', { signal: new AbortController().signal, ...options });
+	return await replayInto(stream, database.session, 'the drill', {
+		signal: new AbortController().signal,
+		rules: ANYTHING,
+		...options,
+	});
 }
 
 /** What a drill does: a dump, restored and compared with what was counted and hashed at its source. */

@@ -14,7 +14,7 @@ import { readSettings, type VerifySettings } from '../settings';
 export async function verify(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
 	const settings = await readSettings(context, itemIndex);
-	const { depth, keys, scratch, assertions, limits } = settings;
+	const { depth, keys, scratch, assertions, allow, limits } = settings;
 	const show = progressLine(context);
 	return await withRepository(context, itemIndex, signal, async (repository) => {
 		const items: INodeExecutionData[] = [];
@@ -27,7 +27,7 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 			};
 			try {
 				const result = await verifyBackup({
-					...{ repository, group, label, depth, keys, scratch, assertions, limits, signal },
+					...{ repository, group, label, depth, keys, scratch, assertions, allow, limits, signal },
 					// Only who runs n8n may name a program to run, not who edits a workflow.
 					nativePath: process.env.N8N_BACKUP_PG_RESTORE,
 					actor: actorOf(context),
