@@ -1,5 +1,14 @@
 /** docs/restore-by-hand.md: each of its commands, against real servers, with age, zstd and psql alone. */
-import { appendFileSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+	appendFileSync,
+	copyFileSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { backUp } from '../core/backup';
@@ -88,7 +97,11 @@ async function inBackup(
 	passphrase?: string,
 ): Promise<string> {
 	const target = 'target' in server ? server.target() : server;
-	return await sh(script, { cwd: backups.get(kind)!.path, env: clientEnvironment(target), passphrase });
+	return await sh(document.block('guarded()') + script, {
+		cwd: backups.get(kind)!.path,
+		env: clientEnvironment(target),
+		passphrase,
+	});
 }
 
 /** An empty database, made as the page says. */
@@ -173,7 +186,7 @@ describe('docs/restore-by-hand.md', () => {
 			const restored = await emptyDatabase();
 			await inBackup(
 				'recipient',
-				document.block('age -d -i key.txt dump.sql.zst.age | zstd -d | psql', { shop_restored: restored.database }),
+				document.block('age -d -i key.txt dump.sql.zst.age | zstd -d | guarded', { shop_restored: restored.database }),
 			);
 			await expectSame(restored);
 		});
@@ -198,6 +211,39 @@ describe('docs/restore-by-hand.md', () => {
 			await expectSame(restored);
 		});
 
+		it('no dump that tells psql to run a program, whatever else it tells it', async () => {
+			const made = join(folder, 'made-by-the-dump');
+			const restored = await emptyDatabase();
+			const command = document
+				.block('zstd -d < dump.sql.zst', { shop_restored: restored.database })
+				.replace('zstd -d < dump.sql.zst', 'cat forged.sql');
+			const [head, tail] = ['--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\n', '\n\\unrestrict abc\n'];
+			for (const line of ['', '\\unrestrict abc\n', '\\unrestrict $token\n', '\\unrestrict\n', '\\restrict x\n']) {
+				const file = join(backups.get('nobody')!.path, 'forged.sql');
+				writeFileSync(file, `${head}${line}SELECT 1;\n${line}\\! touch '${made}'\n${tail}`);
+				await expect(inBackup('nobody', command)).rejects.toThrow(/restricted|wrong key|missing required argument/);
+				expect(existsSync(made)).toBe(false);
+				// Without the guard, it is psql's to obey.
+				await inBackup('nobody', command.replace('guarded |', "sed '/restrict/d' |"));
+				expect(existsSync(made)).toBe(true);
+				rmSync(made);
+			}
+		});
+
+		it('rows that look like commands of psql', async () => {
+			const restored = await emptyDatabase();
+			const command = document
+				.block('zstd -d < dump.sql.zst', { shop_restored: restored.database })
+				.replace('zstd -d < dump.sql.zst', 'cat odd.sql');
+			const rows = '\\restrict x\n\\unrestrict x\n';
+			writeFileSync(
+				join(backups.get('nobody')!.path, 'odd.sql'),
+				`\\restrict key1\nCREATE TABLE odd (t text);\n${'--\n'.repeat(20)}COPY odd FROM stdin;\n${rows}\\.\n\\unrestrict key1\n`,
+			);
+			await inBackup('nobody', command);
+			expect(await sql(restored, 'SELECT count(*)::int AS n FROM odd')).toEqual([{ n: 2 }]);
+		});
+
 		it('one table', async () => {
 			const target = await emptyDatabase();
 			await sql(target, 'CREATE TABLE products (id int, name text)');
@@ -209,7 +255,7 @@ describe('docs/restore-by-hand.md', () => {
 	describe('on another server', () => {
 		it('meets a setting and a role that are unknown there, and goes on as the page says', async () => {
 			const target = await emptyDatabase(other);
-			const restore = document.block('age -d -i key.txt dump.sql.zst.age | zstd -d | psql', {
+			const restore = document.block('age -d -i key.txt dump.sql.zst.age | zstd -d | guarded', {
 				shop_restored: target.database,
 			});
 			await expect(inBackup('recipient', restore, other)).rejects.toThrow(
@@ -251,7 +297,7 @@ describe('docs/restore-by-hand.md', () => {
 		it('all rows with the contents, and finds each difference', async () => {
 			const restored = await emptyDatabase();
 			const names = { shop_restored: restored.database };
-			await inBackup('recipient', document.block('age -d -i key.txt dump.sql.zst.age | zstd -d | psql', names));
+			await inBackup('recipient', document.block('age -d -i key.txt dump.sql.zst.age | zstd -d | guarded', names));
 			const compare = () => inBackup('recipient', document.block('HAVING', names));
 			expect(await compare()).toBe('compared 2 tables with 307 rows\n');
 			await sql(restored, `DELETE FROM products WHERE id = 1; INSERT INTO "odd; ""name""" VALUES (8)`);

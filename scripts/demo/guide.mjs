@@ -53,7 +53,8 @@ The same by hand, with no help from this package (Debian: apt-get install age zs
   sha256sum $dump   # ${manifest.object.stored.sha256.slice(0, 16)}…, says the manifest
   age -d -i ${secret} $dump | zstd -d | less
   createdb shop_by_hand
-  age -d -i ${secret} $dump | zstd -d | psql -X -q -v ON_ERROR_STOP=1 -o /dev/null -d shop_by_hand
+  guarded() { printf '\\\\restrict %s\\n' "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \\n')"; awk 'NR < 20 && /^\\\\restrict / { key = $2; next } key == "" || $0 != "\\\\unrestrict " key'; }
+  age -d -i ${secret} $dump | zstd -d | guarded | psql -X -q -v ON_ERROR_STOP=1 -o /dev/null -d shop_by_hand
   psql -d shop_by_hand -c 'SELECT count(*) FROM shop.orders'
 
 In the browser: ${n8n.url} as ${login.email}, password ${login.password}

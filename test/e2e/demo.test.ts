@@ -32,8 +32,9 @@ it(
 
 		expect(demo.output()).toContain('elsewhere: npm install --omit=peer n8n-nodes-backup, then npx n8n-backup');
 
-		const lines = demo.output().match(/^ {2}(?:cd|export|dump=|\.\/n8n-backup|sha256sum|age|createdb|psql).*$/gm) ?? [];
-		const isSetting = (line: string) => /^ {2}(?:cd|export|dump=)/.test(line);
+		const lines =
+			demo.output().match(/^ {2}(?:cd|export|dump=|guarded|\.\/n8n-backup|sha256sum|age|createdb|psql).*$/gm) ?? [];
+		const isSetting = (line: string) => /^ {2}(?:cd|export|dump=|guarded)/.test(line);
 		const settings = lines.filter(isSetting).join('\n');
 		const answers: string[] = [];
 		for (const line of lines.filter((each) => !isSetting(each))) {
