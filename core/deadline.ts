@@ -1,4 +1,4 @@
-/** Doing something on the side, that must not hold up the run it belongs to. */
+/** Waiting no longer than one should: for what is done on the side, and for what does not listen to its signal. */
 import { abortError, BackupError } from './errors';
 
 /**
@@ -18,11 +18,26 @@ export async function within<T>(
 	const both = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;
 	try {
 		if (both.aborted) throw abortError(both);
-		const aborted = new Promise<never>((_, reject) => {
-			both.addEventListener('abort', () => reject(abortError(both)), { once: true });
-		});
-		return await Promise.race([work(both), aborted]);
+		return await unlessAborted(work(both), both);
 	} finally {
 		clearTimeout(timer);
+	}
+}
+
+/**
+ * What a promise gives, or the signal's reason as soon as it is aborted. What it gives later is dropped, and a failure then
+ * is nobody's.
+ */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+	let stop = () => {};
+	const aborted = new Promise<never>((_, reject) => {
+		stop = () => reject(abortError(signal));
+		if (signal.aborted) stop();
+		else signal.addEventListener('abort', stop, { once: true });
+	});
+	try {
+		return await Promise.race([promise, aborted]);
+	} finally {
+		signal.removeEventListener('abort', stop);
 	}
 }

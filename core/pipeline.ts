@@ -2,10 +2,10 @@
  * How bytes travel: source → digest → zstd → age → digest → storage, and back. The only place that joins streams.
  * A stored stream is proof that the source ended well and that every byte of it lies in storage.
  */
-import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { unlessAborted } from './deadline';
 import { abortError, BackupError } from './errors';
 import { ageDecrypt, ageEncrypt, type DecryptionKeys, type Encryption } from './filters/age';
 import { createDigest, startHashing } from './filters/digest';
@@ -65,6 +65,8 @@ export async function storeStream(request: StoreRequest): Promise<StoredStream> 
 		abort.abort(failure);
 	};
 	const onCancel = () => fail(abortError(request.signal));
+	// Before the first await: an error of the source that nobody listens to would end the whole process.
+	body.on('error', fail);
 	if (request.signal.aborted) onCancel();
 	request.signal.addEventListener('abort', onCancel, { once: true });
 
@@ -82,11 +84,13 @@ export async function storeStream(request: StoreRequest): Promise<StoredStream> 
 	const duration = watchDuration(limits.hardTimeoutMs, fail, 'back up less at once');
 	try {
 		abort.signal.throwIfAborted();
+		// The work of a passphrase takes a second, in which anything can fail.
+		const encrypt = encryption ? [await unlessAborted(ageEncrypt(encryption), abort.signal)] : [];
 		const filters: Transform[] = [
 			...(limits.bytesPerSecond ? [throttle(limits.bytesPerSecond, abort.signal)] : []),
 			original,
 			zstdCompress({ level: request.zstdLevel, release: request.recycle ?? freeChunk }),
-			...(encryption ? [await ageEncrypt(encryption)] : []),
+			...encrypt,
 			stored,
 		];
 		const flow = pipeline([body, ...filters], { signal: abort.signal }).catch(fail);
@@ -192,7 +196,8 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 		stall?.stop();
 		throw error;
 	}
-	// From now on, the reader sees every failure as an error of `compare`.
+	// From now on, the reader sees every failure as an error of `compare`, also one from before it began to read.
+	compare.on('error', () => undefined);
 	giveUp = (error) => compare.destroy(error);
 	pipeline([body, ...filters]).catch((error: Error) => compare.destroy(error));
 	const onAbort = () => compare.destroy(abortError(signal));
@@ -210,16 +215,14 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 /** Begins to read. A storage that does not let go must not hold up the failure. */
 async function opened(storage: Storage, key: string, signal: AbortSignal): Promise<Readable> {
 	const reading = storage.read(key, { signal });
-	reading.then((late) => signal.aborted && late.destroy()).catch(() => undefined);
-	return await Promise.race([reading, failsOn(signal)]);
-}
-
-/** Rejects with the signal's reason; whoever waits for it hears of it. */
-function failsOn(signal: AbortSignal): Promise<never> {
-	const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort');
-	const failure = aborted.then(() => Promise.reject(abortError(signal)));
-	failure.catch(() => undefined);
-	return failure;
+	reading
+		.then((body) => {
+			// Whatever it says before somebody reads it is heard by the reader, who finds it broken.
+			body.on('error', () => undefined);
+			if (signal.aborted) body.destroy();
+		})
+		.catch(() => undefined);
+	return await unlessAborted(reading, signal);
 }
 
 export interface DigestRequest {
@@ -244,7 +247,6 @@ export async function digestStored(request: DigestRequest): Promise<{ bytes: num
 	const { storage, onProgress } = request;
 	const stop = new AbortController();
 	const signal = AbortSignal.any([request.signal, stop.signal]);
-	const aborted = failsOn(signal);
 	const hashing = startHashing('sha256', request.expectedBytes);
 	let bytes = 0;
 	const stall = watchStall(
@@ -265,7 +267,7 @@ export async function digestStored(request: DigestRequest): Promise<{ bytes: num
 			return { bytes, sha256: await hashing.digest() };
 		};
 		// A storage that does not let go must not hold up the failure.
-		return await Promise.race([count(), aborted]);
+		return await unlessAborted(count(), signal);
 	} finally {
 		hashing.stop();
 		stall.stop();

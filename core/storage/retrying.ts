@@ -49,7 +49,7 @@ export class RetryingStorage implements Storage {
 	/** Also the stream goes on after a broken connection, from the byte where it broke: objects never change. */
 	async read(key: string, options: ReadOptions = {}): Promise<Readable> {
 		assertRange(options);
-		const source = { current: await this.#retry(() => this.inner.read(key, options), options.signal) };
+		const source = { current: await this.#open(key, options) };
 		const whole = Readable.from(this.#continued(source, key, options), { objectMode: false });
 		// A generator that waits for the source does not hear that it is no longer wanted.
 		whole.once('close', () => source.current.destroy());
@@ -146,9 +146,15 @@ export class RetryingStorage implements Storage {
 			} catch (error) {
 				await pauseAfter(error, ++failures, this.policy, signal);
 				const rest = { signal, start: start + received, length: length === undefined ? undefined : length - received };
-				source.current = await this.#retry(() => this.inner.read(key, rest), signal);
+				source.current = await this.#open(key, rest);
 			}
 		}
+	}
+
+	async #open(key: string, options: ReadOptions): Promise<Readable> {
+		const body = await this.#retry(() => this.inner.read(key, options), options.signal);
+		// It may break before somebody reads, and is found broken then; unheard, the error would end the process.
+		return body.on('error', () => undefined);
 	}
 
 	async #retry<T>(operation: (attempt: number) => Promise<T>, signal?: AbortSignal): Promise<T> {

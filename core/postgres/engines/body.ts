@@ -24,6 +24,8 @@ export class DumpBody extends Readable {
 	constructor(options: BodyOptions) {
 		super({ highWaterMark: BUFFER_BYTES });
 		this.#options = options;
+		// The program may fail before somebody reads: that must not end this process. A reader finds the stream broken.
+		this.on('error', () => undefined);
 	}
 
 	/** @returns whether the engine may go on at once; otherwise `resume` says when */
