@@ -6,6 +6,7 @@
 import type { Client } from 'pg';
 import type { Query } from './compare';
 import { cleanText } from './errors';
+import { type Globals, parseGlobals } from './globals-form';
 import type { DatabaseTarget } from './target';
 
 /** A role with password and membership has about 500 bytes of SQL: enough for half a million of them. */
@@ -98,11 +99,11 @@ export async function readGlobals(query: Query, serverVersionNumber: number, cho
 
 /**
  * Executes what {@link readGlobals} wrote, in the transaction that is open: all or nothing.
- * @returns warnings of the server, without secrets
- * @throws what `pg` throws
+ * @returns warnings of the server, without secrets, and which roles get more rights than others
+ * @throws BackupError 'damaged' for anything but what {@link readGlobals} writes; what `pg` throws
  */
 export async function executeGlobals(client: Client, text: string, target: DatabaseTarget): Promise<string[]> {
-	const warnings: string[] = [];
+	const warnings = await rightsIn(client, await parseGlobals(text));
 	const onNotice = ({ severity, message }: { severity?: string; message?: string }) => {
 		if (severity === 'WARNING') warnings.push(cleanText(message ?? '', target));
 	};
@@ -113,4 +114,25 @@ export async function executeGlobals(client: Client, text: string, target: Datab
 	} finally {
 		client.off('notice', onNotice);
 	}
+}
+
+/** Whoever could write to the storage could have added them. */
+async function rightsIn(client: Client, { superusers, granted }: Globals): Promise<string[]> {
+	const { rows } = await client.query<{ name: string; superuser: boolean }>(
+		'SELECT rolname AS name, rolsuper AS superuser FROM pg_catalog.pg_roles WHERE rolname = ANY ($1)',
+		[[...superusers, ...granted]],
+	);
+	const there = new Map(rows.map(({ name, superuser }) => [name, superuser]));
+	const made = superusers.filter((name) => !there.has(name));
+	const powerful = granted
+		.filter((name) => there.get(name) ?? made.includes(name))
+		.concat(granted.filter((name) => /^pg_(?:execute_server_program|(?:read|write)_server_files)$/.test(name)));
+	return [
+		...(made.length > 0 ? [`of the restored roles, these became superusers: ${made.join(', ')}`] : []),
+		...(powerful.length > 0
+			? [
+					`the restored memberships give somebody all rights on the server, through ${[...new Set(powerful)].join(', ')}`,
+				]
+			: []),
+	];
 }

@@ -63,11 +63,44 @@ const rolesOf = async (target: DatabaseTarget) => ({
 describe('the roles of a server', () => {
 	it('come back on another server as they were, with settings, comments and memberships', async () => {
 		const target = servers.get(17)!.target();
-		expect(await execute(target, await read('roles'))).toEqual([]);
+		expect(await execute(target, await read('roles'))).toEqual([
+			'of the restored roles, these became superusers: everything',
+			'the restored memberships give somebody all rights on the server, through everything',
+		]);
 		expect(await rolesOf(target)).toEqual(await rolesOf(servers.get(18)!.target()));
 		expect(await sql(target, `SELECT count(*)::int AS n FROM pg_authid WHERE rolpassword IS NOT NULL`)).toEqual([
 			{ n: 1 }, // of the server's own superuser
 		]);
+	});
+
+	it('are refused when the text holds anything that this program does not write, and nothing of it is executed', async () => {
+		const target = servers.get(15)!.target();
+		const text = await read('roles');
+		const role = (of: string, more = '') =>
+			`DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ''forged'') THEN CREATE ROLE ${of};${more} END IF; END';`;
+		const setting = (of: string) =>
+			` BEGIN PERFORM pg_catalog.set_config(''work_mem'', ''1MB'', true); ALTER ROLE ${of} SET work_mem FROM CURRENT;` +
+			` EXCEPTION WHEN OTHERS THEN RAISE WARNING ''x: %'', SQLERRM; END;`;
+		for (const forged of [
+			`ALTER SYSTEM SET archive_command = 'id';`,
+			`COPY (SELECT 1) TO PROGRAM 'id';`,
+			`DROP ROLE ${servers.get(15)!.superuser};`,
+			`DO 'BEGIN EXECUTE ''DROP DATABASE x''; END';`,
+			`DO LANGUAGE plpython3u 'x';`,
+			role('other'),
+			role('forged', setting(servers.get(15)!.superuser)),
+			role('forged', ' ALTER ROLE forged SUPERUSER;'),
+			role('forged', ` PERFORM lo_import(''/etc/passwd'');`),
+			`DO 'BEGIN GRANT a TO b; PERFORM f(); EXCEPTION WHEN undefined_object THEN RAISE WARNING ''x'', SQLERRM; END';`,
+			'\\! id',
+		]) {
+			await expect(execute(target, `${text}${forged}\n`)).rejects.toMatchObject({
+				code: expect.stringMatching(/damaged|unsupported/),
+			});
+		}
+		expect(await sql(target, `SELECT FROM pg_roles WHERE rolname IN ('plain', 'forged', 'other')`)).toEqual([]);
+		await execute(target, role('forged', setting('forged')));
+		await sql(target, 'DROP ROLE forged');
 	});
 
 	it('stay as they are when they exist: executing it again changes nothing', async () => {
@@ -118,7 +151,9 @@ describe('the roles of a server', () => {
 
 	it('are made all or not at all', async () => {
 		const target = servers.get(15)!.target();
-		await expect(execute(target, 'CREATE ROLE first;\nCREATE ROLE first;')).rejects.toMatchObject({ code: '42710' });
+		const made = `DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ''first'') THEN CREATE ROLE first; END IF; END';`;
+		const refused = `DO 'BEGIN GRANT first TO first; EXCEPTION WHEN undefined_object THEN RAISE WARNING ''%'', SQLERRM; END';`;
+		await expect(execute(target, `${made}\n${refused}`)).rejects.toMatchObject({ code: '0LP01' });
 		expect(await sql(target, `SELECT FROM pg_roles WHERE rolname = 'first'`)).toEqual([]);
 	});
 });
