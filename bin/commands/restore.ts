@@ -27,6 +27,7 @@ interface RestoreOptions {
 	globals?: boolean;
 	allowMissingExtensions?: boolean;
 	allow?: string[];
+	withoutExtension?: string[];
 	maintenanceDb: string;
 	pgRestore?: string;
 	json?: boolean;
@@ -55,6 +56,7 @@ export const restoreCommand: AddCommand = (program, run) => {
 		.option('--connections <n>', 'build indexes over this many connections', '1')
 		.option('--globals', 'make the roles that were saved beside the backup first')
 		.option('--allow-missing-extensions', 'only warn of extensions that the server lacks')
+		.option('--without-extension <name>', 'leave an extension out, with its rows and rights; may be repeated', collect)
 		.option('--allow <what>', `what the dump may do though it is refused otherwise: ${ALLOWANCES.join(', ')}`, collect)
 		.option('--maintenance-db <name>', 'the database to connect to for making another one', 'postgres')
 		.option('--pg-restore <path>', 'for backups in custom format, when it is not in PATH')
@@ -119,7 +121,15 @@ async function readTarget(options: RestoreOptions): Promise<{ target: DatabaseTa
 	return { target: { ...target, database: options.maintenanceDb }, database: target.database };
 }
 
-function readRules({ owner, privileges, role = [], schema, table, allow = [] }: RestoreOptions): RewriteRules {
+function readRules({
+	owner,
+	privileges,
+	role = [],
+	schema,
+	table,
+	allow = [],
+	...options
+}: RestoreOptions): RewriteRules {
 	const roles = role.map((text) => {
 		const [, from, to] = /^([^=]+)=([^=]+)$/.exec(text) ?? [];
 		if (from === undefined || to === undefined)
@@ -130,6 +140,7 @@ function readRules({ owner, privileges, role = [], schema, table, allow = [] }: 
 		owners: owner ? 'keep' : 'drop',
 		privileges: privileges ? 'keep' : 'drop',
 		roles: Object.fromEntries(roles),
+		withoutExtensions: options.withoutExtension,
 		allow: parseAllowances(allow, ALLOWANCES),
 		...((schema ?? table) && { only: { schemas: schema, tables: table } }),
 	};

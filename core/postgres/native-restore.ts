@@ -35,10 +35,15 @@ const FLAGS: Partial<Record<LeftOut, string>> = {
  */
 export async function assertNativeRestore(program: string, rules: RewriteRules, start: Buffer): Promise<void> {
 	const header = readArchiveHeader(start);
-	if (!isEverything(rules.only) || Object.keys(rules.roles ?? {}).length > 0) {
-		throw new BackupError('unsupported', 'a backup in custom format cannot be restored in part or with other roles', {
-			hint: 'Restore all of it, with owners dropped if roles are missing, or restore by hand: pg_restore has options of its own.',
-		});
+	const isChanged = Object.keys(rules.roles ?? {}).length > 0 || (rules.withoutExtensions?.length ?? 0) > 0;
+	if (!isEverything(rules.only) || isChanged) {
+		throw new BackupError(
+			'unsupported',
+			'a backup in custom format cannot be restored in part, with other roles or without an extension',
+			{
+				hint: 'Restore all of it, with owners dropped if roles are missing, or restore by hand: pg_restore has options of its own.',
+			},
+		);
 	}
 	const version = await readVersion(program, 'pg_restore');
 	const dumpedWith = Number.parseInt(header.dumpVersion, 10);

@@ -155,7 +155,8 @@ async function lookAtExtensions(
 	{ missing, warnings }: Findings,
 ): Promise<void> {
 	const part = !isEverything(options.rules.only);
-	const wanted = contents.extensions.filter(({ name }) => name !== 'plpgsql');
+	const without = new Set(['plpgsql', ...(options.rules.withoutExtensions ?? [])]);
+	const wanted = contents.extensions.filter(({ name }) => !without.has(name));
 	if (wanted.length === 0) return;
 	const rows = await query<Available>(
 		`SELECT e.name, e.default_version, e.installed_version IS NOT NULL AS installed,

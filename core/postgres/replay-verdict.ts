@@ -64,6 +64,8 @@ const NOWHERE: Record<NonNullable<Missing>, string> = {
 	later:
 		'The dump makes it only after this statement, which a function hides from pg_dump. In the database that was dumped, do without it there, then make a new backup. The rows of this one are there: restored by hand, the statement that fails can be executed last.',
 };
+const EXTENSION_REFUSES =
+	'The extension itself refuses this database: read what it says. One that may be in a single database of a server, like pg_cron, cannot be in a new one: restore into that database while it is empty, or without the extension (--without-extension, Without Extensions).';
 const LOOK = 'Look at this place in the dump, and into the server’s log.';
 
 export function judge(refusal: Refusal): Verdict {
@@ -98,7 +100,9 @@ export function judge(refusal: Refusal): Verdict {
 function missingThing(sqlState: string, message: string, statement: string): string | null {
 	if (/^(?:42501|53|54|57|XX)/.test(sqlState)) return null;
 	if (/^CREATE EXTENSION\b/.test(statement)) {
-		return /^(?:42710|42P06|42P07|42723)$/.test(sqlState) ? null : 'Install this extension on the server first.';
+		if (/^(?:42710|42P06|42P07|42723)$/.test(sqlState)) return null;
+		// Raised by its own script: pg_cron, say, lives in one database of a server.
+		return sqlState === 'P0001' ? EXTENSION_REFUSES : 'Install this extension on the server first.';
 	}
 	if (sqlState === '42704' && (/role "/.test(message) || NAMES_ROLES.test(statement))) {
 		return 'Create this role on the server first.';

@@ -216,7 +216,10 @@ const WHAT_IS_THERE = `
 	SELECT kind, count(*)::int AS n, min(name) AS example FROM (
 		SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'view'
 				WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table' ELSE 'relation' END AS kind,
-			pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, 'pg_class'::pg_catalog.regclass AS class, c.oid
+			pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
+			-- A composite type belongs to an extension as a type, not as the relation that it is too.
+			CASE c.relkind WHEN 'c' THEN 'pg_type'::pg_catalog.regclass ELSE 'pg_class'::pg_catalog.regclass END AS class,
+			CASE c.relkind WHEN 'c' THEN c.reltype ELSE c.oid END AS oid
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 		UNION ALL

@@ -29,6 +29,8 @@ export interface RewriteRules {
 	roles?: Readonly<Record<string, string>>;
 	only?: Only;
 	leaveOut?: readonly LeftOut[];
+	/** Extensions that are not created, and whatever the dump has of them: rows and rights in schemas that it does not make itself. */
+	withoutExtensions?: readonly string[];
 	/** What a dump may do that is refused otherwise. Default: nothing. */
 	allow?: readonly Allowance[];
 }

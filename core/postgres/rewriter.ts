@@ -1,5 +1,6 @@
 /** Applies the rules of a restore to the statements of a dump, one after the other. */
 import type { RewriteRules } from './rewrite';
+import { WithoutExtensions } from './rewrite-extensions';
 import { LeavingOut } from './rewrite-kinds';
 import { Selection, type Sql } from './rewrite-only';
 import { isOwnership, isPrivilege, isSessionAuthorization, mapRoles } from './rewrite-roles';
@@ -15,19 +16,22 @@ export class Rewriter {
 	readonly #rules: RewriteRules;
 	readonly #selection: Selection | null;
 	readonly #leavingOut: LeavingOut;
+	readonly #withoutExtensions: WithoutExtensions;
 	readonly #changesNothing: boolean;
 
 	/** @throws BackupError 'invalid-input' for names of tables that are none */
 	constructor(rules: RewriteRules) {
-		const { owners, privileges, roles = {}, only, leaveOut = [] } = rules;
+		const { owners, privileges, roles = {}, only, leaveOut = [], withoutExtensions = [] } = rules;
 		const isSelective = (only?.schemas?.length ?? 0) + (only?.tables?.length ?? 0) > 0;
 		this.#rules = rules;
 		this.#selection = isSelective ? new Selection(only!) : null;
 		this.#leavingOut = new LeavingOut(leaveOut);
+		this.#withoutExtensions = new WithoutExtensions(withoutExtensions);
 		this.#changesNothing =
 			owners === 'keep' &&
 			privileges === 'keep' &&
 			leaveOut.length === 0 &&
+			withoutExtensions.length === 0 &&
 			Object.keys(roles).length === 0 &&
 			!isSelective;
 	}
@@ -61,8 +65,9 @@ export class Rewriter {
 		this.#selection?.assertFound();
 	}
 
-	#isLeftOut({ entry }: Sql, tokens: SqlTokens): boolean {
+	#isLeftOut({ entry, dialect }: Sql, tokens: SqlTokens): boolean {
 		const { owners, privileges } = this.#rules;
+		if (this.#withoutExtensions.has(tokens, dialect)) return true;
 		const ofPrivileges = entry?.type.endsWith('ACL') ?? false;
 		if (isSessionAuthorization(tokens)) return (ofPrivileges ? privileges : owners) === 'drop';
 		if (owners === 'drop' && isOwnership(tokens)) return true;

@@ -207,6 +207,15 @@ export const properties: INodeProperties[] = [
 				description:
 					'Restore only these tables: names with their schema, or without for those in public, separated by commas',
 			},
+			{
+				displayName: 'Without Extensions',
+				name: 'withoutExtensions',
+				type: 'string',
+				default: '',
+				placeholder: 'e.g. pg_cron',
+				description:
+					'Leave these extensions out, with what the backup has of their tables: names, separated by commas. For one that may be in a single database of a server only.',
+			},
 		],
 	},
 ];

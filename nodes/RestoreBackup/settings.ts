@@ -23,6 +23,7 @@ interface OptionFields extends LimitFields {
 	roles?: { role?: Array<{ from: string; to: string }> };
 	schemas?: string;
 	tables?: string;
+	withoutExtensions?: string;
 }
 
 export interface RestoreSettings {
@@ -89,12 +90,14 @@ function readPlace(context: IExecuteFunctions, itemIndex: number): RestoreReques
 function readRules(options: OptionFields): RewriteRules {
 	const schemas = splitList(options.schemas);
 	const tables = splitList(options.tables);
+	const withoutExtensions = splitList(options.withoutExtensions);
 	const roles = (options.roles?.role ?? []).map(({ from, to }) => {
 		return [filled('In the Backup', from.trim()), filled('On This Server', to.trim())] as const;
 	});
 	return {
 		owners: options.owners ?? 'keep',
 		privileges: options.privileges ?? 'keep',
+		...(withoutExtensions.length > 0 ? { withoutExtensions } : {}),
 		...(options.allow?.length ? { allow: parseAllowances(options.allow, ALLOWANCES) } : {}),
 		...(roles.length > 0 ? { roles: Object.fromEntries(roles) } : {}),
 		...(schemas.length + tables.length > 0
