@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Client, QueryArrayConfig } from 'pg';
 import { abortError, BackupError, isBackupError, messageOf } from '../errors';
 import type { Allowance } from './allowances';
+import { assertArchiveAllowed } from './archive-statements';
 import { type Assertion, type AssertionResult, assertQuestions, runAssertions } from './assertions';
 import { compareContents, type Comparison, type Query, queryOf } from './compare';
 import { connect, disconnect } from './connection';
@@ -148,8 +149,10 @@ async function drillOnServer(request: DrillRequest, server: ScratchServer): Prom
 /** What only a superuser may do, a drill's own role may not, though its user might be one. */
 function asPlainRole(error: BackupError): BackupError {
 	const { code, message, details, cause } = error;
+	// What pg_restore says has no SQLSTATE.
+	const isRefused = details?.sqlState === '42501' || code === 'access-denied';
 	const lacksClass = details?.sqlState === '42704' && /operator class|operator family/.test(message);
-	if (details?.sqlState !== '42501' && !lacksClass) return error;
+	if (!isRefused && !lacksClass) return error;
 	return new BackupError(code, message, {
 		hint: 'The drill worked as a role of its own, which is no superuser. If you know who made this backup, allow "superuser": then what the dump says runs with all rights on the scratch server.',
 		details: { ...details, environment: true },
@@ -182,12 +185,13 @@ async function restorePlain(
 }
 
 async function restoreNatively(
-	{ signal, onProgress, warn, nativePath }: DrillRequest,
+	{ open, signal, onProgress, warn, nativePath }: DrillRequest,
 	body: Readable,
 	target: DatabaseTarget,
 	rules: RewriteRules,
 ): Promise<void> {
 	const program = nativePath ?? PG_RESTORE;
+	await assertArchiveAllowed(await open(), target, { program, rules, signal });
 	const onBytes = (bytes: number) => onProgress?.('restoring', bytes);
 	const { warnings } = await nativeRestore(body, target, { program, rules, signal, onBytes });
 	for (const warning of warnings) warn(`of pg_restore: ${warning}`);

@@ -1,6 +1,7 @@
 /** Fills an empty database from a dump, whatever its format, and compares the two. */
 import type { Readable } from 'node:stream';
 import { BackupError } from '../errors';
+import { assertArchiveAllowed } from './archive-statements';
 import { compareContents, type Comparison, queryOf } from './compare';
 import type { DatabaseFacts } from './contents';
 import { nativeRestore } from './native-restore';
@@ -53,6 +54,7 @@ async function restoreInto(
 	target: DatabaseTarget,
 	{ rules, connections, nativePath = 'pg_restore', signal, onProgress }: FillOptions,
 ): Promise<ReplayProgress & { warnings: string[] }> {
+	if (format === 'custom') await assertArchiveAllowed(await open(), target, { program: nativePath, rules, signal });
 	const body = await open();
 	const report = (progress: ReplayProgress) => onProgress?.('restoring', progress);
 	if (format === 'custom') {

@@ -54,7 +54,7 @@ export function refusedStatement(
 		'refused-statement',
 		`${place.name}: the statement at ${where} of the dump ${does}: ${statement}`,
 		{
-			hint: `If you know who made this backup, and mean it, allow "${allowance}". ${risk}`,
+			hint: `If you know who made this backup, and mean it, allow "${allowance}" (--allow, or Allow in the Dump). ${risk}`,
 			details: { allowance, line, byte, statement },
 		},
 	);

@@ -1,7 +1,7 @@
 /**
  * The extensions of a dump, as long as nothing else is there. Their scripts run with all rights, and what somebody put beside
- * them could take these over; so they are made for the dump only while it has brought nothing but schemas. pg_dump writes
- * them there.
+ * them could take these over; so they are made for the dump only while it has brought nothing but schemas and collations, as
+ * pg_dump orders them.
  */
 import type { Sql } from './rewrite-only';
 import { SqlTokens } from './sql-tokens';
@@ -38,6 +38,7 @@ function extensionOf(tokens: SqlTokens): Extension | null {
 
 function isHarmless(tokens: SqlTokens): boolean {
 	if (tokens.starts('create', 'schema')) return tokens.list.length === 4;
+	if (tokens.starts('create', 'collation') || tokens.starts('comment', 'on', 'collation')) return true;
 	if (tokens.starts('comment', 'on', 'schema') || tokens.starts('comment', 'on', 'extension')) return true;
 	return tokens.starts('set') || tokens.starts('select', 'pg_catalog', '.', 'set_config', '(');
 }

@@ -92,6 +92,23 @@ describe('n8n-backup restore', () => {
 		expect(JSON.parse(none.stdout)).toMatchObject({ ok: false, code: 'not-found' });
 	}, 60_000);
 
+	it('refuses what reaches out of the database, and says how it is allowed', async () => {
+		const legacy = await server.createDatabase();
+		await sql(legacy, "CREATE FUNCTION old(text) RETURNS text LANGUAGE internal STRICT AS 'textlen'");
+		await makeBackup(legacy, {
+			storage: new FolderStorage({ path: folder }),
+			group: 'g/legacy',
+			encryption: { recipients: [recipient] },
+		});
+		const refused = await run(args('g/legacy', freeName()), env());
+		expect(refused.code).toBe(1);
+		expect(refused.stderr).toMatch(
+			/makes a function of machine code: CREATE FUNCTION public.old[^]*allow "c-functions" \(--allow/,
+		);
+		expect(await run(args('g/legacy', freeName(), '--allow', 'c-functions'), env())).toMatchObject({ code: 0 });
+		expect(await run(args('g/legacy', freeName(), '--allow', 'c'), env())).toMatchObject({ code: 2 });
+	}, 60_000);
+
 	it('restores single tables, without owners and privileges', async () => {
 		const database = freeName();
 		const { code } = await run(

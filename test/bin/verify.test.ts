@@ -93,6 +93,7 @@ describe('n8n-backup verify', () => {
 		['a depth that is none', ['pg/shop', '--depth', 'felt']],
 		['assertions without a restore', ['pg/shop', '--assert', 'SELECT true']],
 		['a missing file of assertions', ['pg/shop', '--depth', 'restored', '--assert-file', '/nope']],
+		['something that cannot be allowed', ['pg/shop', '--depth', 'restored', '--allow', 'everything']],
 		['a missing identity file', ['pg/shop', '--identity', '/nope']],
 	])('ends with 2 on %s', async (_, args) => {
 		expect(await run(['verify', '--storage', storage(), ...args], env)).toMatchObject({ code: 2 });

@@ -213,6 +213,11 @@ describe('Restore Backup', () => {
 		['an unknown choice', { backup: 'oldest' }, /"Which Backup" is oldest/],
 		['an unknown place', { into: 'beside' }, /"Restore Into" is beside/],
 		['no database', { database: ' ' }, /"Database" is empty/],
+		[
+			'something that cannot be allowed',
+			{ options: { allow: ['everything'] } },
+			/"everything" is nothing that can be allowed/,
+		],
 		['half a connection', { options: { connections: 0.5 } }, /"Connections" is 0.5/],
 		['a role without a name', { options: { roles: { role: [{ from: 'a', to: ' ' }] } } }, /"On This Server" is empty/],
 	])('%s is a clear error with a hint', async (_, parameters, message) => {

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { verifyBackup, type VerifyRequest, type VerifyResult } from '../../core/verify';
-import { type OwnServer, sql, startPostgres } from '../support/postgres';
+import { type OwnServer, sharedPostgres, sql, startPostgres } from '../support/postgres';
 import { makeSmallBackup, remake, requestFor, type SmallBackup } from '../support/small-backup';
 
 let server: OwnServer;
@@ -71,6 +71,13 @@ describe('a drill whose user is a superuser', () => {
 		});
 		expect(result).toMatchObject({ outcome: 'ok', comparison: { rows: 20 } });
 		expect(await leftovers()).toEqual([]);
+	});
+
+	it('restores one of nearly every kind of object without being a superuser', async () => {
+		const kinds = await makeSmallBackup(
+			await (await sharedPostgres(15)).createDatabase(undefined, { load: 'many-kinds' }),
+		);
+		expect(await verify(kinds, server.target())).toMatchObject({ outcome: 'ok' });
 	});
 
 	it('gives functions of the dump no way out of the database, unless it is allowed to be one', async () => {

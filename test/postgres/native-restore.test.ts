@@ -51,10 +51,13 @@ function request(change: Partial<RestoreRequest> = {}): RestoreRequest {
 const leftovers = async () =>
 	await sql(server.target(), "SELECT datname FROM pg_database WHERE datname ~ '^nat.*_restoring_'");
 
-/** A pg_restore that does what a test wants. */
+/** A pg_restore that finds no statement in a dump, and does what a test wants. */
 function program(script: string): string {
 	const file = join(folder, `pg_restore-${++names}`);
-	writeFileSync(file, `#!/bin/sh\n[ "$1" = --version ] && { echo 'pg_restore (PostgreSQL) 18.1'; exit; }\n${script}\n`);
+	writeFileSync(
+		file,
+		`#!/bin/sh\n[ "$1" = --version ] && { echo 'pg_restore (PostgreSQL) 18.1'; exit; }\n[ "$1" = --file=- ] && { cat > /dev/null; exit; }\n${script}\n`,
+	);
 	chmodSync(file, 0o755);
 	return file;
 }
@@ -135,6 +138,22 @@ describe('a backup in custom format', () => {
 			message: expect.stringContaining(`role "${role}_gone" does not exist`),
 		});
 		expect(await leftovers()).toEqual([]);
+	}, 60_000);
+
+	it('is not restored when it holds a statement that nobody has allowed, in whatever place', async () => {
+		const legacy = await server.createDatabase();
+		await sql(
+			legacy,
+			`CREATE TABLE t (id int); CREATE FUNCTION old(text) RETURNS text LANGUAGE internal STRICT AS 'textin'`,
+		);
+		const { repository, group, label } = await makeBackup(legacy, { format: 'custom', engine: 'native' });
+		await expect(restoreDatabase(request({ repository, group, label }))).rejects.toMatchObject({
+			code: 'refused-statement',
+			details: { allowance: 'c-functions' },
+		});
+		expect(await leftovers()).toEqual([]);
+		const job = request({ repository, group, label, rules: { ...KEEP_ALL, allow: ['c-functions'] } });
+		expect(await restoreDatabase(job)).toMatchObject({ comparison: { ok: true } });
 	}, 60_000);
 
 	it('is damaged when its bytes are, whatever pg_restore makes of them', async () => {
