@@ -99,7 +99,7 @@ export default defineConfig([
 
 	{ files: ['core/**/*.ts'], rules: wall(NO_N8N, NO_NODES, NO_PROGRAMS) },
 	{
-		files: ['core/postgres/engines/{native,client-program}.ts', 'core/postgres/native-restore.ts'],
+		files: ['core/postgres/engines/{native,client-program}.ts', 'core/postgres/{archive-statements,native-restore}.ts'],
 		rules: wall(NO_N8N, NO_NODES),
 	},
 	{

@@ -13,7 +13,8 @@ import { EMBEDDED_MAX_BYTES, openEmbeddedDatabase } from './embedded/database';
 import { assertNativeRestore, nativeRestore } from './native-restore';
 import { replay, replayInto, type ReplayIntoOptions, type ReplayResult } from './replay';
 import { DRILL_RULES, ONLY_FOR_SUPERUSERS, type RewriteRules } from './rewrite';
-import { createScratchDatabase, type Scratch, type ScratchServer, scratchError } from './scratch-database';
+import { createScratchDatabase, type Scratch, type ScratchServer } from './scratch-database';
+import { scratchError } from './scratch-errors';
 import { sqlStateOf } from './sql-state';
 import { describeTarget, type DatabaseTarget } from './target';
 

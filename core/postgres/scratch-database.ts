@@ -5,13 +5,13 @@ import { randomWord } from '../random-word';
 import { queryOf } from './compare';
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
-import { toBackupError } from './errors';
 import { systemIdentifier } from './facts';
 import { preflight } from './preflight';
 import { createDatabase, dropDatabase, withClient } from './restore-target';
 import type { RewriteRules } from './rewrite';
+import { scratchError } from './scratch-errors';
+import { DRILL_PREFIX, removeForgotten } from './scratch-leftovers';
 import { type Administrator, canMakeRole, type CreateExtension, extensionMaker, makeRole } from './scratch-role';
-import { sqlStateOf } from './sql-state';
 import type { DatabaseTarget } from './target';
 
 /**
@@ -43,9 +43,6 @@ export interface ScratchOptions {
 	warn: (text: string) => void;
 }
 
-/** With the server's own time, so that wrong clocks elsewhere make no database look old. */
-const PREFIX = 'n8n_backup_drill_';
-const NAME = `^${PREFIX}[0-9]{14}_[a-z0-9]{8}$`;
 /** Copying the template, after whatever else the server has to do. */
 const CREATE_TIMEOUT_MS = 5 * 60_000;
 
@@ -110,7 +107,7 @@ async function make(
 	withRole: boolean,
 	{ signal, warn }: ScratchOptions,
 ): Promise<ScratchDatabase> {
-	const name = `${PREFIX}${facts.time}_${randomWord(8)}`;
+	const name = `${DRILL_PREFIX}${facts.time}_${randomWord(8)}`;
 	assertNotSource(name, facts, contents, warn);
 	const remove = async () => await drop(server, name, withRole, warn);
 	try {
@@ -138,25 +135,6 @@ function roleRefused({ user }: DatabaseTarget, cause: BackupError): BackupError 
 	);
 }
 
-/** An error of the scratch server itself: never one of the backup. */
-export function scratchError(error: unknown, target: DatabaseTarget): BackupError {
-	const { code, message, hint } = toBackupError(error, target);
-	const sqlState = sqlStateOf(error);
-	if (sqlState === '53100') {
-		return new BackupError('storage-full', message, {
-			hint: 'The scratch server’s disk is full: free some space, or use another server.',
-			cause: error,
-		});
-	}
-	if (sqlState === '42501') {
-		return new BackupError('access-denied', message, {
-			hint: `Give user "${target.user}" of the scratch server the right to create databases (ALTER ROLE … CREATEDB).`,
-			cause: error,
-		});
-	}
-	return new BackupError(code === 'dump-failed' ? 'restore-failed' : code, message, { hint, cause: error });
-}
-
 /** @throws BackupError 'invalid-input' */
 function assertNotSource(name: string, facts: Server, contents: DatabaseFacts, warn: (text: string) => void): void {
 	const unknown = facts.systemIdentifier === null || contents.systemIdentifier === null;
@@ -181,47 +159,6 @@ async function lookAt(client: Client): Promise<Server> {
 		FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`);
 	const { version, ...facts } = rows[0]!;
 	return { ...facts, systemIdentifier: await systemIdentifier(client, Number(version)) };
-}
-
-/**
- * Drops databases of drills that ended without doing so: of our exact form of name, older than a day, and with no session.
- * A drill at work always has one or is younger; a session that comes in between makes the server refuse.
- */
-async function removeForgotten(client: Client, server: DatabaseTarget, warn: (text: string) => void): Promise<void> {
-	const { rows } = await client.query<{ name: string; quoted: string }>(
-		`SELECT d.datname AS name, pg_catalog.quote_ident(d.datname) AS quoted FROM pg_catalog.pg_database d
-		 WHERE d.datname::text ~ $1 AND pg_catalog.pg_has_role(d.datdba, 'USAGE')
-			AND pg_catalog.substr(d.datname::text, $2, 14)
-				< pg_catalog.to_char((pg_catalog.now() - interval '1 day') AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS')
-			AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)`,
-		[NAME, PREFIX.length + 1],
-	);
-	for (const { name, quoted } of rows) {
-		try {
-			await client.query(`DROP DATABASE IF EXISTS ${quoted}`);
-			warn(`removed the database of an earlier drill that did not finish: ${name}`);
-		} catch (error) {
-			if (sqlStateOf(error) === null) throw error;
-			warn(`the database ${name} of an earlier drill cannot be dropped: ${scratchError(error, server).message}`);
-		}
-	}
-	await removeForgottenRoles(client);
-}
-
-/** The roles of such databases, of the same name, once these are gone. Where it may not be dropped, it harms nobody either. */
-async function removeForgottenRoles(client: Client): Promise<void> {
-	const { rows } = await client.query<{ quoted: string }>(
-		`SELECT pg_catalog.quote_ident(r.rolname) AS quoted FROM pg_catalog.pg_roles r
-		 WHERE r.rolname::text ~ $1 AND pg_catalog.substr(r.rolname::text, $2, 14)
-				< pg_catalog.to_char((pg_catalog.now() - interval '1 day') AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS')
-			AND NOT EXISTS (SELECT FROM pg_catalog.pg_database d WHERE d.datname = r.rolname)`,
-		[NAME, PREFIX.length + 1],
-	);
-	for (const { quoted } of rows) {
-		await client.query(`DROP ROLE IF EXISTS ${quoted}`).catch((error: unknown) => {
-			if (sqlStateOf(error) === null) throw error;
-		});
-	}
 }
 
 /**
