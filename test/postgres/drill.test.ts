@@ -36,9 +36,13 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => await server.stop());
 
+/** All databases, and roles of drills. */
 async function databases(on = server): Promise<string[]> {
-	const rows = await sql<{ datname: string }>(on.target(), 'SELECT datname FROM pg_database ORDER BY datname');
-	return rows.map(({ datname }) => datname);
+	const rows = await sql<{ name: string }>(
+		on.target(),
+		`SELECT datname AS name FROM pg_database UNION ALL SELECT rolname || ' (role)' FROM pg_roles WHERE rolname LIKE 'n8n%' ORDER BY name`,
+	);
+	return rows.map(({ name }) => name);
 }
 
 async function verify(of: SmallBackup, change: Partial<VerifyRequest> = {}): Promise<VerifyResult> {
