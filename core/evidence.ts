@@ -46,8 +46,18 @@ export type Evidence = z.infer<typeof schema>;
 const NAME = /^verified-(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z-(stored|readable|restored)-(ok|failed)\.json$/;
 
 /** The object's name, e.g. `verified-20261120T021500Z-restored-ok.json`. Times are UTC, in seconds. */
-export function evidenceName({ finishedAt, depth, outcome }: Evidence): string {
+export function evidenceName({
+	finishedAt,
+	depth,
+	outcome,
+}: Pick<Evidence, 'finishedAt' | 'depth' | 'outcome'>): string {
 	return `verified-${finishedAt.replace(/[-:]|\.\d+/g, '')}-${depth}-${outcome}.json`;
+}
+
+/** The name of the evidence that a verification left. */
+export function nameOfVerification({ at, depth, ok }: Verification): string {
+	const outcome = ok ? 'ok' : 'failed';
+	return evidenceName({ finishedAt: new Date(at).toISOString(), depth, outcome });
 }
 
 /** What an object's name says, or null when it is no evidence. */
@@ -83,6 +93,21 @@ export function parseEvidence(text: string, location: string): Evidence {
 			cause,
 		});
 	}
+}
+
+/**
+ * Why an evidence says nothing of a backup; null when it does. A name alone proves nothing: anyone who can write to the
+ * storage can make one, so what it says must be in it, of this backup, and of the manifest that lies there now.
+ * @param manifestSha256 of the text of the backup's manifest
+ */
+export function whyNotOf(
+	evidence: Evidence,
+	{ group, label, name, manifestSha256 }: { group: string; label: string; name: string; manifestSha256: string },
+): string | null {
+	if (evidence.group !== group || evidence.label !== label) return `belongs to ${evidence.group}/${evidence.label}`;
+	if (evidenceName(evidence) !== name) return 'does not say what its name says';
+	if (evidence.manifestSha256 !== manifestSha256) return 'is of another manifest than the one that lies there';
+	return null;
 }
 
 /** Whether one depth includes all that another one proves. */

@@ -3,7 +3,8 @@ import { abortError, BackupError, messageOf } from './errors';
 import { inParallel } from './in-parallel';
 import { FailedRuns } from './failed-runs';
 import type { BackupEntry, Repository } from './repository';
-import { planRetention, type BackupFacts, type RetentionPlan } from './retention/plan';
+import { planProved } from './expire-proof';
+import type { BackupFacts, RetentionPlan } from './retention/plan';
 import type { RetentionPolicy } from './retention/policy';
 import { completePolicy } from './retention/rules';
 
@@ -76,10 +77,13 @@ export async function planFor(
 	});
 	const facts = entries.map((entry) => (entry.type === 'full' ? entry : { ...entry, parents: parents.get(entry)! }));
 	const contexts = await failedRuns.lastOf(entries, now, signal);
-	const plan = planRetention(facts, policy, now, contexts);
-	const groups = plan.groups.map((each) => ({
-		...each,
-		warnings: [...each.warnings, ...(warnings.get(each.group) ?? [])],
-	}));
-	return { plan: { ...plan, groups }, facts };
+	const planned: PlannedFacts = { plan: { groups: [] }, facts: [] };
+	for (const [group, members] of Map.groupBy(facts, (each) => each.group)) {
+		const proved = await planProved(repository, members, { policy, now, context: contexts.get(group) ?? {}, signal });
+		const plan = { ...proved.plan, warnings: [...proved.plan.warnings, ...(warnings.get(group) ?? [])] };
+		planned.plan.groups.push(plan);
+		for (const each of proved.facts) planned.facts.push(each);
+	}
+	planned.plan.groups.sort((a, b) => (a.group < b.group ? -1 : 1));
+	return planned;
 }

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { BackupError, isBackupError } from './errors';
-import { type Evidence, evidenceName, formatEvidence } from './evidence';
+import { type Evidence, evidenceName, formatEvidence, parseEvidence } from './evidence';
 import { assertGroup } from './label';
 import { assertBelongs, assertFormat, FORMAT, formatManifest, type Manifest, parseManifest } from './manifest';
 import { readText, writeText } from './small-objects';
@@ -94,11 +94,34 @@ export class Repository {
 	 * @throws BackupError 'not-found', 'invalid-manifest', 'newer-format'
 	 */
 	async readManifest(group: string, label: string, signal?: AbortSignal): Promise<Manifest> {
+		return (await this.readManifestText(group, label, signal)).manifest;
+	}
+
+	/**
+	 * The manifest of a backup, and its text to the letter.
+	 * @throws BackupError 'not-found', 'invalid-manifest', 'newer-format'
+	 */
+	async readManifestText(
+		group: string,
+		label: string,
+		signal?: AbortSignal,
+	): Promise<{ manifest: Manifest; text: string }> {
 		const key = objectKey(group, label, MANIFEST);
 		const location = `${this.storage.location}/${key}`;
-		const manifest = parseManifest(await readText(this.storage, key, signal), location);
+		const text = await readText(this.storage, key, signal);
+		const manifest = parseManifest(text, location);
 		assertBelongs(manifest, group, label, location);
-		return manifest;
+		return { manifest, text };
+	}
+
+	/**
+	 * What a verification left.
+	 * @param name of the object
+	 * @throws BackupError 'not-found', 'damaged', 'newer-format'
+	 */
+	async readEvidence(group: string, label: string, name: string, signal?: AbortSignal): Promise<Evidence> {
+		const key = objectKey(group, label, name);
+		return parseEvidence(await readText(this.storage, key, signal), `${this.storage.location}/${key}`);
 	}
 
 	/**

@@ -4,8 +4,8 @@ import { applyRetention, FailedRuns, type RetentionRequest, surveyRetention } fr
 import { readRuns, recordRun } from '../core/journal';
 import { startReading } from '../core/reading';
 import { objectKey, Repository } from '../core/repository';
-import type { RetentionPolicy } from '../core/retention/policy';
-import { writeText } from '../core/small-objects';
+import { type RetentionPolicy, RISKS } from '../core/retention/policy';
+import { readText, writeText } from '../core/small-objects';
 import { MemoryStorage } from '../core/storage/memory';
 import { verifyBackup } from '../core/verify';
 import { addBackup, addDays, addEvidence, GROUP, NEVER } from './support/dated-backups';
@@ -166,13 +166,89 @@ describe('an incident of other tools', () => {
 		const chain = { type: 'incremental' as const, bytes };
 		const lost = await addBackup(repository, { at: '2026-11-19T02:00:00Z', ...chain, parents: [full] });
 		const last = await addBackup(repository, { at: '2026-11-20T02:00:00Z', ...chain, parents: [lost, full] });
+		const sound = await addBackup(repository, { at: '2026-11-20T03:00:00Z', bytes });
 		const key = objectKey(GROUP, last, 'manifest.json');
 		await repository.storage.remove(key);
 		await writeText(repository.storage, key, '{"format":1');
 		const result = await apply({ last: 1, minimum: 1 });
 		expect(result.plan.warnings).toEqual(expect.arrayContaining([expect.stringContaining(last)]));
 		expect(result.removed).toEqual([old]);
-		expect(await labels()).toEqual([full, lost, last]);
+		expect(await labels()).toEqual([full, lost, last, sound]);
+	});
+
+	it('a key that may only put objects makes retention delete every backup: names fill no place', async () => {
+		const days = await addDays(repository, 20, '2026-11-20');
+		for (const day of days) {
+			// One for each real one, newer, in the same period, and verified deeper by its name.
+			const label = day.replace('T02', 'T09').replace(/....$/, 'evil');
+			await writeText(repository.storage, objectKey(GROUP, label, 'dump.sql.zst'), 'x'.repeat(2000));
+			await writeText(repository.storage, objectKey(GROUP, label, 'manifest.json'), '{}');
+			await writeText(repository.storage, objectKey(GROUP, label, `verified-20261120T093000Z-restored-ok.json`), '');
+		}
+		const policy: RetentionPolicy = { daily: 12, minimum: 1 };
+		const blocked = expect.arrayContaining([expect.objectContaining({ risk: 'failed' })]) as unknown;
+		expect(await apply(policy)).toMatchObject({ removed: [], plan: { blocked } });
+		const result = await apply({ ...policy, allow: [...RISKS] });
+		expect(result).toMatchObject({ removed: [], plan: { blocked: [{ risk: 'unreadable' }] } });
+		expect((await labels()).filter((label) => days.includes(label))).toEqual(days);
+	});
+
+	it('names that nobody can read fill no place, are named and stay; sound backups expire only for sound ones', async () => {
+		const days = await addDays(repository, 8, '2026-11-20');
+		const planted = days.slice(3, 6).map((day) => day.replace('T02', 'T09').replace(/....$/, 'evil'));
+		for (const label of planted) {
+			await writeText(repository.storage, objectKey(GROUP, label, 'manifest.json'), '{}');
+			await writeText(repository.storage, objectKey(GROUP, label, `verified-20261119T093000Z-restored-ok.json`), '{}');
+		}
+		// Evidence of another backup, and a success that nobody wrote.
+		const bad = days[7]!;
+		const evidence = (label: string, at: string) => objectKey(GROUP, label, `verified-${at}-stored-ok.json`);
+		await writeText(repository.storage, evidence(days[6]!, '20261119T100000Z'), '{"format":1}');
+		await writeText(
+			repository.storage,
+			evidence(bad, '20261120T110000Z'),
+			await readText(repository.storage, evidence(days[6]!, '20261119T020000Z')),
+		);
+		const result = await apply({ daily: 5, minimum: 1 });
+		expect(result.plan.blocked).toEqual([]);
+		expect(result.removed.sort()).toEqual(days.slice(0, 3));
+		expect((await labels()).sort()).toEqual([...planted, ...days.slice(3)].sort());
+		const warnings = result.plan.warnings.join('\n');
+		expect(warnings).toMatch(/cannot be read, so kept and not counted: .*evil \(the manifest .* and 1 more/);
+		expect(warnings).toMatch(/evidence that does not count: .*belongs to/);
+	});
+
+	it('a failure that nobody can read makes no sound backup expire', async () => {
+		const days = await addDays(repository, 6, '2026-11-20');
+		for (const label of days.slice(1, 5)) {
+			await writeText(
+				repository.storage,
+				objectKey(GROUP, label, `verified-20261120T050000Z-stored-failed.json`),
+				'{}',
+			);
+		}
+		const result = await apply({ daily: 5, minimum: 1 });
+		expect(result.plan.blocked).toEqual([]);
+		expect(result.removed).toEqual([]);
+		expect(await labels()).toEqual(days);
+	});
+
+	it('a backup without its data fills no place, whatever its evidence says', async () => {
+		const days = await addDays(repository, 6, '2026-11-20', { bytes: 5000 });
+		await repository.storage.remove(objectKey(GROUP, days[4]!, 'dump.sql.zst'));
+		const result = await apply({ daily: 3, minimum: 1 });
+		expect(result.removed.sort()).toEqual(days.slice(0, 2));
+		expect(await labels()).toEqual(days.slice(2));
+	});
+
+	it('a storage that does not answer for a manifest removes nothing', async () => {
+		const days = await addDays(repository, 6, '2026-11-20');
+		const storage = new FaultyStorage(repository.storage, [
+			{ on: 'read', key: /manifest/, then: { fail: new BackupError('connection-lost', 'the connection ended') } },
+		]);
+		const watched = await Repository.open(storage);
+		await expect(apply(DAILY, { repository: watched })).rejects.toMatchObject({ code: 'connection-lost' });
+		expect(await labels()).toEqual(days);
 	});
 
 	it('deleting nothing, for months: it is in the result and in the journal, with how much waits', async () => {

@@ -172,7 +172,7 @@ function print(outcome: Extract<Outcome, { ok: true }>): void {
 	for (const { label, why } of skipped) printLine(`  left: ${label}: ${why}`);
 	for (const { risk, message, hint } of plan.blocked) {
 		printLine(`  blocked: ${message}`);
-		printLine(`    ${hint} Allow it with --allow ${risk}.`);
+		printLine(`    ${hint}${risk === 'unreadable' ? '' : ` Allow it with --allow ${risk}.`}`);
 	}
 	if (held.backups > 0) printLine(`  held back: ${count(held.backups, 'backup')}, ${sizeText(held.bytes)}`);
 	for (const warning of new Set([...plan.warnings, ...warnings])) printLine(`  warning: ${warning}`);

@@ -12,6 +12,7 @@ import type { CompletePolicy } from './rules';
 export function guard(keeping: Keeping, policy: CompletePolicy): void {
 	keepPinned(keeping);
 	keepFuture(keeping);
+	keepUnreadable(keeping);
 	keepNewestVerified(keeping);
 	keepMinimum(keeping, policy.minimum);
 }
@@ -23,6 +24,16 @@ function keepPinned(keeping: Keeping): void {
 /** A time that has not come says nothing about when the backup was made, so nothing about when it may go. */
 function keepFuture(keeping: Keeping): void {
 	for (const entry of keeping.history.entries) if (entry.future) keeping.add(entry, REASONS.future, Infinity);
+}
+
+/** Not even that it expired can be said of what nobody can read; nor of what needs it. */
+function keepUnreadable(keeping: Keeping): void {
+	const { entries, chains } = keeping.history;
+	const unreadable = entries.filter((entry) => entry.unreadable);
+	for (const entry of unreadable) keeping.add(entry, REASONS.unreadable, Infinity);
+	for (const [place, origin] of chains.needing(unreadable.map(({ place }) => place))) {
+		keeping.add(entries[place]!, REASONS.needsUnreadable(entries[origin]!.facts.label), Infinity);
+	}
 }
 
 function keepNewestVerified(keeping: Keeping): void {

@@ -23,6 +23,10 @@ export interface Entry {
 	readonly flaw: string | null;
 	/** It, and all that it needs, has been verified as deep as the policy wants. */
 	readonly verified: boolean;
+	/** Its own evidence says that it is bad. */
+	readonly failed: boolean;
+	/** Nobody can read it, so nobody knows what it is: it stays, and counts for nothing. */
+	readonly unreadable: boolean;
 	/** It has a verification whose time has not come yet. */
 	readonly futureEvidence: boolean;
 }
@@ -42,12 +46,17 @@ interface Verdict {
 }
 
 /** @throws BackupError 'invalid-input' when two backups have one label: what is said of one would be done to the other */
-export function assess(backups: readonly BackupFacts[], policy: CompletePolicy, now: number): History {
+export function assess(
+	backups: readonly BackupFacts[],
+	policy: CompletePolicy,
+	now: number,
+	unreadable: ReadonlyMap<string, string>,
+): History {
 	const ordered = [...backups].sort(byTime);
 	const chains = new Chains(ordered, placesOf(ordered));
 	const limit = now + AHEAD_MS;
 	const verdicts = ordered.map(({ verifications }) => judge(verifications, policy, limit));
-	const flaws = findFlaws(ordered, verdicts, chains);
+	const flaws = findFlaws(ordered, verdicts, chains, unreadable);
 	const unproved = chains.needing(
 		placesWhere(verdicts, ({ verified }) => !verified),
 		(place) => verdicts[place]!.restored,
@@ -56,8 +65,13 @@ export function assess(backups: readonly BackupFacts[], policy: CompletePolicy, 
 		const time = facts.startedAt;
 		const flaw = flaws.get(place) ?? null;
 		const verified = flaw === null && verdicts[place]!.verified && !unproved.has(place);
-		const { futureEvidence } = verdicts[place]!;
-		return { place, facts, time, future: time > limit, flaw, verified, futureEvidence };
+		const { futureEvidence, failed } = verdicts[place]!;
+		return {
+			...{ place, facts, time, flaw, verified, futureEvidence },
+			future: time > limit,
+			failed: failed !== null,
+			unreadable: unreadable.has(facts.label),
+		};
 	});
 	return { entries, chains };
 }
@@ -84,10 +98,19 @@ function judge(verifications: readonly Verification[], { trust }: CompletePolicy
 	return { failed, verified: isProved(trust), restored: isProved('restored'), futureEvidence };
 }
 
-function findFlaws(backups: readonly BackupFacts[], verdicts: readonly Verdict[], chains: Chains): Map<number, string> {
+function findFlaws(
+	backups: readonly BackupFacts[],
+	verdicts: readonly Verdict[],
+	chains: Chains,
+	unreadable: ReadonlyMap<string, string>,
+): Map<number, string> {
 	const flaws = new Map<number, string>();
 	for (const [place, what] of chains.missing) flaws.set(place, FLAWS.missingParent(what));
 	for (const [place, { failed }] of verdicts.entries()) if (failed) flaws.set(place, FLAWS.bad(failed));
+	for (const [place, { label }] of backups.entries()) {
+		const why = unreadable.get(label);
+		if (why !== undefined) flaws.set(place, FLAWS.unreadable(why));
+	}
 	for (const [place, origin] of chains.needing([...flaws.keys()])) {
 		if (flaws.has(place)) continue;
 		const { label } = backups[origin]!;

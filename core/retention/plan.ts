@@ -7,6 +7,7 @@ import { assess, type History } from './history';
 import { Keeping } from './keeping';
 import { Pace } from './pace';
 import { REASONS } from './reasons';
+import { reliedOn } from './reliance';
 import { findRisks } from './risks';
 import { type CompletePolicy, completePolicy, type RetentionPolicy, type Risk } from './rules';
 import { select, type Selection } from './selection';
@@ -19,6 +20,10 @@ export type BackupFacts = BackupEntry;
 export interface GroupContext {
 	/** Start of the newest run that should have made a backup of this group and failed. */
 	lastFailure?: Date | null;
+	/** Backups that were found to be none that anybody can read, and why, by label. */
+	unreadable?: ReadonlyMap<string, string>;
+	/** Backups with evidence that says nothing of them, and why, by label; it is not among their facts any more. */
+	unreadableEvidence?: ReadonlyMap<string, string>;
 }
 
 export interface PlannedBackup {
@@ -40,7 +45,8 @@ export interface PlannedBackup {
 
 /** Why nothing of a group expires. */
 export interface Blocked {
-	risk: Risk;
+	/** `unreadable` cannot be allowed. */
+	risk: Risk | 'unreadable';
 	message: string;
 	/** What to do instead, and what allowing it would risk. */
 	hint: string;
@@ -74,19 +80,35 @@ export function planRetention(
 	now: Date,
 	contexts: ReadonlyMap<string, GroupContext> = new Map(),
 ): RetentionPlan {
+	return { groups: planGroups(backups, policy, now, contexts).map(({ plan }) => plan) };
+}
+
+/** A plan, and the backups because of which others expire: the plan is as good as what their names say of them. */
+export interface ReliantPlan {
+	plan: GroupPlan;
+	/** Labels. */
+	reliedOn: string[];
+}
+
+/** As {@link planRetention}, with what each plan relies on. */
+export function planGroups(
+	backups: readonly BackupFacts[],
+	policy: RetentionPolicy,
+	now: Date,
+	contexts: ReadonlyMap<string, GroupContext> = new Map(),
+): ReliantPlan[] {
 	const complete = completePolicy(policy);
 	assertTimes(backups, now);
 	const calendar = new Calendar(complete.timeZone);
 	const time = now.getTime();
 	const pace = new Pace(calendar, complete, time);
 	const groups = [...Map.groupBy(backups, ({ group }) => group)].sort(([a], [b]) => (a < b ? -1 : 1));
-	return {
-		groups: groups.map(([group, members]) => {
-			const history = assess(members, complete, time);
-			const selection = select(history.entries, complete, calendar, pace);
-			return planGroup(group, history, selection, complete, time, contexts.get(group)?.lastFailure ?? null);
-		}),
-	};
+	return groups.map(([group, members]) => {
+		const context = contexts.get(group) ?? {};
+		const history = assess(members, complete, time, context.unreadable ?? new Map());
+		const selection = select(history.entries, complete, calendar, pace);
+		return planGroup(group, history, selection, complete, time, context);
+	});
 }
 
 function planGroup(
@@ -95,14 +117,14 @@ function planGroup(
 	{ choices, coveredTiers }: Selection,
 	policy: CompletePolicy,
 	now: number,
-	failure: Date | null,
-): GroupPlan {
+	context: GroupContext,
+): ReliantPlan {
 	const { entries } = history;
 	const keeping = new Keeping(history);
 	for (const { entry, reason, until } of choices) keeping.add(entry, reason, until);
 	guard(keeping, policy);
-	const risks = findRisks(entries, policy, now, failure);
-	const blocking = risks.filter(({ risk }) => !policy.allow.includes(risk));
+	const risks = findRisks(entries, policy, now, context);
+	const blocking = risks.filter(({ risk }) => risk === 'unreadable' || !policy.allow.includes(risk));
 	if (blocking.length === 0) refuseToKeepNothing(group, keeping);
 	const held = blocking.length > 0 ? REASONS.held(blocking.map(({ cause }) => cause)) : null;
 	const kept = keeping.toReasons();
@@ -122,15 +144,16 @@ function planGroup(
 		};
 	});
 	const allowed = risks.filter((risk) => !blocking.includes(risk));
-	return {
+	const plan: GroupPlan = {
 		group,
 		backups,
 		blocked: blocking.map(({ cause: _, ...blocked }) => blocked),
-		warnings: warn(history, allowed, failure, now),
+		warnings: warn(history, allowed, context, now),
 		keptBytes: bytesOf(backups, 'keep'),
 		freedBytes: bytesOf(backups, 'expire'),
 		nextExpiry: held !== null ? null : nextExpiry(backups),
 	};
+	return { plan, reliedOn: reliedOn(keeping, choices, policy).map(({ facts }) => facts.label) };
 }
 
 function bytesOf(backups: readonly PlannedBackup[], wanted: PlannedBackup['action']): number {

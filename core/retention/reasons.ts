@@ -21,6 +21,8 @@ export const REASONS = {
 	minimum: (number: number) => `at least ${number} stay`,
 	parentOf: (label: string) => `parent of ${label}`,
 	future: 'dated in the future',
+	unreadable: 'nobody can say what would be lost',
+	needsUnreadable: (label: string) => `needs ${label}, which cannot be read`,
 	held: (causes: readonly string[]) => `held: ${causes.join('; ')}`,
 	/** @param tiers in which other backups stay for its periods */
 	expired: (tiers: readonly Tier[]): readonly string[] => {
@@ -39,6 +41,7 @@ export const REASONS = {
 /** Why a backup cannot be relied on. */
 export const FLAWS = {
 	bad: ({ at, depth }: Verification) => `failed a verification (${depth}) of ${timeText(new Date(at))}`,
+	unreadable: (why: string) => `cannot be read: ${why}`,
 	missingParent: (what: string) => `cannot be restored: it needs ${what}, which is not there`,
 	badParent: (label: string) => `cannot be restored: it needs ${label}, which failed a verification`,
 	brokenParent: (label: string) => `cannot be restored: it needs ${label}, which cannot be restored`,

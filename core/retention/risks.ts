@@ -1,13 +1,15 @@
 /** What is wrong with the newest backup of a group. As long as anything is, older ones may be the last good ones. */
 import { AHEAD_MS, type Entry, isSound } from './history';
-import type { Blocked } from './plan';
+import type { Blocked, GroupContext } from './plan';
 import { timeText } from './reasons';
 import type { CompletePolicy } from './rules';
 
 const HOUR = 3_600_000;
 /** How many backups tell the usual distance, and how many the usual size. */
-const USUAL_DISTANCE_OF = 10;
+export const USUAL_DISTANCE_OF = 10;
 const USUAL_SIZE_OF = 7;
+/** So many that nobody can read are an accident; more of them, and nothing is removed until somebody has looked. */
+export const MAX_UNREADABLE = 10;
 /** As many runs may be missed, and a day may pass in any case. */
 const MISSED = 3;
 const LEAST_MS = 24 * HOUR;
@@ -19,24 +21,36 @@ export interface FoundRisk extends Blocked {
 
 /**
  * All that is wrong, whether the policy allows it or not.
- * @param failure start of the newest run that should have made a backup and failed
+ * @param context of the group
  */
 export function findRisks(
 	entries: readonly Entry[],
 	policy: CompletePolicy,
 	now: number,
-	failure: Date | null,
+	{ lastFailure: failure = null, unreadable, unreadableEvidence }: GroupContext,
 ): FoundRisk[] {
 	const past = entries.filter(({ future }) => !future);
 	const newest = past.at(-1);
 	if (!newest) return [];
 	return [
+		manyUnreadable((unreadable?.size ?? 0) + (unreadableEvidence?.size ?? 0)),
 		unverified(newest, policy),
 		bad(newest),
 		runFailed(newest, failure, now),
 		outdated(past, policy, now),
 		shrunk(past, policy),
 	].filter((risk) => risk !== null);
+}
+
+/** Somebody may be planting entries, so that sound backups expire for their sake. */
+function manyUnreadable(count: number): FoundRisk | null {
+	if (count <= MAX_UNREADABLE) return null;
+	return {
+		risk: 'unreadable',
+		cause: 'too many entries cannot be read',
+		message: `more than ${MAX_UNREADABLE} backups cannot be read, or have evidence that cannot be read`,
+		hint: 'Find out who else writes to this storage, and whether it is damaged or needs a newer version of this program. Verify the backups; remove by hand what is none.',
+	};
 }
 
 function unverified({ facts, flaw, verified }: Entry, { trust }: CompletePolicy): FoundRisk | null {

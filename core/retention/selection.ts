@@ -8,9 +8,11 @@ import { type CompletePolicy, type Tier, TIERS } from './rules';
 const HOUR = 3_600_000;
 
 /** One rule that wants one backup. */
-interface Choice {
+export interface Choice {
 	entry: Entry;
 	reason: string;
+	/** It takes a place that another backup would have otherwise, so that one may expire for its sake. */
+	fills: boolean;
 	/** When the rule lets go of it if backups go on, milliseconds; infinite when no end is known. */
 	until: number;
 }
@@ -33,7 +35,7 @@ export function select(entries: readonly Entry[], policy: CompletePolicy, calend
 	const newestFirst = entries.filter(isSound).reverse();
 	const periods = new Map<Tier, ReadonlyMap<number, Filled>>();
 	const choices = newestFirst.slice(0, policy.last).map((entry, rank): Choice => {
-		return { entry, reason: REASONS.last(policy.last), until: pace.arrival(policy.last - rank) };
+		return { entry, reason: REASONS.last(policy.last), fills: true, until: pace.arrival(policy.last - rank) };
 	});
 	for (const tier of TIERS) {
 		if (policy[tier] === 0) continue;
@@ -68,6 +70,7 @@ function selectInTier(
 		choices.push({
 			entry,
 			reason: filled ? REASONS.tierVerified(tier, name) : REASONS.tier(tier, name),
+			fills: true,
 			until:
 				period === present && tier !== pace.finest
 					? pace.arrival(1)
@@ -81,7 +84,7 @@ function selectInTier(
 function selectWithin(entries: readonly Entry[], { withinHours }: CompletePolicy, now: number): Choice[] {
 	return entries.flatMap((entry) => {
 		const until = entry.time + withinHours * HOUR;
-		return !entry.future && until > now ? [{ entry, reason: REASONS.within(withinHours), until }] : [];
+		return !entry.future && until > now ? [{ entry, reason: REASONS.within(withinHours), fills: false, until }] : [];
 	});
 }
 
@@ -89,6 +92,6 @@ function selectTagged(entries: readonly Entry[], { tags }: CompletePolicy): Choi
 	return entries.flatMap((entry) =>
 		[...new Set(tags)]
 			.filter((tag) => entry.facts.tags.includes(tag))
-			.map((tag) => ({ entry, reason: REASONS.tagged(tag), until: Infinity })),
+			.map((tag) => ({ entry, reason: REASONS.tagged(tag), fills: false, until: Infinity })),
 	);
 }

@@ -1,13 +1,19 @@
 /** What a plan does not act upon, and people should know. */
 import { AHEAD_MS, type History } from './history';
+import type { GroupContext } from './plan';
 import { timeText } from './reasons';
 import type { FoundRisk } from './risks';
 
 /**
  * @param allowed risks that the policy takes
- * @param failure start of the newest run that failed
+ * @param context of the group
  */
-export function warn({ entries }: History, allowed: readonly FoundRisk[], failure: Date | null, now: number): string[] {
+export function warn(
+	{ entries }: History,
+	allowed: readonly FoundRisk[],
+	{ lastFailure: failure = null, unreadable, unreadableEvidence }: GroupContext,
+	now: number,
+): string[] {
 	const warnings = allowed.map(({ message }) => `${message}; the policy allows it`);
 	const ahead = entries.filter(({ future }) => future).map(({ facts }) => facts.label);
 	if (ahead.length > 0) warnings.push(`dated in the future, so kept and not counted: ${some(ahead)}; check the clocks`);
@@ -19,6 +25,14 @@ export function warn({ entries }: History, allowed: readonly FoundRisk[], failur
 	}
 	if (failure && failure.getTime() > now + AHEAD_MS) {
 		warnings.push(`a failed run is dated in the future (${timeText(failure)}) and does not count; check the clocks`);
+	}
+	if (unreadable && unreadable.size > 0) {
+		const why = some([...unreadable].map(([label, reason]) => `${label} (${reason})`));
+		warnings.push(`cannot be read, so kept and not counted: ${why}`);
+	}
+	if (unreadableEvidence && unreadableEvidence.size > 0) {
+		const why = some([...unreadableEvidence].map(([label, reason]) => `of ${label} (${reason})`));
+		warnings.push(`evidence that does not count: ${why}`);
 	}
 	return warnings;
 }

@@ -1,5 +1,5 @@
 /** Small backups of any age, whole enough to be verified: real digests, and evidence where it is asked for. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Depth } from '../../core/evidence';
 import { type BackupType, createLabel } from '../../core/label';
@@ -68,6 +68,7 @@ export async function addEvidence(
 	label: string,
 	{ group = GROUP, at, depth = 'stored', ok = true }: { group?: string; at: string; depth?: Depth; ok?: boolean },
 ): Promise<void> {
+	const { text } = await repository.readManifestText(group, label);
 	await repository.writeEvidence({
 		format: 1,
 		program: PROGRAM,
@@ -77,7 +78,7 @@ export async function addEvidence(
 		outcome: ok ? 'ok' : 'failed',
 		startedAt: at,
 		finishedAt: at,
-		manifestSha256: null,
+		manifestSha256: createHash('sha256').update(text).digest('hex'),
 		failure: ok ? null : { code: 'damaged', message: 'dump.sql.zst is not what was stored' },
 		facts: {},
 	});
