@@ -3,6 +3,7 @@
  * stock n8n, holds nothing of the machine it was made on, and explains itself on the canvas.
  */
 const coreNodes = require('./core-nodes');
+const { preselectedTrigger } = require('./preselected-trigger');
 const { checkTexts } = require('./template-texts');
 
 const STICKY = 'n8n-nodes-base.stickyNote';
@@ -37,6 +38,7 @@ function checkTemplate(template, ourNodes) {
 		...checkNames(nodes),
 		...checkSettingsNode(nodes),
 		...checkConnections(template.connections ?? {}, nodes),
+		...checkButton(nodes),
 		...checkTexts(nodes),
 	];
 }
@@ -148,6 +150,15 @@ function checkConnections(connections, nodes) {
 		if (!starts && !reached.has(node.name)) problems.push(`"${node.name}" is not connected to anything before it`);
 	}
 	return problems;
+}
+
+/** Who imports a template presses "Execute workflow" first. */
+function checkButton(nodes) {
+	const chosen = preselectedTrigger(nodes);
+	if (!chosen) return ['no active trigger: "Execute workflow" has nowhere to begin'];
+	return chosen.type === 'n8n-nodes-base.webhook'
+		? [`"${chosen.name}": "Execute workflow" would wait for a request here; deactivate it`]
+		: [];
 }
 
 module.exports = { checkTemplate };

@@ -246,7 +246,7 @@ describe('the databases of a backup run', () => {
 		expect(rounds('a.p', 'app', 'a.p').at(-1)).toEqual(['other', 'app', true]);
 	});
 
-	it('are those of priority in hourly runs, and none where there are none', () => {
+	it('are those of priority in hourly runs, which fail where there are none instead of doing nothing every hour', () => {
 		const choose = (trigger: string, settings: Json) =>
 			runCode<Json>('database-backup', 'Choose Databases', [], {
 				ran: { [trigger]: [[[{}]]], Settings: [[[settings]]] },
@@ -255,6 +255,6 @@ describe('the databases of a backup run', () => {
 		expect(choose('Every Hour', settings)).toEqual([{ databases: 'shop, crm', by: 'list' }]);
 		expect(choose('Every Night', settings)).toEqual([{ databases: '', by: 'credential' }]);
 		expect(choose('Every Night', { ...settings, databases: '*' })).toEqual([{ databases: '*', by: 'pattern' }]);
-		expect(choose('Every Hour', { ...settings, priorityDatabases: ' ' })).toEqual([]);
+		expect(() => choose('Every Hour', { ...settings, priorityDatabases: ' ' })).toThrow(/name some, or deactivate/);
 	});
 });

@@ -1,6 +1,7 @@
 /** The rules for workflow templates: each is broken once, in a template that otherwise keeps them all. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { preselectedTrigger } from '../gulp/preselected-trigger.js';
 import { checkTemplate } from '../gulp/templates.js';
 import { ApplyRetention } from '../nodes/ApplyRetention/ApplyRetention.node';
 import { CopyBackup } from '../nodes/CopyBackup/CopyBackup.node';
@@ -17,6 +18,7 @@ interface Node {
 	position: [number, number];
 	parameters: Record<string, unknown>;
 	credentials?: unknown;
+	disabled?: boolean;
 	id?: string;
 	webhookId?: string;
 }
@@ -48,7 +50,10 @@ function goodTemplate() {
 			},
 			node('Section', 'stickyNote', 1, { color: 7, content: 'See https://www.postgresql.org for more.' }),
 			node('Every Night', 'scheduleTrigger', 1.4),
-			{ ...node('Called from Outside', 'webhook', 2.1, { authentication: 'headerAuth' }), webhookId: 'outside' },
+			{
+				...node('Called from Outside', 'webhook', 2.1, { authentication: 'headerAuth' }),
+				...{ webhookId: 'outside', disabled: true },
+			},
 			node('Settings', 'set', 3.5, { alertUrl: '', sender: 'backup@example.org' }),
 			node('Dump', 'n8n-nodes-backup.postgresDump', 1, { operation: '={{ $("Settings").item.json.operation }}' }),
 		],
@@ -85,7 +90,25 @@ describe('of the templates of this package', () => {
 		};
 	});
 	it.each(fs.readdirSync(WORKFLOWS).filter((file) => file.endsWith('.json')))('%s keeps all rules', (file) => {
-		expect(checkTemplate(JSON.parse(fs.readFileSync(path.join(WORKFLOWS, file), 'utf8')), ourNodes)).toEqual([]);
+		expect(checkTemplate(read(file), ourNodes)).toEqual([]);
+	});
+
+	/** What a press of "Execute workflow" does with each, test/e2e tells. */
+	it.each([
+		['database-backup.json', 'Every Night'],
+		['restore-database.json', 'Ask What to Restore'],
+		['restore-drill.json', 'Every Week'],
+		['retention.json', 'Every Day'],
+	])('%s begins at "%s" when somebody presses "Execute workflow"', (file, trigger) => {
+		expect(preselectedTrigger(read(file).nodes)?.name).toBe(trigger);
+	});
+
+	it('no run by hand removes anything', () => {
+		const removing = fs.readdirSync(WORKFLOWS).flatMap((file) => (file.endsWith('.json') ? removingNodes(file) : []));
+		expect(removing).toEqual([
+			['Apply Retention by Policy', "={{ $execution.mode === 'production' }}"],
+			['Apply to All Groups', "={{ $execution.mode === 'production' ? $json.apply : $json.applyByHand }}"],
+		]);
 	});
 });
 
@@ -133,6 +156,8 @@ describe('a template fails that', () => {
 			(_, find) => (find('Settings').type = 'n8n-nodes-base.noOp'),
 			/exactly one Edit Fields node/,
 		],
+		['waits for a request', (_, find) => delete find('Called from Outside').disabled, /would wait for a request here/],
+		['has no active trigger', (_, find) => (find('Every Night').disabled = true), /nowhere to begin/],
 		['starts a connection nowhere', (t) => (t.connections.Gone = t.connections.Settings), /starts at "Gone"/],
 		['ends a connection nowhere', (t) => (t.connections.Dump = JSON.parse(GONE)), /to "Gone", which does not exist/],
 		['has a node nothing leads to', (t) => delete t.connections.Settings, /"Dump" is not connected/],
@@ -182,6 +207,22 @@ describe('a template fails that holds', () => {
 	});
 });
 
+it('knows which trigger n8n prefers: forms, then requests, other services, schedules, and a start by hand last', () => {
+	const nodes = ['errorTrigger', 'manualTrigger', 'scheduleTrigger', 'acme.eventTrigger', 'webhook', 'formTrigger'].map(
+		(type) => ({ ...node(type, type, 1), disabled: false }),
+	);
+	const order: string[] = [];
+	for (let chosen = preselectedTrigger(nodes); chosen; chosen = preselectedTrigger(nodes)) {
+		order.push(chosen.name);
+		chosen.disabled = true;
+	}
+	expect(order).toEqual([
+		...['formTrigger', 'webhook', 'acme.eventTrigger', 'scheduleTrigger', 'manualTrigger', 'errorTrigger'],
+	]);
+	const twins = ['First', 'Second'].map((name) => node(name, 'scheduleTrigger', 1.4));
+	expect(preselectedTrigger(twins)?.name).toBe('First');
+});
+
 const GONE = '{"main":[[{"node":"Gone","type":"main","index":0}]]}';
 
 function shorten(sticky: Node): void {
@@ -197,4 +238,28 @@ function rename(template: Template, from: string, to: string): void {
 	const text = JSON.stringify(template.connections).replaceAll(`"${from}"`, `"${to}"`);
 	template.connections = JSON.parse(text);
 	for (const each of template.nodes) if (each.name === from) each.name = to;
+}
+
+interface StoredTemplate {
+	nodes: Node[];
+	connections: Record<string, { main: Array<Array<{ node: string }>> }>;
+}
+
+function read(file: string): StoredTemplate {
+	return JSON.parse(fs.readFileSync(path.join(WORKFLOWS, file), 'utf8')) as StoredTemplate;
+}
+
+/** Nodes that apply a policy, each with the condition it stands behind. */
+function removingNodes(file: string): Array<[string, unknown]> {
+	const { nodes, connections } = read(file);
+	return nodes
+		.filter(({ parameters }) => parameters.operation === 'apply')
+		.map(({ name }) => {
+			const before = Object.keys(connections).filter((each) =>
+				connections[each]!.main[0]?.some((to) => to.node === name),
+			);
+			const [condition] = nodes.filter((each) => before.includes(each.name));
+			const { conditions } = condition!.parameters.conditions as { conditions: Array<{ leftValue: unknown }> };
+			return [name, conditions[0]!.leftValue];
+		});
 }

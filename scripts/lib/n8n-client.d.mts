@@ -104,6 +104,8 @@ export class N8nClient {
 	start(workflowId: string, trigger: string): Promise<string>;
 	/** Presses "Execute workflow" at a trigger node and waits for the end. */
 	execute(workflowId: string, trigger: string, options?: { timeoutMs?: number }): Promise<Execution>;
+	/** Presses "Execute workflow" without choosing a trigger, and waits for the end. @throws Error when there is none */
+	press(workflowId: string, options?: { timeoutMs?: number }): Promise<Execution>;
 	/** Presses "Stop". */
 	cancel(executionId: string): Promise<void>;
 	/** The newest executions of a workflow, by any trigger, newest first. */

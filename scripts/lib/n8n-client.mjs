@@ -1,6 +1,7 @@
 /** What a person does in n8n's editor, done by a program: owner, credentials, workflows, runs. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { preselectedTrigger } from '../../gulp/preselected-trigger.js';
 
 /**
  * @typedef {import('./n8n-client.d.mts').Execution} Execution
@@ -137,6 +138,19 @@ export class N8nClient {
 	 */
 	async execute(id, trigger, options) {
 		return await this.ended(await this.start(id, trigger), options);
+	}
+
+	/**
+	 * Presses "Execute workflow" without choosing a trigger.
+	 * @param {string} id
+	 * @param {{ timeoutMs?: number }} [options]
+	 * @returns {Promise<Execution>}
+	 */
+	async press(id, options) {
+		const { nodes } = await this.rest('GET', `/workflows/${id}`);
+		const trigger = preselectedTrigger(nodes);
+		if (!trigger) throw new Error('there is no trigger that could be started');
+		return await this.execute(id, trigger.name, options);
 	}
 
 	/** Presses "Stop". @param {string} executionId */

@@ -3,9 +3,9 @@ import type { CredentialReference, Workflow } from './n8n-client.mjs';
 export type TemplateName = 'database-backup' | 'restore-database' | 'restore-drill' | 'retention';
 
 export interface Choices {
-	/** By type; each node gets those it asks for. */
+	/** By type; each node gets those, and only those, that the table of workflows/README.md names for it. */
 	credentials: Record<string, CredentialReference>;
-	/** By the node's name: for nodes that get other ones. */
+	/** By the node's name: other ones, or more than the table asks for. */
 	credentialsOf?: Record<string, Record<string, CredentialReference>>;
 	/** Values for the template's Settings node. */
 	settings?: Record<string, unknown>;
@@ -17,6 +17,6 @@ export interface Choices {
 
 /**
  * A template as a user imports it, with credentials chosen and settings filled in.
- * @throws Error when the template has no such setting
+ * @throws Error when a credential of the table is not among the chosen ones, or the template has no such node or setting
  */
 export function readTemplate(name: TemplateName, choices: Choices): Workflow;

@@ -1,18 +1,8 @@
-/** The workflow templates of this package, as a user imports them: the file as it is, with credentials chosen. */
+/** The workflow templates of this package, as a user imports them: the file as it is, with the credentials that its table names. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { ROOT } from './paths.mjs';
-
-/** What each node is asked for. Nodes for notifications get none: the templates leave them switched off. @type {Record<string, string[]>} */
-const CREDENTIALS_OF = {
-	'n8n-nodes-backup.applyRetention': ['backupStorageApi'],
-	'n8n-nodes-backup.copyBackup': ['backupStorageApi', 'backupStorageSecondApi', 'backupStorageThirdApi'],
-	'n8n-nodes-backup.postgresDump': ['postgres', 'backupStorageApi', 'backupEncryptionApi'],
-	'n8n-nodes-backup.restoreBackup': ['postgres', 'backupStorageApi', 'backupEncryptionApi'],
-	'n8n-nodes-backup.verifyBackup': ['postgres', 'backupStorageApi', 'backupEncryptionApi'],
-	'n8n-nodes-base.formTrigger': ['httpBasicAuth'],
-	'n8n-nodes-base.webhook': ['httpHeaderAuth'],
-};
+import { credentialsInReadme } from './template-credentials.mjs';
 
 /**
  * @param {import('./n8n-template.d.mts').TemplateName} name
@@ -23,20 +13,30 @@ export function readTemplate(name, { credentials, credentialsOf = {}, settings =
 	const text = fs.readFileSync(path.join(ROOT, 'workflows', `${name}.json`), 'utf8');
 	/** @type {import('./n8n-client.d.mts').Workflow} */
 	const template = JSON.parse(text);
-	const unused = new Set(Object.keys(settings));
+	const needed = credentialsInReadme(name).filter(({ node, deactivated }) => !deactivated || activate.includes(node));
+	for (const { node, type } of needed) {
+		if (!credentials[type]) throw new Error(`${name}: nobody has chosen a ${type} for "${node}"`);
+	}
+	const unused = new Set([
+		...Object.keys(settings).map((setting) => `setting ${setting}`),
+		...[...needed.map(({ node }) => node), ...Object.keys(credentialsOf), ...Object.keys(fieldsOf), ...activate].map(
+			(node) => `node ${node}`,
+		),
+	]);
 	const nodes = template.nodes.map((node) => {
-		const offered = { ...credentials, ...credentialsOf[node.name] };
-		const accepted = CREDENTIALS_OF[node.type] ?? [];
-		const chosen = Object.fromEntries(Object.entries(offered).filter(([type]) => accepted.includes(type)));
+		unused.delete(`node ${node.name}`);
+		const types = needed.filter((each) => each.node === node.name).map(({ type }) => type);
+		const chosen = Object.fromEntries(types.map((type) => [type, credentials[type]]));
 		const parameters = { ...node.parameters, ...fieldsOf[node.name] };
 		if (node.type === 'n8n-nodes-base.set') {
 			for (const field of /** @type {any} */ (parameters).assignments.assignments) {
-				if (unused.delete(field.name)) field.value = settings[field.name];
+				if (unused.delete(`setting ${field.name}`)) field.value = settings[field.name];
 			}
 		}
 		const disabled = node.disabled && !activate.includes(node.name);
-		return { ...node, parameters, credentials: chosen, ...(node.disabled ? { disabled } : {}) };
+		const own = { parameters, credentials: { ...chosen, ...credentialsOf[node.name] } };
+		return { ...node, ...own, ...(node.disabled ? { disabled } : {}) };
 	});
-	if (unused.size > 0) throw new Error(`${name} has no setting ${[...unused].join(', ')}`);
+	if (unused.size > 0) throw new Error(`${name} has no ${[...unused].join(', ')}`);
 	return { ...template, nodes };
 }

@@ -138,6 +138,7 @@ it(
 		const [first, second] = [newFolder(n8n), newFolder(n8n)];
 		const id = await importBackup(await folderCredential(n8n, first), second, {
 			fieldsOf: { 'Start by Request': { path: 'degraded' } },
+			activate: [COPY, 'Start by Request'],
 		});
 		fs.rmdirSync(second);
 		await n8n.client.publishWorkflow(id);
@@ -166,7 +167,8 @@ it(
 		const storage = await folderCredential(n8n, newFolder(n8n));
 		const id = await importBackup(storage, null, {
 			settings: { priorityDatabases: shop.database },
-			fieldsOf: { 'Start by Request': { path: 'one-storage' }, 'Every Hour': soon() },
+			fieldsOf: { 'Every Hour': soon() },
+			activate: ['Every Hour'],
 		});
 		const [run] = await runOnSchedule(n8n, id);
 		assertSuccess(run!);
@@ -186,7 +188,7 @@ it(
 			settings: { databases: `gone, ${crm.database}`, priorityDatabases: 'gone' },
 			fieldsOf: { 'Back Up Databases': { options: { rateLimit: 0.001 } } },
 		});
-		const executionId = await n8n.client.start(id, 'Start by Hand');
+		const executionId = await n8n.client.start(id, 'Every Night');
 		const reports: Report[] = [];
 		await until('the alert has come', () => reports.push(...receiver.take()) > 0);
 		expect(reports).toMatchObject([{ ok: false, ended: false, subject: '[PRIORITY] Backup FAILED: gone', stored: [] }]);
@@ -206,13 +208,24 @@ it(
 );
 
 it(
-	'does nothing in an hourly run without priority databases',
+	'begins with the nightly run when somebody presses "Execute workflow": a backup now, and nothing is removed',
 	async () => {
 		const folder = newFolder(n8n);
-		const id = await importBackup(await folderCredential(n8n, folder), null);
-		const run = assertSuccess(await n8n.client.execute(id, 'Every Hour'));
-		expect(run.nodes.Check).toBeUndefined();
-		expect(fs.readdirSync(folder)).toEqual([]);
+		const repository = await Repository.open(createStorage({ type: 'folder', path: folder }), { create: true });
+		const group = `postgres/${shop.database}`;
+		const before = await seed(
+			repository,
+			group,
+			[60, 50, 40, 20].map((days) => Date.now() - days * DAY_MS),
+		);
+		const id = await importBackup(await folderCredential(n8n, folder), null, { settings: { reportSuccesses: true } });
+		const run = assertSuccess(await n8n.client.press(id));
+		expect(run.nodes['Every Night']).toBeDefined();
+		const there = (await repository.list(group)).map(({ label }) => label);
+		expect(there.slice(0, -1)).toEqual(before);
+		const [report] = receiver.take();
+		expect(report).toMatchObject({ ok: true, outcome: 'ok', retention: [{ group, status: 'planned', expired: 2 }] });
+		expect(report!.text).toMatch(/would keep 3 .*, would remove 2 .*; a run by hand removes nothing/);
 	},
 	TEST_MS,
 );
@@ -221,14 +234,14 @@ it(
 async function importBackup(
 	first: CredentialReference,
 	second: string | null,
-	{ settings, fieldsOf }: Partial<Choices> = {},
+	{ settings, fieldsOf, activate }: Partial<Choices> = {},
 ): Promise<string> {
 	const copies = second && { backupStorageSecondApi: await folderCredential(n8n, second, 'backupStorageSecondApi') };
 	return await importTemplate(n8n, 'database-backup', {
 		credentials: { ...common, backupStorageApi: first, ...copies },
 		settings: { ...settings, reportUrl: receiver.url },
 		fieldsOf: { 'Every Hour': NOT_NOW, 'Every Night': NOT_NOW, ...fieldsOf },
-		activate: second ? [COPY] : [],
+		activate: activate ?? (second ? [COPY] : []),
 	});
 }
 

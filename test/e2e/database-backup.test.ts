@@ -39,8 +39,6 @@ const TOKEN = `Bearer ${randomBytes(16).toString('hex')}`;
 const TRIGGER = 'Start';
 const DUMP = 'Dump database';
 const VERIFY = 'Verify Each Backup';
-/** The database has extensions that the embedded scratch database lacks. */
-const ON_SERVER = { scratch: 'server' };
 const TEST_MS = 180_000;
 const s3 = sharedS3();
 
@@ -81,8 +79,8 @@ it(
 	'backs up into a folder what age, zstd and psql restore, row by row',
 	async () => {
 		const folder = newFolder(n8n);
-		const id = await importBackup(await folderCredential(n8n, folder), { fieldsOf: { [VERIFY]: ON_SERVER } });
-		const execution = assertSuccess(await n8n.client.execute(id, 'Start by Hand'));
+		const id = await importBackup(await folderCredential(n8n, folder), onServer());
+		const execution = assertSuccess(await n8n.client.press(id));
 		const [item] = itemsOf(execution, 'Back Up Databases');
 		expect(item?.json).toMatchObject({ ok: true, status: 'stored', database: source.database, encrypted: true });
 
@@ -107,10 +105,11 @@ it(
 	async () => {
 		const folder = newFolder(n8n);
 		const assertion = { name: 'a question that a good backup would answer with yes', sql: 'SELECT false' };
-		const id = await importBackup(await folderCredential(n8n, folder), {
-			fieldsOf: { [VERIFY]: { ...ON_SERVER, assertions: { assertion: [assertion] } } },
-		});
-		const execution = await n8n.client.execute(id, 'Start by Hand');
+		const id = await importBackup(
+			await folderCredential(n8n, folder),
+			onServer({ assertions: { assertion: [assertion] } }),
+		);
+		const execution = await n8n.client.press(id);
 		expect(execution.status).toBe('error');
 		expect(execution.error?.message).toMatch(/^Backup FAILED: postgres\/\S+\n.*the backup is bad/);
 		expect(evidenceBelow(folder)).toEqual([expect.stringMatching(/-restored-failed.json$/)]);
@@ -139,7 +138,7 @@ it(
 		const id = await importBackup(await folderCredential(n8n, folder), {
 			credentials: { backupEncryptionApi: publicHalf },
 		});
-		const execution = assertSuccess(await n8n.client.execute(id, 'Start by Hand'));
+		const execution = assertSuccess(await n8n.client.press(id));
 		expect(itemsOf(execution, 'Back Up Databases')[0]?.json).toMatchObject({ proved: false });
 		expect(itemsOf(execution, 'Summarise Run')[0]?.json.text).toContain('not opened, for n8n has no identity');
 		expect(evidenceBelow(folder)).toEqual([expect.stringMatching(/-stored-ok.json$/)]);
@@ -166,7 +165,7 @@ it(
 	'runs on request for who knows the token, and answers with the facts or the errors',
 	async () => {
 		const folder = newFolder(n8n);
-		const id = await importBackup(await folderCredential(n8n, folder));
+		const id = await importBackup(await folderCredential(n8n, folder), { activate: ['Start by Request'] });
 		await n8n.client.publishWorkflow(id);
 		const request = async (token: string) =>
 			await fetch(`${n8n.server.url}/webhook/database-backup`, { method: 'POST', headers: { authorization: token } });
@@ -346,12 +345,20 @@ async function createWorkflow(settings: Settings): Promise<string> {
 
 /** @throws Error that says which node failed and why */
 async function runTemplate({ storage }: Pick<Settings, 'storage'>): Promise<Execution> {
-	return assertSuccess(await n8n.client.execute(await importBackup(storage), 'Start by Hand'));
+	return assertSuccess(await n8n.client.press(await importBackup(storage)));
 }
 
 async function importBackup(storage: CredentialReference, changes: Partial<Choices> = {}): Promise<string> {
 	const credentials = { ...chosen({ storage }), httpHeaderAuth: token, ...changes.credentials };
 	return await importTemplate(n8n, 'database-backup', { ...changes, credentials });
+}
+
+/** The database has extensions that the embedded scratch database lacks. @param fields more of the same node */
+function onServer(fields: Record<string, unknown> = {}): Partial<Choices> {
+	return {
+		fieldsOf: { [VERIFY]: { scratch: 'server', ...fields } },
+		credentialsOf: { [VERIFY]: { postgres: database } },
+	};
 }
 
 function chosen(settings: Settings): Record<string, CredentialReference> {

@@ -139,7 +139,7 @@ it(
 	async () => {
 		const folder = await backUp('shop', 'shop');
 		const workflow = await importDrill(folder, { server: scratchCredential, assertion: SLEEPING });
-		const executionId = await n8n.client.start(workflow, 'Start by Hand');
+		const executionId = await n8n.client.start(workflow, 'Every Week');
 		await until('the drill asks its question', async () => (await asked(SLEEPING)) > 0);
 		expect(await databasesLeft()).toHaveLength(1);
 		await n8n.client.cancel(executionId);
@@ -174,18 +174,20 @@ async function importDrill(folder: string, { server, assertion }: DrillSettings)
 	const credentials = {
 		backupStorageApi: await folderCredential(n8n, folder),
 		backupEncryptionApi: encryption,
-		...(server ? { postgres: server } : {}),
 	};
 	const fields = {
 		...(server ? { scratch: 'server' } : {}),
 		...(assertion ? { assertions: { assertion: [{ name: 'asked by the test', sql: assertion }] } } : {}),
 	};
 	const settings = { reportUrl: receiver.url };
-	return await importTemplate(n8n, 'restore-drill', { credentials, settings, fieldsOf: { [DRILL]: fields } });
+	return await importTemplate(n8n, 'restore-drill', {
+		...{ credentials, settings, fieldsOf: { [DRILL]: fields } },
+		...(server ? { credentialsOf: { [DRILL]: { postgres: server } } } : {}),
+	});
 }
 
 async function drill(folder: string, settings: DrillSettings = {}): Promise<{ execution: Execution; report: Report }> {
-	const execution = await n8n.client.execute(await importDrill(folder, settings), 'Start by Hand');
+	const execution = await n8n.client.press(await importDrill(folder, settings));
 	const [report, ...more] = receiver.take();
 	expect(more).toEqual([]);
 	return { execution, report: report! };

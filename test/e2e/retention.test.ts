@@ -50,11 +50,11 @@ beforeEach(async () => {
 });
 
 it(
-	'shows by hand what would be removed and why, and removes nothing',
+	'shows what would be removed and why, and removes nothing, when somebody presses "Execute workflow"',
 	async () => {
 		await addOrphan(repository, 'postgres/shop', new Date());
 		const before = backupFiles();
-		const run = assertSuccess(await n8n.client.execute(await importRetention(), 'Start by Hand'));
+		const run = assertSuccess(await n8n.client.press(await importRetention()));
 		expect(itemsOf(run, 'Plan for All Groups')).toHaveLength(2);
 		expect(run.nodes['Apply to All Groups']).toBeUndefined();
 		const [report] = receiver.take();
@@ -100,7 +100,7 @@ it(
 		const id = await importRetention({
 			settings: { applyByHand: true, blockedAlarmDays: 0, priorityGroups: '*/shop', priorityPolicy: 'critical' },
 		});
-		const run = await n8n.client.execute(id, 'Start by Hand');
+		const run = await n8n.client.press(id);
 		expect([run.status, run.error?.message]).toEqual([
 			'error',
 			expect.stringMatching(/^Retention BLOCKED: postgres\/crm/),
@@ -117,7 +117,7 @@ it(
 	async () => {
 		const id = await importRetention();
 		fs.rmSync(folder, { recursive: true });
-		const run = await n8n.client.execute(id, 'Start by Hand');
+		const run = await n8n.client.press(id);
 		expect(run.error?.message).toMatch(/^Retention FAILED: all groups\n.*does not exist/);
 		expect(receiver.take()).toMatchObject([{ ok: false, outcome: 'failed' }]);
 	},

@@ -81,11 +81,18 @@ export function itemsOf(execution: Execution, node: string, output = 0): Item[] 
 }
 
 /**
- * Imports a template as users do, with credentials chosen.
- * @returns the workflow's id
+ * Imports a template as users do, with the credentials that its table in workflows/README.md names, and sees that n8n
+ * would publish it.
+ * @returns the workflow's id; it is not published
+ * @throws Error that says what n8n still asks for
  */
 export async function importTemplate(n8n: TestN8n, name: TemplateName, choices: Choices): Promise<string> {
-	return await n8n.client.createWorkflow(readTemplate(name, choices));
+	const { client } = n8n;
+	const template = readTemplate(name, choices);
+	const id = await client.createWorkflow(template);
+	await client.publishWorkflow(id);
+	await client.unpublishWorkflow(id);
+	return id;
 }
 
 /** @throws Error that says which node failed and why, unless all went well */
