@@ -274,6 +274,36 @@ describe('docs/restore-by-hand.md', () => {
 			expect(await rowsOf(target)).toEqual(await rowsOf(shop));
 		});
 
+		it('takes out what a server of a newer minor release left in a dump, and no row that looks like it', async () => {
+			const source = await (await sharedPostgres(15)).createDatabase();
+			await sql(
+				source,
+				`CREATE TABLE item (id int, text text); SET allow_system_table_mods = on;
+				 INSERT INTO item VALUES (1, 'x'), (2, E'x\nALTER TABLE ONLY item ALTER COLUMN id SET (pg_attver=1);');
+				 CREATE TABLE "ALTER" (a text); INSERT INTO "ALTER" VALUES ('ALTER TABLE item ALTER COLUMN id SET (pg_attver=1);');
+				 UPDATE pg_attribute SET attoptions = '{pg_attver=26491600}' WHERE attrelid = 'item'::regclass AND attname = 'id';
+				 UPDATE pg_attribute SET attoptions = '{n_distinct=7,pg_attver=26491600}'
+				 WHERE attrelid = 'item'::regclass AND attname = 'text'`,
+			);
+			const cwd = join(folder, 'newer minor');
+			mkdirSync(cwd);
+			copyFileSync(join(folder, 'key.txt'), join(cwd, 'key.txt'));
+			const dump = `pg_dump ${source.database} | zstd -q | age -e -i key.txt -o dump.sql.zst.age`;
+			await sh(dump, { cwd, env: clientEnvironment(source) });
+			const restored = await emptyDatabase(olderShop);
+			const restore = (text: string) =>
+				sh(document.block(text, { shop_restored: restored.database }), { cwd, env: clientEnvironment(restored) });
+			await expect(restore('age -d -i key.txt dump.sql.zst.age | zstd -d | psql')).rejects.toThrow(
+				'unrecognized parameter "pg_attver"',
+			);
+			await sql(restored, 'DROP TABLE IF EXISTS item, "ALTER"');
+			await restore('pg_attver');
+			expect(await rowsOf(restored)).toEqual(await rowsOf(source));
+			expect(await sql(restored, `SELECT attname FROM pg_attribute WHERE attoptions = '{n_distinct=7}'`)).toEqual([
+				{ attname: 'text' },
+			]);
+		});
+
 		it('creates the roles that are missing from what the contents name', async () => {
 			const fresh = await startPostgres(13);
 			try {

@@ -10,7 +10,14 @@ import { excerpt, refusedStatement, replayError, type Place } from './replay-err
 import type { ServerAge } from './replay-verdict';
 import { differences, whyMissing } from './replay-circumstances';
 import { ExtensionPhase } from './replay-extensions';
-import { isHarmless, isSetting, neutralSetting, readsElsewhere } from './replay-tolerance';
+import {
+	isHarmless,
+	isSetting,
+	neutralSetting,
+	readsElsewhere,
+	unknownParameter,
+	type UnknownParameter,
+} from './replay-tolerance';
 import { KEEP_ALL } from './rewrite';
 import type { Sql } from './rewrite-only';
 import { Rewriter } from './rewriter';
@@ -127,6 +134,8 @@ export class Replay {
 			if (extension) await this.#options.createExtension!(extension.name, extension.schema);
 			else await session.execute(pieces);
 		} catch (error) {
+			const unknown = session.inTransaction ? null : unknownParameter(error, statement);
+			if (unknown) return await this.#executeWithout(unknown, session, statement);
 			const text = beginning(pieces);
 			const { rules } = this.#options;
 			const isUnfilled = readsElsewhere(error, text, rules);
@@ -139,6 +148,19 @@ export class Replay {
 		}
 		this.#result.statements++;
 		this.#report();
+	}
+
+	/** A newer server than this one may have written it; nothing of what was backed up is missing without it. */
+	async #executeWithout(
+		{ name, pieces }: UnknownParameter,
+		session: ReplaySession,
+		statement: SqlStatement,
+	): Promise<void> {
+		this.#warn(
+			`the server does not know the storage parameter ${name}, which was left out: ${excerpt(statement.pieces)}`,
+		);
+		if (pieces === null) this.#result.skipped.push(excerpt(statement.pieces));
+		else await this.#executeIn(session, { ...statement, pieces });
 	}
 
 	async #copy(statement: CopyStatement): Promise<void> {

@@ -1,7 +1,10 @@
 /** Statements of a dump that a server may refuse although nothing is missing afterwards. */
 import { messageOf } from '../errors';
 import type { RewriteRules } from './rewrite';
+import type { Sql } from './rewrite-only';
 import { sqlStateOf } from './sql-state';
+import { SqlTokens } from './sql-tokens';
+import { parametersOf, withoutParameters } from './storage-parameters';
 
 /** Settings at the beginning of a dump that only newer servers know, with the values that mean as much as not to set them. */
 const NEUTRAL_SETTING =
@@ -11,6 +14,7 @@ const SETTING = /^(?:SET|RESET)\s|^SELECT pg_catalog\.set_config\(/;
 const DUPLICATE_SCHEMA = '42P06';
 const DUPLICATE_OBJECT = '42710';
 const NO_RIGHT = '42501';
+const INVALID_PARAMETER = '22023';
 
 /** What every database has from the start, perhaps with another owner than who restores. */
 const HARMLESS: ReadonlyArray<readonly [RegExp, readonly string[]]> = [
@@ -53,4 +57,21 @@ export function readsElsewhere(error: unknown, text: string, rules: RewriteRules
 	if (sqlState === null || !text.startsWith('REFRESH ') || !rules?.leaveOut?.includes('user-mappings')) return false;
 	if (FOREIGN.test(sqlState) || sqlState === NOT_FILLED) return true;
 	return sqlState === '42704' && /user mapping/.test(messageOf(error));
+}
+
+/** A storage parameter that the server does not know, and the statement without it; null where nothing of it remains. */
+export interface UnknownParameter {
+	readonly name: string;
+	readonly pieces: readonly Buffer[] | null;
+}
+
+/** @returns null for a refusal that has another reason than an unknown storage parameter (or its namespace) */
+export function unknownParameter(error: unknown, { pieces, dialect }: Sql): UnknownParameter | null {
+	// Words are translated, the name in its quotes is not; but a bad value of a known one is refused in other words.
+	const [, unknown] = /^unrecognized parameter (?:namespace )?"(.*)"$/.exec(messageOf(error)) ?? [];
+	if (sqlStateOf(error) !== INVALID_PARAMETER || unknown === undefined) return null;
+	const tokens = new SqlTokens(pieces, dialect);
+	const name = parametersOf(tokens).find((each) => each.split('.').includes(unknown));
+	if (name === undefined) return null;
+	return { name, pieces: withoutParameters(pieces, tokens, (each) => each === name) };
 }

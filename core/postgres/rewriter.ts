@@ -5,7 +5,9 @@ import { LeavingOut } from './rewrite-kinds';
 import { Selection, type Sql } from './rewrite-only';
 import { isOwnership, isPrivilege, isSessionAuthorization, mapRoles } from './rewrite-roles';
 import { SqlTokens } from './sql-tokens';
+import { COLUMN_VERSION, withoutParameters } from './storage-parameters';
 
+const ALTER = 'ALTER ';
 const INSERT = 'INSERT INTO ';
 /** Of a row, only the table's name matters. */
 const MAX_INSERT_BYTES = 1024;
@@ -42,7 +44,9 @@ export class Rewriter {
 	}
 
 	/** @returns what is to be executed instead, in this order */
-	take(statement: Sql): Sql[] {
+	take(found: Sql): Sql[] {
+		const statement = withoutColumnVersion(found);
+		if (statement === null) return [];
 		if (this.#changesNothing) return [statement];
 		const isRow = statement.pieces[0]?.toString('latin1', 0, INSERT.length) === INSERT;
 		const tokens = new SqlTokens(statement.pieces, statement.dialect, isRow ? MAX_INSERT_BYTES : undefined);
@@ -74,4 +78,13 @@ export class Rewriter {
 		if (privileges === 'drop' && isPrivilege(tokens)) return true;
 		return this.#leavingOut.has(tokens);
 	}
+}
+
+/** Whatever the rules: dumps made by an earlier version, or by hand, may hold it. @returns null when nothing remains */
+function withoutColumnVersion(statement: Sql): Sql | null {
+	const { pieces, dialect } = statement;
+	if (pieces[0]?.toString('latin1', 0, ALTER.length) !== ALTER) return statement;
+	if (!Buffer.concat(pieces).includes(COLUMN_VERSION)) return statement;
+	const kept = withoutParameters(pieces, new SqlTokens(pieces, dialect), (name) => name === COLUMN_VERSION);
+	return kept === null ? null : { ...statement, pieces: kept };
 }

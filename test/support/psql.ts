@@ -39,6 +39,11 @@ export function forServer(major: (typeof MAJORS)[number], dump: string): string 
 	return major >= 17 ? dump : dump.replace(/^SET transaction_timeout = 0;\n/m, '');
 }
 
+/** A dump by Debian's own pg_dump, as it stands. */
+export async function pgDump(target: DatabaseTarget): Promise<string> {
+	return await client('pg_dump', [], target);
+}
+
 /** The schema as Debian's own pg_dump sees it; it can read servers up to its own version. */
 export async function nativeSchema(target: DatabaseTarget): Promise<string> {
 	return comparable(await client('pg_dump', ['--schema-only'], target));

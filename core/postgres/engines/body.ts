@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { BackupError } from '../../errors';
 import { ARCHIVE_MAGIC } from '../custom-archive';
 import { DumpTail } from '../trailer';
+import { Definitions } from './definitions';
 import type { DumpFormat } from './engine';
 
 /** Enough for the engines to run ahead of a consumer that pauses briefly. */
@@ -20,10 +21,13 @@ export class DumpBody extends Readable {
 	#head = Buffer.alloc(0);
 	readonly #tail = new DumpTail();
 	readonly #options: BodyOptions;
+	/** null where the format cannot be read on the way. */
+	readonly #definitions: Definitions | null;
 
 	constructor(options: BodyOptions) {
 		super({ highWaterMark: BUFFER_BYTES });
 		this.#options = options;
+		this.#definitions = options.format === 'plain' ? new Definitions() : null;
 		// The program may fail before somebody reads: that must not end this process. A reader finds the stream broken.
 		this.on('error', () => undefined);
 	}
@@ -35,7 +39,9 @@ export class DumpBody extends Readable {
 			this.#head = Buffer.concat([this.#head, chunk.subarray(0, ARCHIVE_MAGIC.length)]);
 		}
 		this.#tail.add(chunk);
-		return this.push(chunk);
+		const bytes = this.#definitions?.take(chunk) ?? chunk;
+		// Nothing of it, as long as all is held back: whoever waits for bytes still does.
+		return bytes.length === 0 || this.push(bytes);
 	}
 
 	/** The engine ended and says that it succeeded. The stream ends if its bytes say so too, and fails otherwise. */
@@ -44,8 +50,10 @@ export class DumpBody extends Readable {
 			this.#options.format === 'plain'
 				? this.#tail.isComplete()
 				: this.#head.subarray(0, ARCHIVE_MAGIC.length).equals(Buffer.from(ARCHIVE_MAGIC));
-		if (whole) this.push(null);
-		else {
+		if (whole) {
+			this.push(this.#definitions?.end() ?? null);
+			this.push(null);
+		} else {
 			this.destroy(
 				new BackupError('incomplete', 'pg_dump reported success, but its output is not whole', {
 					hint: 'Run the backup again. If it happens again, choose the other engine and report it.',
