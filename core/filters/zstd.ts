@@ -92,7 +92,9 @@ class Compressor extends Transform {
 	}
 
 	async #take(chunk: Buffer): Promise<void> {
-		if (this.#filled === 0 && chunk.length === this.frameSize) {
+		if (chunk.length === this.frameSize) {
+			// After a part that was changed on its way, chunks would lie across frames to the end.
+			if (this.#filled > 0) await this.#endBlock();
 			return await this.#startFrame(chunk, () => this.#releaseLater(chunk));
 		}
 		for (let taken = 0; taken < chunk.length && !this.destroyed; ) {

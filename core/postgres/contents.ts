@@ -32,6 +32,8 @@ const schema = z.object({
 	locale: z.string().optional(),
 	/** Of sessions in the database, as its settings and those of who dumped it have it; absent in contents of earlier versions. */
 	timeZone: z.string().optional(),
+	/** In which `money` is written in the dump; absent in contents of earlier versions: in the database's own. */
+	moneyLocale: z.literal('C').optional(),
 	/** Of the whole database on the server's disk, bytes. */
 	databaseBytes: count,
 	extensions: z.array(z.object({ name: z.string(), version: z.string() })),

@@ -186,7 +186,7 @@ async function restorePlain(
 }
 
 async function restoreNatively(
-	{ open, signal, onProgress, warn, nativePath }: DrillRequest,
+	{ contents, open, signal, onProgress, warn, nativePath }: DrillRequest,
 	body: Readable,
 	target: DatabaseTarget,
 	rules: RewriteRules,
@@ -194,7 +194,7 @@ async function restoreNatively(
 	const program = nativePath ?? PG_RESTORE;
 	await assertArchiveAllowed(await open(), target, { program, rules, signal });
 	const onBytes = (bytes: number) => onProgress?.('restoring', bytes);
-	const { warnings } = await nativeRestore(body, target, { program, rules, signal, onBytes });
+	const { warnings } = await nativeRestore(body, target, { program, rules, contents, signal, onBytes });
 	for (const warning of warnings) warn(`of pg_restore: ${warning}`);
 }
 

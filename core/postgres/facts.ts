@@ -5,6 +5,7 @@ import { hashStatements, hashTable, prepareHashing } from './content-hash';
 import type { DatabaseFacts, TableFacts } from './contents';
 import type { DumpFilter } from './engines/engine';
 import { translatePattern } from './patterns';
+import { MONEY_LOCALE } from './session-settings';
 
 /**
  * Tables whose rows pg_dump writes: ordinary ones and partitions, not those of the system or of extensions. Of a
@@ -173,6 +174,7 @@ export async function gatherFacts(
 		...(database.provider && { localeProvider: LOCALE_PROVIDERS[database.provider] }),
 		...(database.locale && { locale: database.locale }),
 		timeZone: database.time_zone!,
+		moneyLocale: MONEY_LOCALE,
 		databaseBytes: Number(database.bytes),
 		extensions: extensions.rows,
 		roles: roles.rows.map(({ name }) => name),

@@ -60,7 +60,13 @@ async function restoreInto(
 	if (format === 'custom') {
 		let bytes = 0;
 		const onBytes = (total: number) => report({ bytes: (bytes = total), statements: 0, rows: 0 });
-		const { warnings } = await nativeRestore(body, target, { program: nativePath, rules, signal, onBytes });
+		const { warnings } = await nativeRestore(body, target, {
+			program: nativePath,
+			rules,
+			contents,
+			signal,
+			onBytes,
+		});
 		assertProved(body, target);
 		return { bytes, statements: 0, rows: 0, warnings };
 	}

@@ -7,11 +7,13 @@ import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { abortError, BackupError, isBackupError } from '../errors';
 import { CONNECT_TIMEOUT_MS } from './connection';
+import type { DatabaseFacts } from './contents';
 import { clientEnvironment, endProgram, isMissing, programNotFound, readVersion } from './engines/client-program';
 import { readArchiveHeader } from './custom-archive';
 import { cleanText, toBackupError } from './errors';
 import { isEverything } from './only';
 import type { LeftOut, RewriteRules } from './rewrite';
+import { readingOptions } from './session-settings';
 import { type DatabaseTarget, describeTarget } from './target';
 import { type Forwarder, forwardLocally, type TunnelTarget } from './tunnel';
 
@@ -65,9 +67,15 @@ export async function assertNativeRestore(program: string, rules: RewriteRules, 
 export async function nativeRestore(
 	body: Readable,
 	target: DatabaseTarget,
-	options: { program: string; rules: RewriteRules; signal: AbortSignal; onBytes?: (bytes: number) => void },
+	options: {
+		program: string;
+		rules: RewriteRules;
+		contents: Pick<DatabaseFacts, 'moneyLocale'>;
+		signal: AbortSignal;
+		onBytes?: (bytes: number) => void;
+	},
 ): Promise<{ warnings: string[] }> {
-	const { program, rules, signal, onBytes } = options;
+	const { program, rules, contents, signal, onBytes } = options;
 	let home: string | undefined;
 	let forwarder: Forwarder | undefined;
 	let child: ChildProcess | undefined;
@@ -78,7 +86,7 @@ export async function nativeRestore(
 	try {
 		home = await fs.mkdtemp(path.join(os.tmpdir(), 'n8n-backup-pgrestore-'));
 		if (target.ssh) forwarder = await forwardLocally(target as TunnelTarget, { signal, timeoutMs: CONNECT_TIMEOUT_MS });
-		const env = await clientEnvironment(target, home, forwarder);
+		const env = { ...(await clientEnvironment(target, home, forwarder)), PGOPTIONS: readingOptions(contents) };
 		if (signal.aborted) throw abortError(signal);
 		const running = spawn(program, restoreArguments(target, rules), {
 			env,

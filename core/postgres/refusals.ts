@@ -21,7 +21,8 @@ const SETTINGS = new Set(
 	`statement_timeout lock_timeout idle_in_transaction_session_timeout transaction_timeout client_encoding
 	standard_conforming_strings escape_string_warning check_function_bodies xmloption client_min_messages row_security
 	search_path default_tablespace default_table_access_method default_with_oids datestyle intervalstyle timezone
-	lc_monetary lc_numeric extra_float_digits xmlbinary bytea_output`.split(/\s+/),
+	lc_monetary lc_numeric extra_float_digits xmlbinary bytea_output array_nulls transform_null_equals
+	default_transaction_read_only`.split(/\s+/),
 );
 
 /** Whoever splits the dump has to understand them as the server does, and does so in this form only. */

@@ -17,6 +17,7 @@ export const PROGRAMS = {
 	curl: 'curl',
 	openssl: 'openssl',
 	sshd: 'openssh-server',
+	'locale-gen': 'locales',
 	'ssh-keygen': 'openssh-client',
 };
 

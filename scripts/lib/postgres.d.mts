@@ -15,6 +15,8 @@ export interface ServerOptions {
 	tls?: { cert: string; key: string; required?: boolean };
 	/** Lines of postgresql.conf. */
 	settings?: Record<string, string | number>;
+	/** Of the postmaster, besides PATH and TZ. */
+	env?: Record<string, string>;
 }
 
 export interface RunningServer {

@@ -37,7 +37,7 @@ export async function startServer(options) {
 			await createCluster(bin, dataDir, { superuser, password, auth: options.auth ?? 'scram', account });
 		}
 		writeConfiguration(dataDir, options, account);
-		const { child, port } = await launch(bin, dataDir, logFile, options.port, account);
+		const { child, port } = await launch(bin, dataDir, logFile, options.port, account, options.env);
 		const ended = async () => {
 			await exited(child);
 			if (temporary) fs.rmSync(dataDir, { recursive: true, force: true });
@@ -172,13 +172,13 @@ function writeConfiguration(dataDir, { tls, settings = {}, auth = 'scram' }, acc
 }
 
 /** Starts the postmaster in a session of its own, so that a Ctrl-C reaches it only through its owner. */
-async function launch(bin, dataDir, logFile, wantedPort, account) {
+async function launch(bin, dataDir, logFile, wantedPort, account, env = {}) {
 	for (let attempt = 1; ; attempt++) {
 		const port = wantedPort ?? (await freePort());
 		const log = fs.openSync(logFile, 'a', 0o600);
 		// prettier-ignore
 		const child = spawn(path.join(bin, 'postgres'), ['-D', dataDir, '-p', String(port)], {
-			...account, cwd: dataDir, detached: true, stdio: ['ignore', log, log], env: { PATH: process.env.PATH, TZ: 'UTC' },
+			...account, cwd: dataDir, detached: true, stdio: ['ignore', log, log], env: { PATH: process.env.PATH, TZ: 'UTC', ...env },
 		});
 		fs.closeSync(log);
 		child.unref();

@@ -1,7 +1,8 @@
 /**
- * The part of a plain dump before its rows, on its way: what no other server would take is left out. Rows, of which there
- * may be a lot, are not looked at.
+ * The part of a plain dump before its rows, on its way: what its text depends on is added to the settings it begins with, and
+ * what no other server would take is left out. Rows, of which there may be a lot, are not looked at.
  */
+import { READING_SQL } from '../session-settings';
 import { NOWHERE, SqlScanner } from '../sql-scanner';
 import { type Dialect, SqlTokens } from '../sql-tokens';
 import { COLUMN_VERSION, withoutParameters } from '../storage-parameters';
@@ -22,6 +23,7 @@ export class Definitions {
 	#isLong = false;
 	/** Within a line for psql. */
 	#inCommand = false;
+	#isFirst = true;
 	#isOver = false;
 
 	/** @returns what may go on now of all that has come */
@@ -36,6 +38,8 @@ export class Definitions {
 			}
 			at = this.#inCommand ? this.#passCommand(chunk, at, out) : this.#read(chunk, at, out);
 		}
+		// The chunk belongs to the reader of what is returned, who may use its memory again.
+		this.#held = this.#held.map((piece) => Buffer.from(piece));
 		return out.length === 1 ? out[0]! : Buffer.concat(out);
 	}
 
@@ -105,5 +109,7 @@ export class Definitions {
 			this.#held = kept === null ? [] : [...kept];
 		}
 		this.#release(out);
+		if (this.#isFirst && text.toString('latin1', 0, 4) === 'SET ') out.push(Buffer.from(READING_SQL));
+		this.#isFirst = false;
 	}
 }

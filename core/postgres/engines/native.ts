@@ -11,6 +11,7 @@ import { type Forwarder, forwardLocally, type TunnelTarget } from '../tunnel';
 import { dumpArguments } from './args';
 import { DumpBody } from './body';
 import { clientEnvironment, endProgram, isMissing, programNotFound, readVersion } from './client-program';
+import { WRITING_OPTIONS } from '../session-settings';
 import type { DumpRequest, Engine, RunningDump } from './engine';
 import { openOutlet, type Outlet } from './outlet';
 
@@ -49,7 +50,7 @@ async function start(program: string, request: DumpRequest, signal: AbortSignal)
 		if (target.ssh) {
 			forwarder = await forwardLocally(target as TunnelTarget, { signal, timeoutMs: CONNECT_TIMEOUT_MS });
 		}
-		const env = await clientEnvironment(target, home, forwarder);
+		const env = { ...(await clientEnvironment(target, home, forwarder)), PGOPTIONS: WRITING_OPTIONS };
 		child = spawn(program, dumpArguments(request), { env, cwd: home, stdio: ['ignore', outlet.writeEnd, 'pipe'] });
 		child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-STDERR_LIMIT)));
 		await once(child, 'spawn');

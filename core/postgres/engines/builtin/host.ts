@@ -13,6 +13,7 @@ import type { DumpRequest, Engine, RunningDump } from '../engine';
 import { createFeed } from './feed';
 import { createGate, openGate } from './gate.ts';
 import type { Recycled, WorkerInput, WorkerMessage } from './messages.ts';
+import { MoneyLocale } from './money';
 import { BUILTIN_VERSION, loadProgram } from './program';
 import { createRing } from './ring.ts';
 import { StartupWatch } from './startup';
@@ -49,6 +50,7 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 	});
 	const workerGone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
 
+	const money = new MoneyLocale();
 	const warnings: string[] = [];
 	let stderr = '';
 	const decoder = new TextDecoder();
@@ -81,7 +83,7 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 	worker.on('message', (message: WorkerMessage) => {
 		switch (message.kind) {
 			case 'send':
-				if (socket.writable) socket.write(message.bytes);
+				if (socket.writable) socket.write(money.pass(message.bytes));
 				break;
 			case 'output':
 				if (body.offer(Buffer.from(message.bytes.buffer as ArrayBuffer, 0, message.bytes.length))) {
@@ -103,6 +105,10 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 		const text = withRealHost(stderr, target);
 		if (exitCode !== 0) {
 			body.destroy(lost ?? dumpError(text, target, watch.refusal));
+			return;
+		}
+		if (!money.isSet) {
+			body.destroy(new BackupError('dump-failed', 'the built-in pg_dump did not set what it always sets first'));
 			return;
 		}
 		warnings.push(...cleanText(text, target).split('\n').filter(Boolean));
