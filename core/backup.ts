@@ -3,22 +3,25 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Actor } from './actor';
 import { cleanUp, removeLeftovers } from './backup-leftovers';
+import { unlessAborted, within } from './deadline';
 import { BackupError, isBackupError } from './errors';
 import { ageDecrypt, type DecryptionKeys, type Encryption } from './filters/age';
 import { assertGroup, createLabel } from './label';
 import { recordRun, type RunEnd, type RunRecord } from './journal';
 import { acquireLock, type Lock } from './lock';
 import { FORMAT, type Manifest, type ManifestEncryption, type StoredStream } from './manifest';
-import { type Limits, type Progress, storeStream } from './pipeline';
+import { type Limits, withLimits } from './limits';
+import { type Progress, storeStream } from './pipeline';
 import { PROGRAM } from './program';
 import { assertTag, objectKey, Repository } from './repository';
-import type { Source } from './source';
+import type { OpenSource, Source } from './source';
 import type { Protection, Storage } from './storage/storage';
+
+/** Ends programs and connections, politely first. */
+const CLOSE_MS = 30_000;
 
 /** Level 3 is zstd's own default. */
 export const DEFAULT_ZSTD_LEVEL = 3;
-
-export const DEFAULT_LIMITS: Limits = { stallTimeoutMs: 5 * 60_000, hardTimeoutMs: 24 * 3_600_000 };
 
 export interface BackupRequest {
 	storage: Storage;
@@ -56,16 +59,20 @@ export interface BackupResult {
  * @throws BackupError 'locked' when another run writes to the group, or took over because this one had stood still; …
  */
 export async function backUp(request: BackupRequest): Promise<BackupResult> {
-	const { storage, group, actor, signal, tags = [] } = request;
+	const { group, actor, tags = [] } = request;
 	assertGroup(group);
 	for (const tag of tags) assertTag(tag);
-	const repository = await Repository.open(storage, { create: true, signal });
-	return await recordRun(
-		storage,
-		{ verb: 'dump', group, actor, signal },
-		async (run) => await locked(repository, run, request),
-		describe,
-	);
+	return await withLimits({ ...request, advice: 'back up less at once' }, async ({ signal, limits, limited }) => {
+		const storage = limited(request.storage);
+		const { stallTimeoutMs } = limits;
+		const repository = await Repository.open(storage, { create: true, signal, stallTimeoutMs });
+		return await recordRun(
+			storage,
+			{ verb: 'dump', group, actor, signal },
+			async (run) => await locked(repository, run, { ...request, storage, limits, signal }),
+			describe,
+		);
+	});
 }
 
 function describe({ manifest, warnings }: BackupResult): RunEnd {
@@ -84,7 +91,9 @@ function describe({ manifest, warnings }: BackupResult): RunEnd {
 	};
 }
 
-async function locked(repository: Repository, run: RunRecord, request: BackupRequest): Promise<BackupResult> {
+type LimitedRequest = BackupRequest & { limits: Limits };
+
+async function locked(repository: Repository, run: RunRecord, request: LimitedRequest): Promise<BackupResult> {
 	const { storage, group, signal, lockWaitMs } = request;
 	const onWait = () => run.progress('waiting for the lock', 0);
 	const lock = await acquireLock(storage, group, { signal, waitMs: lockWaitMs, onWait });
@@ -106,13 +115,26 @@ async function locked(repository: Repository, run: RunRecord, request: BackupReq
 	}
 }
 
+/** Opens a source. One that does not let go of its opening is closed when it has done. */
+async function openSource(source: Source, signal: AbortSignal): Promise<OpenSource> {
+	const opening = source.open({ signal });
+	opening
+		.then(async (late) => {
+			late.body.on('error', () => undefined);
+			if (signal.aborted) await late.close();
+		})
+		// Of what is opened for nobody, nobody wants to know why it could not be closed.
+		.catch(() => undefined);
+	return await unlessAborted(opening, signal);
+}
+
 async function writeBackup(
 	repository: Repository,
 	lock: Lock,
 	label: string,
 	left: readonly string[],
 	run: RunRecord,
-	request: BackupRequest,
+	request: LimitedRequest,
 ): Promise<Manifest> {
 	const { storage, group, source, encryption, protect, signal, onProgress } = request;
 	const startedAt = new Date();
@@ -122,11 +144,11 @@ async function writeBackup(
 		label,
 		encryption,
 		zstdLevel: request.zstdLevel ?? DEFAULT_ZSTD_LEVEL,
-		limits: { ...DEFAULT_LIMITS, ...request.limits },
+		limits: request.limits,
 		protect,
 		signal,
 	};
-	const open = await source.open({ signal });
+	const open = await openSource(source, signal);
 	let object: StoredStream;
 	let facts: Awaited<ReturnType<typeof open.finish>>;
 	try {
@@ -140,9 +162,9 @@ async function writeBackup(
 				onProgress?.(progress);
 			},
 		});
-		facts = await open.finish();
+		facts = await unlessAborted(open.finish(), signal);
 	} finally {
-		await open.close();
+		await within(CLOSE_MS, 'the source', async () => await open.close());
 	}
 	const storeText = async (name: string, text: string) =>
 		await storeStream({ ...common, name, body: Readable.from([Buffer.from(text)]) });

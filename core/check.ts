@@ -11,6 +11,7 @@ import { listTables } from './postgres/facts';
 import type { PostgresDumpOptions } from './postgres/dump';
 import type { DatabaseTarget } from './postgres/target';
 import { readText, writeText } from './small-objects';
+import { limitStorage } from './storage/limited';
 import type { Storage } from './storage/storage';
 
 /** One question and its answer. */
@@ -74,8 +75,16 @@ export async function checkStorage(storage: Storage, signal?: AbortSignal): Prom
 	});
 }
 
+/** A storage that takes longer to answer a question is not one to rely on. */
+const PATIENCE_MS = 60_000;
+
 /** Whether the storage can be used, and, if it can, whether its journal is whole. */
-export async function checkPlace(storage: Storage, signal?: AbortSignal): Promise<Finding[]> {
+export async function checkPlace(
+	place: Storage,
+	signal?: AbortSignal,
+	stallTimeoutMs = PATIENCE_MS,
+): Promise<Finding[]> {
+	const storage = limitStorage(place, { stallTimeoutMs, signal });
 	const found = await checkStorage(storage, signal);
 	return found.ok ? [found, ...(await checkRuns(storage, signal))] : [found];
 }

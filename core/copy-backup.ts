@@ -4,6 +4,7 @@ import type { CopyOptions, CopyResult, CopySubject } from './copy-types';
 import { abortError, BackupError, isBackupError } from './errors';
 import { recordRun, type RunEnd, type RunRecord, type RunRequest } from './journal';
 import { assertGroup, parseLabel } from './label';
+import { type Limits, withLimits } from './limits';
 import type { Storage } from './storage/storage';
 
 /**
@@ -14,13 +15,24 @@ import type { Storage } from './storage/storage';
  * @throws BackupError 'cancelled'; 'invalid-input' for a group or label that is none
  */
 export async function copyBackup(request: CopyOptions & CopySubject & { to: Storage }): Promise<CopyResult> {
-	const { from, to, group, label, actor, signal } = request;
+	const { group, label } = request;
 	assertGroup(group);
 	if (!parseLabel(label)) {
 		throw new BackupError('invalid-input', `"${label}" is not the label of a backup`, {
 			hint: 'Labels look like 20261120T020000Z-full-k3f9; list the backups to see them.',
 		});
 	}
+	return await withLimits({ ...request, advice: 'copy at a quieter time' }, async ({ signal, limits, limited }) => {
+		const from = request.from.through(limited(request.from.storage));
+		return await recorded({ ...request, from, to: limited(request.to), limits, signal }, request.signal);
+	});
+}
+
+type LimitedRequest = CopyOptions & CopySubject & { to: Storage; limits: Limits };
+
+/** @param cancel of whoever asked: that it was cancelled is an error, that it takes too long a result */
+async function recorded(request: LimitedRequest, cancel: AbortSignal): Promise<CopyResult> {
+	const { from, to, group, label, actor, signal } = request;
 	const about = { verb: 'copy', group, label, actor, signal } as const;
 	const started = performance.now();
 	// Both storages write it down: one that cannot be reached can tell nobody that it did not get its copy.
@@ -37,9 +49,10 @@ export async function copyBackup(request: CopyOptions & CopySubject & { to: Stor
 				});
 				return resultOf(request, done, started, null);
 			} catch (error) {
-				if (signal.aborted) throw abortError(signal);
-				if (!isBackupError(error)) throw error;
-				return resultOf(request, done, started, error);
+				if (cancel.aborted) throw abortError(cancel);
+				const failure = signal.aborted ? abortError(signal) : error;
+				if (!isBackupError(failure)) throw failure;
+				return resultOf(request, done, started, failure);
 			}
 		},
 		(result) => endOf(result, 'source', to.location),

@@ -45,7 +45,8 @@ export async function sendObject(request: SendRequest): Promise<void> {
 	let safe = 0;
 	const stall = watchStall(limits.stallTimeoutMs, fail, () => {
 		request.onProgress(safe);
-		const waitingFor = `storage ${proof.readableLength > 0 || proof.destroyed ? to.location : from.location}`;
+		const isThrough = proof.readableLength > 0 || proof.destroyed || proof.bytes === stored.bytes;
+		const waitingFor = `storage ${isThrough ? to.location : from.location}`;
 		return { moved: proof.bytes + safe, waitingFor };
 	});
 	const flow = async () => {

@@ -1,12 +1,11 @@
 /** One backup, with the parents it needs, into one storage: marks and locks, the copying itself, and reading it back. */
-import { DEFAULT_LIMITS } from './backup';
 import { copyCompanions, copyLabel, DOUBT, type LabelCopy } from './copy-label';
 import { type Look, lookAt } from './copy-look';
 import { readChain, type SourceBackup } from './copy-source';
 import type { CopyOptions, CopyProgress, CopySubject } from './copy-types';
 import { abortError, BackupError, isBackupError, messageOf } from './errors';
 import type { RunRecord } from './journal';
-import { watchDuration } from './limits';
+import type { Limits } from './limits';
 import { acquireLock, type Lock } from './lock';
 import { type Reading, startReading } from './reading';
 import { Repository } from './repository';
@@ -16,6 +15,7 @@ import { verifyBackup } from './verify';
 import { streamsOf } from './verify-stored';
 
 export interface CopyJob extends CopyOptions, CopySubject {
+	limits: Limits;
 	to: Storage;
 	/** For the journal's signs of life. */
 	run: Pick<RunRecord, 'progress'>;
@@ -37,8 +37,13 @@ export interface Done {
  * The repository that copies go to; it is made where there is none.
  * @throws BackupError 'invalid-input' when it is the one that they come from; those of the storage
  */
-export async function openDestination({ from, to, signal }: Pick<CopyJob, 'from' | 'to' | 'signal'>) {
-	const repository = await Repository.open(to, { create: true, signal });
+export async function openDestination({
+	from,
+	to,
+	signal,
+	limits,
+}: Pick<CopyJob, 'from' | 'to' | 'signal'> & Pick<CopyOptions, 'limits'>) {
+	const repository = await Repository.open(to, { create: true, signal, stallTimeoutMs: limits?.stallTimeoutMs });
 	// The location alone tells nothing: buckets of two servers can have the same name.
 	if (repository.id !== from.id) return repository;
 	throw new BackupError('invalid-input', `${to.location} is the repository that is to be copied`, {
@@ -80,28 +85,18 @@ async function isDone({ from, signal }: CopyJob, to: Repository, chain: readonly
 async function underLock(job: CopyJob, to: Repository, chain: readonly SourceBackup[], done: Done): Promise<void> {
 	const { group, lockWaitMs, signal } = job;
 	const lock = await acquireLock(to.storage, group, { signal, waitMs: lockWaitMs, purpose: 'copy' });
-	const limits = { ...DEFAULT_LIMITS, ...job.limits };
-	const limit = new AbortController();
-	const duration = watchDuration(limits.hardTimeoutMs, (error) => limit.abort(error), 'copy at a quieter time');
-	const signals = AbortSignal.any([signal, limit.signal, lock.lost]);
+	const signals = AbortSignal.any([signal, lock.lost]);
 	try {
-		for (const backup of chain) await copyOne({ ...job, limits, signal: signals }, to, backup, lock, done);
+		for (const backup of chain) await copyOne({ ...job, signal: signals }, to, backup, lock, done);
 	} catch (error) {
 		throw signals.aborted ? abortError(signals) : error;
 	} finally {
-		duration.stop();
 		await lock.release();
 		done.warnings.push(...lock.warnings);
 	}
 }
 
-async function copyOne(
-	job: CopyJob & Pick<LabelCopy, 'limits'>,
-	to: Repository,
-	backup: SourceBackup,
-	lock: Lock,
-	done: Done,
-): Promise<void> {
+async function copyOne(job: CopyJob, to: Repository, backup: SourceBackup, lock: Lock, done: Done): Promise<void> {
 	const { from, limits, protect, signal, actor } = job;
 	const { group, label } = backup.manifest;
 	const tell = (phase: CopyProgress['phase'], bytes: number, totalBytes: number) => {

@@ -2,6 +2,7 @@
 import { abortError, BackupError, messageOf } from './errors';
 import { inParallel } from './in-parallel';
 import { FailedRuns } from './failed-runs';
+import { type Limits, withLimits } from './limits';
 import type { BackupEntry, Repository } from './repository';
 import { planProved } from './expire-proof';
 import type { BackupFacts, RetentionPlan } from './retention/plan';
@@ -18,6 +19,7 @@ export interface SurveyRequest {
 	policy: RetentionPolicy;
 	/** @default the time when the backups have been listed */
 	now?: Date;
+	limits?: Partial<Limits>;
 	signal: AbortSignal;
 }
 
@@ -32,10 +34,17 @@ export interface PlannedFacts {
  * @throws BackupError 'invalid-input' for a policy that cannot be used; 'not-found' for a group without backups
  */
 export async function surveyRetention(request: SurveyRequest): Promise<RetentionPlan> {
+	// Refuses the policy before anything is listed.
+	completePolicy(request.policy);
+	return await withLimits({ ...request, advice: 'name one group at a time' }, async ({ signal, limited }) => {
+		const repository = request.repository.through(limited(request.repository.storage));
+		return await survey({ ...request, repository, signal });
+	});
+}
+
+async function survey(request: SurveyRequest): Promise<RetentionPlan> {
 	const { repository, groups, policy, signal } = request;
 	const failedRuns = new FailedRuns(repository.storage);
-	// Refuses the policy before anything is listed.
-	completePolicy(policy);
 	const entries: BackupEntry[] = [];
 	if (!groups) entries.push(...(await repository.survey()).backups);
 	for (const group of new Set(groups)) {

@@ -10,6 +10,7 @@ import { noBackups, type PlannedFacts, planFor } from './expire-survey';
 import { FailedRuns } from './failed-runs';
 import { recordRun, type RunEnd, type RunRecord } from './journal';
 import { assertGroup } from './label';
+import { type Limits, withLimits } from './limits';
 import { acquireLock, type Lock } from './lock';
 import { listReaders, type Reader } from './reading';
 import type { Repository } from './repository';
@@ -22,6 +23,9 @@ import type { Survey } from './survey';
 export type { Skipped } from './expire-removal';
 export { surveyRetention } from './expire-survey';
 export { FailedRuns } from './failed-runs';
+
+/** What to do besides waiting longer: each run goes on where the last one stopped. */
+const ADVICE = 'run it again: it goes on';
 
 export interface RetentionProgress {
 	phase: 'removing' | 'protecting';
@@ -44,6 +48,7 @@ export interface RetentionRequest {
 	/** For several groups of one storage in a row: share one. */
 	failedRuns?: FailedRuns;
 	actor?: Actor;
+	limits?: Partial<Limits>;
 	signal: AbortSignal;
 	onProgress?: (progress: RetentionProgress) => void;
 }
@@ -72,11 +77,19 @@ export interface RetentionResult {
  * some backups were removed: none is ever half a backup, and the next run goes on.
  */
 export async function applyRetention(request: RetentionRequest): Promise<RetentionResult> {
-	const { repository, group, policy, lockWaitMs, actor, signal } = request;
-	const { storage } = repository;
+	const { group, policy } = request;
 	assertGroup(group);
 	// Refuses the policy before anything is written.
 	completePolicy(policy);
+	return await withLimits({ ...request, advice: ADVICE }, async ({ signal, limited }) => {
+		const repository = request.repository.through(limited(request.repository.storage));
+		return await recorded({ ...request, repository, signal });
+	});
+}
+
+async function recorded(request: RetentionRequest): Promise<RetentionResult> {
+	const { repository, group, lockWaitMs, actor, signal } = request;
+	const { storage } = repository;
 	return await recordRun(
 		storage,
 		{ verb: 'expire', group, actor, signal },

@@ -9,6 +9,7 @@ import type { EndEntry, NewEntry, RunEntry } from './journal-entry';
 import { forgetId, newId } from './lock-holder';
 import { thisHost } from './process-identity';
 import { PROGRAM } from './program';
+import { unlessStuck } from './limits';
 import { FollowingClock } from './storage-clock';
 import type { Storage } from './storage/storage';
 
@@ -31,6 +32,8 @@ export interface RunRequest {
 	label?: string | null;
 	actor?: Actor;
 	signal?: AbortSignal;
+	/** How long the work may go on after the signal before it is no longer waited for; a minute when absent. */
+	endingMs?: number;
 	/** Time between two signs of life, milliseconds; a minute when absent. */
 	beatMs?: number;
 	/** This machine's clock, milliseconds since 1970. */
@@ -73,7 +76,8 @@ export async function recordRun<T>(
 	const run = new RunJournal(storage, request);
 	await run.start();
 	try {
-		const result = await work(run);
+		const working = work(run);
+		const result = await (request.signal ? unlessStuck(working, request.signal, request.endingMs) : working);
 		await run.end(describe(result));
 		return result;
 	} catch (error) {

@@ -148,7 +148,7 @@ class HeldLock implements Lock {
 		private readonly group: string,
 		private readonly me: Holder,
 		readonly warnings: string[],
-		{ beatMs = BEAT_MS, staleAfterMs = STALE_AFTER_MS }: LockOptions,
+		{ beatMs = BEAT_MS, staleAfterMs = STALE_AFTER_MS, signal }: LockOptions,
 	) {
 		this.#staleAfterMs = staleAfterMs;
 		this.#heartbeat = new Heartbeat(storage, {
@@ -157,6 +157,8 @@ class HeldLock implements Lock {
 			text: () => JSON.stringify({ id: me.id }),
 			goesOn: async (signal) => await this.#isHeld(signal),
 		});
+		// A run that was told to stop gives the lock back soon, or hangs: then it must not keep the lock for ever.
+		signal?.addEventListener('abort', () => this.#heartbeat.halt(), { once: true });
 	}
 
 	get lost(): AbortSignal {

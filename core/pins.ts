@@ -6,6 +6,7 @@ import type { Actor, Verb } from './actor';
 import { BackupError } from './errors';
 import { recordRun } from './journal';
 import { assertGroup, parseLabel } from './label';
+import { type Limits, withLimits } from './limits';
 import { startReading } from './reading';
 import { objectKey, type Repository } from './repository';
 
@@ -18,6 +19,7 @@ export interface PinRequest {
 	/** Why, for people, up to 500 characters. Whoever reads the storage can read it. */
 	reason?: string;
 	actor?: Actor;
+	limits?: Partial<Limits>;
 	signal: AbortSignal;
 }
 
@@ -35,12 +37,12 @@ export interface PinResult {
  * @throws BackupError 'not-found' when there is no such backup, 'locked' while retention does not end, 'invalid-input'
  */
 export async function pinBackup(request: PinRequest): Promise<PinResult> {
-	const { repository, group, label, signal } = request;
+	const { group, label } = request;
 	const reason = assertReason(request.reason);
-	return await change(request, 'pin', async () => {
+	return await change(request, 'pin', async ({ repository, signal }) => {
 		const isNew = await repository.writePin(group, label, { at: new Date().toISOString(), reason }, signal);
 		// Somebody may have removed it by hand, and a pin alone is nothing.
-		if (await isThere(request)) return isNew;
+		if (await isThere(repository, group, label)) return isNew;
 		await repository.removePin(group, label);
 		throw missing(request);
 	});
@@ -51,8 +53,8 @@ export async function pinBackup(request: PinRequest): Promise<PinResult> {
  * @throws BackupError 'not-found' when there is no such backup, 'locked' while retention does not end
  */
 export async function unpinBackup(request: Omit<PinRequest, 'reason'>): Promise<PinResult> {
-	const { repository, group, label } = request;
-	return await change(request, 'unpin', async () => {
+	const { group, label } = request;
+	return await change(request, 'unpin', async ({ repository }) => {
 		const wasPinned = (await repository.storage.stat(objectKey(group, label, 'pin.json'))) !== null;
 		await repository.removePin(group, label);
 		return wasPinned;
@@ -62,33 +64,37 @@ export async function unpinBackup(request: Omit<PinRequest, 'reason'>): Promise<
 async function change(
 	request: PinRequest,
 	verb: Extract<Verb, 'pin' | 'unpin'>,
-	work: () => Promise<boolean>,
+	work: (run: { repository: Repository; signal: AbortSignal }) => Promise<boolean>,
 ): Promise<PinResult> {
-	const { repository, group, label, actor, signal } = request;
+	const { group, label, actor } = request;
 	assertGroup(group);
 	if (!parseLabel(label)) {
 		throw new BackupError('invalid-input', `"${label}" is not the label of a backup`, {
 			hint: 'Labels look like 20261120T020000Z-full-k3f9; list the backups to see them.',
 		});
 	}
-	return await recordRun(
-		repository.storage,
-		{ verb, group, label, actor, signal },
-		async (run): Promise<PinResult> => {
-			const reading = await startReading(repository.storage, group, label, { verb, signal });
-			try {
-				if (!(await isThere(request))) throw missing(request);
-				return { group, label, pinned: verb === 'pin', changed: await work(), warnings: run.warnings };
-			} finally {
-				await reading.stop();
-				run.warnings.push(...reading.warnings);
-			}
-		},
-		({ changed }) => ({ outcome: 'ok', facts: { changed } }),
-	);
+	return await withLimits({ ...request, advice: 'try again' }, async ({ signal, limited }) => {
+		const repository = request.repository.through(limited(request.repository.storage));
+		return await recordRun(
+			repository.storage,
+			{ verb, group, label, actor, signal },
+			async (run): Promise<PinResult> => {
+				const reading = await startReading(repository.storage, group, label, { verb, signal });
+				try {
+					if (!(await isThere(repository, group, label))) throw missing(request);
+					const changed = await work({ repository, signal });
+					return { group, label, pinned: verb === 'pin', changed, warnings: run.warnings };
+				} finally {
+					await reading.stop();
+					run.warnings.push(...reading.warnings);
+				}
+			},
+			({ changed }) => ({ outcome: 'ok', facts: { changed } }),
+		);
+	});
 }
 
-async function isThere({ repository, group, label }: PinRequest): Promise<boolean> {
+async function isThere(repository: Repository, group: string, label: string): Promise<boolean> {
 	return (await repository.storage.stat(objectKey(group, label, 'manifest.json'))) !== null;
 }
 

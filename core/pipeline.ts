@@ -78,7 +78,7 @@ export async function storeStream(request: StoreRequest): Promise<StoredStream> 
 		request.onProgress?.({ originalBytes: original.bytes, storedBytes });
 		return {
 			moved: original.bytes + stored.bytes + storedBytes,
-			waitingFor: stored.readableLength > 0 ? `storage ${storage.location}` : 'source',
+			waitingFor: stored.readableLength > 0 || stored.writableFinished ? `storage ${storage.location}` : 'source',
 		};
 	});
 	const duration = watchDuration(limits.hardTimeoutMs, fail, 'back up less at once');

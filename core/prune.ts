@@ -5,6 +5,7 @@
 import type { Actor } from './actor';
 import { abortError, BackupError, isBackupError } from './errors';
 import { recordRun, type RunRecord } from './journal';
+import { type Limits, withLimits } from './limits';
 import { acquireLock, findStaleLocks, removeStaleLocks } from './lock';
 import type { Leftover, Repository } from './repository';
 import { storageTime } from './storage-clock';
@@ -22,6 +23,7 @@ export interface PruneRequest {
 	/** false only shows what would be removed. */
 	apply: boolean;
 	actor?: Actor;
+	limits?: Partial<Limits>;
 	signal: AbortSignal;
 }
 
@@ -48,12 +50,20 @@ export interface PruneResult {
  * @throws BackupError 'invalid-input', 'cancelled', of the storage
  */
 export async function prune(request: PruneRequest): Promise<PruneResult> {
-	const { repository, graceHours = 24, apply, actor, signal } = request;
+	const { graceHours = 24 } = request;
 	if (!(graceHours >= 0 && graceHours <= 24 * 365)) {
 		throw new BackupError('invalid-input', `a grace time of ${graceHours} hours is not possible`, {
 			hint: 'Give from 0 to 8760 hours; 24 are usual, and must be longer than the longest run.',
 		});
 	}
+	return await withLimits({ ...request, advice: 'run it again: it goes on' }, async ({ signal, limited }) => {
+		const repository = request.repository.through(limited(request.repository.storage));
+		return await pruneNow({ ...request, repository, graceHours, signal });
+	});
+}
+
+async function pruneNow(request: PruneRequest & { graceHours: number }): Promise<PruneResult> {
+	const { repository, graceHours, apply, actor, signal } = request;
 	if (!apply) return await plan(repository, graceHours * HOUR_MS, signal);
 	return await recordRun(
 		repository.storage,

@@ -111,6 +111,8 @@ export async function startReading(
 		key: (n) => markKey(group, mark.id, n),
 		text: () => JSON.stringify({ id: mark.id }),
 	});
+	// A run that was told to stop removes the mark soon, or hangs: then the mark must go stale.
+	signal?.addEventListener('abort', () => heartbeat.halt(), { once: true });
 	const reading: Reading = {
 		warnings,
 		async stop() {

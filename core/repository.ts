@@ -7,8 +7,10 @@ import { z } from 'zod';
 import { BackupError, isBackupError } from './errors';
 import { type Evidence, evidenceName, formatEvidence, parseEvidence } from './evidence';
 import { assertGroup } from './label';
+import { DEFAULT_LIMITS } from './limits';
 import { assertBelongs, assertFormat, FORMAT, formatManifest, type Manifest, parseManifest } from './manifest';
 import { readText, writeText } from './small-objects';
+import { limitStorage } from './storage/limited';
 import type { Storage, StoredObject, WriteOptions } from './storage/storage';
 import {
 	assertTag,
@@ -43,11 +45,16 @@ export class Repository {
 	) {}
 
 	/**
-	 * Opens the repository of a storage.
+	 * Opens the repository of a storage. No call of it waits for ever, and the signal ends all that is asked of it.
 	 * @param options.create make one when the storage has none yet
 	 * @throws BackupError 'not-found' when there is none, 'newer-format'
 	 */
-	static async open(storage: Storage, options: { create?: boolean; signal?: AbortSignal } = {}): Promise<Repository> {
+	static async open(
+		inner: Storage,
+		options: { create?: boolean; signal?: AbortSignal; stallTimeoutMs?: number } = {},
+	): Promise<Repository> {
+		const { signal, stallTimeoutMs = DEFAULT_LIMITS.stallTimeoutMs } = options;
+		const storage = limitStorage(inner, { signal, stallTimeoutMs });
 		try {
 			return new Repository(storage, await readDescriptor(storage, options.signal));
 		} catch (error) {
@@ -68,6 +75,11 @@ export class Repository {
 			if (!isBackupError(error, 'already-exists')) throw error;
 			return new Repository(storage, await readDescriptor(storage, options.signal));
 		}
+	}
+
+	/** The same repository, reached in another way. */
+	through(storage: Storage): Repository {
+		return new Repository(storage, this.id);
 	}
 
 	/** Every backup, or those of one group, oldest first within a group. */

@@ -1,10 +1,8 @@
 /** Restores a database from its backup: choose, look before the first byte is written, restore, compare. */
 import type { Actor } from './actor';
-import { DEFAULT_LIMITS } from './backup';
-import { abortError, isBackupError } from './errors';
 import type { DecryptionKeys } from './filters/age';
 import { recordRun, type RunEnd, type RunRecord } from './journal';
-import { type Limits, watchDuration } from './limits';
+import { type Limits, withLimits } from './limits';
 import type { Comparison } from './postgres/compare';
 import { assertOnly } from './postgres/only';
 import { assertPlace, type RestorePlace } from './postgres/restore-target';
@@ -80,6 +78,15 @@ export interface RestoreResult {
 export async function restoreDatabase(request: RestoreRequest): Promise<RestoreResult> {
 	assertPlace(request.into, request.server);
 	assertOnly(request.rules.only);
+	return await withLimits({ ...request, advice: 'restore a part of it' }, async ({ signal, limits, limited }) => {
+		const repository = request.repository.through(limited(request.repository.storage));
+		return await recorded({ ...request, repository, limits, signal });
+	});
+}
+
+type LimitedRequest = RestoreRequest & { limits: Limits };
+
+async function recorded(request: LimitedRequest): Promise<RestoreResult> {
 	const { group, label, actor, signal } = request;
 	const { storage } = request.repository;
 	const work = async (run: RunRecord): Promise<RestoreResult> => {
@@ -116,27 +123,17 @@ function describe({ mode, seconds, originalBytes, rows, comparison, warnings }: 
 	};
 }
 
-async function restore(request: RestoreRequest): Promise<RestoreResult> {
-	const limits = { ...DEFAULT_LIMITS, ...request.limits };
-	const stop = new AbortController();
-	const signal = AbortSignal.any([request.signal, stop.signal]);
-	const duration = watchDuration(limits.hardTimeoutMs, (error) => stop.abort(error), 'restore a part of it');
+async function restore(request: LimitedRequest): Promise<RestoreResult> {
 	const startedAt = new Date();
 	const start = performance.now();
-	try {
-		const facts = await new Restore({ ...request, signal }, limits.stallTimeoutMs).run();
-		return {
-			group: request.group,
-			label: request.label,
-			mode: request.into.mode,
-			startedAt: startedAt.toISOString(),
-			finishedAt: new Date().toISOString(),
-			seconds: (performance.now() - start) / 1000,
-			...facts,
-		};
-	} catch (error) {
-		throw signal.aborted && !isBackupError(error) ? abortError(signal) : error;
-	} finally {
-		duration.stop();
-	}
+	const facts = await new Restore(request, request.limits.stallTimeoutMs).run();
+	return {
+		group: request.group,
+		label: request.label,
+		mode: request.into.mode,
+		startedAt: startedAt.toISOString(),
+		finishedAt: new Date().toISOString(),
+		seconds: (performance.now() - start) / 1000,
+		...facts,
+	};
 }

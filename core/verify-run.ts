@@ -1,13 +1,11 @@
 /** Around a verification: its time limits, and its verdict in words. */
-import { DEFAULT_LIMITS } from './backup';
 import { abortError, BackupError, isBackupError } from './errors';
 import type { Depth } from './evidence';
 import { assertDecryptionKeys } from './filters/age-header';
 import { assertGroup, parseLabel } from './label';
-import { watchDuration } from './limits';
 import type { Manifest } from './manifest';
 import type { DrillResult } from './postgres/drill';
-import type { VerifyRequest, VerifyResult } from './verify';
+import type { LimitedVerifyRequest, VerifyRequest, VerifyResult } from './verify';
 import { BadBackup } from './verify-failure';
 import { streamsOf, type Subject } from './verify-stored';
 
@@ -45,22 +43,16 @@ export function assertRequest({ group, label, depth, keys, scratch, assertions }
  * Runs a verification and says how it ended. Only a proof makes it bad, and only its last step makes it ok.
  * @throws BackupError 'cancelled', 'not-found', 'incomplete' of the whole backup; errors that are none of ours
  */
-export async function withLimits(
-	request: VerifyRequest,
-	work: (signal: AbortSignal, stallTimeoutMs: number) => Promise<Verdict>,
+export async function judge(
+	{ signal, cancel }: Pick<LimitedVerifyRequest, 'signal' | 'cancel'>,
+	work: () => Promise<Verdict>,
 ): Promise<Verdict> {
-	const { stallTimeoutMs, hardTimeoutMs } = { ...DEFAULT_LIMITS, ...request.limits };
-	const limit = new AbortController();
-	const duration = watchDuration(hardTimeoutMs, (error) => limit.abort(error), 'verify at a quieter time');
-	const signal = AbortSignal.any([request.signal, limit.signal]);
 	try {
 		if (signal.aborted) throw abortError(signal);
-		return await work(signal, stallTimeoutMs);
+		return await work();
 	} catch (error) {
-		if (request.signal.aborted) throw abortError(request.signal);
-		return verdictOf(limit.signal.aborted ? abortError(limit.signal) : error);
-	} finally {
-		duration.stop();
+		if (cancel.aborted) throw abortError(cancel);
+		return verdictOf(signal.aborted ? abortError(signal) : error);
 	}
 }
 

@@ -4,7 +4,7 @@ import type { ErrorCode } from './errors';
 import type { Depth } from './evidence';
 import type { DecryptionKeys } from './filters/age';
 import { recordRun, type RunEnd, type RunRecord } from './journal';
-import type { Limits } from './pipeline';
+import { type Limits, withLimits } from './limits';
 import type { Allowance } from './postgres/allowances';
 import type { Assertion, AssertionResult } from './postgres/assertions';
 import type { Comparison } from './postgres/compare';
@@ -18,7 +18,7 @@ import { findManifest, type SeenManifest } from './verify-manifest';
 import { proveReadable } from './verify-readable';
 import { proveRestored } from './verify-restored';
 import { proveStored, type Subject } from './verify-stored';
-import { assertRequest, everySecond, success, withLimits } from './verify-run';
+import { assertRequest, everySecond, judge, success } from './verify-run';
 
 export type { Assertion, AssertionResult } from './postgres/assertions';
 export type { Scratch } from './postgres/scratch-database';
@@ -97,6 +97,21 @@ export interface VerifyResult {
  */
 export async function verifyBackup(request: VerifyRequest): Promise<VerifyResult> {
 	assertRequest(request);
+	const advice = 'verify at a quieter time';
+	return await withLimits({ ...request, advice }, async ({ signal, limits, limited }) => {
+		const repository = request.repository.through(limited(request.repository.storage));
+		return await recorded({ ...request, repository, limits, signal, cancel: request.signal });
+	});
+}
+
+/** What is asked for, as the limits let it be done. */
+export type LimitedVerifyRequest = VerifyRequest & {
+	limits: Limits;
+	/** Of whoever asked: that it was cancelled is an error, that it takes too long a result. */
+	cancel: AbortSignal;
+};
+
+async function recorded(request: LimitedVerifyRequest): Promise<VerifyResult> {
 	const { repository, group, label, actor, signal } = request;
 	const work = async (run: RunRecord): Promise<VerifyResult> => {
 		const onProgress: VerifyRequest['onProgress'] = (progress) => {
@@ -104,7 +119,7 @@ export async function verifyBackup(request: VerifyRequest): Promise<VerifyResult
 			request.onProgress?.(progress);
 		};
 		const mark: { reading?: Reading } = {};
-		const leaveMark = async (signal: AbortSignal) => {
+		const leaveMark = async () => {
 			mark.reading = await startReading(repository.storage, group, label, { verb: 'verify', signal });
 		};
 		try {
@@ -136,23 +151,20 @@ function describe({ depth, outcome, code, seconds, restoreSeconds, comparison, w
 }
 
 /** @param leaveMark keeps retention from removing what is being looked at */
-async function verify(
-	request: VerifyRequest,
-	leaveMark: (signal: AbortSignal) => Promise<void>,
-): Promise<VerifyResult> {
-	const { repository, group, label, depth } = request;
+async function verify(request: LimitedVerifyRequest, leaveMark: () => Promise<void>): Promise<VerifyResult> {
+	const { repository, group, label, depth, signal } = request;
 	const startedAt = new Date();
 	const warnings: string[] = [];
 	const seen: SeenManifest = { sha256: null };
 	let drilled: DrillResult | null = null;
-	const verdict = await withLimits(request, async (signal, stallTimeoutMs) => {
-		await leaveMark(signal);
+	const verdict = await judge(request, async () => {
+		await leaveMark();
 		const manifest = await findManifest(repository, group, label, seen, signal);
 		const subject: Subject = {
 			repository,
 			manifest,
 			keys: request.keys,
-			stallTimeoutMs,
+			stallTimeoutMs: request.limits.stallTimeoutMs,
 			alreadyRead: request.alreadyRead ?? new Set(),
 			signal,
 			onProgress: everySecond(request.onProgress),

@@ -3,6 +3,7 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { FolderStorage } from '../../core/storage/folder';
+import { limitStorage } from '../../core/storage/limited';
 import { MemoryStorage } from '../../core/storage/memory';
 import { RetryingStorage } from '../../core/storage/retrying';
 import type { Storage } from '../../core/storage/storage';
@@ -39,6 +40,11 @@ describeStorage('folder', folder, files);
 describeStorage('retries around memory', async () => {
 	const { storage, ...rest } = await memory();
 	return { storage: new RetryingStorage(storage), ...rest };
+});
+describeStorage('limits around memory', async () => {
+	const { storage, ...rest } = await memory();
+	const signal = new AbortController().signal;
+	return { storage: limitStorage(storage, { stallTimeoutMs: 60_000, signal }), ...rest };
 });
 describeStorage(
 	'retries around a folder',

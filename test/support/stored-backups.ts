@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { DEFAULT_LIMITS } from '../../core/backup';
+import { DEFAULT_LIMITS } from '../../core/limits';
 import { createLabel, parseLabel, type BackupType } from '../../core/label';
 import { FORMAT, type Manifest } from '../../core/manifest';
 import { storeStream } from '../../core/pipeline';
