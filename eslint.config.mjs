@@ -24,7 +24,7 @@ const NO_NODES = {
 const NO_N8N = { group: ['n8n-*', '@n8n/*'], message: 'core works without n8n: everything in it runs from a script.' };
 const NO_PROGRAMS = {
 	group: ['child_process', 'node:child_process'],
-	message: 'Only the native engine and pg_restore are programs: nothing else may need one on the host.',
+	message: 'Only the native engine and pg_restore are programs of the host: nothing else may need one.',
 };
 
 export default defineConfig([
@@ -99,7 +99,10 @@ export default defineConfig([
 
 	{ files: ['core/**/*.ts'], rules: wall(NO_N8N, NO_NODES, NO_PROGRAMS) },
 	{
-		files: ['core/postgres/engines/{native,client-program}.ts', 'core/postgres/{archive-statements,native-restore}.ts'],
+		files: [
+			'core/postgres/engines/{native,client-program}.ts',
+			'core/postgres/{archive-statements,native-restore,embedded/cage}.ts',
+		],
 		rules: wall(NO_N8N, NO_NODES),
 	},
 	{

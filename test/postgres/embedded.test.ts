@@ -15,6 +15,7 @@ import { replayInto, type ReplayIntoOptions } from '../../core/postgres/replay';
 import { DRILL_RULES, KEEP_ALL } from '../../core/postgres/rewrite';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { sharedPostgres, sql } from '../support/postgres';
+import { childrenOf, commandLine } from '../support/processes';
 
 const TRAILER = '\n--\n-- PostgreSQL database dump complete\n--\n\n';
 const MB = 1024 * 1024;
@@ -24,11 +25,9 @@ function folders(): string[] {
 	return fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith(`n8n-backup-scratch-${process.pid}-`));
 }
 
-/** Threads of this process that run an embedded database. */
-function threads(): number {
-	return fs
-		.readdirSync('/proc/self/task')
-		.filter((task) => fs.readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim() === 'embedded-pg').length;
+/** Processes that this one has started and that run an embedded database. */
+function processes(): number {
+	return childrenOf(process.pid).filter((pid) => commandLine(pid).includes('/embedded/child.')).length;
 }
 
 async function open(extensions: readonly string[] = [], signal = new AbortController().signal) {
@@ -114,7 +113,7 @@ describe('an embedded database', () => {
 	}, 180_000);
 	afterAll(async () => {
 		await database.close();
-		expect({ folders: folders(), threads: threads() }).toEqual({ folders: [], threads: 0 });
+		expect({ folders: folders(), processes: processes() }).toEqual({ folders: [], processes: 0 });
 	});
 
 	async function columnOf(query: string, values?: unknown[]): Promise<unknown[]> {
@@ -247,11 +246,11 @@ describe('opening an embedded database', () => {
 	it('can be stopped at any time, and leaves nothing', async () => {
 		const abort = new AbortController();
 		const opening = open([], abort.signal);
-		while (threads() === 0) await new Promise((resolve) => setImmediate(resolve));
+		while (processes() === 0) await new Promise((resolve) => setImmediate(resolve));
 		abort.abort();
 		await expect(opening).rejects.toMatchObject({ code: 'cancelled' });
 		await expect(open([], abort.signal)).rejects.toMatchObject({ code: 'cancelled' });
-		expect({ folders: folders(), threads: threads() }).toEqual({ folders: [], threads: 0 });
+		expect({ folders: folders(), processes: processes() }).toEqual({ folders: [], processes: 0 });
 	});
 
 	it('removes what processes that were killed left behind, and nothing else', async () => {
@@ -267,7 +266,7 @@ describe('opening an embedded database', () => {
 		try {
 			const abort = new AbortController();
 			const opening = open([], abort.signal);
-			while (threads() === 0) await new Promise((resolve) => setImmediate(resolve));
+			while (processes() === 0) await new Promise((resolve) => setImmediate(resolve));
 			abort.abort();
 			await expect(opening).rejects.toMatchObject({ code: 'cancelled' });
 			expect([old, young, foreign].map((folder) => fs.existsSync(folder))).toEqual([false, true, true]);
@@ -296,6 +295,6 @@ describe('opening an embedded database', () => {
 		expect(seen).toBeGreaterThan(10 * MB);
 		await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'cancelled' });
 		await database.close();
-		expect({ folders: folders(), threads: threads() }).toEqual({ folders: [], threads: 0 });
+		expect({ folders: folders(), processes: processes() }).toEqual({ folders: [], processes: 0 });
 	}, 120_000);
 });

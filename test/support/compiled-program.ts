@@ -11,6 +11,8 @@ import { transformFileSync } from '@swc/core';
 const ROOT = path.join(__dirname, '../..');
 
 export interface CompiledProgram {
+	/** Where it lies. */
+	folder: string;
 	/** Starts it, in a nearly empty environment. */
 	start(args: string[], env?: NodeJS.ProcessEnv): ChildProcess;
 	remove(): void;
@@ -34,6 +36,7 @@ export function compileProgram(): CompiledProgram {
 	fs.copyFileSync(path.join(ROOT, 'package.json'), path.join(folder, 'package.json'));
 	fs.symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
 	return {
+		folder,
 		start: (args, env = {}) =>
 			spawn(process.execPath, [path.join(folder, 'bin/n8n-backup.js'), ...args], {
 				env: { PATH: process.env.PATH, HOME: '/nonexistent', NODE_COMPILE_CACHE: path.join(folder, 'cache'), ...env },

@@ -7,6 +7,11 @@ export function commandLines(): string[] {
 	return pids.flatMap((pid) => readIfThere(`/proc/${pid}/cmdline`));
 }
 
+/** That of one process; empty when it is gone. */
+export function commandLine(pid: number): string {
+	return readIfThere(`/proc/${pid}/cmdline`).join('');
+}
+
 /** The processes that a process has started and that still run. */
 export function childrenOf(pid: number): number[] {
 	const threads = fs.existsSync(`/proc/${pid}/task`) ? fs.readdirSync(`/proc/${pid}/task`) : [];

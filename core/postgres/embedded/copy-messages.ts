@@ -40,8 +40,7 @@ class Batch {
 
 	constructor(head: Buffer, capacity: number) {
 		this.#head = head;
-		// Not of the pool: the memory will move to the other thread.
-		this.#bytes = Buffer.allocUnsafeSlow(head.length + capacity + COPY_END.length);
+		this.#bytes = Buffer.allocUnsafe(head.length + capacity + COPY_END.length);
 		this.#end = head.copy(this.#bytes);
 	}
 
@@ -68,7 +67,7 @@ class Batch {
 	split(capacity: number): Batch | null {
 		const end = this.#endOfRows();
 		if (end === null) {
-			const larger = Buffer.allocUnsafeSlow(this.#bytes.length * 2);
+			const larger = Buffer.allocUnsafe(this.#bytes.length * 2);
 			this.#bytes.copy(larger, 0, 0, this.#end);
 			this.#bytes = larger;
 			return null;

@@ -1,6 +1,6 @@
 /**
- * PostgreSQL in this process, for restore drills where no server is at hand: PGlite (PostgreSQL 18 in WebAssembly) in a
- * thread of its own, with its data in a temporary folder.
+ * PostgreSQL without a server, for restore drills where none is at hand: PGlite (PostgreSQL 18 in WebAssembly) in a process
+ * of its own that is shut in, with its data in a temporary folder.
  */
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -9,9 +9,9 @@ import type { Query } from '../compare';
 import type { ReplaySession } from '../session';
 import { modulesFor } from './extensions';
 import { createScratchFolder, removeScratchFolder } from './folder';
-import type { ThreadInput } from './messages.ts';
+import type { ChildInput } from './messages.ts';
+import { DatabaseProcess } from './process';
 import { EmbeddedSession } from './session';
-import { DatabaseThread } from './thread';
 import { toRows, toText } from './values';
 
 /**
@@ -52,23 +52,24 @@ export interface EmbeddedOptions {
 export async function openEmbeddedDatabase({ signal, extensions }: EmbeddedOptions): Promise<EmbeddedDatabase> {
 	const modules = modulesFor(extensions);
 	if (signal.aborted) throw abortError(signal);
-	const { server, initdb } = await loadPrograms();
+	const program = await findProgram();
 	const folder = await createScratchFolder();
-	let thread: DatabaseThread | undefined;
-	const onAbort = () => void thread?.stop(abortError(signal));
+	let server: DatabaseProcess | undefined;
+	const onAbort = () => void server?.stop(abortError(signal));
 	signal.addEventListener('abort', onAbort, { once: true });
 	const close = async () => {
 		signal.removeEventListener('abort', onAbort);
-		await thread?.stop();
+		await server?.stop();
 		await removeScratchFolder(folder);
 	};
 	try {
-		const input: Omit<ThreadInput, 'task'> = { folder: path.join(folder, 'data'), server, initdb, modules };
-		// The memory that this takes comes back only with the end of its thread.
-		await (await DatabaseThread.start({ ...input, task: 'create' }, signal)).stop();
-		thread = await DatabaseThread.start({ ...input, task: 'serve' }, signal);
+		const cage = { folder, program };
+		const input: Omit<ChildInput, 'task' | 'inherited'> = { folder: path.join(folder, 'data'), program, modules };
+		// The memory that this takes comes back only with the end of its process.
+		await (await DatabaseProcess.start({ ...input, task: 'create' }, cage, signal)).stop();
+		server = await DatabaseProcess.start({ ...input, task: 'serve' }, cage, signal);
 		if (signal.aborted) throw abortError(signal);
-		const session = new EmbeddedSession(thread);
+		const session = new EmbeddedSession(server);
 		const query = async <Row extends object>(text: string, values: unknown[] = []) =>
 			toRows<Row>(await session.query(text, values.map(toText)));
 		const [row] = await query<{ server_version: string }>('SHOW server_version');
@@ -79,16 +80,13 @@ export async function openEmbeddedDatabase({ signal, extensions }: EmbeddedOptio
 	}
 }
 
-/** Compiled for each database anew: kept, they would hold 200 MB of machine code. */
-async function loadPrograms(): Promise<Pick<ThreadInput, 'server' | 'initdb'>> {
+/** Where PGlite's files are. Its package exports no paths to all of them; they lie beside its main module. */
+async function findProgram(): Promise<string> {
 	try {
-		// The package exports no paths to these files; they lie beside its main module.
-		const folder = path.dirname(require.resolve('@electric-sql/pglite'));
-		const compile = async (file: string) => await WebAssembly.compile(await fs.readFile(path.join(folder, file)));
-		return { server: await compile('pglite.wasm'), initdb: await compile('initdb.wasm') };
+		return await fs.realpath(path.dirname(require.resolve('@electric-sql/pglite')));
 	} catch (cause) {
-		throw new BackupError('engine-not-found', 'the embedded database is missing or damaged', {
-			hint: 'Install the package n8n-nodes-backup again: its dependency @electric-sql/pglite is damaged.',
+		throw new BackupError('engine-not-found', 'the embedded database is missing', {
+			hint: 'Install the package n8n-nodes-backup again: its dependency @electric-sql/pglite is missing.',
 			cause,
 		});
 	}

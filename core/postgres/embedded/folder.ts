@@ -11,10 +11,13 @@ const NAME = /^n8n-backup-scratch-(\d+)-[A-Za-z0-9]{6}$/;
  */
 const LEFT_BEHIND_AFTER_MS = 60 * 60_000;
 
-/** Makes a folder with this process's number in its name, after removing those of processes that were killed. */
+/**
+ * Makes a folder with this process's number in its name, after removing those of processes that were killed.
+ * @returns its real path
+ */
 export async function createScratchFolder(): Promise<string> {
 	await removeLeftovers();
-	return await fs.mkdtemp(path.join(os.tmpdir(), `${PREFIX}${process.pid}-`));
+	return await fs.mkdtemp(path.join(await fs.realpath(os.tmpdir()), `${PREFIX}${process.pid}-`));
 }
 
 /** Whoever is ended while it writes may have written a file just now: then once more. */

@@ -1,16 +1,28 @@
-/** What the main thread and the thread of the embedded database tell each other. */
+/**
+ * What this process and the one of the embedded database tell each other. A message is a length, in {@link HEAD_BYTES} bytes
+ * and big-endian, and as many bytes: the first one is {@link ChildInput} as JSON, the others are PostgreSQL's protocol. Each
+ * is answered with one, {@link ChildSays} as JSON.
+ */
 
-/** What a thread is started with. */
-export interface ThreadInput {
+export const HEAD_BYTES = 4;
+/** The descriptor after the standard ones. Nothing is written to it; its other end closes with the process that holds it. */
+export const LIFELINE = 3;
+
+export interface ChildInput {
 	/** `create`: makes the data directory and says so. `serve`: answers messages on it until it is ended. */
 	task: 'create' | 'serve';
-	/** The data directory. */
+	/** The data directory, below the one that the process was shut in with. */
 	folder: string;
-	server: WebAssembly.Module;
-	initdb: WebAssembly.Module;
+	/** The folder of @electric-sql/pglite's main module. */
+	program: string;
 	/** Modules below @electric-sql/pglite/contrib. */
 	modules: readonly string[];
+	/** Descriptors to close. */
+	inherited: readonly number[];
 }
+
+/** null: it is ready. */
+export type ChildSays = Answer | { broken: string } | null;
 
 /** Field names as in `pg`. */
 export interface Refusal {

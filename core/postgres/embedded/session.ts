@@ -3,7 +3,7 @@ import type { ReplaySession } from '../session';
 import { copyMessages } from './copy-messages';
 import { transcoderFor, type Transcoder } from './encoding';
 import type { Answer, Refusal } from './messages.ts';
-import type { DatabaseThread } from './thread';
+import type { DatabaseProcess } from './process';
 import { extendedMessage, queryMessage } from './wire';
 
 const ENCODING = /^SET client_encoding = '([^']+)';$/;
@@ -28,14 +28,14 @@ export class EmbeddedError extends Error {
 
 export class EmbeddedSession implements ReplaySession {
 	onWarning: ((text: string) => void) | null = null;
-	readonly #thread: DatabaseThread;
+	readonly #database: DatabaseProcess;
 	#transcode: Transcoder = null;
 	#status = 'I';
 	/** Settings of a dump are in force. */
 	#isUsed = false;
 
-	constructor(thread: DatabaseThread) {
-		this.#thread = thread;
+	constructor(database: DatabaseProcess) {
+		this.#database = database;
 	}
 
 	get inTransaction(): boolean {
@@ -82,7 +82,7 @@ export class EmbeddedSession implements ReplaySession {
 	}
 
 	async close(): Promise<void> {
-		await this.#thread.stop();
+		await this.#database.stop();
 	}
 
 	async #copy(message: Buffer, before: number): Promise<number> {
@@ -99,7 +99,7 @@ export class EmbeddedSession implements ReplaySession {
 	}
 
 	async #ask(message: Buffer): Promise<Answer> {
-		const answer = await this.#thread.ask(message);
+		const answer = await this.#database.ask(message);
 		this.#status = answer.status ?? 'I';
 		for (const warning of answer.warnings) this.onWarning?.(warning);
 		if (answer.refusal) throw new EmbeddedError(answer.refusal);
