@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The engine without n8n: for scripts, tests, and the day n8n is what was lost. */
 import { Command, CommanderError } from 'commander';
-import { isBackupError } from '../core/errors';
+import { BackupError, isBackupError } from '../core/errors';
 import { PROGRAM } from '../core/program';
 import { checkCommand } from './commands/check';
 import { copyCommand } from './commands/copy';
@@ -20,6 +20,13 @@ export async function main(argv: string[]): Promise<number> {
 	const onSignal = () => stop.abort();
 	process.once('SIGINT', onSignal);
 	process.once('SIGTERM', onSignal);
+	// As with `| head`: there is nobody to tell anything any more, so that the run ends, tidily.
+	const onOutputError = (error: NodeJS.ErrnoException) => {
+		if (error.code !== 'EPIPE') throw error;
+		stop.abort(new BackupError('cancelled', 'stopped because nobody reads the output any more'));
+	};
+	process.stdout.on('error', onOutputError);
+	process.stderr.on('error', onOutputError);
 	let exitCode: number = EXIT.ok;
 	const program = new Command('n8n-backup')
 		.description('Back up PostgreSQL databases, encrypted, to a folder or S3; the same engine as the n8n nodes.')

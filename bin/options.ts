@@ -1,5 +1,5 @@
 /** What several commands read from their options and from the environment. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import pgPass from 'pgpass';
 import { BackupError } from '../core/errors';
@@ -7,6 +7,7 @@ import type { DecryptionKeys, Encryption } from '../core/filters/age';
 import { assertPassphrase, parseIdentities, parseRecipients } from '../core/filters/age-keys';
 import { assertGroup, parseLabel } from '../core/label';
 import type { DatabaseTarget, TlsMode } from '../core/postgres/target';
+import { printWarning } from './output';
 
 /** Wraps a command: prints its error, keeps its exit code. */
 export type Run = <O extends { json?: boolean }>(
@@ -131,8 +132,19 @@ export async function readKeys(
 	identityFile: string | undefined,
 	env: NodeJS.ProcessEnv,
 ): Promise<DecryptionKeys | undefined> {
-	if (identityFile) return { identities: parseIdentities(await readTextFile(identityFile, 'identity file')) };
+	if (identityFile) {
+		const identities = parseIdentities(await readTextFile(identityFile, 'identity file'));
+		await warnIfShared(identityFile);
+		return { identities };
+	}
 	return env.N8N_BACKUP_PASSPHRASE ? { passphrase: env.N8N_BACKUP_PASSPHRASE } : undefined;
+}
+
+/** Whoever reads the identity reads every backup. */
+async function warnIfShared(path: string): Promise<void> {
+	// Windows has no such bits.
+	if (process.platform === 'win32' || ((await stat(path)).mode & 0o044) === 0) return;
+	printWarning(`other users of this machine can read the identity file ${path}: chmod 600 it`);
 }
 
 async function readTextFile(path: string, what: string): Promise<string> {

@@ -13,23 +13,47 @@ export function exitCodeOf(error: BackupError): number {
 
 /** One JSON document on stdout. */
 export function printJson(value: unknown): void {
-	process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+	// What JSON leaves as it is, a terminal may still obey.
+	const text = JSON.stringify(value, null, 2).replace(UNSAFE_BUT_NEWLINE, (char) => `\\u${codeOf(char)}`);
+	process.stdout.write(`${text}\n`);
 }
 
 export function printLine(line: string): void {
-	process.stdout.write(`${line}\n`);
+	process.stdout.write(`${forTerminal(line)}\n`);
+}
+
+export function printWarning(text: string): void {
+	process.stderr.write(`${forTerminal(`warning: ${text}`)}\n`);
+}
+
+/** Control characters of both ranges, and those that change the direction of what follows. */
+const UNSAFE_BUT_NEWLINE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/**
+ * A text as a terminal shows it and never obeys it, whoever wrote it: a server, a dump, the name of a file. Its second line
+ * and those after it are indented, so that none passes for one of ours.
+ */
+export function forTerminal(text: string): string {
+	return text
+		.replace(UNSAFE_BUT_NEWLINE, (char) => (char === '\t' ? ' ' : `\\u${codeOf(char)}`))
+		.replace(/\n(?! )/g, '\n  ');
+}
+
+function codeOf(char: string): string {
+	return char.charCodeAt(0).toString(16).padStart(4, '0');
 }
 
 /** An error for people on stderr; with --json, for programs on stdout too. */
 export function printError(error: BackupError, json: boolean): void {
 	if (json) printJson({ ok: false, error: error.message, code: error.code, hint: error.hint ?? null });
-	process.stderr.write(`n8n-backup: ${error.message}\n${error.hint ? `  ${error.hint}\n` : ''}`);
+	const hint = error.hint ? `\n  ${error.hint}` : '';
+	process.stderr.write(`${forTerminal(`n8n-backup: ${error.message}${hint}`)}\n`);
 }
 
 /** Progress on a terminal: one line that is rewritten. Nothing where stderr is a file or a pipe. */
 export function showProgress(line: string | null): void {
 	if (!process.stderr.isTTY) return;
-	process.stderr.write(line === null ? '\r\u001b[K' : `\r\u001b[K${line}`);
+	process.stderr.write(line === null ? '\r\u001b[K' : `\r\u001b[K${forTerminal(line).replaceAll('\n', ' ')}`);
 }
 
 /** "1 backup", "2 backups". */

@@ -253,7 +253,7 @@ async function assertOpens(storage: Storage, key: string, keys: DecryptionKeys, 
 		await Promise.race([opened, flow]);
 	} catch (error) {
 		if (!isBackupError(error, 'wrong-identity')) throw error;
-		throw new BackupError('wrong-identity', 'the backup was not kept: the identity of the credential cannot open it', {
+		throw new BackupError('wrong-identity', `${key} was not kept: the identity of the credential cannot open it`, {
 			hint: 'Add the recipient that belongs to the identity to the recipients, or remove the identity.',
 			cause: error,
 		});

@@ -28,7 +28,7 @@ export function assertRequest({ group, label, depth, keys, scratch, assertions }
 	}
 	if (keys) assertDecryptionKeys(keys);
 	if (depth === 'restored' && !scratch) {
-		throw new BackupError('invalid-input', 'there is no place to restore the backup to', {
+		throw new BackupError('invalid-input', `there is no place to restore ${group}/${label} to`, {
 			hint: 'Name a scratch server, or choose the embedded database.',
 		});
 	}

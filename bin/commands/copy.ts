@@ -7,7 +7,7 @@ import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
 import { type AddCommand, collect, parseBackupName, wholeNumber } from '../options';
-import { EXIT, exitCodeOf, printJson, printLine, showProgress } from '../output';
+import { EXIT, exitCodeOf, printJson, printLine, printWarning, showProgress } from '../output';
 
 interface CopyCommandOptions {
 	storage: string;
@@ -129,7 +129,7 @@ function printResult({ group, label, destination, status, bytes, seconds, messag
 	if (status === 'failed') printLine(`${head}: FAILED: ${message}${hint === null ? '' : `\n  ${hint}`}`);
 	else if (status === 'present') printLine(`${head}: ${message}`);
 	else printLine(`${head}: ${sizeText(bytes)} in ${seconds.toFixed(1)} s; ${message}`);
-	for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+	for (const warning of warnings) printWarning(warning);
 }
 
 /** Where all failed of the same, its own code; a mixture is a failure. */

@@ -15,7 +15,7 @@ import {
 	readEncryption,
 	wholeNumber,
 } from '../options';
-import { EXIT, printJson, printLine, showProgress } from '../output';
+import { EXIT, printJson, printLine, printWarning, showProgress } from '../output';
 
 interface DumpOptions extends EncryptionOptions {
 	storage: string;
@@ -112,7 +112,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 		showProgress(null);
 		if (options.json) printJson({ ...manifest, location });
 		else {
-			for (const warning of manifest.warnings) process.stderr.write(`warning: ${warning}\n`);
+			for (const warning of manifest.warnings) printWarning(warning);
 			const { original, stored, name } = manifest.object;
 			printLine(
 				`${manifest.group}/${manifest.label}: ${sizeText(original.bytes)} as ${sizeText(stored.bytes)} in ${location}/${name}`,

@@ -9,7 +9,7 @@ import { chooseBackup, restoreDatabase, type RestorePlace, type RestoreResult } 
 import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys, wholeNumber } from '../options';
-import { EXIT, printJson, printLine, showProgress } from '../output';
+import { EXIT, forTerminal, printJson, printLine, printWarning, showProgress } from '../output';
 
 interface RestoreOptions {
 	storage: string;
@@ -158,7 +158,7 @@ function wrongUse(message: string, hint: string): BackupError {
 
 function show(result: RestoreResult, target: DatabaseTarget): void {
 	const { group, label, rows, originalBytes, seconds, comparison, warnings } = result;
-	for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+	for (const warning of warnings) printWarning(warning);
 	printLine(
 		`${group}/${label} is restored as ${describeTarget(target)}: ${sizeText(originalBytes)}, ${rows} rows in ${seconds.toFixed(1)} s`,
 	);
@@ -168,6 +168,6 @@ function show(result: RestoreResult, target: DatabaseTarget): void {
 		return;
 	}
 	for (const { table, expected, found } of comparison.differences) {
-		process.stderr.write(`differs: ${table}: ${found} instead of ${expected}\n`);
+		process.stderr.write(`${forTerminal(`differs: ${table}: ${found} instead of ${expected}`)}\n`);
 	}
 }

@@ -15,7 +15,7 @@ import {
 	type VerifyResult,
 } from '../../core/verify';
 import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys } from '../options';
-import { EXIT, printJson, printLine, showProgress } from '../output';
+import { EXIT, printJson, printLine, printWarning, showProgress } from '../output';
 
 interface VerifyOptions {
 	storage: string;
@@ -165,7 +165,7 @@ function print({ group, label, outcome, message, hint, assertions, warnings }: V
 	for (const assertion of assertions) {
 		if (!assertion.ok) printLine(`  ${assertion.name}: ${assertion.message}`);
 	}
-	for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+	for (const warning of warnings) printWarning(warning);
 }
 
 /** A bad backup counts more than one nothing can be said of. */

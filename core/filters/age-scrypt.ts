@@ -8,8 +8,11 @@ import { BackupError } from '../errors';
 
 /** Base-two logarithm of the work, as the `age` program chooses it: about a second, and 256 MiB of memory meanwhile. */
 const WORK_FACTOR = 18;
-/** The file says how much work to do. 20 means about four seconds and 1 GiB; whoever wants more is no friend. */
-export const MAX_WORK_FACTOR = 20;
+/**
+ * The file says how much work to do. What this program and the `age` program write is allowed, and no more: each further one
+ * doubles memory and time, for whoever can put a file where backups are read.
+ */
+export const MAX_WORK_FACTOR = WORK_FACTOR;
 
 const LABEL = 'age-encryption.org/v1/scrypt';
 const SALT_BYTES = 16;

@@ -1,4 +1,5 @@
 /** Which databases of a server a run is about. */
+import { matchesGlob } from '../glob';
 import type { Client } from 'pg';
 import { BackupError } from '../errors';
 
@@ -39,13 +40,8 @@ export async function selectDatabases(client: Client, selection: DatabaseSelecti
 function matches(name: string, patterns: string[]): boolean {
 	const wanted = patterns.filter((pattern) => !pattern.startsWith('!'));
 	const unwanted = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => pattern.slice(1));
-	return (wanted.length === 0 || wanted.some((p) => glob(p).test(name))) && !unwanted.some((p) => glob(p).test(name));
-}
-
-function glob(pattern: string): RegExp {
-	const source = pattern
-		.replace(/[.+^${}()|[\]\\]/g, '\\$&')
-		.replaceAll('*', '.*')
-		.replaceAll('?', '.');
-	return new RegExp(`^${source}$`, 's');
+	return (
+		(wanted.length === 0 || wanted.some((pattern) => matchesGlob(name, pattern))) &&
+		!unwanted.some((pattern) => matchesGlob(name, pattern))
+	);
 }

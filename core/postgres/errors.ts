@@ -150,10 +150,14 @@ export function dumpError(stderr: string, target: DatabaseTarget, sqlState?: str
 	});
 }
 
+/** A shorter secret is part of ordinary words, and leaving it out of them would tell what it is: "fai***ed". */
+const MIN_SECRET = 6;
+
 /** Removes a target's secrets and the words that n8n misunderstands from a text of somebody else. */
 export function cleanText(text: string, target: Pick<DatabaseTarget, 'password' | 'ssh'>): string {
-	const secrets = [target.password, target.ssh?.password, target.ssh?.passphrase].filter((secret) => !!secret);
+	const secrets = [target.password, target.ssh?.password, target.ssh?.passphrase];
 	return secrets
+		.filter((secret) => secret !== undefined && secret.length >= MIN_SECRET)
 		.reduce<string>((result, secret) => result.replaceAll(secret!, '***'), text)
 		.replaceAll(/\bcancell?ing\b/gi, 'stopping')
 		.replaceAll(/\bcancell?ed\b/gi, 'stopped')

@@ -14,6 +14,8 @@ export type ProgramName = 'pg_dump' | 'pg_restore';
 
 /** A program that does not even say its version within this time is none. */
 const VERSION_TIMEOUT_MS = 10_000;
+/** Nor is one that says more than this. */
+const VERSION_LIMIT = 1024;
 /** It asks the server to stop its query before it ends; it gets this long to do so. */
 const FAREWELL_MS = 3_000;
 
@@ -70,7 +72,7 @@ export async function readVersion(program: string, name: ProgramName): Promise<E
 		signal: AbortSignal.timeout(VERSION_TIMEOUT_MS),
 	});
 	let output = '';
-	child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+	child.stdout.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(0, VERSION_LIMIT)));
 	try {
 		await once(child, 'close');
 	} catch (error) {
