@@ -2,23 +2,30 @@
 import { BackupError, isBackupError, messageOf } from './errors';
 import type { Lock } from './lock';
 import { objectKey, type Repository } from './repository';
-import { parseKey } from './survey';
+import { storageTime } from './storage-clock';
+import { describeLost, parseKey } from './survey';
+
+/** What is younger, by the storage's clock, may be missed by somebody: a manifest can be lost by accident. */
+const GRACE_MS = 24 * 3_600_000;
 
 /**
- * Removes what earlier, failed runs of a group left: objects without a manifest and unfinished uploads.
+ * Removes what earlier, failed runs of a group left a day ago or earlier: objects without a manifest. Unfinished uploads,
+ * which nobody can use, go at once, and so does what an expiry had begun to remove. What was a backup before stays.
  * @param lock of the group: a half-written backup of another run looks the same
  * @returns what was done, for the run's warnings
  */
 export async function removeLeftovers(repository: Repository, group: string, lock: Lock): Promise<string[]> {
 	const { storage } = repository;
 	const { leftovers } = await repository.survey(group);
+	const oldest = leftovers.length > 0 ? (await storageTime(storage, group)) - GRACE_MS : 0;
 	const owns = (key: string) => parseKey(key)?.group === group;
 	// Asked after the listing: until now nobody else has written to the group, so that nothing listed is of a living run,
 	// even if this one stands still before it removes it.
 	await lock.assertHeld();
 	let removed = await storage.removeUnfinished(`${group}/`, owns);
 	let kept = 0;
-	for (const key of leftovers.flatMap(({ keys }) => keys)) {
+	const due = leftovers.filter(({ expired, lost, modifiedAt }) => expired || (!lost && modifiedAt.getTime() <= oldest));
+	for (const key of due.flatMap(({ keys }) => keys)) {
 		try {
 			await storage.remove(key);
 			removed++;
@@ -27,9 +34,14 @@ export async function removeLeftovers(repository: Repository, group: string, loc
 			kept++;
 		}
 	}
+	const young = leftovers.filter(({ lost }) => !lost).length - due.length;
 	return [
 		...(removed > 0 ? [`removed ${count(removed)} of earlier runs that did not finish`] : []),
 		...(kept > 0 ? [`could not yet remove ${count(kept)} of earlier runs that the storage protects`] : []),
+		...(young > 0
+			? [`left what ${young} earlier ${young === 1 ? 'run' : 'runs'} stored within the last 24 hours`]
+			: []),
+		...leftovers.filter(({ lost }) => lost).map(describeLost),
 	];
 }
 
@@ -51,7 +63,7 @@ export async function cleanUp(repository: Repository, group: string, label: stri
 		return error;
 	} catch (cleanUpError) {
 		if (!isBackupError(error)) return error;
-		const left = `What it had stored could not be removed (${messageOf(cleanUpError)}); the next run removes it.`;
+		const left = `What it had stored could not be removed (${messageOf(cleanUpError)}); a run after a day removes it.`;
 		return new BackupError(error.code, error.message, {
 			hint: error.hint ? `${error.hint} ${left}` : left,
 			cause: error.cause,

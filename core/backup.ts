@@ -55,7 +55,7 @@ export interface BackupResult {
 
 /**
  * Backs up one source. When it resolves the backup exists, whole; when it rejects there is none, and what was stored
- * has been removed as far as the storage still answers (the next run removes the rest).
+ * has been removed as far as the storage still answers (a later run removes the rest).
  * @throws BackupError 'locked' when another run writes to the group, or took over because this one had stood still; …
  */
 export async function backUp(request: BackupRequest): Promise<BackupResult> {
@@ -187,7 +187,6 @@ async function writeBackup(
 		...(globals && { globals }),
 		warnings: [...lock.warnings, ...left, ...facts.warnings],
 	};
-	await repository.writeTags(group, label, request.tags ?? [], { signal, protect });
 	await publish(repository, lock, manifest, request);
 	return manifest;
 }
@@ -200,13 +199,15 @@ async function publish(
 	repository: Repository,
 	lock: Lock,
 	manifest: Manifest,
-	{ storage, protect, signal }: BackupRequest,
+	{ storage, tags = [], protect, signal }: BackupRequest,
 ): Promise<void> {
 	const { group, label } = manifest;
 	await lock.assertHeld();
 	await assertStored(storage, manifest);
 	await repository.writeManifest(manifest, { signal });
 	await lock.assertHeld();
+	// After the manifest: a tag, like evidence, says that there was a backup.
+	await repository.writeTags(group, label, tags, { signal, protect });
 	// Not before it is final: a protected manifest could not be taken back.
 	if (protect) await storage.protection?.extend(objectKey(group, label, 'manifest.json'), protect);
 }

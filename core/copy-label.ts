@@ -11,7 +11,7 @@ import type { Repository } from './repository';
 import { sizeText } from './size-text';
 import { readText, writeText } from './small-objects';
 import type { Protection } from './storage/storage';
-import { EXPIRED, MANIFEST, objectKey } from './survey';
+import { EXPIRED, isCompanion, MANIFEST, objectKey } from './survey';
 import { streamsOf } from './verify-stored';
 
 export interface LabelCopy {
@@ -34,8 +34,8 @@ export interface LabelCopy {
 
 /**
  * Copies a backup that the destination lacks. Only for the holder of the group's lock there. All data has been read back
- * there, and is what the manifest says, before the manifest makes it a backup. When it rejects, there is no backup at the
- * destination; whole objects may be left for the next attempt, but nothing of a source that is damaged.
+ * there, and is what the manifest says, before the manifest makes it a backup. When it rejects before that, whole objects may
+ * be left for the next attempt, but nothing of a source that is damaged; after it, what goes with the backup may be missing.
  * @throws BackupError
  */
 export async function copyLabel(job: LabelCopy, look: Look): Promise<void> {
@@ -43,13 +43,14 @@ export async function copyLabel(job: LabelCopy, look: Look): Promise<void> {
 	try {
 		const kept = await keepWhole(job, look);
 		await sendStreams(job, kept);
-		await copyCompanions(job, look.companions);
 		await job.assertHeld();
 		await to.writeManifestText(backup.manifest, backup.text, { signal, protect });
 	} catch (error) {
 		if (!isOfSource(error)) throw error;
-		throw await withoutTraces(job, error);
+		throw await withoutTraces(job, error, look);
 	}
+	// After the manifest: evidence and tags say that there was a backup.
+	await copyCompanions(job, look.companions);
 }
 
 /** What goes with a backup besides its data: evidence and tags, to the letter. It stays without protection, as at the source. */
@@ -67,7 +68,10 @@ export async function copyCompanions({ from, to, backup, signal, warn }: LabelCo
 	}
 }
 
-/** Keeps the objects that an interrupted copy sent whole, and removes all else of this label. @returns their names */
+/**
+ * Keeps the objects that an interrupted copy sent whole, and what a copy that lost its manifest has beside its data; removes all
+ * else of this label. @returns names of the whole ones
+ */
 async function keepWhole(job: LabelCopy, { there }: Look): Promise<Set<string>> {
 	const { to, backup } = job;
 	const { group, label } = backup.manifest;
@@ -78,7 +82,7 @@ async function keepWhole(job: LabelCopy, { there }: Look): Promise<Set<string>> 
 		for (const [name, { key, size }] of there) {
 			const stream = streamsOf(backup.manifest).find((each) => each.name === name);
 			if (stream?.stored.bytes === size && (await isAsStored(job, to, stream))) kept.add(name);
-			else await to.storage.remove(key);
+			else if (!isCompanion(name)) await to.storage.remove(key);
 		}
 	}
 	await to.storage.removeUnfinished(`${group}/${label}/`);
@@ -181,9 +185,11 @@ async function assertSpace({ to: { storage } }: LabelCopy, needed: number): Prom
 }
 
 /** Leaves nothing at the destination of a backup that cannot be copied. The error to report is that of the source. */
-async function withoutTraces(job: LabelCopy, error: BackupError): Promise<BackupError> {
+async function withoutTraces(job: LabelCopy, error: BackupError, { there }: Look): Promise<BackupError> {
 	const { manifest } = job.backup;
 	const said = await removedMeanwhile(job, manifest, error);
+	// It was a backup before, and only its manifest is lost.
+	if ([...there.keys()].some(isCompanion)) return said;
 	try {
 		await job.assertHeld();
 		await job.to.removeLeftover(manifest);

@@ -1,6 +1,6 @@
 /**
  * Reclaims what runs that were killed have left: objects without a manifest, unfinished uploads, locks whose holder is
- * gone. Shows it, unless told to remove it. What is nobody's is named and never removed.
+ * gone. Shows it, unless told to remove it. A backup that only lost its manifest is named, and stays. What is nobody's is named and never removed.
  */
 import type { Actor } from './actor';
 import { abortError, BackupError, isBackupError } from './errors';
@@ -9,7 +9,7 @@ import { type Limits, withLimits } from './limits';
 import { acquireLock, findStaleLocks, removeStaleLocks } from './lock';
 import type { Leftover, Repository } from './repository';
 import { storageTime } from './storage-clock';
-import { parseKey } from './survey';
+import { describeLost, parseKey } from './survey';
 
 const HOUR_MS = 3_600_000;
 /** Small objects of the repository itself are written in seconds: what has been unfinished for so long is dead. */
@@ -92,6 +92,7 @@ async function plan(repository: Repository, graceMs: number, signal: AbortSignal
 		);
 	}
 	const found = await look(repository, graceMs, clock ?? Date.now());
+	result.warnings.push(...found.lost);
 	const staleLocks = clock === null ? [] : await findStaleLocks(storage, { signal });
 	const stale = new Set(staleLocks.map(({ key }) => key));
 	for (const [group, { orphans, unfinished }] of found.groups) {
@@ -118,6 +119,7 @@ async function remove(
 	const now = await storageTime(storage, 'prune', signal);
 	result.staleLocks = (await removeStaleLocks(storage, { signal })).map(({ description }) => description);
 	const found = await look(repository, graceMs, now);
+	result.warnings.push(...found.lost);
 	for (const group of found.groups.keys()) {
 		if (signal.aborted) throw abortError(signal);
 		try {
@@ -148,7 +150,7 @@ async function removeIn(
 	try {
 		const isDue = isOlder(await storageTime(storage, group, signal), graceMs);
 		for (const leftover of (await repository.survey(group)).leftovers) {
-			if (!leftover.expired && !isDue(leftover.modifiedAt)) continue;
+			if (leftover.lost || (!leftover.expired && !isDue(leftover.modifiedAt))) continue;
 			if (signal.aborted) throw abortError(signal);
 			await lock.assertHeld();
 			try {
@@ -175,6 +177,8 @@ interface Found {
 	groups: Map<string, { orphans: Leftover[]; unfinished: number }>;
 	/** Unfinished objects of the repository itself. */
 	own: number;
+	/** For people: backups that lost their manifest. */
+	lost: string[];
 	unknown: Pick<PruneResult, 'unknown' | 'unknownCount'>;
 }
 
@@ -191,6 +195,7 @@ async function look(repository: Repository, graceMs: number, now: number): Promi
 		return known;
 	};
 	for (const leftover of leftovers) {
+		if (leftover.lost) continue;
 		// The removal of an expired backup has begun: nobody is writing it.
 		if (leftover.expired || isDue(leftover.modifiedAt)) of(leftover.group).orphans.push(leftover);
 	}
@@ -200,7 +205,8 @@ async function look(repository: Repository, graceMs: number, now: number): Promi
 		if (place && isDue(startedAt)) of(place.group).unfinished++;
 		if (!place && OWN_PREFIXES.some((prefix) => key.startsWith(prefix)) && isOwnDue(startedAt)) own++;
 	}
-	return { groups, own, unknown: { unknown: unknown.keys, unknownCount: unknown.count } };
+	const lost = leftovers.filter((leftover) => leftover.lost).map(describeLost);
+	return { groups, own, lost, unknown: { unknown: unknown.keys, unknownCount: unknown.count } };
 }
 
 /** The storage's own time, or null where nothing may be written: a plan can do without. */

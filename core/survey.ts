@@ -54,6 +54,11 @@ export interface Leftover {
 	modifiedAt: Date;
 	/** It was a backup whose removal was broken off. */
 	expired: boolean;
+	/**
+	 * Evidence, a pin or a tag lies beside its data: it was a backup, and only its manifest is lost. It can be restored by hand,
+	 * so nothing of ours removes it.
+	 */
+	lost: boolean;
 }
 
 export interface Survey {
@@ -146,9 +151,21 @@ class Found {
 	}
 
 	toLeftover(): Leftover {
-		const { group, label, storedBytes, expiring } = this.backup;
-		return { group, label, keys: this.#keys, storedBytes, modifiedAt: new Date(this.#modifiedAt), expired: expiring };
+		const { group, label, storedBytes, dataBytes, expiring, pinned, tags, verifications } = this.backup;
+		const lost = !expiring && dataBytes > 0 && (pinned || tags.length > 0 || verifications.length > 0);
+		const modifiedAt = new Date(this.#modifiedAt);
+		return { group, label, keys: this.#keys, storedBytes, modifiedAt, expired: expiring, lost };
 	}
+}
+
+/** What people should know of a backup that lost its manifest. */
+export function describeLost({ group, label }: Pick<Leftover, 'group' | 'label'>): string {
+	return `${group}/${label} has lost its manifest and was a backup before: it stays; restore it by hand, or remove it by hand`;
+}
+
+/** Whether an object of this name is there only beside a backup: evidence, a pin, a tag. */
+export function isCompanion(name: string): boolean {
+	return name === PIN || TAG_NAME.test(name) || parseEvidenceName(name) !== null;
 }
 
 /** Name of the object that is a tag. */

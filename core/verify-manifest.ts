@@ -4,6 +4,7 @@ import { BackupError, isBackupError } from './errors';
 import { assertBelongs, FORMAT, type Manifest, parseManifest } from './manifest';
 import { objectKey, type Repository } from './repository';
 import { readText } from './small-objects';
+import { isCompanion } from './survey';
 import { BadBackup } from './verify-failure';
 
 /** What was seen of a manifest even if it cannot be read. */
@@ -90,12 +91,19 @@ const NO_BACKUP = { noBackup: true };
 
 async function missing(repository: Repository, group: string, label: string): Promise<BackupError> {
 	const { storage } = repository;
-	for await (const _ of storage.list(`${group}/${label}/`)) {
+	const objects = await repository.objects(group, label);
+	if (objects.some(({ key }) => isCompanion(key.slice(key.lastIndexOf('/') + 1)))) {
+		return new BackupError('incomplete', `${group}/${label} has lost its manifest, and was a backup before`, {
+			hint: 'Nothing of ours removes what is left of it. Restore it by hand from the dump beside it, and find out what removed the manifest.',
+			details: NO_BACKUP,
+		});
+	}
+	if (objects.length > 0) {
 		return new BackupError(
 			'incomplete',
 			`${group}/${label} has no manifest: it is what a run left that did not finish`,
 			{
-				hint: 'It is no backup. Use another one; the next run of this group removes it.',
+				hint: 'It is no backup. Use another one; a later run of this group removes it.',
 				details: NO_BACKUP,
 			},
 		);

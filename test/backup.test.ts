@@ -13,6 +13,7 @@ import { openStream } from '../core/pipeline';
 import { objectKey, Repository } from '../core/repository';
 import { writeText } from '../core/small-objects';
 import type { Contents, OpenSource, Source } from '../core/source';
+import { AgedStorage } from './support/aged-storage';
 import { MemoryStorage } from '../core/storage/memory';
 import type { Storage } from '../core/storage/storage';
 import { keysBesideJournal, keysIn } from './support/journal';
@@ -122,7 +123,7 @@ describe('a backup', () => {
 	});
 
 	it('removes what an earlier run left, and says so', async () => {
-		const job = request();
+		const job = { ...request(), storage: new AgedStorage(/dump/, 25) };
 		const orphan = objectKey(GROUP, createLabel('full', new Date(0)), 'dump.sql.zst.age');
 		await writeText(job.storage, orphan, 'half a dump');
 		const { manifest } = await backUp(job);

@@ -200,7 +200,7 @@ describe('a run ends with a clear error and leaves nothing when', () => {
 			const failure: unknown = await run({ storage, target, during: () => server.kill() }).catch(
 				(reason: unknown) => reason,
 			);
-			expect(failure).toMatchObject({ hint: expect.stringContaining('the next run removes it') });
+			expect(failure).toMatchObject({ hint: expect.stringContaining('a run after a day removes it') });
 			await server.restart();
 			const again = createStorage({ type: 's3', ...server.options(bucket) });
 			expect(await (await Repository.open(again)).list()).toEqual([]);

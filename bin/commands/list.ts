@@ -2,6 +2,7 @@
 import { type BackupEntry, Repository } from '../../core/repository';
 import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
+import { describeLost } from '../../core/survey';
 import type { AddCommand } from '../options';
 import { EXIT, printJson, printLine } from '../output';
 
@@ -25,7 +26,7 @@ async function list(options: ListOptions, signal: AbortSignal): Promise<number> 
 	const storage = openStorage(options.storage, process.env);
 	try {
 		const repository = await Repository.open(storage, { signal });
-		const entries = await repository.list(options.group);
+		const { backups: entries, leftovers } = await repository.survey(options.group);
 		if (options.json) printJson(entries.map(withDates));
 		else if (entries.length === 0) printLine('no backups');
 		else
@@ -34,6 +35,7 @@ async function list(options: ListOptions, signal: AbortSignal): Promise<number> 
 					`${entry.group}/${entry.label}  ${entry.type}  ${sizeText(entry.storedBytes)}${entry.pinned ? '  pinned' : ''}`,
 				);
 			}
+		for (const lost of leftovers.filter((each) => each.lost)) process.stderr.write(`warning: ${describeLost(lost)}\n`);
 		return EXIT.ok;
 	} finally {
 		await storage.close();

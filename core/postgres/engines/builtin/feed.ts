@@ -4,7 +4,7 @@ import { endRing, type RingMemory, waitForSpace, writeRing } from './ring.ts';
 
 export interface Feed {
 	/** Takes bytes whose memory is used again at once. @returns whether there is space for more */
-	onRead(bytes: Buffer): boolean;
+	readonly onRead: (bytes: Buffer) => boolean;
 	/** Takes over the reading side of a socket until it ends. Its bytes may come as events or through `onRead`. */
 	follow(socket: Duplex): void;
 }
