@@ -27,7 +27,7 @@ export function printWarning(text: string): void {
 }
 
 /** Control characters of both ranges, and those that change the direction of what follows. */
-const UNSAFE_BUT_NEWLINE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const UNSAFE_BUT_NEWLINE = /[^\P{Cc}\n]|[\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
 /**
  * A text as a terminal shows it and never obeys it, whoever wrote it: a server, a dump, the name of a file. Its second line
