@@ -1,7 +1,8 @@
 /** What runs leave that did not finish, and how it goes. */
 import { BackupError, isBackupError, messageOf } from './errors';
 import type { Lock } from './lock';
-import { objectKey, type Repository } from './repository';
+import { AHEAD_MS } from './label';
+import { type BackupEntry, objectKey, type Repository } from './repository';
 import { storageTime } from './storage-clock';
 import { describeLost, parseKey } from './survey';
 
@@ -16,7 +17,7 @@ const GRACE_MS = 24 * 3_600_000;
  */
 export async function removeLeftovers(repository: Repository, group: string, lock: Lock): Promise<string[]> {
 	const { storage } = repository;
-	const { leftovers } = await repository.survey(group);
+	const { backups, leftovers } = await repository.survey(group);
 	const oldest = leftovers.length > 0 ? (await storageTime(storage, group)) - GRACE_MS : 0;
 	const owns = (key: string) => parseKey(key)?.group === group;
 	// Asked after the listing: until now nobody else has written to the group, so that nothing listed is of a living run,
@@ -42,6 +43,17 @@ export async function removeLeftovers(repository: Repository, group: string, loc
 			? [`left what ${young} earlier ${young === 1 ? 'run' : 'runs'} stored within the last 24 hours`]
 			: []),
 		...leftovers.filter(({ lost }) => lost).map(describeLost),
+		...datedAhead(backups),
+	];
+}
+
+/** Nothing chooses such a backup as the newest, and retention keeps it: somebody should know. */
+function datedAhead(backups: readonly BackupEntry[]): string[] {
+	const ahead = backups.filter(({ startedAt }) => startedAt > Date.now() + AHEAD_MS);
+	if (ahead.length === 0) return [];
+	const which = ahead.length === 1 ? ahead[0]!.label : `${ahead[0]!.label} and ${ahead.length - 1} more`;
+	return [
+		`dated in the future, by this machine’s clock: ${which}. A clock is or was wrong; a restore chooses them by their labels only`,
 	];
 }
 

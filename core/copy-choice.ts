@@ -2,12 +2,13 @@
 import type { CopyChoice } from './copy-types';
 import type { Verification } from './evidence';
 import type { BackupEntry, Repository } from './repository';
+import { newestOfEach } from './verify-choice';
 
 /** The backups that are to be at the destination, oldest first within a group. */
 export async function chooseForCopy(from: Repository, { groups, newest }: CopyChoice): Promise<BackupEntry[]> {
 	const entries = await listGroups(from, groups);
 	if (!newest) return entries;
-	return [...new Map(entries.map((entry) => [entry.group, entry])).values()];
+	return newestOfEach(entries);
 }
 
 /** Those of the chosen ones with which something is left to do at the destination. */

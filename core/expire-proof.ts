@@ -6,7 +6,7 @@
 import { inParallel } from './in-parallel';
 import { prove } from './proof';
 import type { Repository } from './repository';
-import { AHEAD_MS } from './retention/history';
+import { AHEAD_MS } from './label';
 import { type BackupFacts, type GroupContext, type GroupPlan, planGroups } from './retention/plan';
 import type { RetentionPolicy } from './retention/policy';
 

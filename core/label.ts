@@ -1,14 +1,17 @@
 /** Names of backups and of the groups they belong to. */
 import { BackupError } from './errors';
 import { randomWord } from './random-word';
-import { assertKey } from './storage/key';
+import { assertKey, isKey } from './storage/key';
 
 export const BACKUP_TYPES = ['full', 'differential', 'incremental'] as const;
 export type BackupType = (typeof BACKUP_TYPES)[number];
 
 const LABEL = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z-(full|differential|incremental)-[a-z0-9]{4}$/;
-/** Top-level names that belong to the repository itself. */
-const RESERVED = new Set(['runs', 'locks', 'repository.json']);
+/** Top-level names that belong to the repository itself: what it says of itself, its journal, its locks. */
+const RESERVED: ReadonlySet<string> = new Set(['repository.json', 'runs', 'locks']);
+
+/** Clocks of two machines differ by this much, milliseconds; what is dated further ahead was made by a clock that is wrong. */
+export const AHEAD_MS = 5 * 60_000;
 
 /** A new label: UTC start, type and a random suffix, e.g. `20261120T020000Z-full-k3f9`. Sorts as time; unique per attempt. */
 export function createLabel(type: BackupType, startedAt: Date): string {
@@ -33,12 +36,21 @@ export function parseLabel(label: string): { type: BackupType; startedAt: Date }
  */
 export function assertGroup(group: string): void {
 	assertKey(group);
-	const segments = group.split('/');
-	if (RESERVED.has(segments[0]!) || segments.some((segment) => parseLabel(segment))) {
+	if (!isGroup(group)) {
 		throw new BackupError('invalid-input', `"${group}" cannot be the name of a group`, {
 			hint: 'Choose a group that does not start with "runs" or "locks" and has no part that looks like a backup’s label.',
 		});
 	}
+}
+
+/** Whether a name is one that a group can have. Whoever can write to a storage can make objects below any other name. */
+export function isGroup(name: string): boolean {
+	return isKey(name) && !isReserved(name) && !name.split('/').some((segment) => parseLabel(segment));
+}
+
+/** Whether a key is, or lies below, what belongs to the repository itself. */
+export function isReserved(key: string): boolean {
+	return RESERVED.has(key.split('/', 1)[0]!);
 }
 
 /**

@@ -68,7 +68,10 @@ async function pruneNow(request: PruneRequest & { graceHours: number }): Promise
 	return await recordRun(
 		repository.storage,
 		{ verb: 'prune', group: null, actor, signal },
-		async (run) => await remove(repository, graceHours * HOUR_MS, signal, run),
+		async (run) => {
+			run.warnings.push(...repository.warnings);
+			return await remove(repository, graceHours * HOUR_MS, signal, run);
+		},
 		({ orphans, unfinished, staleLocks, freedBytes, skipped }) => ({
 			outcome: 'ok',
 			facts: {

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { BackupError, isBackupError } from './errors';
 import { type Evidence, evidenceName, formatEvidence, parseEvidence } from './evidence';
-import { assertGroup } from './label';
+import { assertGroup, isReserved } from './label';
 import { DEFAULT_LIMITS } from './limits';
 import { assertBelongs, assertFormat, FORMAT, formatManifest, type Manifest, parseManifest } from './manifest';
 import { readText, writeText } from './small-objects';
@@ -19,6 +19,7 @@ import {
 	type Leftover,
 	MANIFEST,
 	objectKey,
+	parseKey,
 	PIN,
 	REPOSITORY_KEY,
 	type Survey,
@@ -40,14 +41,17 @@ export interface Pin {
 export class Repository {
 	private constructor(
 		readonly storage: Storage,
-		/** Random, made with the repository; tells two storages apart. */
-		readonly id: string,
+		/** Random, made with the repository; tells two storages apart. Null where it is lost: backups are read without it. */
+		readonly id: string | null,
+		/** What is wrong with the repository itself, for the warnings of a run. */
+		readonly warnings: readonly string[] = [],
 	) {}
 
 	/**
-	 * Opens the repository of a storage. No call of it waits for ever, and the signal ends all that is asked of it.
-	 * @param options.create make one when the storage has none yet
-	 * @throws BackupError 'not-found' when there is none, 'newer-format'
+	 * Opens the repository of a storage. No call of it waits for ever, and the signal ends all that is asked of it. Where it
+	 * has lost what it says of itself, its backups can be read, restored and removed all the same, with a warning.
+	 * @param options.create make one when the storage has none yet: for who writes backups, who needs it whole
+	 * @throws BackupError 'not-found' when there is none, 'newer-format', 'invalid-manifest' for who writes
 	 */
 	static async open(
 		inner: Storage,
@@ -58,8 +62,15 @@ export class Repository {
 		try {
 			return new Repository(storage, await readDescriptor(storage, options.signal));
 		} catch (error) {
+			if (!options.create && isBackupError(error, 'invalid-manifest')) {
+				return new Repository(storage, null, [`${error.message}; backups are read without it. ${error.hint}`]);
+			}
 			if (!isBackupError(error, 'not-found')) throw error;
 			if (!options.create) {
+				if (await hasBackups(storage)) {
+					const lost = `${storage.location}/${REPOSITORY_KEY} is missing; backups are read without it, and the next one makes it anew`;
+					return new Repository(storage, null, [lost]);
+				}
 				throw new BackupError('not-found', `there are no backups in ${storage.location}`, {
 					hint: 'Check the storage’s location and prefix: it must be the one the backups were made with.',
 					cause: error,
@@ -79,7 +90,7 @@ export class Repository {
 
 	/** The same repository, reached in another way. */
 	through(storage: Storage): Repository {
-		return new Repository(storage, this.id);
+		return new Repository(storage, this.id, this.warnings);
 	}
 
 	/** Every backup, or those of one group, oldest first within a group. */
@@ -233,6 +244,19 @@ export class Repository {
 	}
 }
 
+/** So many objects of others before the first backup: then it is another folder or bucket, which may hold millions. */
+const MAX_FOREIGN = 1000;
+
+async function hasBackups(storage: Storage): Promise<boolean> {
+	let foreign = 0;
+	for await (const { key } of storage.list('')) {
+		const place = parseKey(key);
+		if (place?.name === MANIFEST) return true;
+		if (!place && !isReserved(key) && ++foreign > MAX_FOREIGN) return false;
+	}
+	return false;
+}
+
 async function readDescriptor(storage: Storage, signal?: AbortSignal): Promise<string> {
 	const location = `${storage.location}/${REPOSITORY_KEY}`;
 	const text = await readText(storage, REPOSITORY_KEY, signal);
@@ -243,7 +267,7 @@ async function readDescriptor(storage: Storage, signal?: AbortSignal): Promise<s
 	} catch (cause) {
 		if (isBackupError(cause)) throw cause;
 		throw new BackupError('invalid-manifest', `${location} is damaged`, {
-			hint: 'If the backups beside it are intact, remove this one file: the next backup makes a new one.',
+			hint: 'Remove this one file: the next backup makes a new one. Look for what damaged it; verify the backups beside it.',
 			cause,
 		});
 	}

@@ -1,17 +1,31 @@
 /** Which backup is restored. */
 import { BackupError } from './errors';
+import { AHEAD_MS } from './label';
 import type { BackupEntry } from './repository';
 
 /** Which of several backups is meant. `before`: the newest that was started at this time or earlier. */
 export type BackupChoice = { kind: 'newest' } | { kind: 'label'; label: string } | { kind: 'before'; time: Date };
 
 /**
- * One backup of a list, which may be of one group or of several.
+ * One backup of a list, which may be of one group or of several. What a clock that was wrong has dated in the future is
+ * chosen by its label only: it would be the newest for years.
+ * @param now milliseconds since 1970
  * @throws BackupError 'not-found'
  */
-export function chooseBackup(entries: readonly BackupEntry[], choice: BackupChoice): BackupEntry {
-	const byTime = entries.toSorted((a, b) => a.startedAt - b.startedAt);
+export function chooseBackup(
+	entries: readonly BackupEntry[],
+	choice: BackupChoice,
+	now: number = Date.now(),
+): BackupEntry {
+	const all = entries.toSorted((a, b) => a.startedAt - b.startedAt);
+	const byTime = choice.kind === 'label' ? all : all.filter(({ startedAt }) => startedAt <= now + AHEAD_MS);
 	const newest = byTime.at(-1);
+	if (!newest && all.length > 0) {
+		const { group, label } = all[0]!;
+		throw new BackupError('not-found', `every backup of ${group} is dated in the future`, {
+			hint: `A clock is wrong: that of this machine, or that of the one that made them. Choose one by its label, e.g. ${label}.`,
+		});
+	}
 	if (!newest) {
 		throw new BackupError('not-found', 'there is no backup to choose from', {
 			hint: 'Check the name of the group and the storage’s location and prefix.',

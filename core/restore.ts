@@ -88,7 +88,7 @@ type LimitedRequest = RestoreRequest & { limits: Limits };
 
 async function recorded(request: LimitedRequest): Promise<RestoreResult> {
 	const { group, label, actor, signal } = request;
-	const { storage } = request.repository;
+	const { storage, warnings } = request.repository;
 	const work = async (run: RunRecord): Promise<RestoreResult> => {
 		const onProgress: RestoreRequest['onProgress'] = (progress) => {
 			run.progress(progress.phase, progress.bytes, progress.totalBytes);
@@ -97,7 +97,7 @@ async function recorded(request: LimitedRequest): Promise<RestoreResult> {
 		const reading = await startReading(storage, group, label, { verb: 'restore', signal });
 		try {
 			const result = await restore({ ...request, onProgress });
-			run.warnings.push(...result.warnings);
+			run.warnings.push(...warnings, ...result.warnings);
 			return { ...result, warnings: run.warnings };
 		} finally {
 			await reading.stop();

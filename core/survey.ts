@@ -4,7 +4,7 @@
  */
 import { BackupError } from './errors';
 import { parseEvidenceName, type Verification } from './evidence';
-import { type BackupType, parseLabel } from './label';
+import { type BackupType, isGroup, isReserved, parseLabel } from './label';
 import type { StoredObject } from './storage/storage';
 
 /** Names of the repository's own objects, and of those that a backup can have besides its data. */
@@ -89,7 +89,7 @@ export async function surveyObjects(objects: AsyncIterable<StoredObject>, group?
 		}
 		const isOfLabel: boolean = current !== null && !key.includes('/', current.folder.length);
 		if (current && isOfLabel) current.add(key.slice(current.folder.length), object);
-		else if (!isOurs(key)) {
+		else if (!isReserved(key)) {
 			unknown.count++;
 			if (unknown.keys.length < MAX_UNKNOWN) unknown.keys.push(key);
 		}
@@ -191,13 +191,9 @@ export function parseKey(key: string): { group: string; label: string; name: str
 	const segments = key.split('/');
 	const name = segments.pop()!;
 	const label = segments.pop();
-	if (label === undefined || segments.length === 0 || !parseLabel(label)) return null;
-	return { group: segments.join('/'), label, name };
-}
-
-/** What the repository itself keeps beside the backups. */
-function isOurs(key: string): boolean {
-	return key === REPOSITORY_KEY || key.startsWith('runs/') || key.startsWith('locks/');
+	if (label === undefined || !parseLabel(label)) return null;
+	const group = segments.join('/');
+	return isGroup(group) ? { group, label, name } : null;
 }
 
 type Named = Pick<BackupEntry, 'group' | 'label'>;

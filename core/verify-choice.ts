@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { BackupError } from './errors';
 import { type Depth, reaches } from './evidence';
+import { AHEAD_MS } from './label';
 import type { BackupEntry } from './repository';
 
 /**
@@ -49,12 +50,18 @@ export function chooseForVerification(
 	}
 }
 
-/** By the label, whose time may come from a wrong clock but is all there is. */
-function newestOfEach(entries: readonly BackupEntry[]): BackupEntry[] {
+/**
+ * By the label. One that a wrong clock has dated in the future is the newest only where there is no other.
+ * @param now milliseconds since 1970
+ */
+export function newestOfEach(entries: readonly BackupEntry[], now: number = Date.now()): BackupEntry[] {
+	const isAhead = ({ startedAt }: BackupEntry) => startedAt > now + AHEAD_MS;
 	const newest = new Map<string, BackupEntry>();
 	for (const entry of entries) {
 		const best = newest.get(entry.group);
-		if (!best || entry.label > best.label) newest.set(entry.group, entry);
+		const isBetter =
+			!best || isAhead(best) > isAhead(entry) || (isAhead(best) === isAhead(entry) && entry.label > best.label);
+		if (isBetter) newest.set(entry.group, entry);
 	}
 	return entries.filter((entry) => newest.get(entry.group) === entry);
 }

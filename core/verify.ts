@@ -124,7 +124,7 @@ async function recorded(request: LimitedVerifyRequest): Promise<VerifyResult> {
 		};
 		try {
 			const result = await verify({ ...request, onProgress }, leaveMark);
-			run.warnings.push(...result.warnings);
+			run.warnings.push(...repository.warnings, ...result.warnings);
 			return { ...result, warnings: run.warnings };
 		} finally {
 			// Not before the evidence lies beside the backup.

@@ -67,6 +67,34 @@ describe('a repository', () => {
 		await expect(Repository.open(storage, { create: true })).rejects.toMatchObject({ code });
 	});
 
+	it.each([
+		['damaged', '{"format":1'],
+		['lost', null],
+	])('whose descriptor is %s is read all the same, with a warning', async (_, text) => {
+		const storage = new MemoryStorage();
+		const label = await addBackup(await Repository.open(storage, { create: true }), GROUP, '2026-11-20T02:00:00Z');
+		await storage.remove('repository.json');
+		if (text !== null) await writeText(storage, 'repository.json', text);
+		const repository = await Repository.open(storage);
+		expect(repository.warnings).toEqual([expect.stringContaining('repository.json')]);
+		expect((await repository.list()).map((entry) => entry.label)).toEqual([label]);
+		expect((await repository.readManifest(GROUP, label)).label).toBe(label);
+	});
+
+	it('has no groups of reserved names, whoever made objects there, and lists all others', async () => {
+		const storage = new MemoryStorage();
+		const repository = await Repository.open(storage, { create: true });
+		const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+		const planted = ['locks', 'runs', 'repository.json', `shop/${label}`].map((group) =>
+			objectKey(group, label, 'manifest.json'),
+		);
+		for (const key of planted) await writeText(storage, key, '{}');
+		const { backups, leftovers, unknown } = await repository.survey();
+		expect(backups.map(({ group }) => group)).toEqual([GROUP]);
+		expect(leftovers).toEqual([]);
+		expect(unknown.keys).toEqual([planted.at(-1)]);
+	});
+
 	it('lists a backup exactly when its manifest exists', async () => {
 		const repository = await Repository.open(new MemoryStorage(), { create: true });
 		await writeText(repository.storage, objectKey(GROUP, createLabel('full', new Date()), 'dump.sql.zst'), 'x');

@@ -1,6 +1,7 @@
 import type { BackupError } from '../core/errors';
 import type { BackupEntry } from '../core/repository';
 import { chooseBackup } from '../core/restore';
+import { newestOfEach } from '../core/verify-choice';
 
 describe('choosing a backup', () => {
 	const entry = (label: string): BackupEntry => ({
@@ -25,6 +26,16 @@ describe('choosing a backup', () => {
 		expect(before('2026-01-02T12:00:00Z')).toBe('2026-01-02');
 		expect(before('2026-01-02T00:00:00Z')).toBe('2026-01-02');
 		expect(before('2030-01-01')).toBe('2026-01-03');
+	});
+
+	it('takes what a wrong clock has dated in the future by its label only', () => {
+		const now = Date.parse('2026-01-04');
+		const ahead = [...entries, entry('2099-01-01')];
+		expect(chooseBackup(ahead, { kind: 'newest' }, now).label).toBe('2026-01-03');
+		expect(chooseBackup(ahead, { kind: 'before', time: new Date('2100-01-01') }, now).label).toBe('2026-01-03');
+		expect(chooseBackup(ahead, { kind: 'label', label: '2099-01-01' }, now).label).toBe('2099-01-01');
+		expect(() => chooseBackup([entry('2099-01-01')], { kind: 'newest' }, now)).toThrow(/dated in the future/);
+		expect(newestOfEach(ahead, now).map(({ label }) => label)).toEqual(['2026-01-03']);
 	});
 
 	it('says what there is when nothing fits', () => {

@@ -4,7 +4,7 @@ import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import { describeLost } from '../../core/survey';
 import type { AddCommand } from '../options';
-import { EXIT, printJson, printLine } from '../output';
+import { EXIT, printJson, printLine, printWarning } from '../output';
 
 interface ListOptions {
 	storage: string;
@@ -26,6 +26,7 @@ async function list(options: ListOptions, signal: AbortSignal): Promise<number> 
 	const storage = openStorage(options.storage, process.env);
 	try {
 		const repository = await Repository.open(storage, { signal });
+		for (const warning of repository.warnings) printWarning(warning);
 		const { backups: entries, leftovers } = await repository.survey(options.group);
 		if (options.json) printJson(entries.map(withDates));
 		else if (entries.length === 0) printLine('no backups');
@@ -35,7 +36,7 @@ async function list(options: ListOptions, signal: AbortSignal): Promise<number> 
 					`${entry.group}/${entry.label}  ${entry.type}  ${sizeText(entry.storedBytes)}${entry.pinned ? '  pinned' : ''}`,
 				);
 			}
-		for (const lost of leftovers.filter((each) => each.lost)) process.stderr.write(`warning: ${describeLost(lost)}\n`);
+		for (const lost of leftovers.filter((each) => each.lost)) printWarning(describeLost(lost));
 		return EXIT.ok;
 	} finally {
 		await storage.close();

@@ -1,14 +1,11 @@
 /** The backups of one group in the order of their times, and which of them can be relied on. */
 import { BackupError } from '../errors';
 import { type Depth, DEPTHS, type Verification } from '../evidence';
-import { BACKUP_TYPES } from '../label';
+import { AHEAD_MS, BACKUP_TYPES } from '../label';
 import { Chains } from './chains';
 import type { BackupFacts } from './plan';
 import { FLAWS } from './reasons';
 import type { CompletePolicy } from './rules';
-
-/** Clocks of two machines differ by this much; what is further ahead was made by a clock that is wrong. */
-export const AHEAD_MS = 5 * 60_000;
 
 /** One backup in the history of its group. */
 export interface Entry {

@@ -1,5 +1,6 @@
 /** What is wrong with the newest backup of a group. As long as anything is, older ones may be the last good ones. */
-import { AHEAD_MS, type Entry, isSound } from './history';
+import { AHEAD_MS } from '../label';
+import { type Entry, isSound } from './history';
 import type { Blocked, GroupContext } from './plan';
 import { timeText } from './reasons';
 import type { CompletePolicy } from './rules';

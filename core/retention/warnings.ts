@@ -1,5 +1,6 @@
 /** What a plan does not act upon, and people should know. */
-import { AHEAD_MS, type History } from './history';
+import { AHEAD_MS } from '../label';
+import type { History } from './history';
 import type { GroupContext } from './plan';
 import { timeText } from './reasons';
 import type { FoundRisk } from './risks';
