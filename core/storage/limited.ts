@@ -136,9 +136,10 @@ class LimitedStorage implements Storage {
 		return await new Call(this.location, what, this.limits, { changes: true }).wait(work());
 	}
 
-	/** Each step of a listing or of a stream is a call. */
+	/** Each step of a listing or of a stream has its own time. There can be very many, so they share one call. */
 	async *#each<T>(items: AsyncIterable<T>, what: string, signal?: AbortSignal): AsyncGenerator<T> {
 		const begun = this.limits.signal?.aborted === true;
+		const call = new Call(this.location, what, this.limits, { signal });
 		const iterator = items[Symbol.asyncIterator]();
 		let ended = false;
 		try {
@@ -146,7 +147,7 @@ class LimitedStorage implements Storage {
 				// What began before the run was told to stop does not go on after it.
 				const { signal: run } = this.limits;
 				if (run?.aborted && !begun) throw abortError(run);
-				const next = await new Call(this.location, what, this.limits, { signal }).wait(iterator.next());
+				const next = await call.wait(iterator.next());
 				ended = next.done === true;
 				if (next.done) return;
 				yield next.value;
@@ -176,6 +177,7 @@ async function* watched(
 class Call {
 	readonly #stop = new AbortController();
 	readonly #run: AbortSignal | undefined;
+	#signal: AbortSignal | undefined;
 	readonly #limitMs: number;
 	#timer: NodeJS.Timeout | undefined;
 
@@ -198,7 +200,7 @@ class Call {
 	/** For what is called: aborts when the caller, the run or the limit says so. */
 	get signal(): AbortSignal {
 		const all = [this.#stop.signal, this.options.signal, this.#run];
-		return AbortSignal.any(all.filter((signal) => signal !== undefined));
+		return (this.#signal ??= AbortSignal.any(all.filter((signal) => signal !== undefined)));
 	}
 
 	readonly fail = (error: Error): void => this.#stop.abort(error);
