@@ -163,6 +163,9 @@ describe('a writer that stood still (SIGSTOP) while another run took over', () =
 		const orphan = objectKey(GROUP, '20261120T020000Z-full-aaaa', 'dump.sql.zst');
 		const alien = objectKey(GROUP, '20261120T030000Z-full-bbbb', 'dump.sql.zst');
 		await writeText(createStorage({ type: 'folder', path: folder }), orphan, 'left by an earlier run');
+		// What is younger than a day is left alone.
+		const twoDaysAgo = new Date(Date.now() - 2 * DAY_MS);
+		fs.utimesSync(path.join(folder, orphan), twoDaysAgo, twoDaysAgo);
 		const said = await stopAt({ on: 'remove', key: orphan }, async () => {
 			await writeText(storage, alien, 'the other run’s');
 		});
