@@ -45,7 +45,9 @@ export async function openDestination({
 }: Pick<CopyJob, 'from' | 'to' | 'signal'> & Pick<CopyOptions, 'limits'>) {
 	const repository = await Repository.open(to, { create: true, signal, stallTimeoutMs: limits?.stallTimeoutMs });
 	// The location alone tells nothing: buckets of two servers can have the same name.
-	if (from.id === null || repository.id !== from.id) return repository;
+	// An identity that is lost leaves only the location to compare.
+	const isSame = from.id === null ? from.storage.location === to.location : from.id === repository.id;
+	if (!isSame) return repository;
 	throw new BackupError('invalid-input', `${to.location} is the repository that is to be copied`, {
 		hint: 'Choose another storage. If this is one that was copied by other means, remove its repository.json, so that it gets an identity of its own.',
 	});

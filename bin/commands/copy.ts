@@ -3,6 +3,7 @@ import { Argument, Option } from 'commander';
 import { copyToAll, type CopyProgress, type CopyResult, type CopySummary } from '../../core/copy';
 import { BackupError, type ErrorCode } from '../../core/errors';
 import { Repository } from '../../core/repository';
+import { newestOfEach } from '../../core/verify-choice';
 import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
@@ -107,7 +108,7 @@ function destinationEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 async function newestLabel(repository: Repository, group: string): Promise<string> {
-	const newest = (await repository.list(group)).at(-1);
+	const [newest] = newestOfEach(await repository.list(group));
 	if (newest) return newest.label;
 	throw new BackupError('not-found', `there is no backup of ${group} in ${repository.storage.location}`, {
 		hint: 'Check the group’s name, and the storage’s location and prefix.',
