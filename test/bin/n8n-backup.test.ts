@@ -118,7 +118,7 @@ describe('n8n-backup', () => {
 		['a level of 20', () => [...dumpArguments('g'), '--recipient', recipient, '--zstd-level', '20'], 2, /1 to 19/],
 		['a group with dots', () => [...dumpArguments('../g'), '--recipient', recipient], 2, /"\.\.\/g"/],
 		['a storage of no kind', () => ['list', '--storage', 'ftp://x'], 2, /storage URL cannot be read/],
-		['a storage without backups', () => ['list', '--storage', 'file:///tmp'], 1, /there are no backups in/],
+		['a storage without backups', () => ['list', '--storage', `file://${__dirname}`], 1, /there are no backups in/],
 		[
 			'a missing identity file',
 			() => [...dumpArguments('g'), '--recipient', recipient, '--identity', '/nope'],
