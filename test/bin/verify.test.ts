@@ -99,11 +99,11 @@ describe('n8n-backup verify', () => {
 		expect(await run(['verify', '--storage', storage(), ...args], env)).toMatchObject({ code: 2 });
 	});
 
-	it('ends with 1 for a group without backups, and with 3 for what is left of a run', async () => {
+	it('ends with 1 for a group without backups, and with 3 for a backup that lost its manifest', async () => {
 		expect(await verify('pg/none')).toMatchObject({ code: 1, said: expect.stringContaining('pg/none') });
 		const manifest = readFileSync(object('manifest.json'));
 		rmSync(object('manifest.json'));
-		expect(await verify(`pg/shop/${label}`)).toMatchObject({ code: 3, said: expect.stringContaining('no manifest') });
+		expect(await verify(`pg/shop/${label}`)).toMatchObject({ code: 3, said: expect.stringContaining('has lost its manifest') });
 		writeFileSync(object('manifest.json'), manifest);
 	});
 

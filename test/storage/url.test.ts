@@ -87,7 +87,7 @@ it('opens what a URL names, with retries', async () => {
 
 it.each([
 	[{ type: 'folder' as const, path: '' }, /no folder/],
-	[{ type: 's3' as const, bucket: 'backups', accessKey: 'id', secretKey: '' }, /keys for S3/],
+	[{ type: 's3' as const, bucket: 'backups', accessKey: 'id', secretKey: '' }, /keys for the bucket backups/],
 	[{ type: 's3' as const, bucket: 'backups', accessKey: 'a', secretKey: 'b', partSize: 1_000 }, /sizes/],
 	[{ type: 's3' as const, bucket: 'backups', accessKey: 'a', secretKey: 'b', prefix: '../x' }, /object name/],
 ])('refuses the settings %j', (config, message) => {
