@@ -1,14 +1,23 @@
 /** Which backups a destination lacks: decided from two listings alone. */
 import type { CopyChoice } from './copy-types';
-import type { Verification } from './evidence';
+import { hasEvidence } from './copy-look';
+import { nameOfVerification } from './evidence';
+import { inParallel } from './in-parallel';
 import type { BackupEntry, Repository } from './repository';
-import { newestOfEach } from './verify-choice';
+import { newestReadable } from './readable-choice';
+
+/** Copies whose evidence is looked at, at the same time. */
+const READERS = 16;
 
 /** The backups that are to be at the destination, oldest first within a group. */
-export async function chooseForCopy(from: Repository, { groups, newest }: CopyChoice): Promise<BackupEntry[]> {
+export async function chooseForCopy(
+	from: Repository,
+	{ groups, newest }: CopyChoice,
+	signal: AbortSignal,
+): Promise<BackupEntry[]> {
 	const entries = await listGroups(from, groups);
 	if (!newest) return entries;
-	return newestOfEach(entries);
+	return await newestReadable(from, entries, signal);
 }
 
 /** Those of the chosen ones with which something is left to do at the destination. */
@@ -16,27 +25,40 @@ export async function lackingAt(
 	to: Repository,
 	chosen: readonly BackupEntry[],
 	groups: readonly string[] | undefined,
+	signal: AbortSignal,
 ): Promise<BackupEntry[]> {
 	const there = new Map((await listGroups(to, groups)).map((entry) => [`${entry.group}/${entry.label}`, entry]));
-	return chosen.filter((entry) => {
+	const behind = await inParallel(chosen, READERS, async (entry) => {
 		const copy = there.get(`${entry.group}/${entry.label}`);
-		return !copy || isBehind(copy, entry);
+		return !copy || lacksCompanions(copy, entry) || !(await wasReadBack(to, copy, entry, signal));
 	});
+	return chosen.filter((_, i) => behind[i]);
 }
 
-/** A copy that was never read back where it lies, or lacks what goes with a backup. */
-function isBehind(copy: BackupEntry, original: BackupEntry): boolean {
-	const known = new Set(original.verifications.map(nameOf));
-	const has = new Set(copy.verifications.map(nameOf));
+/** Whether a copy lacks what goes with a backup. */
+function lacksCompanions(copy: BackupEntry, original: BackupEntry): boolean {
+	const has = new Set(copy.verifications.map(nameOfVerification));
 	return (
-		!copy.verifications.some((each) => each.ok && !known.has(nameOf(each))) ||
-		[...known].some((each) => !has.has(each)) ||
+		original.verifications.some((each) => !has.has(nameOfVerification(each))) ||
 		original.tags.some((tag) => !copy.tags.includes(tag))
 	);
 }
 
-function nameOf({ at, depth, ok }: Verification): string {
-	return `${at} ${depth} ${ok}`;
+/** Whether a copy was read back where it lies. Evidence that the source has too came from there. */
+async function wasReadBack(
+	to: Repository,
+	{ group, label, verifications }: BackupEntry,
+	original: BackupEntry,
+	signal: AbortSignal,
+): Promise<boolean> {
+	const known = new Set(original.verifications.map(nameOfVerification));
+	const own = verifications.filter(({ ok }) => ok).map(nameOfVerification);
+	return await hasEvidence(
+		to,
+		{ group, label },
+		own.filter((name) => !known.has(name)),
+		signal,
+	);
 }
 
 async function listGroups(repository: Repository, groups: readonly string[] | undefined): Promise<BackupEntry[]> {

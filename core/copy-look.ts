@@ -1,7 +1,8 @@
 /** What a destination has of a backup already: nothing, parts that an interrupted copy left, or all of it. */
 import type { SourceBackup } from './copy-source';
 import { BackupError } from './errors';
-import { parseEvidenceName } from './evidence';
+import { parseEvidenceName, whyNotOf } from './evidence';
+import { readable } from './proof';
 import type { Repository } from './repository';
 import { readText } from './small-objects';
 import type { StoredObject } from './storage/storage';
@@ -39,14 +40,31 @@ export async function lookAt(
 	const here = byName(await from.objects(group, label));
 	const there = byName(await to.objects(group, label));
 	const present = there.has(MANIFEST);
+	// Evidence that the source has too came from there, and says nothing about this place.
+	const own = [...there.keys()].filter((name) => parseEvidenceName(name)?.ok && !here.has(name));
 	if (present) await assertSame(to, { manifest, text }, there, signal);
 	return {
 		present,
-		// Evidence that the source has too came from there, and says nothing about this place.
-		proved: present && [...there.keys()].some((name) => parseEvidenceName(name)?.ok && !here.has(name)),
+		proved: present && (await hasEvidence(to, { group, label }, own, signal)),
 		there,
 		companions: [...here.keys()].filter(travels),
 	};
+}
+
+/** Whether one of these evidences is more than a name: says of this backup what its name says. */
+export async function hasEvidence(
+	repository: Repository,
+	{ group, label }: { group: string; label: string },
+	names: readonly string[],
+	signal: AbortSignal,
+): Promise<boolean> {
+	for (const name of names.toReversed()) {
+		const read = await readable(async () => await repository.readEvidence(group, label, name, signal), { signal });
+		if ('why' in read) continue;
+		const { manifestSha256 } = read.value;
+		if (manifestSha256 !== null && whyNotOf(read.value, { group, label, name, manifestSha256 }) === null) return true;
+	}
+	return false;
 }
 
 async function assertSame(

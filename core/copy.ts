@@ -31,8 +31,9 @@ const OF_THE_STORAGE: readonly ErrorCode[] = [
  * @throws BackupError 'cancelled'; those of either storage while it is listed
  */
 export async function copyMissing(request: CopyOptions & CopyChoice & { to: Storage }): Promise<CopyResult[]> {
-	const chosen = await chooseForCopy(request.from, request);
-	return await copyAll(request, await lackingAt(await openDestination(request), chosen, request.groups));
+	const { from, groups, signal } = request;
+	const chosen = await chooseForCopy(from, request, signal);
+	return await copyAll(request, await lackingAt(await openDestination(request), chosen, groups, signal));
 }
 
 /**
@@ -60,11 +61,11 @@ async function copierTo(
 ): Promise<(to: Storage) => Promise<CopyResult[]>> {
 	if (!('missing' in request)) return async (to) => [await copyBackup({ ...request, to })];
 	const { missing, ...options } = request;
-	const chosen = await chooseForCopy(options.from, missing);
+	const chosen = await chooseForCopy(options.from, missing, options.signal);
 	return async (to) => {
 		try {
 			const repository = await openDestination({ ...options, to });
-			return await copyAll({ ...options, to }, await lackingAt(repository, chosen, missing.groups));
+			return await copyAll({ ...options, to }, await lackingAt(repository, chosen, missing.groups, options.signal));
 		} catch (error) {
 			if (options.signal.aborted) throw abortError(options.signal);
 			if (!isBackupError(error)) throw error;

@@ -5,7 +5,7 @@
  * same holds; a writer who is late, or whose clock is behind, finds it and goes on where the chain goes on.
  */
 import { BackupError, isBackupError } from './errors';
-import { entryKey, listDay, newestDay, type Numbered } from './journal-days';
+import { addDays, entryKey, listDay, newestDay, type Numbered } from './journal-days';
 import { formatEntry, hashOf, type NewEntry, parseEntry } from './journal-entry';
 import { readText, writeText } from './small-objects';
 import type { Storage } from './storage/storage';
@@ -38,7 +38,7 @@ export async function append(storage: Storage, entry: NewEntry, today: string, s
 			place = { day: today, number: 1, previous: hashOf(text) };
 		} catch (error) {
 			if (!isBackupError(error, 'already-exists')) throw error;
-			place = (await placeAfter(storage, place.day, place.number, signal)) ?? (await findPlace(storage, today, signal));
+			place = (await placeAfter(storage, place, today, signal)) ?? (await findPlace(storage, today, signal));
 		}
 	}
 }
@@ -48,13 +48,18 @@ async function findPlace(storage: Storage, today: string, signal: AbortSignal): 
 		signal.throwIfAborted();
 		const newest = await newestDay(storage, today);
 		if (!newest) return { day: today, number: 1, previous: null };
-		const place = await placeAfter(storage, newest.day, lastOf(newest.entries), signal);
+		const place = await placeAfter(storage, { day: newest.day, number: lastOf(newest.entries) }, today, signal);
 		if (place) return place;
 	}
 }
 
 /** @returns null when that entry is gone: then what was known of the chain is wrong */
-async function placeAfter(storage: Storage, day: string, number: number, signal: AbortSignal): Promise<Place | null> {
+async function placeAfter(
+	storage: Storage,
+	{ day, number }: Pick<Place, 'day' | 'number'>,
+	today: string,
+	signal: AbortSignal,
+): Promise<Place | null> {
 	const key = entryKey(day, number);
 	let text: string;
 	try {
@@ -64,18 +69,21 @@ async function placeAfter(storage: Storage, day: string, number: number, signal:
 		throw error;
 	}
 	const previous = hashOf(text);
-	const next = dayAfter(text, day, `${storage.location}/${key}`);
+	const next = dayAfter(text, { day, today }, `${storage.location}/${key}`);
 	if (next === null) return { day, number: number + 1, previous };
 	const { entries } = await listDay(storage, next);
 	if (entries.length === 0) return { day: next, number: 1, previous };
-	return await placeAfter(storage, next, lastOf(entries), signal);
+	return await placeAfter(storage, { day: next, number: lastOf(entries) }, today, signal);
 }
 
-/** The day that an entry says the chain goes on with; an entry that cannot be read closes nothing. */
-function dayAfter(text: string, day: string, location: string): string | null {
+/**
+ * The day that an entry says the chain goes on with; an entry that cannot be read closes nothing, and neither does one that
+ * leads into the future, beyond where clocks of two machines differ: with it, one forged entry would end the journal.
+ */
+function dayAfter(text: string, { day, today }: { day: string; today: string }, location: string): string | null {
 	try {
 		const entry = parseEntry(text, location);
-		return entry.kind === 'next-day' && entry.next > day ? entry.next : null;
+		return entry.kind === 'next-day' && entry.next > day && entry.next <= addDays(today, 1) ? entry.next : null;
 	} catch (error) {
 		if (error instanceof BackupError) return null;
 		throw error;

@@ -64,8 +64,8 @@ export async function listDays(storage: Storage, from: string, to: string): Prom
 }
 
 /**
- * The newest day with entries up to a day; where there is none, the oldest one after it, which a clock that was wrong may
- * have left. A journal is rarely silent for long, so it looks at the last days first.
+ * The newest day with entries up to a day. What a clock that was wrong has left in the future is no part of it. A journal is
+ * rarely silent for long, so it looks at the last days first.
  */
 export async function newestDay(storage: Storage, upTo: string): Promise<Day | null> {
 	for (let back = 0; back < 7; back++) {
@@ -74,7 +74,7 @@ export async function newestDay(storage: Storage, upTo: string): Promise<Day | n
 	}
 	const days = [...(await collectDays(storage, 'runs/')).values()].filter(({ entries }) => entries.length > 0);
 	days.sort((a, b) => (a.day < b.day ? -1 : 1));
-	return days.findLast(({ day }) => day <= upTo) ?? days[0] ?? null;
+	return days.findLast(({ day }) => day <= upTo) ?? null;
 }
 
 async function collectDays(storage: Storage, prefix: string): Promise<Map<string, Day>> {

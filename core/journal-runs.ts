@@ -6,9 +6,9 @@ import { type ErrorCode, isBackupError } from './errors';
 import { STALE_AFTER_MS } from './heartbeat';
 import { inParallel } from './in-parallel';
 import { READERS } from './journal-check';
-import { addDays, type Day, dayOf, listDay, listDays } from './journal-days';
+import { addDays, type Day, dayOf, listDays } from './journal-days';
 import { type EndEntry, type JournalEntry, parseEntry, type RunEntry } from './journal-entry';
-import { isDead } from './lock-holder';
+import { isDead, silence } from './lock-holder';
 import { hostName } from './process-identity';
 import { readText } from './small-objects';
 import { storageTime } from './storage-clock';
@@ -63,8 +63,6 @@ export async function readRuns(
 	const last = addDays(dayOf(to), DAYS_TO_END);
 	const journal = new JournalReader(storage, signal);
 	await journal.read(await listDays(storage, dayOf(from), last));
-	// A clock of the storage that was wrong for a while may have led the chain far into the future.
-	if (journal.next !== null && journal.next > last) await journal.read([await listDay(storage, journal.next)]);
 	const isWanted = ({ entry }: Told) => entry.startedAt >= from.toISOString() && entry.startedAt <= to.toISOString();
 	const open = () => [...journal.starts.values()].filter((told) => isWanted(told) && !journal.ends.has(told.entry.run));
 	const today = dayOf(new Date());
@@ -84,8 +82,6 @@ class JournalReader {
 	readonly starts = new Map<string, Told>();
 	readonly ends = new Map<string, Told>();
 	readonly beats = new Map<string, StoredObject>();
-	/** Where the newest entry that was read says the chain goes on. */
-	next: string | null = null;
 
 	constructor(
 		private readonly storage: Storage,
@@ -98,7 +94,6 @@ class JournalReader {
 		const read = await inParallel(listed, READERS, async ({ key }) => await this.#entry(key));
 		for (const [i, entry] of read.entries()) {
 			if (!entry) continue;
-			this.next = entry.kind === 'next-day' ? entry.next : null;
 			if (entry.kind === 'next-day') continue;
 			const told = entry.kind === 'start' ? this.starts : this.ends;
 			told.set(entry.run, { entry, object: listed[i]!.object });
@@ -108,8 +103,7 @@ class JournalReader {
 	/** @param now by the storage's clock, milliseconds */
 	async unfinished({ entry, object }: Told, now: number): Promise<Run> {
 		const beat = this.beats.get(entry.run);
-		const seen = Math.max(object.modifiedAt.getTime(), beat?.modifiedAt.getTime() ?? 0);
-		const isLost = isDead(idOf(entry)) || now - seen >= STALE_AFTER_MS;
+		const isLost = isDead(idOf(entry)) || silence(beat ? [object, beat] : [object], now) >= STALE_AFTER_MS;
 		return {
 			...common(entry),
 			finishedAt: null,

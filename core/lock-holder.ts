@@ -8,10 +8,13 @@
 import { z } from 'zod';
 import { BackupError, isBackupError } from './errors';
 import { hostName, isGone, thisHost } from './process-identity';
+import { AHEAD_MS } from './label';
 import { randomWord } from './random-word';
 import { readText, writeText } from './small-objects';
 import { storageTime } from './storage-clock';
 import type { Storage, StoredObject } from './storage/storage';
+
+const DAY_MS = 24 * 3_600_000;
 
 export const PURPOSES = ['backup', 'retention', 'copy'] as const;
 export type LockPurpose = (typeof PURPOSES)[number];
@@ -120,14 +123,29 @@ export async function readHolder(storage: Storage, group: string, signal?: Abort
 /** What is to be known of a lock before deciding whether to break it. */
 export async function lookAt(storage: Storage, group: string, holder: Holder, signal?: AbortSignal): Promise<SeenLock> {
 	const now = await storageTime(storage, group, signal);
-	const seen = (await signsOfLife(storage, group, holder.id)).map(({ modifiedAt }) => modifiedAt.getTime());
-	return { holder, dead: isDead(holder), silentMs: now - Math.max(0, ...seen), now };
+	return { holder, dead: isDead(holder), silentMs: silence(await signsOfLife(storage, group, holder.id), now), now };
+}
+
+/**
+ * Since the last sign of life, milliseconds by the storage's clock. A sign that this clock dates in the future is none: its
+ * owner gives new ones, and one that gives none would count as alive for years.
+ * @param now milliseconds since 1970
+ */
+export function silence(signs: readonly StoredObject[], now: number): number {
+	const times = signs.map(({ modifiedAt }) => modifiedAt.getTime()).filter((time) => time <= now + AHEAD_MS);
+	return now - Math.max(0, ...times);
 }
 
 /** Why a lock may be broken, for people; null while its holder lives. */
-export function whyStale({ dead, silentMs }: SeenLock, staleAfterMs: number): string | null {
+export function whyStale(
+	{ dead, silentMs, now }: Pick<SeenLock, 'dead' | 'silentMs' | 'now'>,
+	staleAfterMs: number,
+): string | null {
 	if (dead) return 'no longer exists';
-	return silentMs >= staleAfterMs ? `gave no sign of life for ${Math.round(silentMs / 60_000)} minutes` : null;
+	if (silentMs < staleAfterMs) return null;
+	// Not one that the storage's clock could have seen.
+	if (silentMs > now - DAY_MS) return 'gave signs of life only in the future';
+	return `gave no sign of life for ${Math.round(silentMs / 60_000)} minutes`;
 }
 
 /**
@@ -142,7 +160,7 @@ export async function breakLock(
 ): Promise<boolean> {
 	const me: Breaker = { id: newId(), host: thisHost(), pid: process.pid };
 	try {
-		const rights = await claimRights(storage, group, holder.id, me, now - staleAfterMs);
+		const rights = await claimRights(storage, group, holder.id, me, (right) => silence([right], now) >= staleAfterMs);
 		if (rights === null) return false;
 		for (const { key } of await signsOfLife(storage, group, holder.id)) {
 			if (key !== lockKey(group)) await storage.remove(key);
@@ -163,7 +181,7 @@ type Breaker = z.infer<typeof breakerSchema>;
 /**
  * Takes the right to break a lock. From one who died while breaking it, takes the right to break that right, and so on: each
  * has one winner, and none has to be removed before the lock is broken.
- * @param oldest a right that is older than this lapses, by the storage's clock
+ * @param hasLapsed whether a right is so old that it no longer counts
  * @returns the keys of all rights up to the own one, or null when somebody who lives has it
  */
 async function claimRights(
@@ -171,7 +189,7 @@ async function claimRights(
 	group: string,
 	holderId: string,
 	me: Breaker,
-	oldest: number,
+	hasLapsed: (right: StoredObject) => boolean,
 ): Promise<string[] | null> {
 	const keys: string[] = [];
 	for (let id = holderId; ; ) {
@@ -186,7 +204,7 @@ async function claimRights(
 		const other = await readBreaker(storage, key);
 		const seen = other ? await storage.stat(key) : null;
 		if (!other || !seen || keys.includes(`locks/${group}.break-${other.id}.json`)) return null;
-		if (!isDead(other) && seen.modifiedAt.getTime() >= oldest) return null;
+		if (!isDead(other) && !hasLapsed(seen)) return null;
 		id = other.id;
 	}
 }

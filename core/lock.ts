@@ -91,7 +91,7 @@ export async function acquireLock(storage: Storage, group: string, options: Lock
 				const seen = await lookAt(storage, group, holder, signal);
 				const why = whyStale(seen, staleAfterMs);
 				if (why === null) {
-					if (isLate) throw lockedBy(group, toPeople(holder), staleAfterMs);
+					if (isLate) throw lockedBy(storage, group, toPeople(holder), staleAfterMs);
 					if (pauses === 0) options.onWait?.(toPeople(holder));
 					await pause();
 					continue;
@@ -123,9 +123,9 @@ async function create(storage: Storage, group: string, me: Holder, signal?: Abor
 	}
 }
 
-function lockedBy(group: string, holder: LockHolder, staleAfterMs: number): BackupError {
+function lockedBy(storage: Storage, group: string, holder: LockHolder, staleAfterMs: number): BackupError {
 	return new BackupError('locked', `${group} is locked by ${describeHolder(holder)}`, {
-		hint: `Wait for that run, or stop it. If it died, its lock is broken ${Math.round(staleAfterMs / 60_000)} minutes after its last sign of life.`,
+		hint: `Wait for that run, or stop it. If it died, its lock is broken ${Math.round(staleAfterMs / 60_000)} minutes after its last sign of life. If there is no such run, remove ${storage.location}/${lockKey(group)}.`,
 		details: { ...holder },
 	});
 }

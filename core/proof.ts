@@ -36,7 +36,7 @@ export async function prove(
 	limit: number,
 	signal?: AbortSignal,
 ): Promise<Proof> {
-	const read = await readable(async () => await readManifest(repository, entry, signal), signal);
+	const read = await readable(async () => await readManifest(repository, entry, signal), { signal });
 	if ('why' in read) return { readable: false, why: read.why };
 	const { manifest, manifestSha256 } = read.value;
 	const { group, label } = entry;
@@ -53,7 +53,7 @@ export async function prove(
 			if (reads++ === MAX_READ)
 				return { readable: false, why: `more than ${MAX_READ} pieces of evidence do not count` };
 			const name = nameOfVerification(verification);
-			const found = await readable(async () => await repository.readEvidence(group, label, name, signal), signal);
+			const found = await readable(async () => await repository.readEvidence(group, label, name, signal), { signal });
 			// What nobody can read may say that the backup is bad, or may be there to make it look so.
 			if ('why' in found && !ok) return { readable: false, why: found.why };
 			const why = 'why' in found ? found.why : whyNotOf(found.value, { group, label, name, manifestSha256 });
@@ -80,16 +80,20 @@ async function readManifest(repository: Repository, { group, label, dataBytes }:
 	return { manifest, manifestSha256: createHash('sha256').update(text).digest('hex') };
 }
 
-/** A byte may change on its way here: only what is wrong twice is wrong. */
-async function readable<T>(
+/**
+ * What is read, or why nobody can read it. A byte may change on its way here: only what is wrong twice is wrong.
+ * @param options.codes errors that say so; any other is thrown
+ */
+export async function readable<T>(
 	read: () => Promise<T>,
-	signal?: AbortSignal,
-	isSecond = false,
+	{ codes = UNREADABLE, signal }: { codes?: readonly ErrorCode[]; signal?: AbortSignal } = {},
 ): Promise<{ value: T } | { why: string }> {
-	try {
-		return { value: await read() };
-	} catch (error) {
-		if (signal?.aborted || !isBackupError(error) || !UNREADABLE.includes(error.code)) throw error;
-		return isSecond ? { why: error.message } : await readable(read, signal, true);
+	for (let isSecond = false; ; isSecond = true) {
+		try {
+			return { value: await read() };
+		} catch (error) {
+			if (signal?.aborted || !isBackupError(error) || !codes.includes(error.code)) throw error;
+			if (isSecond) return { why: error.message };
+		}
 	}
 }

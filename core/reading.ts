@@ -17,9 +17,11 @@ import {
 	describeHolder,
 	forgetId,
 	isDead,
+	lockKey,
 	lookAt,
 	newId,
 	readHolder,
+	silence,
 	toPeople,
 	whyStale,
 } from './lock-holder';
@@ -151,7 +153,7 @@ async function waitForRetention(
 		const leftMs = waitMs - (performance.now() - start);
 		if (leftMs <= 0) {
 			throw new BackupError('locked', `${group} is locked by ${waitFor}`, {
-				hint: 'Retention is removing backups of this group. Try again when it has ended, or stop it.',
+				hint: `Retention is removing backups of this group. Try again when it has ended, or stop it. If there is no such run, remove ${storage.location}/${lockKey(group)}.`,
 			});
 		}
 		try {
@@ -213,7 +215,7 @@ export async function listReaders(
 	const now = await storageTime(storage, group, signal);
 	const readers: Reader[] = [];
 	for (const [id, objects] of found) {
-		if (now - newest(objects) >= staleAfterMs) continue;
+		if (silence(objects, now) >= staleAfterMs) continue;
 		const mark = await readMark(storage, markKey(group, id), signal);
 		if (!mark || isDead(mark)) continue;
 		const { label, verb, host, startedAt } = mark;
@@ -227,10 +229,6 @@ const MARK = /^([a-z2-9]{12})(?:-\d+)?\.json$/;
 
 function markKey(group: string, id: string, beat?: number): string {
 	return `locks/${group}.reading-${id}${beat === undefined ? '' : `-${beat}`}.json`;
-}
-
-export function newest(objects: readonly StoredObject[]): number {
-	return Math.max(0, ...objects.map(({ modifiedAt }) => modifiedAt.getTime()));
 }
 
 /** @returns null when it is gone. @throws BackupError 'damaged' */

@@ -1,10 +1,30 @@
 /** Which backup is restored. */
 import { BackupError } from './errors';
 import { AHEAD_MS } from './label';
-import type { BackupEntry } from './repository';
+import { chooseReadable, describeUnreadable, type Unreadable } from './readable-choice';
+import type { BackupEntry, Repository } from './repository';
 
 /** Which of several backups is meant. `before`: the newest that was started at this time or earlier. */
 export type BackupChoice = { kind: 'newest' } | { kind: 'label'; label: string } | { kind: 'before'; time: Date };
+
+/**
+ * One backup of a list, and warnings of newer ones that are no more than a name. One that is chosen by its label is taken as it
+ * is: what is wrong with it, the restore says.
+ * @throws BackupError 'not-found'; 'invalid-manifest' when none can be read; those of the storage
+ */
+export async function chooseForRestore(
+	repository: Repository,
+	entries: readonly BackupEntry[],
+	choice: BackupChoice,
+	signal?: AbortSignal,
+): Promise<{ label: string; warnings: string[] }> {
+	if (choice.kind === 'label') return { label: chooseBackup(entries, choice).label, warnings: [] };
+	const choose = (left: readonly BackupEntry[]) =>
+		left.length === 0 && entries.length > 0 ? [] : [chooseBackup(left, choice)];
+	const { chosen, unreadable } = await chooseReadable(repository, entries, choose, signal);
+	if (chosen.length === 0) throw noneReadable(repository, unreadable);
+	return { label: chosen[0]!.label, warnings: unreadable.map(describeUnreadable) };
+}
 
 /**
  * One backup of a list, which may be of one group or of several. What a clock that was wrong has dated in the future is
@@ -43,5 +63,13 @@ export function chooseBackup(
 	if (found) return found;
 	throw new BackupError('not-found', `no backup of ${newest.group} was made before ${choice.time.toISOString()}`, {
 		hint: `The oldest is of ${new Date(byTime[0]!.startedAt).toISOString()}.`,
+	});
+}
+
+function noneReadable(repository: Repository, unreadable: readonly Unreadable[]): BackupError {
+	const { entry, why } = unreadable[0]!;
+	const of = `backup${unreadable.length === 1 ? '' : 's'} of ${entry.group}`;
+	return new BackupError('invalid-manifest', `no manifest can be read of the ${unreadable.length} ${of}: ${why}`, {
+		hint: `Look at who can write to ${repository.storage.location}. What lies beside a manifest can be restored by hand.`,
 	});
 }

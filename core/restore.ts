@@ -13,7 +13,7 @@ import type { Repository } from './repository';
 import { Restore } from './restore-steps';
 
 export type { RestorePlace } from './postgres/restore-target';
-export { type BackupChoice, chooseBackup } from './restore-choice';
+export { type BackupChoice, chooseForRestore } from './restore-choice';
 
 export interface RestoreProgress {
 	phase: 'preparing' | 'restoring' | 'comparing' | 'swapping';

@@ -1,9 +1,9 @@
 /** What holders and readers that are gone have left below `locks/`. */
 import { isBackupError } from './errors';
 import { STALE_AFTER_MS } from './heartbeat';
-import { breakLock, describeHolder, isDead, lockKey, readHolder, toPeople, whyStale } from './lock-holder';
+import { breakLock, describeHolder, isDead, lockKey, readHolder, silence, toPeople, whyStale } from './lock-holder';
 import { hostName } from './process-identity';
-import { newest, readMark } from './reading';
+import { readMark } from './reading';
 import { storageTime } from './storage-clock';
 import type { Storage, StoredObject } from './storage/storage';
 
@@ -72,7 +72,7 @@ async function find(storage: Storage, { staleAfterMs = STALE_AFTER_MS, signal }:
 		const holder = await readHolderIfSound(storage, group, signal);
 		if (holder === null) continue;
 		living.add(`${group} ${holder.id}`);
-		const silentMs = now - newest([object, ...ofOwner(group, holder.id)]);
+		const silentMs = silence([object, ...ofOwner(group, holder.id)], now);
 		const seen = { holder, dead: isDead(holder), silentMs, now };
 		const why = whyStale(seen, staleAfterMs);
 		if (why === null) continue;
@@ -83,10 +83,10 @@ async function find(storage: Storage, { staleAfterMs = STALE_AFTER_MS, signal }:
 		const [, group, kind, id] = BESIDE.exec(object.key) ?? [];
 		if (group === undefined || id === undefined) continue;
 		if (kind === 'reading') {
-			const why = await whyUnread(storage, group, id, now - newest(ofOwner(group, id)) >= staleAfterMs, signal);
+			const why = await whyUnread(storage, group, id, silence(ofOwner(group, id), now) >= staleAfterMs, signal);
 			if (why) found.push(discard(object.key, `mark of a reader of ${group}: ${why}`));
 		} else if (!living.has(`${group} ${id}`) || kind === 'break') {
-			if (now - newest([object]) < staleAfterMs) continue;
+			if (silence([object], now) < staleAfterMs) continue;
 			found.push(discard(object.key, `left by a run of ${group} that no longer lives`));
 		}
 	}

@@ -22,6 +22,7 @@ import { assertRequest, everySecond, judge, success } from './verify-run';
 
 export type { Assertion, AssertionResult } from './postgres/assertions';
 export type { Scratch } from './postgres/scratch-database';
+export { newestReadable } from './readable-choice';
 export { chooseForVerification, type VerifyChoice } from './verify-choice';
 
 export interface VerifyProgress {

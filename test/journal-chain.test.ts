@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { checkRuns } from '../core/check';
 import { BackupError } from '../core/errors';
 import { checkJournal, readRuns, recordRun } from '../core/journal';
-import { formatEntry, parseEntry } from '../core/journal-entry';
-import { readText } from '../core/small-objects';
+import { formatEntry, hashOf, parseEntry } from '../core/journal-entry';
+import { readText, writeText } from '../core/small-objects';
 import { MemoryStorage } from '../core/storage/memory';
 import type { Storage, StoredObject } from '../core/storage/storage';
 import { entriesIn, exchange, keysIn, replaceText } from './support/journal';
@@ -175,16 +175,40 @@ describe('a clock that jumps, timestamps in the future', () => {
 		expect(runs.map(({ state }) => state)).toEqual(['ok', 'ok', 'ok']);
 	});
 
-	it('a storage whose own clock was a year ahead leads the chain there, and it stays whole', async () => {
+	it('a storage whose own clock was a year ahead does not lead the chain there for good, and the check shows it', async () => {
 		const storage = new ClockedStorage(at('2026-11-20T10:00:00Z'));
 		await pin(storage, storage.now);
 		storage.now = at('2027-11-20T10:00:00Z');
 		await pin(storage, storage.now);
 		storage.now = at('2026-11-20T11:00:00Z');
 		await pin(storage, storage.now);
-		expect(await checkJournal(storage, ALL)).toEqual([]);
+		expect(await checkJournal(storage, ALL)).toMatchObject([
+			{ key: 'runs/2026-11-20/000004.json', problem: 'was written after the day was closed' },
+			{ key: 'runs/2027-11-20/000001.json' },
+		]);
 		const runs = await readRuns(storage, { from: new Date('2026-11-20'), to: new Date('2026-11-21') });
 		expect(runs.map(({ startedAt }) => startedAt.slice(0, 13))).toEqual(['2026-11-20T10', '2026-11-20T11']);
+	});
+
+	it('one forged entry does not move the journal to the year 9999', async () => {
+		const storage = new ClockedStorage(at('2026-11-20T10:00:00Z'));
+		await pin(storage, storage.now);
+		const last = await readText(storage, 'runs/2026-11-20/000002.json');
+		const forged = { kind: 'next-day', next: '9999-12-31', at: '2026-11-20T10:00:01.000Z' } as const;
+		await writeText(storage, 'runs/2026-11-20/000003.json', formatEntry(forged, hashOf(last)));
+		const beginning = { kind: 'next-day', next: '9999-12-31', at: '2026-11-20T10:00:02.000Z' } as const;
+		await writeText(storage, 'runs/9999-12-31/000001.json', formatEntry(beginning, null));
+		await pin(storage, storage.now);
+		storage.now = at('2026-11-21T10:00:00Z');
+		await pin(storage, storage.now);
+		expect((await entriesIn(storage)).filter((key) => key.startsWith('runs/9999'))).toHaveLength(1);
+		const runs = await readRuns(storage, { from: new Date('2026-11-20'), to: new Date('2026-11-22') });
+		expect(runs.map(({ state }) => state)).toEqual(['ok', 'ok', 'ok']);
+
+		const empty = new ClockedStorage(at('2026-11-20T10:00:00Z'));
+		await writeText(empty, 'runs/9999-12-31/000001.json', formatEntry(beginning, null));
+		await pin(empty, empty.now);
+		expect((await entriesIn(empty)).filter((key) => key.startsWith('runs/2026-11-20'))).toHaveLength(2);
 	});
 
 	it('a run over midnight is found by its start, and the chain goes on in the next day', async () => {

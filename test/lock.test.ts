@@ -1,13 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { hostname } from 'node:os';
+import { mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { acquireLock } from '../core/lock';
+import { acquireLock, findStaleLocks } from '../core/lock';
 import { thisHost } from '../core/process-identity';
+import { startReading } from '../core/reading';
 import { writeText } from '../core/small-objects';
+import { FolderStorage } from '../core/storage/folder';
 import { MemoryStorage } from '../core/storage/memory';
 
 const GROUP = 'postgres/shop';
+const LABEL = '20261120T020000Z-full-aaaa';
 const THIS_HOST = thisHost();
 
 async function locks(storage: MemoryStorage): Promise<string[]> {
@@ -82,6 +87,32 @@ describe('the lock of a group', () => {
 		expect(lock.warnings).toEqual([expect.stringContaining('gave no sign of life')]);
 		await lock.release();
 		expect(await locks(storage)).toEqual([]);
+	});
+
+	it('that is dated in the future, with a right to break it that is, holds nobody up', async () => {
+		const folder = mkdtempSync(join(tmpdir(), 'lock-'));
+		try {
+			const storage = new FolderStorage({ path: folder });
+			const holder = { id: 'earlier', host: 'elsewhere', pid: 7, startedAt: '2099-01-01T00:00:00.000Z' };
+			const right = { id: 'breaker', host: 'elsewhere', pid: 7 };
+			for (const [name, content] of [
+				['', { ...holder, purpose: 'retention' }],
+				['.alive-earlier-1', {}],
+				['.break-earlier', right],
+			] as const) {
+				await writeText(storage, `locks/${GROUP}${name}.json`, JSON.stringify(content));
+				utimesSync(join(folder, `locks/${GROUP}${name}.json`), new Date('2099-01-01'), new Date('2099-01-01'));
+			}
+			const [found] = await findStaleLocks(storage);
+			expect(found?.description).toContain('gave signs of life only in the future');
+			const reading = await startReading(storage, GROUP, LABEL, { verb: 'restore' });
+			await reading.stop();
+			expect(reading.warnings).toEqual([expect.stringContaining('gave signs of life only in the future')]);
+			await (await acquireLock(storage, GROUP)).release();
+			expect(readdirSync(folder)).toEqual([]);
+		} finally {
+			rmSync(folder, { recursive: true });
+		}
 	});
 
 	it('is broken by one of many, who then holds it alone', async () => {

@@ -1,6 +1,6 @@
 import type { BackupError } from '../core/errors';
 import type { BackupEntry } from '../core/repository';
-import { chooseBackup } from '../core/restore';
+import { chooseBackup } from '../core/restore-choice';
 import { newestOfEach } from '../core/verify-choice';
 
 describe('choosing a backup', () => {

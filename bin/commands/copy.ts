@@ -3,7 +3,7 @@ import { Argument, Option } from 'commander';
 import { copyToAll, type CopyProgress, type CopyResult, type CopySummary } from '../../core/copy';
 import { BackupError, type ErrorCode } from '../../core/errors';
 import { Repository } from '../../core/repository';
-import { newestOfEach } from '../../core/verify-choice';
+import { newestReadable } from '../../core/verify';
 import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
@@ -59,7 +59,7 @@ async function copy(name: string | undefined, options: CopyCommandOptions, signa
 		const group = wanted?.group;
 		const what =
 			wanted && !options.missing
-				? { group: wanted.group, label: wanted.label ?? (await newestLabel(repository, wanted.group)) }
+				? { group: wanted.group, label: wanted.label ?? (await newestLabel(repository, wanted.group, signal)) }
 				: { missing: { ...(group !== undefined && { groups: [group] }), newest: options.newest } };
 		const summary = await copyToAll({
 			...what,
@@ -107,8 +107,8 @@ function destinationEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 	};
 }
 
-async function newestLabel(repository: Repository, group: string): Promise<string> {
-	const [newest] = newestOfEach(await repository.list(group));
+async function newestLabel(repository: Repository, group: string, signal: AbortSignal): Promise<string> {
+	const [newest] = await newestReadable(repository, await repository.list(group), signal);
 	if (newest) return newest.label;
 	throw new BackupError('not-found', `there is no backup of ${group} in ${repository.storage.location}`, {
 		hint: 'Check the group’s name, and the storage’s location and prefix.',

@@ -5,7 +5,7 @@ import { ALLOWANCES, parseAllowances } from '../../core/postgres/allowances';
 import type { RewriteRules } from '../../core/postgres/rewrite';
 import { type DatabaseTarget, describeTarget } from '../../core/postgres/target';
 import { Repository } from '../../core/repository';
-import { chooseBackup, restoreDatabase, type RestorePlace, type RestoreResult } from '../../core/restore';
+import { chooseForRestore, restoreDatabase, type RestorePlace, type RestoreResult } from '../../core/restore';
 import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys, wholeNumber } from '../options';
@@ -85,11 +85,17 @@ async function restore(name: string, options: RestoreOptions, signal: AbortSigna
 				: before !== null
 					? ({ kind: 'before', time: before } as const)
 					: ({ kind: 'newest' } as const);
-		const entry = chooseBackup(await repository.list(group), choice);
+		const { label: chosen, warnings } = await chooseForRestore(
+			repository,
+			await repository.list(group),
+			choice,
+			signal,
+		);
+		for (const warning of warnings) printWarning(warning);
 		const result = await restoreDatabase({
 			repository,
 			group,
-			label: entry.label,
+			label: chosen,
 			keys,
 			server: target,
 			into: { mode: options.into, database, confirmation: options.confirm },

@@ -10,6 +10,7 @@ import { openStorage } from '../../core/storage/create';
 import {
 	type Assertion,
 	chooseForVerification,
+	newestReadable,
 	type Scratch,
 	verifyBackup,
 	type VerifyResult,
@@ -78,7 +79,7 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 	try {
 		const repository = await Repository.open(storage, { signal });
 		const results: VerifyResult[] = [];
-		for (const { group, label } of await choose(repository, wanted, share, options)) {
+		for (const { group, label } of await choose(repository, wanted, share, options, signal)) {
 			const result = await verifyBackup({
 				repository,
 				group,
@@ -111,6 +112,7 @@ async function choose(
 	wanted: { group: string; label: string | null } | null,
 	parts: number | null,
 	{ depth, newest, allUnverified }: VerifyOptions,
+	signal: AbortSignal,
 ): Promise<Array<{ group: string; label: string }>> {
 	// What is left of a label without a manifest is for the verification to say.
 	if (wanted?.label) return [{ group: wanted.group, label: wanted.label }];
@@ -127,7 +129,8 @@ async function choose(
 		});
 	}
 	if (parts !== null) return chooseForVerification(entries, { kind: 'share', parts, day: new Date() }, depth);
-	return chooseForVerification(entries, { kind: allUnverified ? 'unverified' : 'newest' }, depth);
+	if (allUnverified) return chooseForVerification(entries, { kind: 'unverified' }, depth);
+	return await newestReadable(repository, entries, signal);
 }
 
 function parseShare(text: string): number {

@@ -5,6 +5,8 @@ interface Meaning {
 	code: ErrorCode;
 	text: string;
 	hint?: string;
+	/** It may go better a moment later. */
+	transient?: boolean;
 }
 
 const DENIED: Meaning = {
@@ -25,6 +27,13 @@ const MEANINGS: Record<string, Meaning> = {
 	EPERM: DENIED,
 	EROFS: { code: 'access-denied', text: 'read-only file system', hint: 'Mount the folder’s file system read-write.' },
 	ENAMETOOLONG: { code: 'invalid-input', text: 'name too long', hint: 'Use a shorter name or a shorter base folder.' },
+	EIO: {
+		code: 'storage-failed',
+		text: 'input/output error',
+		hint: 'Look into the log of the system: the disk, or the server behind the mount, failed.',
+		transient: true,
+	},
+	EBUSY: { code: 'storage-failed', text: 'busy', hint: 'Find out what else uses the folder.', transient: true },
 	ETIMEDOUT: { code: 'unreachable', text: 'no answer from the file server' },
 	EHOSTDOWN: { code: 'unreachable', text: 'the file server is down' },
 	ENOTCONN: { code: 'connection-lost', text: 'the file server is gone', hint: 'Mount the folder again.' },
@@ -46,5 +55,9 @@ export function folderError(action: string, error: unknown): BackupError {
 	const errno = errnoOf(error);
 	const meaning = errno === undefined ? undefined : MEANINGS[errno];
 	if (!meaning) return new BackupError('storage-failed', `${action}: ${errno ?? 'unknown error'}`, { cause: error });
-	return new BackupError(meaning.code, `${action}: ${meaning.text}`, { hint: meaning.hint, cause: error });
+	return new BackupError(meaning.code, `${action}: ${meaning.text}`, {
+		hint: meaning.hint,
+		cause: error,
+		...(meaning.transient && { details: { transient: true } }),
+	});
 }

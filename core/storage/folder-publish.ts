@@ -4,8 +4,11 @@ import path from 'node:path';
 import { errnoOf } from './folder-errors';
 import { isMissing, syncDir, type Place } from './folder-paths';
 
-/** How file systems say that they have no hard links. */
-const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
+/**
+ * How file systems say that they have no hard links. EIO is what rclone's and some other mounts in user space answer; where
+ * it does mean a broken disk, the rename that is tried instead says so.
+ */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EIO', 'EINVAL', 'EXDEV'];
 
 /**
  * Gives a finished file its name, so that it survives a power failure. The temporary name may be left.

@@ -2,7 +2,7 @@
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError } from '../../../core/errors';
 import { describeTarget } from '../../../core/postgres/target';
-import { chooseBackup, restoreDatabase, type RestoreResult } from '../../../core/restore';
+import { chooseForRestore, restoreDatabase, type RestoreResult } from '../../../core/restore';
 import { sizeText } from '../../../core/size-text';
 import { actorOf } from '../../shared/actor';
 import { listSome, withRepository } from '../../shared/backups';
@@ -16,8 +16,8 @@ export async function restore(context: IExecuteFunctions, itemIndex: number): Pr
 	const { group, choice, into, server, ...settings } = await readSettings(context, itemIndex);
 	const show = progressLine(context);
 	const result = await withRepository(context, itemIndex, signal, async (repository) => {
-		const { label } = chooseBackup(await listSome(repository, [group]), choice);
-		return await restoreDatabase({
+		const { label, warnings } = await chooseForRestore(repository, await listSome(repository, [group]), choice, signal);
+		const restored = await restoreDatabase({
 			...settings,
 			repository,
 			group,
@@ -31,6 +31,7 @@ export async function restore(context: IExecuteFunctions, itemIndex: number): Pr
 			onProgress: ({ phase, bytes, totalBytes, rows }) =>
 				show(() => `${into.database}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${rows} rows`),
 		});
+		return { ...restored, warnings: [...warnings, ...restored.warnings] };
 	});
 	const facts = toFacts(result, describeTarget({ ...server, database: result.database }));
 	for (const warning of result.warnings) {

@@ -3,7 +3,7 @@ import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-wor
 import { BackupError, isBackupError, messageOf } from '../../../core/errors';
 import type { Repository } from '../../../core/repository';
 import { sizeText } from '../../../core/size-text';
-import { chooseForVerification, verifyBackup, type VerifyResult } from '../../../core/verify';
+import { chooseForVerification, newestReadable, verifyBackup, type VerifyResult } from '../../../core/verify';
 import { actorOf } from '../../shared/actor';
 import { listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
@@ -19,7 +19,7 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 	return await withRepository(context, itemIndex, signal, async (repository) => {
 		const items: INodeExecutionData[] = [];
 		const failures: Failure[] = [];
-		for (const { group, label } of await choose(repository, settings)) {
+		for (const { group, label } of await choose(repository, settings, signal)) {
 			const about = `${group}/${label}`;
 			const fail = (error: unknown, facts: IDataObject, bad: boolean) => {
 				failures.push({ about, error, bad });
@@ -61,14 +61,16 @@ interface Failure {
 async function choose(
 	repository: Repository,
 	{ choice, depth }: VerifySettings,
+	signal: AbortSignal,
 ): Promise<Array<{ group: string; label: string }>> {
 	// Whether a named backup is there, and what is left of it if not, is for the verification to say.
 	if (choice.kind === 'label') return [choice];
 	if (choice.kind === 'group') {
-		const groups = [choice.group];
-		return chooseForVerification(await listSome(repository, groups), { kind: 'newest', groups }, depth);
+		return await newestReadable(repository, await listSome(repository, [choice.group]), signal);
 	}
-	return chooseForVerification(await listSome(repository, choice.groups), choice, depth);
+	const entries = await listSome(repository, choice.groups);
+	if (choice.kind === 'newest') return await newestReadable(repository, entries, signal);
+	return chooseForVerification(entries, choice, depth);
 }
 
 /** Sizes in bytes, times in seconds. */

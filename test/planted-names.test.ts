@@ -1,0 +1,75 @@
+/** Whoever can write to a storage can make objects of any name; none of them takes the place of a backup or of its proof. */
+import { copyMissing } from '../core/copy';
+import { objectKey, type Repository } from '../core/repository';
+import { chooseForRestore } from '../core/restore';
+import { writeText } from '../core/small-objects';
+import { MemoryStorage } from '../core/storage/memory';
+import { newestReadable, verifyBackup } from '../core/verify';
+import { GROUP, NEVER } from './support/small-backup';
+import { newRepository, storeBackup } from './support/stored-backups';
+
+/** A name of a backup made later than any real one of these tests, but not in the future. */
+const PLANTED = `${new Date(Date.now() + 60_000).toISOString().replace(/[-:]|\.\d+/g, '')}-full-aaaa`;
+
+let repository: Repository;
+let label: string;
+beforeEach(async () => {
+	repository = await newRepository();
+	label = await storeBackup(repository);
+	await writeText(repository.storage, objectKey(GROUP, PLANTED, 'manifest.json'), '{}');
+});
+
+describe('a newer name whose manifest says nothing', () => {
+	it('is passed over by a restore, with a warning, unless it is named', async () => {
+		const entries = await repository.list(GROUP);
+		for (const choice of [{ kind: 'newest' }, { kind: 'before', time: new Date(Date.now() + 120_000) }] as const) {
+			expect(await chooseForRestore(repository, entries, choice)).toEqual({
+				label,
+				warnings: [expect.stringMatching(`^${GROUP}/${PLANTED} is newer, and was passed over because its manifest`)],
+			});
+		}
+		const named = await chooseForRestore(repository, entries, { kind: 'label', label: PLANTED });
+		expect(named).toEqual({ label: PLANTED, warnings: [] });
+	});
+
+	it('is bad for a verification of the newest, which looks at the real one as well', async () => {
+		const chosen = await newestReadable(repository, await repository.list());
+		expect(chosen.map((each) => each.label)).toEqual([label, PLANTED]);
+		const request = { repository, group: GROUP, depth: 'stored', keys: null, signal: NEVER } as const;
+		expect(await verifyBackup({ ...request, label: PLANTED })).toMatchObject({
+			outcome: 'bad',
+			code: 'invalid-manifest',
+		});
+		expect(await verifyBackup({ ...request, label })).toMatchObject({ outcome: 'ok' });
+	});
+
+	it('fails to be copied, and keeps the real one from nothing', async () => {
+		const results = await copyMissing({
+			from: repository,
+			to: new MemoryStorage('memory:second'),
+			newest: true,
+			signal: NEVER,
+		});
+		expect(results).toMatchObject([
+			{ label: PLANTED, status: 'failed', code: 'invalid-manifest' },
+			{ label, status: 'copied' },
+		]);
+	});
+
+	it('is refused, with what to do, where there is nothing else', async () => {
+		const planted = (await repository.list(GROUP)).filter((each) => each.label === PLANTED);
+		await expect(chooseForRestore(repository, planted, { kind: 'newest' })).rejects.toMatchObject({
+			code: 'invalid-manifest',
+			message: expect.stringContaining(`of the 1 backup of ${GROUP}`),
+		});
+	});
+});
+
+it('a name of evidence beside a copy does not make it a copy that was read back', async () => {
+	const to = new MemoryStorage('memory:second');
+	const [first] = await copyMissing({ from: repository, to, newest: true, signal: NEVER }).then((all) => all.slice(1));
+	await to.remove(objectKey(GROUP, label, first!.evidence!));
+	await writeText(to, objectKey(GROUP, label, 'verified-20260101T000000Z-restored-ok.json'), '{}');
+	const [again] = await copyMissing({ from: repository, to, newest: true, signal: NEVER }).then((all) => all.slice(1));
+	expect(again).toMatchObject({ label, evidence: expect.stringContaining('stored-ok') });
+});
