@@ -3,26 +3,12 @@ import { copyBackup } from './copy-backup';
 import { chooseForCopy, lackingAt } from './copy-choice';
 import { openDestination } from './copy-run';
 import type { CopyChoice, CopyOptions, CopyResult, CopySubject, CopySummary } from './copy-types';
-import { abortError, BackupError, type ErrorCode, isBackupError } from './errors';
+import { abortError, BackupError, isBackupError, isOfStorage } from './errors';
 import type { BackupEntry } from './repository';
 import type { Storage } from './storage/storage';
 
 export { copyBackup } from './copy-backup';
 export type { CopyChoice, CopyOptions, CopyProgress, CopyResult, CopySubject, CopySummary } from './copy-types';
-
-/** Failures of a storage and not of one backup: the next backup would fail of them as well. */
-const OF_THE_STORAGE: readonly ErrorCode[] = [
-	'bucket-not-found',
-	'wrong-credentials',
-	'access-denied',
-	'storage-full',
-	'unreachable',
-	'untrusted-certificate',
-	'connection-lost',
-	'storage-failed',
-	'stalled',
-	'unsupported',
-];
 
 /**
  * Copies all that a storage lacks, told from two listings: backups that are not there, that were not read back there, or
@@ -94,7 +80,7 @@ async function copyAll(request: CopyOptions & { to: Storage }, backups: readonly
 
 /** Whether another backup cannot succeed where this one failed. Waiting for a lock again and again could take days. */
 function isHopeless({ code, group }: CopyResult, next: string): boolean {
-	return code !== null && (OF_THE_STORAGE.includes(code) || (code === 'locked' && group === next));
+	return code !== null && (isOfStorage(code) || (code === 'locked' && group === next));
 }
 
 function asError({ code, message, hint, group, label }: CopyResult): BackupError {

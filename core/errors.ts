@@ -85,3 +85,22 @@ export function abortError(signal: AbortSignal): BackupError {
 export function messageOf(error: unknown): string {
 	return error instanceof Error ? error.message : String(error);
 }
+
+/** Of a storage and not of one backup or group. */
+const OF_THE_STORAGE: readonly ErrorCode[] = [
+	'bucket-not-found',
+	'wrong-credentials',
+	'access-denied',
+	'storage-full',
+	'unreachable',
+	'untrusted-certificate',
+	'connection-lost',
+	'storage-failed',
+	'stalled',
+	'unsupported',
+];
+
+/** Whether a failure is that of a storage: whatever is tried next there would fail of it as well. */
+export function isOfStorage(code: ErrorCode): boolean {
+	return OF_THE_STORAGE.includes(code);
+}

@@ -1,11 +1,11 @@
 /** From a storage to a plan of retention: the backups, their parents, and whether the last runs failed. Changes nothing. */
-import { abortError, BackupError, messageOf } from './errors';
+import { abortError, BackupError, isBackupError, isOfStorage, messageOf } from './errors';
 import { inParallel } from './in-parallel';
 import { FailedRuns } from './failed-runs';
 import { type Limits, withLimits } from './limits';
 import type { BackupEntry, Repository } from './repository';
 import { planProved } from './expire-proof';
-import type { BackupFacts, RetentionPlan } from './retention/plan';
+import type { BackupFacts, GroupPlan } from './retention/plan';
 import type { RetentionPolicy } from './retention/policy';
 import { completePolicy } from './retention/rules';
 
@@ -23,9 +23,20 @@ export interface SurveyRequest {
 	signal: AbortSignal;
 }
 
-/** A plan, and what it was made from. */
-export interface PlannedFacts {
-	plan: RetentionPlan;
+/** A group for which nothing can be planned, and why. */
+export interface GroupFailure {
+	group: string;
+	error: BackupError;
+}
+
+/** The plans of several groups, by name. One group that cannot be planned is no reason to plan nothing for the others. */
+export interface SurveyedPlans {
+	groups: GroupPlan[];
+	failures: GroupFailure[];
+}
+
+/** Plans, and what they were made from. */
+export interface PlannedFacts extends SurveyedPlans {
 	facts: BackupFacts[];
 }
 
@@ -33,7 +44,7 @@ export interface PlannedFacts {
  * What a policy keeps and expires of what lies in a storage. Nothing is changed.
  * @throws BackupError 'invalid-input' for a policy that cannot be used; 'not-found' for a group without backups
  */
-export async function surveyRetention(request: SurveyRequest): Promise<RetentionPlan> {
+export async function surveyRetention(request: SurveyRequest): Promise<SurveyedPlans> {
 	// Refuses the policy before anything is listed.
 	completePolicy(request.policy);
 	return await withLimits({ ...request, advice: 'name one group at a time' }, async ({ signal, limited }) => {
@@ -42,7 +53,7 @@ export async function surveyRetention(request: SurveyRequest): Promise<Retention
 	});
 }
 
-async function survey(request: SurveyRequest): Promise<RetentionPlan> {
+async function survey(request: SurveyRequest): Promise<SurveyedPlans> {
 	const { repository, groups, policy, signal } = request;
 	const failedRuns = new FailedRuns(repository.storage);
 	const entries: BackupEntry[] = [];
@@ -52,7 +63,8 @@ async function survey(request: SurveyRequest): Promise<RetentionPlan> {
 		if (backups.length === 0) throw noBackups(repository, group);
 		for (const entry of backups) entries.push(entry);
 	}
-	return (await planFor(repository, entries, policy, request.now ?? new Date(), failedRuns, signal)).plan;
+	const planned = await planFor(repository, entries, policy, request.now ?? new Date(), failedRuns, signal);
+	return { groups: planned.groups, failures: planned.failures };
 }
 
 export function noBackups(repository: Repository, group: string): BackupError {
@@ -86,13 +98,17 @@ export async function planFor(
 	});
 	const facts = entries.map((entry) => (entry.type === 'full' ? entry : { ...entry, parents: parents.get(entry)! }));
 	const contexts = await failedRuns.lastOf(entries, now, signal);
-	const planned: PlannedFacts = { plan: { groups: [] }, facts: [] };
+	const planned: PlannedFacts = { groups: [], failures: [], facts: [] };
 	for (const [group, members] of Map.groupBy(facts, (each) => each.group)) {
-		const proved = await planProved(repository, members, { policy, now, context: contexts.get(group) ?? {}, signal });
-		const plan = { ...proved.plan, warnings: [...proved.plan.warnings, ...(warnings.get(group) ?? [])] };
-		planned.plan.groups.push(plan);
-		for (const each of proved.facts) planned.facts.push(each);
+		try {
+			const proved = await planProved(repository, members, { policy, now, context: contexts.get(group) ?? {}, signal });
+			planned.groups.push({ ...proved.plan, warnings: [...proved.plan.warnings, ...(warnings.get(group) ?? [])] });
+			for (const each of proved.facts) planned.facts.push(each);
+		} catch (error) {
+			if (signal.aborted || !isBackupError(error) || isOfStorage(error.code)) throw error;
+			planned.failures.push({ group, error });
+		}
 	}
-	planned.plan.groups.sort((a, b) => (a.group < b.group ? -1 : 1));
+	planned.groups.sort((a, b) => (a.group < b.group ? -1 : 1));
 	return planned;
 }

@@ -21,7 +21,7 @@ import type { Protection } from './storage/storage';
 import type { Survey } from './survey';
 
 export type { Skipped } from './expire-removal';
-export { surveyRetention } from './expire-survey';
+export { type GroupFailure, surveyRetention } from './expire-survey';
 export { FailedRuns } from './failed-runs';
 
 /** What to do besides waiting longer: each run goes on where the last one stopped. */
@@ -115,7 +115,8 @@ async function apply(request: RetentionRequest, lock: Lock, run: RunRecord): Pro
 	if (survey.backups.length === 0 && unfinished.length === 0) throw noBackups(repository, group);
 	const { now = new Date(), failedRuns = new FailedRuns(repository.storage) } = request;
 	const planned = await planFor(repository, survey.backups, policy, now, failedRuns, signal);
-	const plan = planned.plan.groups[0] ?? emptyPlan(group);
+	if (planned.failures[0]) throw planned.failures[0].error;
+	const plan = planned.groups[0] ?? emptyPlan(group);
 	const readers = await listReaders(repository.storage, group);
 	const removal: Removal = { removed: [], freedBytes: 0, skipped: [] };
 	const resumed: string[] = [];

@@ -77,23 +77,23 @@ async function expire(options: ExpireOptions, signal: AbortSignal): Promise<numb
 			results.push(outcome);
 			if (!options.json && outcome.ok) print(outcome);
 		};
+		const onFailure = (error: BackupError) => {
+			failures.push(error);
+			showProgress(null);
+			if (!options.json) printError(error, false);
+		};
 		if (options.apply) {
 			const { extendProtection } = options;
 			const failedRuns = new FailedRuns(storage);
 			const common = { repository, policy, lockWaitMs, extendProtection, failedRuns, signal };
 			for (const group of options.group ?? (await groupsOf(repository))) {
-				report(
-					await apply({ ...common, group }, (error) => {
-						failures.push(error);
-						showProgress(null);
-						if (!options.json) printError(error, false);
-					}),
-				);
+				report(await apply({ ...common, group }, onFailure));
 				if (signal.aborted) break;
 			}
 		} else {
-			const { groups } = await surveyRetention({ repository, groups: options.group, policy, signal });
-			for (const plan of groups) report(planned(plan));
+			const planned = await surveyRetention({ repository, groups: options.group, policy, signal });
+			for (const plan of planned.groups) report(asOutcome(plan));
+			for (const { group, error } of planned.failures) report(failed(group, error, onFailure));
 		}
 		if (options.json) printJson(results.map(withDates));
 		else if (results.length === 0) printLine('no backups');
@@ -137,9 +137,13 @@ async function apply(request: RetentionRequest, onFailure: (error: BackupError) 
 		return { ok: true, applied: true, ...result };
 	} catch (error) {
 		if (!isBackupError(error)) throw error;
-		onFailure(new BackupError(error.code, `${group}: ${error.message}`, { hint: error.hint }));
-		return { ok: false, group, error: error.message, code: error.code, hint: error.hint ?? null };
+		return failed(group, error, onFailure);
 	}
+}
+
+function failed(group: string, error: BackupError, onFailure: (error: BackupError) => void): Outcome {
+	onFailure(new BackupError(error.code, `${group}: ${error.message}`, { hint: error.hint }));
+	return { ok: false, group, error: error.message, code: error.code, hint: error.hint ?? null };
 }
 
 /** Times as people and other programs read them. */
@@ -149,7 +153,7 @@ function withDates(outcome: Outcome): object {
 	return { ...outcome, plan: { ...outcome.plan, backups } };
 }
 
-function planned(plan: GroupPlan): Outcome {
+function asOutcome(plan: GroupPlan): Outcome {
 	const nothing = { removed: [], freedBytes: 0, skipped: [], resumed: [], warnings: [] };
 	return { ok: true, applied: false, group: plan.group, plan, ...nothing, held: heldBack(plan) };
 }

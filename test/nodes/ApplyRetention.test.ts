@@ -316,6 +316,24 @@ describe('Apply Retention: Prune', () => {
 	});
 });
 
+it.each(['plan', 'apply'])(
+	'one group of which nothing would be kept does not stop the others, when asked to %s',
+	async (operation) => {
+		await addDaily(APP, 3, { ok: false });
+		await addDaily(STAGING, 4);
+		const parameters = { operation, ...LAST_TWO, options: { minimum: 1, allow: ['failed'] } };
+		const { json } = await run(parameters, { continueOnFail: true });
+		expect(json).toHaveLength(2);
+		expect(json).toContainEqual(expect.objectContaining({ group: STAGING, ok: true }));
+		expect(json).toContainEqual(
+			expect.objectContaining({ details: expect.objectContaining({ group: APP, ok: false }) }),
+		);
+		await expect(run(parameters)).rejects.toThrow(`${APP}: the plan would keep no backup of ${APP} at all`);
+		expect(await labelsOf(APP)).toHaveLength(3);
+		expect(await labelsOf(STAGING)).toHaveLength(operation === 'apply' ? 2 : 4);
+	},
+);
+
 describe('Apply Retention', () => {
 	it('offers every preset, with what it keeps', () => {
 		expect(valuesOf(field('policy')).sort()).toEqual([...Object.keys(PRESETS), 'custom'].sort());
