@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { copyBackup, type CopyResult } from '../core/copy';
 import { objectKey, Repository } from '../core/repository';
@@ -82,6 +83,8 @@ describe('a destination in S3', () => {
 		const user = await s3().makeUser();
 		const bucket = await s3().makeBucket(undefined, user);
 		await s3().setQuota(user, 12_000_000);
+		// For a second, the gateway goes by what it knew of the user before.
+		await delay(2000);
 		const to = open({ type: 's3', ...s3().options(bucket), ...user });
 		expect(await copy(from, to, label)).toMatchObject({ status: 'failed', code: 'storage-full' });
 		expect(await assertConsistent(to)).toEqual([]);
@@ -221,6 +224,6 @@ it('memory does not grow with the size, from a folder to S3 to S3 to a folder', 
 		}
 		return found;
 	};
-	const [small, large] = [await peaks(60_000_000), await peaks(300_000_000)];
+	const [small, large] = [await peaks(60_000_000), await peaks(200_000_000)];
 	for (const [hop, peak] of large.entries()) expect(peak - small[hop]!).toBeLessThan(60_000_000);
 }, 180_000);
