@@ -116,8 +116,9 @@ async function locked(repository: Repository, run: RunRecord, request: LimitedRe
 }
 
 /** Opens a source. One that does not let go of its opening is closed when it has done. */
-async function openSource(source: Source, signal: AbortSignal): Promise<OpenSource> {
-	const opening = source.open({ signal });
+async function openSource(source: Source, options: Parameters<Source['open']>[0]): Promise<OpenSource> {
+	const { signal } = options;
+	const opening = source.open(options);
 	opening
 		.then(async (late) => {
 			late.body.on('error', () => undefined);
@@ -148,7 +149,7 @@ async function writeBackup(
 		protect,
 		signal,
 	};
-	const open = await openSource(source, signal);
+	const open = await openSource(source, { signal, stallTimeoutMs: request.limits.stallTimeoutMs });
 	let object: StoredStream;
 	let facts: Awaited<ReturnType<typeof open.finish>>;
 	try {

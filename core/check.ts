@@ -145,10 +145,15 @@ export async function checkDatabase(
 	let client: Awaited<ReturnType<typeof connect>> | undefined;
 	findings.push(
 		await ask('connection', async () => {
-			client = await connect(target, { signal });
-			const { rows } = await client.query<{ version: string; bytes: string }>(
-				`SELECT pg_catalog.current_setting('server_version') AS version,
-					pg_catalog.pg_database_size(pg_catalog.current_database())::text AS bytes`,
+			const connected = await connect(target, { signal });
+			client = connected;
+			const { rows } = await ofServer(
+				target,
+				async () =>
+					await connected.query<{ version: string; bytes: string }>(
+						`SELECT pg_catalog.current_setting('server_version') AS version,
+							pg_catalog.pg_database_size(pg_catalog.current_database())::text AS bytes`,
+					),
 			);
 			databaseBytes = Number(rows[0]!.bytes);
 			return `${target.database} on PostgreSQL ${rows[0]!.version}, ${megabytes(databaseBytes)}`;
@@ -156,23 +161,36 @@ export async function checkDatabase(
 	);
 	if (!client) return { database: target.database, databaseBytes, findings };
 	const open = client;
+	const questions: Array<[string, () => Promise<string>]> = [
+		['engine', async () => await fittingEngine(open, options)],
+		['privileges', async () => await readableTables(open, options)],
+	];
 	try {
-		findings.push(
-			await ask('engine', async () => {
-				const { rows } = await open.query<{ n: string }>(
-					"SELECT pg_catalog.current_setting('server_version_num') AS n",
-				);
-				const engine = await chooseEngine(options.engine, Number(rows[0]!.n), { nativePath: options.nativePath });
-				return `${engine.name} pg_dump ${(await engine.version()).text}`;
-			}),
-		);
-		findings.push(await ask('privileges', async () => await readableTables(open, options)));
-	} catch (error) {
-		throw toBackupError(error, target);
+		for (const [name, question] of questions) {
+			const isLost = findings.some(({ code }) => code === 'stalled' || code === 'connection-lost');
+			if (!isLost) findings.push(await ask(name, async () => await ofServer(target, question)));
+		}
 	} finally {
 		await disconnect(open);
 	}
 	return { database: target.database, databaseBytes, findings };
+}
+
+async function ofServer<T>(target: DatabaseTarget, question: () => Promise<T>): Promise<T> {
+	try {
+		return await question();
+	} catch (error) {
+		throw toBackupError(error, target);
+	}
+}
+
+async function fittingEngine(
+	client: Awaited<ReturnType<typeof connect>>,
+	{ engine: choice, nativePath }: PostgresDumpOptions,
+): Promise<string> {
+	const { rows } = await client.query<{ n: string }>("SELECT pg_catalog.current_setting('server_version_num') AS n");
+	const engine = await chooseEngine(choice, Number(rows[0]!.n), { nativePath });
+	return `${engine.name} pg_dump ${(await engine.version()).text}`;
 }
 
 async function readableTables(

@@ -126,7 +126,9 @@ function describe({ mode, seconds, originalBytes, rows, comparison, warnings }: 
 async function restore(request: LimitedRequest): Promise<RestoreResult> {
 	const startedAt = new Date();
 	const start = performance.now();
-	const facts = await new Restore(request, request.limits.stallTimeoutMs).run();
+	const { stallTimeoutMs } = request.limits;
+	const server = { patienceMs: stallTimeoutMs, ...request.server };
+	const facts = await new Restore({ ...request, server }, stallTimeoutMs).run();
 	return {
 		group: request.group,
 		label: request.label,

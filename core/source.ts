@@ -34,6 +34,9 @@ export interface OpenSource {
 
 export interface Source {
 	readonly kind: 'postgres' | 'files' | 'config' | 'bucket';
-	/** @throws BackupError when it cannot be opened; then nothing is left open */
-	open(options: { signal: AbortSignal }): Promise<OpenSource>;
+	/**
+	 * @param options.stallTimeoutMs how long it may wait for an answer, also later, milliseconds
+	 * @throws BackupError when it cannot be opened; then nothing is left open
+	 */
+	open(options: { signal: AbortSignal; stallTimeoutMs?: number }): Promise<OpenSource>;
 }

@@ -40,6 +40,7 @@ export async function proveRestored(
 	try {
 		result = await drill({
 			...test,
+			scratch: withPatience(test.scratch, subject.stallTimeoutMs),
 			contents,
 			format,
 			originalBytes,
@@ -59,6 +60,10 @@ export async function proveRestored(
 	}
 	onResult(result);
 	judge(result);
+}
+
+function withPatience(scratch: Scratch, patienceMs: number): Scratch {
+	return scratch.kind === 'server' ? { ...scratch, target: { patienceMs, ...scratch.target } } : scratch;
 }
 
 /** @throws BadBackup 'different', 'assertion-failed' */

@@ -4,8 +4,11 @@ import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
-import { BackupError, abortError } from '../errors';
+import { BackupError, abortError, isBackupError } from '../errors';
 import { toBackupError } from './errors';
+import { assertOwnSession } from './pooler';
+import { patienceOf, watchSilence, worksOn } from './silence';
+import { sqlStateOf } from './sql-state';
 import { type DatabaseTarget, describeTarget } from './target';
 import { encrypt } from './tls';
 import { openTunnel, type TunnelTarget } from './tunnel';
@@ -90,12 +93,61 @@ async function openTcp(
 }
 
 /**
- * A connected client for our own queries. Aborting the signal breaks its connection at any later time as well: what
- * runs then fails with the signal's reason. Its queries fail with errors of `pg`: see {@link toBackupError}.
- * Close it with {@link disconnect}.
- * @throws BackupError as {@link openSocket}, and 'wrong-credentials', 'database-not-found', …
+ * A connected client for our own queries, with a session of the server that it shares with nobody. Aborting the signal
+ * breaks its connection at any later time as well: what runs then fails with the signal's reason. Its queries fail with
+ * errors of `pg`: see {@link toBackupError}. Close it with {@link disconnect}.
+ * @throws BackupError as {@link openSocket}, and 'wrong-credentials', 'database-not-found', 'unsupported' of a pooler, …
  */
 export async function connect(target: DatabaseTarget, { signal }: { signal: AbortSignal }): Promise<Client> {
+	let process: number | null = null;
+	const client = await logIn(target, signal, async () => process !== null && (await isWorking(target, process)));
+	const deadline = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
+	const onDeadline = () => client.connection.stream.destroy(noSession(target));
+	deadline.addEventListener('abort', onDeadline, { once: true });
+	try {
+		const open = async () => await logIn(target, AbortSignal.any([signal, deadline]));
+		process = await assertOwnSession(client, target, { open, close: disconnect });
+		return client;
+	} catch (error) {
+		client.connection.stream.destroy();
+		if (signal.aborted) throw abortError(signal);
+		throw deadline.aborted ? noSession(target) : toBackupError(error, target);
+	} finally {
+		deadline.removeEventListener('abort', onDeadline);
+	}
+}
+
+/** Asks a server over a connection of its own. That it refuses one, for want of connections, is a sign of life, too. */
+async function isWorking(target: DatabaseTarget, process: number): Promise<boolean> {
+	const signal = AbortSignal.timeout(Math.min(CONNECT_TIMEOUT_MS, patienceOf(target)));
+	try {
+		const client = await logIn(target, signal);
+		try {
+			return await worksOn(client, process);
+		} finally {
+			await disconnect(client);
+		}
+	} catch (error) {
+		return isBackupError(error) && sqlStateOf(error.cause) !== null;
+	}
+}
+
+function noSession(target: DatabaseTarget): BackupError {
+	return new BackupError(
+		'unreachable',
+		`${describeTarget(target)}: logged in, but no query was answered within ${CONNECT_TIMEOUT_MS / 1000} s`,
+		{
+			hint: 'A connection pooler without a free session does that: give the server’s own address instead, or a larger pool.',
+		},
+	);
+}
+
+/** @param isWorking asked when the server owes an answer in silence; without it, silence alone ends the connection */
+async function logIn(
+	target: DatabaseTarget,
+	signal: AbortSignal,
+	isWorking: () => Promise<boolean> = async () => false,
+): Promise<Client> {
 	const socket = await openSocket(target, { signal });
 	const client = new Client({
 		host: target.host,
@@ -111,6 +163,7 @@ export async function connect(target: DatabaseTarget, { signal }: { signal: Abor
 	});
 	// Without a listener a broken idle connection would end the process; every later query reports it.
 	client.on('error', () => undefined);
+	watchSilence(client, socket, target, isWorking);
 	const onAbort = () => socket.destroy(abortError(signal));
 	signal.addEventListener('abort', onAbort, { once: true });
 	socket.once('close', () => signal.removeEventListener('abort', onAbort));

@@ -36,7 +36,11 @@ const OBJECT_NAME = { plain: 'dump.sql', custom: 'dump.pgdump' } as const;
 
 /** The source of a backup of one database. */
 export function postgresSource(target: DatabaseTarget, options: PostgresDumpOptions = DEFAULT_DUMP_OPTIONS): Source {
-	return { kind: 'postgres', open: async ({ signal }) => await openDump(target, options, signal) };
+	return {
+		kind: 'postgres',
+		open: async ({ signal, stallTimeoutMs }) =>
+			await openDump({ patienceMs: stallTimeoutMs, ...target }, options, signal),
+	};
 }
 
 async function openDump(

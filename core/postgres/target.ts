@@ -25,6 +25,8 @@ export interface DatabaseTarget {
 	ca?: string;
 	/** Reach host and port through this SSH server. */
 	ssh?: SshTunnel;
+	/** How long the server may owe an answer in silence, milliseconds: see silence.ts. */
+	patienceMs?: number;
 }
 
 /** For people: "shop on db.example.org:5432". Never a secret. */

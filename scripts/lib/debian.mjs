@@ -10,6 +10,7 @@ export const PROGRAMS = {
 	zstd: 'zstd',
 	psql: 'postgresql-client',
 	pg_dump: 'postgresql-client',
+	pgbouncer: 'pgbouncer',
 	radosgw: 'radosgw',
 	'radosgw-admin': 'radosgw',
 	'ceph-mon': 'ceph-mon',

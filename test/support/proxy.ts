@@ -6,18 +6,24 @@ export interface ProxyOptions {
 	rewrite?: (chunk: Buffer) => Buffer;
 	/** Changes what clients say. */
 	rewriteRequests?: (chunk: Buffer) => Buffer;
+	/** Messages of a PostgreSQL server, of all connections together, after which nothing moves any more and nobody is told. */
+	muteAfter?: number;
 }
 
 export class TcpProxy {
 	readonly #server: net.Server;
 	readonly #sockets = new Set<net.Socket>();
+	/** The first letter of each message that was passed on, where messages are counted. */
+	readonly passed: string[] = [];
 	#paused = false;
+	#closing = false;
 
-	private constructor(port: number, { rewrite = same, rewriteRequests = same }: ProxyOptions) {
+	private constructor(port: number, { rewrite = same, rewriteRequests = same, muteAfter }: ProxyOptions) {
 		this.#server = net.createServer((client) => {
+			if (this.#closing) return client.destroy(); // paused, it would never hear that its client has gone
 			const upstream = net.connect(port, '127.0.0.1');
 			this.#join(client, upstream, rewriteRequests);
-			this.#join(upstream, client, rewrite);
+			this.#join(upstream, client, muteAfter === undefined ? rewrite : this.#counted(muteAfter));
 		});
 	}
 
@@ -43,15 +49,36 @@ export class TcpProxy {
 	}
 
 	async close(): Promise<void> {
+		this.#closing = true;
 		this.cut();
 		await new Promise((resolve) => this.#server.close(resolve));
+	}
+
+	/** Whole messages, as long as there may be more. A message is a letter and a length that counts itself. */
+	#counted(muteAfter: number): (chunk: Buffer) => Buffer {
+		let rest = Buffer.alloc(0);
+		return (chunk) => {
+			rest = Buffer.concat([rest, chunk]);
+			let end = 0;
+			while (rest.length - end >= 5 && this.passed.length < muteAfter) {
+				const length = rest.readUInt32BE(end + 1) + 1;
+				if (rest.length - end < length) break;
+				this.passed.push(String.fromCharCode(rest[end]!));
+				end += length;
+			}
+			const whole = rest.subarray(0, end);
+			rest = rest.subarray(end);
+			if (this.passed.length >= muteAfter) this.pause();
+			return whole;
+		};
 	}
 
 	#join(from: net.Socket, to: net.Socket, rewrite: (chunk: Buffer) => Buffer): void {
 		this.#sockets.add(from);
 		if (this.#paused) from.pause();
 		from.on('data', (chunk) => {
-			if (to.write(rewrite(chunk))) return;
+			const bytes = rewrite(chunk);
+			if (bytes.length === 0 || to.write(bytes)) return;
 			from.pause();
 			to.once('drain', () => this.#paused || from.resume());
 		});
