@@ -115,11 +115,17 @@ describe('the native engine', () => {
 	});
 
 	it('leaves no files behind', async () => {
-		const ours = () => fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith('n8n-backup-pgdump-'));
-		const before = ours();
-		await dump(source, { filter: { schemaOnly: true } });
-		await expect(dump({ ...source, database: 'nowhere' })).rejects.toThrow();
-		expect(ours()).toEqual(before);
+		// A place of its own: other tests dump at the same time.
+		const place = fs.mkdtempSync(path.join(folder, 'tmp-'));
+		const spy = jest.spyOn(os, 'tmpdir').mockReturnValue(place);
+		try {
+			await dump(source, { filter: { schemaOnly: true } });
+			await expect(dump({ ...source, database: 'nowhere' })).rejects.toThrow();
+			expect(spy).toHaveBeenCalledTimes(2);
+			expect(fs.readdirSync(place)).toEqual([]);
+		} finally {
+			spy.mockRestore();
+		}
 	});
 });
 
