@@ -6,19 +6,23 @@ import type { DatabaseTarget } from '../../core/postgres/target';
 import { restoreDatabase } from '../../core/restore';
 import { MemoryStorage } from '../../core/storage/memory';
 import { verifyBackup } from '../../core/verify';
-import { sharedPostgres, sql } from '../support/postgres';
+import { type OwnServer, sql, startPostgres } from '../support/postgres';
 import { TcpProxy } from '../support/proxy';
 import { GROUP, makeSmallBackup, NEVER, requestFor, type SmallBackup } from '../support/small-backup';
 
 const PATIENCE_MS = 700;
 
+let server: OwnServer;
 let target: DatabaseTarget;
 let backup: SmallBackup;
 beforeAll(async () => {
-	target = await (await sharedPostgres(18)).createDatabase();
+	// Its own: whoever cannot reach a server any more leaves a scratch database there.
+	server = await startPostgres(18);
+	target = await server.createDatabase();
 	await sql(target, 'CREATE TABLE item AS SELECT generate_series(1, 5) AS id');
 	backup = await makeSmallBackup(target);
-});
+}, 60_000);
+afterAll(async () => await server.stop());
 
 /** What came of it: 'ok', or the code and the words of an error. */
 type Outcome = { code: string; message: string };
