@@ -103,7 +103,10 @@ describe('n8n-backup verify', () => {
 		expect(await verify('pg/none')).toMatchObject({ code: 1, said: expect.stringContaining('pg/none') });
 		const manifest = readFileSync(object('manifest.json'));
 		rmSync(object('manifest.json'));
-		expect(await verify(`pg/shop/${label}`)).toMatchObject({ code: 3, said: expect.stringContaining('has lost its manifest') });
+		expect(await verify(`pg/shop/${label}`)).toMatchObject({
+			code: 3,
+			said: expect.stringContaining('has lost its manifest'),
+		});
 		writeFileSync(object('manifest.json'), manifest);
 	});
 
