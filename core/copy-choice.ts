@@ -1,4 +1,4 @@
-/** Which backups a destination lacks: decided from two listings alone. */
+/** Which backups a destination lacks: decided from two listings, and from the evidence of copies that look complete. */
 import type { CopyChoice } from './copy-types';
 import { hasEvidence } from './copy-look';
 import { nameOfVerification } from './evidence';

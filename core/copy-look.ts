@@ -9,6 +9,9 @@ import type { StoredObject } from './storage/storage';
 import { MANIFEST, objectKey, tagName } from './survey';
 import { streamsOf } from './verify-stored';
 
+/** Evidence of one copy that is read before it counts as not read back: which only costs another reading. */
+const MAX_READ = 50;
+
 /** Small objects of a backup that travel with it. A pin does not: it is a decision about one place. */
 function travels(name: string): boolean {
 	return parseEvidenceName(name) !== null || name === tagName(name.slice('tag-'.length, -'.json'.length));
@@ -51,14 +54,17 @@ export async function lookAt(
 	};
 }
 
-/** Whether one of these evidences is more than a name: says of this backup what its name says. */
+/**
+ * Whether one of these evidences says of this backup what its name says.
+ * @param names by time, oldest first; of very many, only the newest are looked at
+ */
 export async function hasEvidence(
 	repository: Repository,
 	{ group, label }: { group: string; label: string },
 	names: readonly string[],
 	signal: AbortSignal,
 ): Promise<boolean> {
-	for (const name of names.toReversed()) {
+	for (const name of names.slice(-MAX_READ).reverse()) {
 		const read = await readable(async () => await repository.readEvidence(group, label, name, signal), { signal });
 		if ('why' in read) continue;
 		const { manifestSha256 } = read.value;

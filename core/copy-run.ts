@@ -17,7 +17,7 @@ import { streamsOf } from './verify-stored';
 export interface CopyJob extends CopyOptions, CopySubject {
 	limits: Limits;
 	to: Storage;
-	/** For the journal's signs of life. */
+	/** For the journal's heartbeats. */
 	run: Pick<RunRecord, 'progress'>;
 }
 

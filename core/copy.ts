@@ -11,7 +11,7 @@ export { copyBackup } from './copy-backup';
 export type { CopyChoice, CopyOptions, CopyProgress, CopyResult, CopySubject, CopySummary } from './copy-types';
 
 /**
- * Copies all that a storage lacks, told from two listings: backups that are not there, that were not read back there, or
+ * Copies all that a storage lacks: backups that are not there, that were not read back there, or
  * whose evidence or tags are not there. The newest come first, each with its parents; one that fails does not stop the
  * others, unless a storage itself cannot be used any more.
  * @throws BackupError 'cancelled'; those of either storage while it is listed

@@ -1,5 +1,5 @@
 /**
- * Signs of life in a storage that never overwrites: each is a new small object, and the one before it is removed. Whoever
+ * Heartbeats in a storage that never overwrites: each is a new small object, and the one before it is removed. Whoever
  * sees them can tell by the storage's own clock when the last one came.
  */
 import { within } from './deadline';
@@ -14,14 +14,14 @@ export const STALE_AFTER_MS = 10 * BEAT_MS;
 const STOP_MS = 5000;
 
 export interface HeartbeatOptions {
-	/** Milliseconds between two signs. */
+	/** Milliseconds between two heartbeats. */
 	everyMs: number;
-	/** The object of the n-th sign, from 1. */
+	/** The object of the n-th heartbeat, from 1. */
 	key: (n: number) => string;
 	text: () => string;
-	/** Asked before each sign; false ends them. */
+	/** Asked before each heartbeat; false ends them. */
 	goesOn?: (signal: AbortSignal) => Promise<boolean>;
-	/** Told of each sign that was stored. */
+	/** Told of each heartbeat that was stored. */
 	onBeat?: (object: StoredObject) => void;
 }
 
@@ -29,47 +29,47 @@ export class Heartbeat {
 	readonly #stop = new AbortController();
 	readonly #timer: NodeJS.Timeout;
 	#count = 0;
-	/** Keys of signs that were stored and not yet removed. */
+	/** Keys of heartbeats that were stored and not yet removed. */
 	#stored: string[] = [];
 	#running: Promise<void> | null = null;
 	#lastAt = performance.now();
 	#problem: string | null = null;
 
-	/** The first sign comes with the first interval; {@link beat} gives one at once. */
+	/** The first heartbeat comes with the first interval; {@link beat} sends one at once. */
 	constructor(
 		private readonly storage: Storage,
 		private readonly options: HeartbeatOptions,
 	) {
 		this.#timer = setInterval(() => {
-			// A storage that is away for a moment must not end the run: the next sign, or the run's own write, will tell.
+			// A storage that is away for a moment must not end the run: the next heartbeat, or the run's own write, will tell.
 			void this.beat().catch((error: unknown) => (this.#problem = messageOf(error)));
 		}, options.everyMs);
 		this.#timer.unref();
 	}
 
-	/** Milliseconds since the last sign that was stored, by a clock that nobody sets. */
+	/** Milliseconds since the last heartbeat that was stored, by a clock that nobody sets. */
 	get silentMs(): number {
 		return performance.now() - this.#lastAt;
 	}
 
-	/** Why the last sign of the interval failed; null when it did not. */
+	/** Why the last heartbeat of the interval failed; null when it did not. */
 	get problem(): string | null {
 		return this.#problem;
 	}
 
-	/** Gives a sign now, or joins one that is under way. @throws what the storage throws */
+	/** Sends a heartbeat now, or joins one that is under way. @throws what the storage throws */
 	async beat(): Promise<void> {
 		this.#running ??= this.#beat().finally(() => (this.#running = null));
 		await this.#running;
 	}
 
-	/** Ends the signs; the last one stays, as the last trace of its owner. */
+	/** Ends the heartbeats; the last one stays, as the last trace of its owner. */
 	halt(): void {
 		clearInterval(this.#timer);
 		this.#stop.abort();
 	}
 
-	/** Ends the signs and removes the last one. @throws BackupError when it cannot be removed */
+	/** Ends the heartbeats and removes the last one. @throws BackupError when it cannot be removed */
 	async stop(): Promise<void> {
 		this.halt();
 		await within(STOP_MS, this.storage.location, async () => {

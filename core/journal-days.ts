@@ -1,9 +1,9 @@
 /**
  * Where the journal lies: one folder for each day by the storage's clock, in it the numbered entries of the chain and,
- * beside them, the signs of life of runs.
+ * beside them, the heartbeats of runs.
  *
  *     runs/<yyyy-mm-dd>/<number>.json               entries, numbered from 000001 without a gap
- *     runs/<yyyy-mm-dd>/<run id>.beat-<n>.json      a run's last sign of life; removed when it ends
+ *     runs/<yyyy-mm-dd>/<run id>.beat-<n>.json      a run's last heartbeat; removed when it ends
  */
 import type { Storage, StoredObject } from './storage/storage';
 
@@ -24,7 +24,7 @@ export interface Day {
 	day: string;
 	/** By number. */
 	entries: Numbered[];
-	/** The newest sign of life of each run, by its id. */
+	/** The newest heartbeat of each run, by its id. */
 	beats: Map<string, StoredObject>;
 }
 
@@ -49,7 +49,7 @@ export async function listDay(storage: Storage, day: string): Promise<Day> {
 	return (await collectDays(storage, `runs/${day}/`)).get(day) ?? { day, entries: [], beats: new Map() };
 }
 
-/** The days from one to another, those with entries or signs of life, oldest first. */
+/** The days from one to another, those with entries or heartbeats, oldest first. */
 export async function listDays(storage: Storage, from: string, to: string): Promise<Day[]> {
 	if (addDays(from, MANY_DAYS) < to) {
 		const all = [...(await collectDays(storage, 'runs/')).values()];

@@ -8,7 +8,7 @@ import { inParallel } from './in-parallel';
 import { READERS } from './journal-check';
 import { addDays, type Day, dayOf, listDays } from './journal-days';
 import { type EndEntry, type JournalEntry, parseEntry, type RunEntry } from './journal-entry';
-import { isDead, silence } from './lock-holder';
+import { isDead, sinceHeartbeat } from './lock-holder';
 import { hostName } from './process-identity';
 import { readText } from './small-objects';
 import { storageTime } from './storage-clock';
@@ -25,12 +25,12 @@ export interface Run {
 	/** ISO 8601. */
 	startedAt: string;
 	finishedAt: string | null;
-	/** `lost`: it began, and neither ended nor shows signs of life any more. */
+	/** `lost`: it began, and neither ended nor sends heartbeats any more. */
 	state: 'running' | 'ok' | 'degraded' | 'failed' | 'cancelled' | 'lost';
 	/** Of a failure whose error is one of ours. */
 	code: ErrorCode | null;
 	facts: EndEntry['facts'];
-	/** The last sign of life of a run that has not ended. `at`: ISO 8601. */
+	/** The last heartbeat of a run that has not ended. `at`: ISO 8601. */
 	progress: { phase: string; bytes: number; totalBytes: number | null; at: string } | null;
 }
 
@@ -103,7 +103,7 @@ class JournalReader {
 	/** @param now by the storage's clock, milliseconds */
 	async unfinished({ entry, object }: Told, now: number): Promise<Run> {
 		const beat = this.beats.get(entry.run);
-		const isLost = isDead(idOf(entry)) || silence(beat ? [object, beat] : [object], now) >= STALE_AFTER_MS;
+		const isLost = isDead(idOf(entry)) || sinceHeartbeat(beat ? [object, beat] : [object], now) >= STALE_AFTER_MS;
 		return {
 			...common(entry),
 			finishedAt: null,

@@ -34,7 +34,7 @@ export interface RunRequest {
 	signal?: AbortSignal;
 	/** How long the work may go on after the signal before it is no longer waited for; a minute when absent. */
 	endingMs?: number;
-	/** Time between two signs of life, milliseconds; a minute when absent. */
+	/** Time between two heartbeats, milliseconds; a minute when absent. */
 	beatMs?: number;
 	/** This machine's clock, milliseconds since 1970. */
 	clock?: () => number;
@@ -43,7 +43,7 @@ export interface RunRequest {
 /** A run while it is under way. */
 export interface RunRecord {
 	readonly id: string;
-	/** Notes how far the run is; the next sign of life takes it along. May be called as often as one likes. */
+	/** Notes how far the run is; the next heartbeat takes it along. May be called as often as one likes. */
 	progress(phase: string, bytes: number, totalBytes?: number): void;
 	/**
 	 * What went wrong with the journal, and whatever the run adds. Give this very array to the caller: what comes up
@@ -62,7 +62,7 @@ export interface RunEnd {
 }
 
 /**
- * Does the work and writes down its start, its signs of life and its end. A journal that cannot be written is a warning:
+ * Does the work and writes down its start, its heartbeats and its end. A journal that cannot be written is a warning:
  * it never fails the work, and holds it up for half a minute at most, a restore for some seconds.
  * @param describe how the run ended, of its result; work that throws has failed, or was cancelled
  * @throws what the work throws
@@ -129,7 +129,7 @@ class RunJournal implements RunRecord {
 		this.#progress = { phase, bytes, totalBytes: totalBytes ?? null };
 	}
 
-	/** The first sign of life tells the storage's time, and so the day to write to. */
+	/** The first heartbeat tells the storage's time, and so the day to write to. */
 	async start(): Promise<void> {
 		await this.#orWarn('its start', async (signal) => {
 			await this.#heartbeat.beat();

@@ -2,13 +2,13 @@
  * Who holds a group's lock, whether they live, and taking the lock from one who does not.
  *
  *     locks/<group>.json                   the lock: who holds it
- *     locks/<group>.alive-<id>-<n>.json    the holder's last sign of life
+ *     locks/<group>.alive-<id>-<n>.json    the holder's last heartbeat
  *     locks/<group>.break-<id>.json        the right to break the lock <id>, or the right <id>: has one winner
  */
 import { z } from 'zod';
 import { BackupError, isBackupError } from './errors';
-import { hostName, isGone, thisHost } from './process-identity';
 import { AHEAD_MS } from './label';
+import { hostName, isGone, thisHost } from './process-identity';
 import { randomWord } from './random-word';
 import { readText, writeText } from './small-objects';
 import { storageTime } from './storage-clock';
@@ -44,7 +44,7 @@ export interface SeenLock {
 	holder: Holder;
 	/** The holder's process is known to be gone. */
 	dead: boolean;
-	/** Since its last sign of life, milliseconds by the storage's clock. */
+	/** Since its last heartbeat, milliseconds by the storage's clock. */
 	silentMs: number;
 	/** By the storage's clock. */
 	now: number;
@@ -123,16 +123,22 @@ export async function readHolder(storage: Storage, group: string, signal?: Abort
 /** What is to be known of a lock before deciding whether to break it. */
 export async function lookAt(storage: Storage, group: string, holder: Holder, signal?: AbortSignal): Promise<SeenLock> {
 	const now = await storageTime(storage, group, signal);
-	return { holder, dead: isDead(holder), silentMs: silence(await signsOfLife(storage, group, holder.id), now), now };
+	return {
+		holder,
+		dead: isDead(holder),
+		silentMs: sinceHeartbeat(await heartbeatsOf(storage, group, holder.id), now),
+		now,
+	};
 }
 
 /**
- * Since the last sign of life, milliseconds by the storage's clock. A sign that this clock dates in the future is none: its
- * owner gives new ones, and one that gives none would count as alive for years.
+ * Milliseconds since the last heartbeat, by the storage's clock. Those that this clock dates in the future do not count: whoever
+ * lives sends new ones, and a file of the year 2099 would count as alive until then.
+ * @param heartbeats the objects; without any that counts it is the time since 1970
  * @param now milliseconds since 1970
  */
-export function silence(signs: readonly StoredObject[], now: number): number {
-	const times = signs.map(({ modifiedAt }) => modifiedAt.getTime()).filter((time) => time <= now + AHEAD_MS);
+export function sinceHeartbeat(heartbeats: readonly StoredObject[], now: number): number {
+	const times = heartbeats.map(({ modifiedAt }) => modifiedAt.getTime()).filter((time) => time <= now + AHEAD_MS);
 	return now - Math.max(0, ...times);
 }
 
@@ -143,9 +149,9 @@ export function whyStale(
 ): string | null {
 	if (dead) return 'no longer exists';
 	if (silentMs < staleAfterMs) return null;
-	// Not one that the storage's clock could have seen.
-	if (silentMs > now - DAY_MS) return 'gave signs of life only in the future';
-	return `gave no sign of life for ${Math.round(silentMs / 60_000)} minutes`;
+	// Longer than the clock has run: there is none that counts.
+	if (silentMs > now - DAY_MS) return 'has only heartbeats that are dated in the future';
+	return `sent no heartbeat for ${Math.round(silentMs / 60_000)} minutes`;
 }
 
 /**
@@ -160,9 +166,15 @@ export async function breakLock(
 ): Promise<boolean> {
 	const me: Breaker = { id: newId(), host: thisHost(), pid: process.pid };
 	try {
-		const rights = await claimRights(storage, group, holder.id, me, (right) => silence([right], now) >= staleAfterMs);
+		const rights = await claimRights(
+			storage,
+			group,
+			holder.id,
+			me,
+			(right) => sinceHeartbeat([right], now) >= staleAfterMs,
+		);
 		if (rights === null) return false;
-		for (const { key } of await signsOfLife(storage, group, holder.id)) {
+		for (const { key } of await heartbeatsOf(storage, group, holder.id)) {
 			if (key !== lockKey(group)) await storage.remove(key);
 		}
 		// Somebody may have broken it, and a new holder taken it, before the right was ours: look as late as possible.
@@ -226,8 +238,8 @@ async function readBreaker(storage: Storage, key: string): Promise<Breaker | nul
 	}
 }
 
-/** The lock, and the signs of life of one holder: those of an earlier one, who lives on unknowing, do not count. */
-async function signsOfLife(storage: Storage, group: string, id: string): Promise<StoredObject[]> {
+/** The lock, and the heartbeats of one holder: those of an earlier one, who lives on unknowing, do not count. */
+async function heartbeatsOf(storage: Storage, group: string, id: string): Promise<StoredObject[]> {
 	const alive = `locks/${group}.alive-${id}-`;
 	const found: StoredObject[] = [];
 	for await (const object of storage.list(`locks/${group}.`)) {

@@ -39,7 +39,7 @@ const MAX_MISSES = 3;
 export interface Lock {
 	/** What was found and done about an earlier holder, for the run's warnings. */
 	readonly warnings: readonly string[];
-	/** Aborts, with 'locked' as its reason, as soon as a sign of life finds that somebody else broke the lock. */
+	/** Aborts, with 'locked' as its reason, as soon as a heartbeat finds that somebody else broke the lock. */
 	readonly lost: AbortSignal;
 	/** Lets the next one in. Never throws: a lock that cannot be removed goes stale by itself. */
 	release(): Promise<void>;
@@ -53,9 +53,9 @@ export interface Lock {
 
 export interface LockOptions {
 	signal?: AbortSignal;
-	/** Time between two signs of life, milliseconds. */
+	/** Time between two heartbeats, milliseconds. */
 	beatMs?: number;
-	/** A lock whose holder gave no sign of life for this long is broken, milliseconds by the storage's clock. */
+	/** A lock whose holder sent no heartbeat for this long is broken, milliseconds by the storage's clock. */
 	staleAfterMs?: number;
 	/** What for; 'backup' when absent. */
 	purpose?: LockPurpose;
@@ -125,7 +125,7 @@ async function create(storage: Storage, group: string, me: Holder, signal?: Abor
 
 function lockedBy(storage: Storage, group: string, holder: LockHolder, staleAfterMs: number): BackupError {
 	return new BackupError('locked', `${group} is locked by ${describeHolder(holder)}`, {
-		hint: `Wait for that run, or stop it. If it died, its lock is broken ${Math.round(staleAfterMs / 60_000)} minutes after its last sign of life. If there is no such run, remove ${storage.location}/${lockKey(group)}.`,
+		hint: `Wait for that run, or stop it. If it died, its lock is broken ${Math.round(staleAfterMs / 60_000)} minutes after its last heartbeat. If there is no such run, remove ${storage.location}/${lockKey(group)}.`,
 		details: { ...holder },
 	});
 }
@@ -173,10 +173,7 @@ class HeldLock implements Lock {
 
 	async release(): Promise<void> {
 		const { storage, group, me } = this;
-		await this.#orWarn(
-			'a sign of life could not be removed; prune removes it',
-			async () => await this.#heartbeat.stop(),
-		);
+		await this.#orWarn('a heartbeat could not be removed; prune removes it', async () => await this.#heartbeat.stop());
 		await this.#orWarn(`the lock of ${group} could not be removed and will be broken by the next run`, async () => {
 			await within(RELEASE_MS, storage.location, async (signal) => {
 				if ((await readHolder(storage, group, signal))?.id === me.id) await storage.remove(lockKey(group));
@@ -199,7 +196,7 @@ class HeldLock implements Lock {
 		const by = holder ? `; now it is held by ${describeHolder(toPeople(holder))}` : '';
 		this.#lost.abort(
 			new BackupError('locked', `the lock of ${this.group} was broken while this run held it${by}`, {
-				hint: `This run gave no sign of life for ${Math.round(this.#staleAfterMs / 60_000)} minutes, so that another one took over. Look for why the machine or its connection to the storage stood still, and run it again.`,
+				hint: `This run sent no heartbeat for ${Math.round(this.#staleAfterMs / 60_000)} minutes, so that another one took over. Look for why the machine or its connection to the storage stood still, and run it again.`,
 			}),
 		);
 		return false;

@@ -3,14 +3,17 @@
  * called `manifest.json`, and it would be the newest of its group.
  */
 import type { ErrorCode } from './errors';
+import { inParallel } from './in-parallel';
 import { readable } from './proof';
 import type { BackupEntry, Repository } from './repository';
 import { newestOfEach } from './verify-choice';
 
 /** What says that there is no manifest to be read. One of a newer program is a backup: whoever meets it must hear of that. */
 const NO_MANIFEST: readonly ErrorCode[] = ['invalid-manifest', 'damaged', 'not-found'];
-/** Looked at in one choice before whatever is chosen then is taken as it is. */
-const MAX_UNREADABLE = 50;
+/** Passed over in one choice before whatever is chosen then is taken as it is, and fails. */
+const MAX_UNREADABLE = 1000;
+/** Manifests read at the same time: of several groups. */
+const READERS = 16;
 
 /** A backup by its name, whose manifest nobody can read. */
 export interface Unreadable {
@@ -38,13 +41,13 @@ export async function chooseReadable(
 		const chosen = choose(left);
 		const open = chosen.filter((entry) => !looked.has(entry));
 		if (open.length === 0 || unreadable.size >= MAX_UNREADABLE) return { chosen, unreadable: [...unreadable.values()] };
-		for (const entry of open) {
+		await inParallel(open, READERS, async (entry) => {
 			looked.add(entry);
 			const { group, label } = entry;
 			const read = async () => await repository.readManifest(group, label, signal);
 			const found = await readable(read, { codes: NO_MANIFEST, signal });
 			if ('why' in found) unreadable.set(entry, { entry, why: found.why });
-		}
+		});
 	}
 }
 

@@ -3,7 +3,7 @@
  * retention takes the lock first and looks for marks then. So one of them always sees the other.
  *
  *     locks/<group>.reading-<id>.json       who reads which backup
- *     locks/<group>.reading-<id>-<n>.json   the reader's last sign of life
+ *     locks/<group>.reading-<id>-<n>.json   the reader's last heartbeat
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
@@ -21,7 +21,7 @@ import {
 	lookAt,
 	newId,
 	readHolder,
-	silence,
+	sinceHeartbeat,
 	toPeople,
 	whyStale,
 } from './lock-holder';
@@ -40,9 +40,9 @@ export interface ReadingOptions {
 	signal?: AbortSignal;
 	/** How long to wait for retention to end; 15 minutes when absent. */
 	waitMs?: number;
-	/** Time between two signs of life, milliseconds. */
+	/** Time between two heartbeats, milliseconds. */
 	beatMs?: number;
-	/** A lock of retention without a sign of life for this long is broken, milliseconds by the storage's clock. */
+	/** A lock of retention without a heartbeat for this long is broken, milliseconds by the storage's clock. */
 	staleAfterMs?: number;
 }
 
@@ -215,7 +215,7 @@ export async function listReaders(
 	const now = await storageTime(storage, group, signal);
 	const readers: Reader[] = [];
 	for (const [id, objects] of found) {
-		if (silence(objects, now) >= staleAfterMs) continue;
+		if (sinceHeartbeat(objects, now) >= staleAfterMs) continue;
 		const mark = await readMark(storage, markKey(group, id), signal);
 		if (!mark || isDead(mark)) continue;
 		const { label, verb, host, startedAt } = mark;

@@ -1,7 +1,16 @@
 /** What holders and readers that are gone have left below `locks/`. */
 import { isBackupError } from './errors';
 import { STALE_AFTER_MS } from './heartbeat';
-import { breakLock, describeHolder, isDead, lockKey, readHolder, silence, toPeople, whyStale } from './lock-holder';
+import {
+	breakLock,
+	describeHolder,
+	isDead,
+	lockKey,
+	readHolder,
+	sinceHeartbeat,
+	toPeople,
+	whyStale,
+} from './lock-holder';
 import { hostName } from './process-identity';
 import { readMark } from './reading';
 import { storageTime } from './storage-clock';
@@ -15,7 +24,7 @@ export interface StaleLock {
 }
 
 export interface StaleLockOptions {
-	/** Without a sign of life for this long its owner counts as gone, milliseconds by the storage's clock. */
+	/** Without a heartbeat for this long its owner counts as gone, milliseconds by the storage's clock. */
 	staleAfterMs?: number;
 	signal?: AbortSignal;
 }
@@ -30,7 +39,7 @@ const BESIDE = /^locks\/(.+)\.(alive|break|probe|reading)-([a-z2-9]{12})(?:-\d+)
 const LOCK = /^locks\/(.+)\.json$/;
 
 /**
- * Locks, marks of readers, rights to break a lock and signs of life whose owners are gone. A lock that is damaged is not
+ * Locks, marks of readers, rights to break a lock and heartbeats whose owners are gone. A lock that is damaged is not
  * among them: somebody has to look.
  */
 export async function findStaleLocks(storage: Storage, options: StaleLockOptions = {}): Promise<StaleLock[]> {
@@ -72,7 +81,7 @@ async function find(storage: Storage, { staleAfterMs = STALE_AFTER_MS, signal }:
 		const holder = await readHolderIfSound(storage, group, signal);
 		if (holder === null) continue;
 		living.add(`${group} ${holder.id}`);
-		const silentMs = silence([object, ...ofOwner(group, holder.id)], now);
+		const silentMs = sinceHeartbeat([object, ...ofOwner(group, holder.id)], now);
 		const seen = { holder, dead: isDead(holder), silentMs, now };
 		const why = whyStale(seen, staleAfterMs);
 		if (why === null) continue;
@@ -83,10 +92,10 @@ async function find(storage: Storage, { staleAfterMs = STALE_AFTER_MS, signal }:
 		const [, group, kind, id] = BESIDE.exec(object.key) ?? [];
 		if (group === undefined || id === undefined) continue;
 		if (kind === 'reading') {
-			const why = await whyUnread(storage, group, id, silence(ofOwner(group, id), now) >= staleAfterMs, signal);
+			const why = await whyUnread(storage, group, id, sinceHeartbeat(ofOwner(group, id), now) >= staleAfterMs, signal);
 			if (why) found.push(discard(object.key, `mark of a reader of ${group}: ${why}`));
 		} else if (!living.has(`${group} ${id}`) || kind === 'break') {
-			if (silence([object], now) < staleAfterMs) continue;
+			if (sinceHeartbeat([object], now) < staleAfterMs) continue;
 			found.push(discard(object.key, `left by a run of ${group} that no longer lives`));
 		}
 	}
@@ -110,7 +119,7 @@ async function whyUnread(
 	isSilent: boolean,
 	signal?: AbortSignal,
 ): Promise<string | null> {
-	if (isSilent) return 'it no longer gives signs of life';
+	if (isSilent) return 'it no longer sends heartbeats';
 	try {
 		const mark = await readMark(storage, `locks/${group}.reading-${id}.json`, signal);
 		return mark && isDead(mark) ? `its process on ${hostName(mark.host)} is gone` : null;

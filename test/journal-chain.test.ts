@@ -202,6 +202,9 @@ describe('a clock that jumps, timestamps in the future', () => {
 		storage.now = at('2026-11-21T10:00:00Z');
 		await pin(storage, storage.now);
 		expect((await entriesIn(storage)).filter((key) => key.startsWith('runs/9999'))).toHaveLength(1);
+		expect(await checkJournal(storage, ALL)).toEqual([
+			{ key: 'runs/2026-11-20/000004.json', problem: 'was written after the day was closed' },
+		]);
 		const runs = await readRuns(storage, { from: new Date('2026-11-20'), to: new Date('2026-11-22') });
 		expect(runs.map(({ state }) => state)).toEqual(['ok', 'ok', 'ok']);
 

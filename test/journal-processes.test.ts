@@ -56,7 +56,7 @@ describe('a worker killed and restarted', () => {
 		const { child, first, gone, said } = startRun({ storage: config, group: 'postgres/shop', mode: 'begin' });
 		await first;
 		let run: Run | undefined;
-		await until('a sign of life tells the progress', async () => {
+		await until('a heartbeat tells the progress', async () => {
 			[run] = await readRuns(storage, span());
 			return run?.progress?.bytes === 4711;
 		});

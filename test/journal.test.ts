@@ -75,7 +75,7 @@ describe('a run in the journal', () => {
 		for (const key of await entriesIn(storage)) expect(await readText(storage, key)).not.toContain('secret_table');
 	});
 
-	it('gives signs of life with its progress, one object at a time', async () => {
+	it('sends heartbeats with its progress, one object at a time', async () => {
 		const storage = new MemoryStorage();
 		await recordRun(
 			storage,
@@ -96,7 +96,7 @@ describe('a run in the journal', () => {
 		expect(await keysIn(storage)).toEqual(await entriesIn(storage));
 	});
 
-	it('of another machine is lost ten minutes after its last sign of life by the storage’s clock', async () => {
+	it('of another machine is lost ten minutes after its last heartbeat by the storage’s clock', async () => {
 		const storage = new MemoryStorage();
 		let begun: (value: unknown) => void = () => undefined;
 		const running = new Promise((resolve) => (begun = resolve));

@@ -61,7 +61,7 @@ describe('a worker killed and restarted', () => {
 			expect(await checkJournal(storage, span())).toEqual([]);
 			const states = (await readRuns(storage, span())).map(({ state }) => state);
 			expect(new Set(states)).toEqual(new Set(['ok', 'lost']));
-			// Signs of life and marks of killed processes that nobody came across are found by prune.
+			// Heartbeats and marks of killed processes that nobody came across are found by prune.
 			await removeStaleLocks(storage, { staleAfterMs: 0 });
 			expect((await keysBesideJournal(storage)).filter((key) => key.startsWith('locks/'))).toEqual([]);
 			await storage.close();

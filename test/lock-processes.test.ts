@@ -93,7 +93,7 @@ describe('a stale lock nobody breaks', () => {
 		const lock = await acquireLock(storage, GROUP, { staleAfterMs: 10 });
 		expect(lock.warnings).toEqual([
 			expect.stringMatching(
-				/^broke the lock of elsewhere \(process 7, copy\) since 1970.*: that run gave no sign of life/,
+				/^broke the lock of elsewhere \(process 7, copy\) since 1970.*: that run sent no heartbeat/,
 			),
 		]);
 		await lock.release();
@@ -122,7 +122,7 @@ describe('a writer that stood still (SIGSTOP) while another run took over', () =
 			return isStopped(fs.readFileSync(`/proc/${writer.child.pid}/stat`, 'latin1'));
 		});
 		taken = await acquireLock(storage, GROUP, { staleAfterMs: 1, waitMs: 60_000 });
-		expect(taken.warnings).toEqual([expect.stringContaining('gave no sign of life')]);
+		expect(taken.warnings).toEqual([expect.stringContaining('sent no heartbeat')]);
 		await meanwhile();
 		writer.child.kill('SIGCONT');
 		return await writer.gone;

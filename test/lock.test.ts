@@ -39,6 +39,7 @@ describe('the lock of a group', () => {
 		await expect(acquireLock(storage, GROUP)).rejects.toMatchObject({
 			code: 'locked',
 			details: { pid: process.pid, host: hostname() },
+			hint: expect.stringContaining(`If there is no such run, remove ${storage.location}/locks/${GROUP}.json.`),
 		});
 		await lock.release();
 		expect(await locks(storage)).toEqual([]);
@@ -75,7 +76,7 @@ describe('the lock of a group', () => {
 		expect((await acquireLock(storage, GROUP)).warnings).toHaveLength(1);
 	});
 
-	it('of another machine is kept while it shows signs of life, and broken after', async () => {
+	it('of another machine is kept while it sends heartbeats, and broken after', async () => {
 		const storage = new MemoryStorage();
 		await leaveLock(storage, { host: 'elsewhere', pid: 7 });
 		await expect(acquireLock(storage, GROUP)).rejects.toMatchObject({ code: 'locked' });
@@ -84,7 +85,7 @@ describe('the lock of a group', () => {
 		await expect(acquireLock(storage, GROUP, { staleAfterMs: 25 })).rejects.toMatchObject({ code: 'locked' });
 		await sleep(30);
 		const lock = await acquireLock(storage, GROUP, { staleAfterMs: 25 });
-		expect(lock.warnings).toEqual([expect.stringContaining('gave no sign of life')]);
+		expect(lock.warnings).toEqual([expect.stringContaining('sent no heartbeat')]);
 		await lock.release();
 		expect(await locks(storage)).toEqual([]);
 	});
@@ -104,10 +105,10 @@ describe('the lock of a group', () => {
 				utimesSync(join(folder, `locks/${GROUP}${name}.json`), new Date('2099-01-01'), new Date('2099-01-01'));
 			}
 			const [found] = await findStaleLocks(storage);
-			expect(found?.description).toContain('gave signs of life only in the future');
+			expect(found?.description).toContain('has only heartbeats that are dated in the future');
 			const reading = await startReading(storage, GROUP, LABEL, { verb: 'restore' });
 			await reading.stop();
-			expect(reading.warnings).toEqual([expect.stringContaining('gave signs of life only in the future')]);
+			expect(reading.warnings).toEqual([expect.stringContaining('has only heartbeats that are dated in the future')]);
 			await (await acquireLock(storage, GROUP)).release();
 			expect(readdirSync(folder)).toEqual([]);
 		} finally {
@@ -136,7 +137,7 @@ describe('the lock of a group', () => {
 		expect(await locks(storage)).toEqual([]);
 	});
 
-	it('is left to who is breaking it just now, until that one gives no sign of life', async () => {
+	it('is left to who is breaking it just now, until that one sends no heartbeat', async () => {
 		const storage = new MemoryStorage();
 		await leaveLock(storage, { host: THIS_HOST, pid: await deadPid() });
 		const right = { id: 'breaker', host: 'elsewhere', pid: 7 };
@@ -184,7 +185,7 @@ describe('the lock of a group', () => {
 		await expect(lock.assertHeld()).rejects.toMatchObject({
 			code: 'locked',
 			message: expect.stringMatching(/was broken while this run held it; now it is held by .*, retention\)/),
-			hint: expect.stringContaining('gave no sign of life'),
+			hint: expect.stringContaining('sent no heartbeat'),
 		});
 		// Its end does not take the other one's lock away.
 		await lock.release();
@@ -193,7 +194,7 @@ describe('the lock of a group', () => {
 		expect(await locks(storage)).toEqual([]);
 	});
 
-	it('does not live on by signs of life of the one it was taken from', async () => {
+	it('does not live on by heartbeats of the one it was taken from', async () => {
 		const storage = new MemoryStorage();
 		await leaveLock(storage, { host: 'elsewhere', pid: 7 });
 		await sleep(30);
@@ -202,7 +203,7 @@ describe('the lock of a group', () => {
 		expect(lock.warnings).toHaveLength(1);
 	});
 
-	it('shows signs of life while it is held, one object at a time', async () => {
+	it('sends heartbeats while it is held, one object at a time', async () => {
 		const storage = new MemoryStorage();
 		const lock = await acquireLock(storage, GROUP, { beatMs: 10 });
 		const seen = new Set<string>();

@@ -1,12 +1,18 @@
 /** Whoever can write to a storage can make objects of any name; none of them takes the place of a backup or of its proof. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { copyMissing } from '../core/copy';
-import { objectKey, type Repository } from '../core/repository';
+import { objectKey, Repository } from '../core/repository';
 import { chooseForRestore } from '../core/restore';
 import { writeText } from '../core/small-objects';
+import { FolderStorage } from '../core/storage/folder';
 import { MemoryStorage } from '../core/storage/memory';
 import { newestReadable, verifyBackup } from '../core/verify';
+import { run } from './support/command-line';
 import { GROUP, NEVER } from './support/small-backup';
-import { newRepository, storeBackup } from './support/stored-backups';
+import { contentOf, newRepository, storeBackup } from './support/stored-backups';
 
 /** A name of a backup made later than any real one of these tests, but not in the future. */
 const PLANTED = `${new Date(Date.now() + 60_000).toISOString().replace(/[-:]|\.\d+/g, '')}-full-aaaa`;
@@ -20,6 +26,15 @@ beforeEach(async () => {
 });
 
 describe('a newer name whose manifest says nothing', () => {
+	it('and sixty of its kind hide nothing', async () => {
+		for (let n = 0; n < 60; n++) {
+			const name = PLANTED.replace(/aaaa$/, `a${String.fromCharCode(97 + (n % 26))}${2 + Math.floor(n / 26)}b`);
+			await writeText(repository.storage, objectKey(GROUP, name, 'manifest.json'), '{}');
+		}
+		const { label: chosen, warnings } = await chooseForRestore(repository, await repository.list(), { kind: 'newest' });
+		expect({ chosen, warnings: warnings.length }).toEqual({ chosen: label, warnings: 61 });
+	});
+
 	it('is passed over by a restore, with a warning, unless it is named', async () => {
 		const entries = await repository.list(GROUP);
 		for (const choice of [{ kind: 'newest' }, { kind: 'before', time: new Date(Date.now() + 120_000) }] as const) {
@@ -54,6 +69,24 @@ describe('a newer name whose manifest says nothing', () => {
 			{ label: PLANTED, status: 'failed', code: 'invalid-manifest' },
 			{ label, status: 'copied' },
 		]);
+	});
+
+	it('is named by the command that copies the newest of a group, and not copied', async () => {
+		const [source, destination] = [mkdtempSync(join(tmpdir(), 'planted-')), mkdtempSync(join(tmpdir(), 'copied-'))];
+		try {
+			const storage = new FolderStorage({ path: source });
+			for (const [key, bytes] of await contentOf(repository.storage)) await storage.write(key, Readable.from([bytes]));
+			const urls = ['--storage', `file://${source}`, '--to-storage', `file://${destination}`];
+			const { code, stderr } = await run(['copy', ...urls, GROUP]);
+			expect({ code, stderr }).toEqual({
+				code: 0,
+				stderr: expect.stringContaining(`${PLANTED} is newer, and was passed over`),
+			});
+			const copied = await Repository.open(new FolderStorage({ path: destination }));
+			expect((await copied.list()).map((each) => each.label)).toEqual([label]);
+		} finally {
+			for (const folder of [source, destination]) rmSync(folder, { recursive: true });
+		}
 	});
 
 	it('is refused, with what to do, where there is nothing else', async () => {

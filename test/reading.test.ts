@@ -29,7 +29,7 @@ describe('a reader', () => {
 			{ label: LABEL, verb: 'restore', host: thisHost().split(' ')[0], since: expect.stringMatching(/Z$/) },
 		]);
 		expect(await listReaders(storage, 'postgres')).toEqual([]);
-		await until('it gave a sign of life', async () => (await keysIn(storage)).some((key) => /-\d+\.json$/.test(key)));
+		await until('it sent a heartbeat', async () => (await keysIn(storage)).some((key) => /-\d+\.json$/.test(key)));
 		expect(await listReaders(storage, GROUP)).toHaveLength(1);
 		await reading.stop();
 		expect(reading.warnings).toEqual([]);
@@ -57,6 +57,7 @@ describe('a reader', () => {
 		await expect(startReading(storage, GROUP, LABEL, { verb: 'verify', waitMs: 20 })).rejects.toMatchObject({
 			code: 'locked',
 			message: expect.stringMatching(/^postgres\/shop is locked by .* \(process \d+, retention\) since /),
+			hint: expect.stringContaining(`If there is no such run, remove ${storage.location}/locks/${GROUP}.json.`),
 		});
 		await lock.release();
 		expect(await keysIn(storage)).toEqual([]);
@@ -88,14 +89,14 @@ describe('a reader', () => {
 		await delay(20);
 		const reading = await startReading(storage, GROUP, LABEL, { verb: 'verify', staleAfterMs: 10 });
 		expect(reading.warnings).toEqual([
-			expect.stringMatching(/^broke the lock of .*, retention\) since .* no sign of life/),
+			expect.stringMatching(/^broke the lock of .*, retention\) since .* no heartbeat/),
 		]);
 		await expect(lock.assertHeld()).rejects.toMatchObject({ code: 'locked' });
 		expect(lock.lost.aborted).toBe(true);
 		await reading.stop();
 	});
 
-	it('of a process that is gone, or that no longer gives signs of life, does not count', async () => {
+	it('of a process that is gone, or that no longer sends heartbeats, does not count', async () => {
 		const storage = new MemoryStorage();
 		const child = spawn('true');
 		await once(child, 'exit');

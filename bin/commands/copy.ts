@@ -3,7 +3,8 @@ import { Argument, Option } from 'commander';
 import { copyToAll, type CopyProgress, type CopyResult, type CopySummary } from '../../core/copy';
 import { BackupError, type ErrorCode } from '../../core/errors';
 import { Repository } from '../../core/repository';
-import { newestReadable } from '../../core/verify';
+import { chooseReadable, describeUnreadable } from '../../core/readable-choice';
+import { newestOfEach } from '../../core/verify-choice';
 import { sizeText } from '../../core/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
@@ -108,7 +109,11 @@ function destinationEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 async function newestLabel(repository: Repository, group: string, signal: AbortSignal): Promise<string> {
-	const [newest] = await newestReadable(repository, await repository.list(group), signal);
+	const entries = await repository.list(group);
+	const { chosen, unreadable } = await chooseReadable(repository, entries, newestOfEach, signal);
+	if (chosen[0]) for (const each of unreadable) printWarning(describeUnreadable(each));
+	// Where none can be read, copying the newest says why.
+	const newest = chosen[0] ?? unreadable[0]?.entry;
 	if (newest) return newest.label;
 	throw new BackupError('not-found', `there is no backup of ${group} in ${repository.storage.location}`, {
 		hint: 'Check the group’s name, and the storage’s location and prefix.',

@@ -109,7 +109,7 @@ async function restore(name: string, options: RestoreOptions, signal: AbortSigna
 				showProgress(`${phase}: ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${rows} rows`),
 		});
 		showProgress(null);
-		if (options.json) printJson({ ok: result.comparison.ok, ...result });
+		if (options.json) printJson({ ok: result.comparison.ok, ...result, warnings: [...warnings, ...result.warnings] });
 		else show(result, { ...target, database: result.database });
 		return result.comparison.ok ? EXIT.ok : EXIT.verificationFailed;
 	} finally {

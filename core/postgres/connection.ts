@@ -117,7 +117,7 @@ export async function connect(target: DatabaseTarget, { signal }: { signal: Abor
 	}
 }
 
-/** Asks a server over a connection of its own. That it refuses one, for want of connections, is a sign of life, too. */
+/** Asks a server over a connection of its own. That it refuses one, for want of connections, shows that it works, too. */
 async function isWorking(target: DatabaseTarget, process: number): Promise<boolean> {
 	const signal = AbortSignal.timeout(Math.min(CONNECT_TIMEOUT_MS, patienceOf(target)));
 	try {

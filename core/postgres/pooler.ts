@@ -2,7 +2,7 @@
  * Connection poolers that lend one session of the server to several clients in turn. pg_dump, a restore and a drill set
  * parameters of their session; there, they would stay behind for somebody else's application.
  */
-import type { Client } from 'pg';
+import type { Client, QueryResult } from 'pg';
 import { BackupError } from '../errors';
 import { sqlStateOf } from './sql-state';
 import { type DatabaseTarget, describeTarget } from './target';
@@ -12,6 +12,9 @@ import { type DatabaseTarget, describeTarget } from './target';
  * a test has met that three times in a row. Only a pool in session mode is asked so often.
  */
 const ROUNDS = 15;
+
+const WHO = 'SELECT pg_catalog.pg_backend_pid() AS pid';
+type Answer = { pid: number };
 
 /**
  * Proves that this client has its session for itself, before anything was set in it. A server tells each client the process
@@ -32,13 +35,12 @@ export async function assertOwnSession(
 	if (answering === processID) return answering;
 	const second = await open();
 	try {
-		for (let round = 0; round < ROUNDS; round++) {
-			const before = await processOf(client);
-			await begin(second, target);
-			const other = await processOf(second);
+		for (let round = 0, before = answering; round < ROUNDS; round++) {
+			const other = await begin(second, target);
 			const after = await processOf(client);
 			await second.query('ROLLBACK');
 			if (other === before || after !== before) throw shared(target);
+			before = after;
 		}
 		return answering;
 	} finally {
@@ -47,14 +49,19 @@ export async function assertOwnSession(
 }
 
 async function processOf(client: Client): Promise<number> {
-	const { rows } = await client.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid');
+	const { rows } = await client.query<Answer>(WHO);
 	return rows[0]!.pid;
 }
 
-/** A pooler that lends sessions for one statement at a time refuses transactions: as a violation of the protocol. */
-async function begin(client: Client, target: DatabaseTarget): Promise<void> {
+/**
+ * Begins a transaction, in the same message asking who answers: each answer takes its time on the way. A pooler that lends
+ * sessions for one statement at a time refuses transactions, as a violation of the protocol.
+ */
+async function begin(client: Client, target: DatabaseTarget): Promise<number> {
 	try {
-		await client.query('BEGIN');
+		// `pg` gives one result for each statement, though its types do not say so.
+		const results: unknown = await client.query(`BEGIN; ${WHO}`);
+		return (results as QueryResult<Answer>[])[1]!.rows[0]!.pid;
 	} catch (error) {
 		throw sqlStateOf(error) === '08P01' ? shared(target) : error;
 	}

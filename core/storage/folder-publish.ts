@@ -8,7 +8,7 @@ import { isMissing, syncDir, type Place } from './folder-paths';
  * How file systems say that they have no hard links. EIO is what rclone's and some other mounts in user space answer; where
  * it does mean a broken disk, the rename that is tried instead says so.
  */
-const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EIO', 'EINVAL', 'EXDEV'];
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EIO'];
 
 /**
  * Gives a finished file its name, so that it survives a power failure. The temporary name may be left.

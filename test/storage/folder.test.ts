@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { FolderStorage } from '../../core/storage/folder';
+import { RetryingStorage } from '../../core/storage/retrying';
 import { randomStream } from './conformance';
 
 const MIB = 1024 * 1024;
@@ -156,6 +157,14 @@ it.each([
 		code: wanted,
 		message: expect.stringContaining('cannot write file://'),
 	});
+	expect(await everything()).toEqual([]);
+});
+
+it.each(['EIO', 'EBUSY'])('tries again to remove a file when the system answers %s', async (code) => {
+	await put('locks/shop.json');
+	const rm = jest.spyOn(fs, 'rm').mockRejectedValueOnce(errno(code));
+	await new RetryingStorage(storage, { attempts: 2, firstDelayMs: 1, maxDelayMs: 1 }).remove('locks/shop.json');
+	expect(rm).toHaveBeenCalledTimes(2);
 	expect(await everything()).toEqual([]);
 });
 

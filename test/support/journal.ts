@@ -5,7 +5,7 @@ import type { Storage } from '../../core/storage/storage';
 
 const ENTRY = /^runs\/\d{4}-\d{2}-\d{2}\/\d{6}\.json$/;
 
-/** Every run adds entries, and they stay; signs of life of runs that ended are none. */
+/** Every run adds entries, and they stay; heartbeats of runs that ended are none. */
 export function isJournalEntry(key: string): boolean {
 	return ENTRY.test(key);
 }

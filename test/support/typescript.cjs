@@ -6,11 +6,10 @@
 const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const Module = require('node:module');
-const os = require('node:os');
 const path = require('node:path');
 
-const KEPT = path.join(os.userInfo().homedir, '.cache/n8n-nodes-backup/compiled');
-fs.mkdirSync(KEPT, { recursive: true, mode: 0o700 });
+const KEPT = path.join(__dirname, '../../node_modules/.cache/n8n-nodes-backup/compiled');
+fs.mkdirSync(KEPT, { recursive: true });
 Module.enableCompileCache(path.join(KEPT, 'bytecode'));
 
 // Node's own stripping of types knows neither our imports without extensions nor parameter properties.
