@@ -221,6 +221,12 @@ async function claimRights(
 	}
 }
 
+/** Whether the process that took this right to break a lock is known to be gone. */
+export async function isBreakerDead(storage: Storage, key: string): Promise<boolean> {
+	const breaker = await readBreaker(storage, key);
+	return breaker !== null && isDead(breaker);
+}
+
 /** @returns null when it has been broken meanwhile, or when the right is damaged: then prune removes it when it is old */
 async function readBreaker(storage: Storage, key: string): Promise<Breaker | null> {
 	let text: string;

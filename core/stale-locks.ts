@@ -4,6 +4,7 @@ import { STALE_AFTER_MS } from './heartbeat';
 import {
 	breakLock,
 	describeHolder,
+	isBreakerDead,
 	isDead,
 	lockKey,
 	readHolder,
@@ -75,9 +76,11 @@ async function find(storage: Storage, { staleAfterMs = STALE_AFTER_MS, signal }:
 	});
 	const found: Found[] = [];
 	const living = new Set<string>();
+	const locked = new Set<string>();
 	for (const object of objects.filter(({ key }) => !BESIDE.test(key))) {
 		const group = LOCK.exec(object.key)?.[1];
 		if (group === undefined) continue;
+		locked.add(group);
 		const holder = await readHolderIfSound(storage, group, signal);
 		if (holder === null) continue;
 		living.add(`${group} ${holder.id}`);
@@ -95,7 +98,9 @@ async function find(storage: Storage, { staleAfterMs = STALE_AFTER_MS, signal }:
 			const why = await whyUnread(storage, group, id, sinceHeartbeat(ofOwner(group, id), now) >= staleAfterMs, signal);
 			if (why) found.push(discard(object.key, `mark of a reader of ${group}: ${why}`));
 		} else if (!living.has(`${group} ${id}`) || kind === 'break') {
-			if (sinceHeartbeat([object], now) < staleAfterMs) continue;
+			// Without a lock nobody needs the right to break one, and who was killed in between does not come back for it.
+			const isDone = kind === 'break' && !locked.has(group) && (await isBreakerDead(storage, object.key));
+			if (!isDone && sinceHeartbeat([object], now) < staleAfterMs) continue;
 			found.push(discard(object.key, `left by a run of ${group} that no longer lives`));
 		}
 	}

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { acquireLock, findStaleLocks } from '../core/lock';
+import { acquireLock, findStaleLocks, removeStaleLocks } from '../core/lock';
 import { thisHost } from '../core/process-identity';
 import { startReading } from '../core/reading';
 import { writeText } from '../core/small-objects';
@@ -135,6 +135,26 @@ describe('the lock of a group', () => {
 		expect(held).toHaveLength(1);
 		await held[0]!.release();
 		expect(await locks(storage)).toEqual([]);
+	});
+
+	it('leaves no right to break it for good, although the run that broke it was killed before it could remove that', async () => {
+		const storage = new MemoryStorage();
+		const pid = await deadPid();
+		const right = { id: 'first', host: THIS_HOST, pid };
+		await writeText(storage, `locks/${GROUP}.break-abcdefghjkmn.json`, JSON.stringify(right));
+		await writeText(storage, `locks/${GROUP}.break-bcdefghjkmnp.json`, JSON.stringify({ ...right, host: 'elsewhere' }));
+		const lock = await acquireLock(storage, GROUP);
+		// As long as there is a lock, it might be part of breaking that one.
+		expect(await removeStaleLocks(storage)).toEqual([]);
+		await lock.release();
+		expect(await removeStaleLocks(storage)).toEqual([
+			{
+				key: `locks/${GROUP}.break-abcdefghjkmn.json`,
+				description: expect.stringContaining('left by a run of postgres/shop'),
+			},
+		]);
+		// Of another machine only time can tell.
+		expect(await locks(storage)).toEqual([`locks/${GROUP}.break-bcdefghjkmnp.json`]);
 	});
 
 	it('is left to who is breaking it just now, until that one sends no heartbeat', async () => {
