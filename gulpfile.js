@@ -1,6 +1,6 @@
 /**
- * The part of the build that no compiler does: icons and workflow templates are checked and copied into `dist`.
- * Runs after tsc, because it reads the compiled nodes and credentials.
+ * The part of the build that no compiler does: icons and workflow templates are checked and copied into `dist`, and the
+ * embedded database is prepared. Runs after tsc, because it needs what that has compiled.
  */
 const fs = require('node:fs');
 const path = require('node:path');
@@ -47,6 +47,12 @@ function workflows() {
 	return src('workflows/*.json', { cwd: ROOT, base: ROOT, allowEmpty: true }).pipe(dest(DIST));
 }
 
+/** The data directory on which every embedded database starts goes to `dist`. */
+async function database() {
+	const { prepareDatabase } = require('./dist/core/postgres/embedded/prepared.js');
+	await prepareDatabase();
+}
+
 /** @throws Error that lists every problem, so that all can be mended at once */
 function failOn(what, problems) {
 	if (problems.length === 0) return;
@@ -60,4 +66,5 @@ function failOn(what, problems) {
 
 exports.icons = icons;
 exports.workflows = workflows;
-exports.build = parallel(icons, workflows);
+exports.database = database;
+exports.build = parallel(icons, workflows, database);

@@ -16,7 +16,11 @@ export interface Subject {
 	/** Names of objects that were read whole just now, and were as they were stored. */
 	alreadyRead: ReadonlySet<string>;
 	signal: AbortSignal;
-	onProgress: (phase: 'stored' | 'readable' | 'restoring' | 'comparing', bytes: number, totalBytes: number) => void;
+	onProgress: (
+		phase: 'stored' | 'readable' | 'waiting' | 'restoring' | 'comparing',
+		bytes: number,
+		totalBytes: number,
+	) => void;
 	warn: (text: string) => void;
 }
 

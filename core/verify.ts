@@ -26,7 +26,8 @@ export { newestReadable } from './readable-choice';
 export { chooseForVerification, type VerifyChoice } from './verify-choice';
 
 export interface VerifyProgress {
-	phase: 'stored' | 'readable' | 'restoring' | 'comparing';
+	/** `waiting`: for the embedded database, while another verification of this process uses it. */
+	phase: 'stored' | 'readable' | 'waiting' | 'restoring' | 'comparing';
 	/** Of this phase, so far. */
 	bytes: number;
 	totalBytes: number;

@@ -35,7 +35,7 @@ export interface DrillRequest {
 	allow?: readonly Allowance[];
 	assertions: readonly Assertion[];
 	signal: AbortSignal;
-	onProgress?: (phase: 'restoring' | 'comparing', bytes: number) => void;
+	onProgress?: (phase: 'waiting' | 'restoring' | 'comparing', bytes: number) => void;
 	/** Also told of a scratch database that could not be dropped. */
 	warn: (text: string) => void;
 }
@@ -63,12 +63,16 @@ export async function drill(request: DrillRequest): Promise<DrillResult> {
 		: await drillEmbedded(request, scratch.maxBytes ?? EMBEDDED_MAX_BYTES);
 }
 
-/** In this process: there is no source that it could be, and closing it removes it. */
+/** Beside this process: there is no source that it could be, and closing it removes it. */
 async function drillEmbedded(request: DrillRequest, maxBytes: number): Promise<DrillResult> {
 	const { contents, signal } = request;
 	assertFits(request, maxBytes);
 	const names = contents.extensions.map(({ name }) => name);
-	const database = await openEmbeddedDatabase({ signal, extensions: names });
+	const database = await openEmbeddedDatabase({
+		signal,
+		onWait: () => request.onProgress?.('waiting', 0),
+		extensions: names,
+	});
 	try {
 		const scratch = `embedded PostgreSQL ${database.version}`;
 		const start = performance.now();

@@ -4,10 +4,12 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { openEmbeddedDatabase } from '../../core/postgres/embedded/database';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { type Scratch, verifyBackup, type VerifyRequest, type VerifyResult } from '../../core/verify';
 import { rowsOf } from '../support/by-hand';
 import { type OwnServer, quoteName, sharedPostgres, sql, startPostgres } from '../support/postgres';
+import { childrenOf, commandLine, usageOf } from '../support/processes';
 import { TcpProxy } from '../support/proxy';
 import { makeSmallBackup, remake, requestFor, type SmallBackup } from '../support/small-backup';
 
@@ -60,6 +62,27 @@ async function duringDrill(on: OwnServer, action: (pid: number) => unknown): Pro
 		);
 		if (row) return void (await action(row.pid));
 	}
+}
+
+/** The processes of embedded databases that this one has started. */
+function embedded(): number[] {
+	return childrenOf(process.pid).filter((pid) => commandLine(pid).includes('/embedded/child.'));
+}
+
+/** Looks every 20 ms at what embedded databases, and this process, take. */
+function watchEmbedded() {
+	const processes = new Map<number, { peakBytes: number; cpuSeconds: number }>();
+	const watch = { processes, atOnce: 0, ownPeakBytes: 0, stop: () => clearInterval(timer) };
+	const timer = setInterval(() => {
+		const pids = embedded();
+		watch.atOnce = Math.max(watch.atOnce, pids.length);
+		watch.ownPeakBytes = Math.max(watch.ownPeakBytes, process.memoryUsage().rss);
+		for (const pid of pids) {
+			const used = usageOf(pid);
+			if (used) processes.set(pid, used);
+		}
+	}, 20);
+	return watch;
 }
 
 describe('a drill', () => {
@@ -276,6 +299,50 @@ describe('the embedded database', () => {
 			scratch: expect.stringMatching(/^embedded PostgreSQL \d/),
 			warnings: [],
 		});
+	}, 120_000);
+
+	it('takes little, one drill at a time in a process, and gives all of it back', async () => {
+		const before = process.memoryUsage().rss;
+		const used = watchEmbedded();
+		const waited: string[] = [];
+		const results = await Promise.all(
+			['first', 'second', 'third'].map((name) =>
+				verify(backup, {
+					scratch: { kind: 'embedded' },
+					onProgress: ({ phase }) => phase === 'waiting' && void waited.push(name),
+				}),
+			),
+		);
+		used.stop();
+		expect(results.map(({ outcome }) => outcome)).toEqual(['ok', 'ok', 'ok']);
+		expect(waited).toHaveLength(2);
+		// A drill's time is the whole time: of the last one, with its waiting.
+		const [shortest, , longest] = results.map(({ seconds }) => seconds).sort((a, b) => a - b);
+		expect(longest!).toBeGreaterThan(2 * shortest!);
+		expect({ drills: used.processes.size, atOnce: used.atOnce }).toEqual({ drills: 3, atOnce: 1 });
+		for (const { peakBytes, cpuSeconds } of used.processes.values()) {
+			expect(peakBytes).toBeGreaterThan(50_000_000);
+			expect(peakBytes + Math.max(0, used.ownPeakBytes - before)).toBeLessThan(350_000_000);
+			// Without others on the machine it is 2; making a data directory alone takes 8.
+			expect(cpuSeconds).toBeGreaterThan(0.2);
+			expect(cpuSeconds).toBeLessThan(5);
+		}
+		expect(embedded()).toEqual([]);
+	}, 120_000);
+
+	it('passes its turn on when a drill that waits for it is cancelled', async () => {
+		const { signal } = new AbortController();
+		const database = await openEmbeddedDatabase({ signal, extensions: [] });
+		const abort = new AbortController();
+		const cancelled = verify(backup, {
+			scratch: { kind: 'embedded' },
+			signal: abort.signal,
+			onProgress: ({ phase }) => phase === 'waiting' && abort.abort(),
+		});
+		const next = verify(backup, { scratch: { kind: 'embedded' } });
+		await expect(cancelled).rejects.toMatchObject({ code: 'cancelled' });
+		await database.close();
+		expect(await next).toMatchObject({ outcome: 'ok' });
 	}, 120_000);
 
 	it('shows a missing row too', async () => {

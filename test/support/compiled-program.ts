@@ -34,7 +34,7 @@ export function compileProgram(): CompiledProgram {
 		}
 	}
 	fs.copyFileSync(path.join(ROOT, 'package.json'), path.join(folder, 'package.json'));
-	fs.symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
+	for (const name of ['node_modules', 'dist']) fs.symlinkSync(path.join(ROOT, name), path.join(folder, name));
 	return {
 		folder,
 		start: (args, env = {}) =>

@@ -1,8 +1,13 @@
-/** Before all tests: whom shared servers belong to, and the S3 server. It takes seconds, so a run of a few tests does without. */
+/**
+ * Before all tests: whom shared servers belong to, the embedded database where there was no build, and the S3 server. That
+ * takes seconds, so a run of a few tests does without.
+ */
 import type { Config } from '@jest/types';
+import { prepareDatabase } from '../../core/postgres/embedded/prepared';
 import { globalStart } from './s3';
 
 export default async function setUp(config: Config.GlobalConfig): Promise<void> {
 	process.env.TEST_RUN_PID = String(process.pid);
+	await prepareDatabase();
 	if (config.testPathPatterns.patterns.length === 0) await globalStart();
 }

@@ -20,6 +20,15 @@ export function childrenOf(pid: number): number[] {
 		.flatMap((text) => text.split(' ').filter(Boolean).map(Number));
 }
 
+/** What a process has taken so far, by proc(5); null when it is gone. */
+export function usageOf(pid: number): { peakBytes: number; cpuSeconds: number } | null {
+	const peak = /^VmHWM:\s*(\d+) kB/m.exec(readIfThere(`/proc/${pid}/status`).join(''))?.[1];
+	// The name of the program, in parentheses, may hold anything. Times are in hundredths of a second.
+	const [, user, system] = /\) (?:\S+ ){11}(\d+) (\d+)/.exec(readIfThere(`/proc/${pid}/stat`).join('')) ?? [];
+	if (peak === undefined || user === undefined || system === undefined) return null;
+	return { peakBytes: Number(peak) * 1024, cpuSeconds: (Number(user) + Number(system)) / 100 };
+}
+
 /** Processes come and go while one looks: those that have gone are nothing to see. */
 function readIfThere(file: string): string[] {
 	try {

@@ -17,16 +17,25 @@ import { putStandIns, seal } from './seal.ts';
  */
 const SETTINGS = {
 	search_path: '"$user", public',
+	// WebAssembly's memory never shrinks, and PostgreSQL's own 128 MB are used up by any larger restore.
+	shared_buffers: '16MB',
 	synchronous_commit: 'off',
 	full_page_writes: 'off',
 	wal_level: 'minimal',
 	max_wal_senders: '0',
 };
 
+/** Nobody makes another database here, and the templates are two thirds of a new data directory. */
+const DROP_TEMPLATES = [
+	"UPDATE pg_database SET datistemplate = false WHERE datname <> 'postgres'",
+	'DROP DATABASE template1',
+	'DROP DATABASE template0',
+];
+
 const [STDIN, STDOUT] = [0, 1];
 /** Of Node, before there is a stand-in for it. */
 const { permission, reallyExit } = process as unknown as {
-	permission: { drop(scope: string): void };
+	permission: { drop?(scope: string): void };
 	reallyExit(this: void, code: number): never;
 };
 const WATCH_FILE = path.join(path.dirname(process.argv[1]!), `watch${path.extname(process.argv[1]!)}`);
@@ -120,10 +129,14 @@ async function run(): Promise<void> {
 	const input = JSON.parse(read()!.toString()) as ChildInput;
 	for (const descriptor of input.inherited) if (descriptor > LIFELINE) fs.closeSync(descriptor);
 	new Worker(WATCH_FILE, { workerData: process.cwd(), resourceLimits: { maxOldGenerationSizeMb: 16 } });
-	permission.drop('worker');
+	// Node has that since 24.20; before, what leads to a worker goes with everything else (seal.ts).
+	permission.drop?.('worker');
 	putStandIns();
 	const database = await open(input);
-	if (input.task === 'create') await database.close();
+	if (input.task === 'create') {
+		for (const statement of DROP_TEMPLATES) await database.exec(statement);
+		await database.close();
+	}
 	seal();
 	say(null);
 	for (let message = read(); message; message = read()) say(await answer(database, message));

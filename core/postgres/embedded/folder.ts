@@ -2,6 +2,7 @@
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { BackupError } from '../../errors';
 
 const PREFIX = 'n8n-backup-scratch-';
 const NAME = /^n8n-backup-scratch-(\d+)-[A-Za-z0-9]{6}$/;
@@ -23,6 +24,13 @@ export async function createScratchFolder(): Promise<string> {
 /** Whoever is ended while it writes may have written a file just now: then once more. */
 export async function removeScratchFolder(folder: string): Promise<void> {
 	await fs.rm(folder, { recursive: true, force: true, maxRetries: 3 });
+}
+
+export function noSpaceLeft(cause: unknown): BackupError {
+	return new BackupError('storage-full', 'the embedded database has no space left in the temporary folder', {
+		hint: 'Free some space there, name another folder in TMPDIR, or use a scratch database on a server.',
+		cause,
+	});
 }
 
 async function removeLeftovers(): Promise<void> {

@@ -2,6 +2,7 @@
 import { abortError, BackupError, messageOf } from '../../errors';
 import { AnswerReader } from './answers';
 import { type CageOptions, type CagedProcess, inheritedDescriptors, spawnCaged } from './cage';
+import { noSpaceLeft } from './folder';
 import { type Answer, type ChildInput, type ChildSays, HEAD_BYTES } from './messages.ts';
 
 /** Of what the process complained of, characters: its last words. */
@@ -120,10 +121,7 @@ export class DatabaseProcess {
 
 function brokenDown(cause?: Error | null): BackupError {
 	if (/ENOSPC|No space left/.test(messageOf(cause ?? ''))) {
-		return new BackupError('storage-full', 'the embedded database has no space left in the temporary folder', {
-			hint: 'Free some space there, name another folder in TMPDIR, or use a scratch database on a server.',
-			cause,
-		});
+		return noSpaceLeft(cause);
 	}
 	return new BackupError('connection-lost', 'the embedded database broke down', {
 		hint: 'Too little memory is the usual reason. Use a scratch database on a server.',
