@@ -74,7 +74,7 @@ export async function intoReadme(name: string, text: string): Promise<void> {
 
 /** "1G" → 1e9 */
 export function parseSize(text: string): number {
-	const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([MG]?)$/.exec(text) ?? [];
-	if (number === undefined) throw new Error(`${text} is no size: write 100M or 4G`);
-	return Number(number) * { M: 1e6, G: 1e9, '': 1 }[unit as 'M' | 'G' | ''];
+	const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([KMG]?)$/.exec(text) ?? [];
+	if (number === undefined) throw new Error(`${text} is no size: write 200K, 100M or 4G`);
+	return Number(number) * { K: 1e3, M: 1e6, G: 1e9, '': 1 }[unit as 'K' | 'M' | 'G' | ''];
 }

@@ -5,6 +5,7 @@
  *   npm run bench -- dump                                  the whole comparison, into a folder and into S3
  *   npm run bench -- dump --size 100M --runs 1 --to folder a first impression
  *   npm run bench -- restore                               restore and verify, against age, zstd, psql and sha256sum
+ *   npm run bench -- drill                                 restore drills, against a throw-away server
  *   npm run bench -- copy                                  backups between folders and S3, against rclone and s3cmd
  *   npm run bench -- catalog                               retention's view of 100,000 backups, against bare listings
  */
@@ -44,7 +45,7 @@ try {
 async function bench() {
 	const file = path.join('bench', `${name}.ts`);
 	if (!/^\w+$/.test(name) || !fs.existsSync(path.join(ROOT, file))) {
-		throw new Error('say which benchmark: npm run bench -- dump, filters, restore, copy or catalog');
+		throw new Error('say which benchmark: npm run bench -- dump, filters, restore, drill, copy or catalog');
 	}
 	await underNode24();
 	await installProject();

@@ -55,6 +55,9 @@ export function cageArguments({ folder, program }: CageOptions): string[] {
 		'--disallow-code-generation-from-strings',
 		'--disable-sigusr1',
 		`--max-old-space-size=${HEAP_MB}`,
+		// V8 optimizes some of PostgreSQL's functions with 600 MB of memory and seconds of processor time, which pays off only
+		// for dumps near the limit.
+		'--liftoff-only',
 		// On allow-worker, and in tests on sources whose kind must be looked for.
 		'--no-warnings',
 		OWN_FILES[0]!,

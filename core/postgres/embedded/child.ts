@@ -66,11 +66,11 @@ function say(said: ChildSays): void {
 }
 
 /** Everything that the database will ever need of Node is loaded here. */
-async function open({ folder, program, modules }: ChildInput): Promise<PGlite> {
+async function open({ task, folder, program, modules }: ChildInput): Promise<PGlite> {
 	// By its files: so it is the same in a package as in a checkout, and nothing has to be looked for.
 	const require = Module.createRequire(path.join(program, 'index.cjs'));
 	const compile = async (file: string) => await WebAssembly.compile(fs.readFileSync(path.join(program, file)));
-	const [server, initdb] = [await compile('pglite.wasm'), await compile('initdb.wasm')];
+	const server = await compile('pglite.wasm');
 	const { PGlite: Database } = require('./index.cjs') as typeof import('@electric-sql/pglite');
 	const extensions: Record<string, Extension> = {};
 	for (const name of modules) {
@@ -80,7 +80,7 @@ async function open({ folder, program, modules }: ChildInput): Promise<PGlite> {
 	return await Database.create({
 		dataDir: folder,
 		pgliteWasmModule: server,
-		initdbWasmModule: initdb,
+		...(task === 'create' && { initdbWasmModule: await compile('initdb.wasm') }),
 		extensions,
 		startParams: [...Database.defaultStartParams, ...settings],
 	});
