@@ -1,6 +1,7 @@
 /**
- * A database to dump: customers, orders and events of a shop, with the mixture that real tables have (numbers, times, words,
- * JSON, random identifiers). zstd -3 makes a quarter of its dump. The same size gives the same rows.
+ * Databases to dump. The shop has customers, orders and events, with the mixture that real tables have (numbers, times, words,
+ * JSON, random identifiers); zstd -3 makes a quarter of its dump. The other one has rows of short text, which the server sends
+ * several times as fast. The same size gives the same rows.
  */
 import { Client } from 'pg';
 import { type RunningServer, startServer } from '../scripts/lib/postgres.mjs';
@@ -9,10 +10,14 @@ import { type RunningServer, startServer } from '../scripts/lib/postgres.mjs';
 export const SERVER_MAJOR = 15;
 const SUPERUSER = 'postgres';
 export const DATABASE = 'shop';
+/** Rows of short text. */
+export const TEXT_DATABASE = 'text';
 
 /** Bytes of pg_dump's text per order with its events, and how many customers there are; found by measuring. */
 const BYTES_PER_ORDER = 600;
 const ORDERS_PER_CUSTOMER = 8;
+/** Of a dump of short text, per row. */
+const BYTES_PER_TEXT_ROW = 134.4;
 const BATCH = 50_000;
 const PHRASES = 20_000;
 
@@ -74,6 +79,11 @@ SELECT id * 2 + n, id, timestamptz '2020-01-01' + id * interval '41 seconds' + p
 		'address', '10.' || pick(id, 26, 256) || '.' || pick(id, 27, 256) || '.' || pick(id, 28, 256), 'ms', pick(id, 30 + n, 3000), 'session', md5((id / 3)::text))
 FROM generate_series($1::bigint, $2::bigint) id, generate_series(0, 1) n`;
 
+const TEXT = `
+CREATE TABLE lines (id int, a text, b text, c text, at timestamptz);
+INSERT INTO lines SELECT i, md5(i::text), md5((i + 1)::text), repeat('x', i % 60), timestamptz '2026-01-01 12:34:56.789012'
+FROM generate_series(1, $rows) i`;
+
 export interface SampleDatabase {
 	host: string;
 	port: number;
@@ -106,6 +116,22 @@ export async function startSampleDatabase(
 	}
 	const { host, port, password } = server;
 	return { host, port, user: SUPERUSER, password, stop: () => server.stop() };
+}
+
+/** Makes {@link TEXT_DATABASE} on the same server, with a plain dump of about `bytes` bytes. */
+export async function addTextDatabase({ host, port, user, password }: SampleDatabase, bytes: number): Promise<void> {
+	const common = { host, port, user, password };
+	const postgres = await connect({ ...common, database: 'postgres' });
+	await postgres.query(`CREATE DATABASE ${TEXT_DATABASE}`);
+	await postgres.end();
+	const text = await connect({ ...common, database: TEXT_DATABASE });
+	try {
+		await text.query(TEXT.replace('$rows', String(Math.ceil(bytes / BYTES_PER_TEXT_ROW))));
+		await text.query('VACUUM ANALYZE');
+		await text.query('CHECKPOINT');
+	} finally {
+		await text.end();
+	}
 }
 
 async function fill(

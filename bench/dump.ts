@@ -4,6 +4,7 @@
  *
  *   --size 1G       bytes of the plain dump (100M, 4G, …)
  *   --larger 4G     also measures our memory with a database of that size; --larger 0 leaves it out
+ *   --text 806M     also dumps rows of short text of that size, into the first destination; --text 0 leaves it out
  *   --runs 3        rounds; the figures are medians
  *   --to folder,s3  where to
  *   --only builtin,zstd   these contenders only: builtin, native, zstd, restic, gzip
@@ -15,9 +16,9 @@ import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { compare, rowsDigest, type Runs } from './comparison.ts';
+import { compare, mega, rowsDigest, type Runs } from './comparison.ts';
 import { type Contender, createContenders } from './contenders.ts';
-import { DATABASE, SERVER_MAJOR, startSampleDatabase } from './database.ts';
+import { addTextDatabase, DATABASE, SERVER_MAJOR, startSampleDatabase, TEXT_DATABASE } from './database.ts';
 import { type Destination, folderDestination, s3Destination } from './destinations.ts';
 import { machineShape, programVersions } from './machine.ts';
 import { output } from './measure.ts';
@@ -31,6 +32,7 @@ const { values: options } = parseArgs({
 	options: {
 		size: { type: 'string', default: '1G' },
 		larger: { type: 'string', default: '4G' },
+		text: { type: 'string', default: '806M' },
 		runs: { type: 'string', default: '3' },
 		to: { type: 'string', default: 'folder,s3' },
 		only: { type: 'string', default: 'builtin,native,zstd,restic,gzip' },
@@ -43,28 +45,42 @@ void runBenchmark(main);
 async function main(folder: string, signal: AbortSignal): Promise<void> {
 	const size = parseSize(options.size);
 	const larger = parseSize(options.larger);
+	const text = parseSize(options.text);
 	const runs = Number(options.runs);
 	const destinations: Destination[] = [];
 	try {
-		const all = createContenders(ROOT, DATABASE, await makeKeys(folder, signal));
+		const keys = await makeKeys(folder, signal);
+		const all = createContenders(ROOT, DATABASE, keys);
 		const contenders = chosen(all, options.only);
 		for (const to of options.to.split(',')) {
 			if (to === 'folder') destinations.push(await folderDestination(options.folder));
 			else if (to === 's3') destinations.push(await s3Destination(signal));
 			else throw new Error(`--to ${to} is not known: folder or s3`);
 		}
-		const compared = await runAll(size, contenders, destinations, { runs, folder, signal });
+		const how = { runs, folder, signal };
+		const compared = await runAll(size, DATABASE, contenders, destinations, how);
 		const ours = contenders.filter(({ name }) => name === 'builtin' || name === 'native');
 		const withLarger =
-			larger > 0 && ours.length > 0 ? await runAll(larger, ours, destinations, { runs: 1, folder, signal }) : undefined;
+			larger > 0 && ours.length > 0
+				? await runAll(larger, DATABASE, ours, destinations, { ...how, runs: 1 })
+				: undefined;
+		const onText = chosen(createContenders(ROOT, TEXT_DATABASE, keys), options.only);
+		const short = text > 0 ? await runAll(text, TEXT_DATABASE, onText, destinations.slice(0, 1), how) : undefined;
+		const { bytes } = compared;
 		const results = destinations.map((destination, index): Results => {
-			return { destination, runs: compared.runs[index]!, larger: withLarger?.runs[index] };
+			return { destination, bytes, runs: compared.runs[index]!, larger: withLarger?.runs[index] };
 		});
-		const text = await report(results, contenders, { bytes: compared.bytes, runs, signal });
-		process.stdout.write(`${text}\n`);
+		if (short) results.push(textResults(destinations[0]!, short));
+		const figures = await report(results, contenders, { bytes: compared.bytes, runs, signal });
+		process.stdout.write(`${figures}\n`);
 		const isComplete =
-			size >= 1e9 && larger >= 4 * size && runs >= 3 && contenders.length === all.length && results.length === 2;
-		if (isComplete) await intoReadme('dump', text);
+			size >= 1e9 &&
+			larger >= 4 * size &&
+			text >= 800e6 &&
+			runs >= 3 &&
+			contenders.length === all.length &&
+			results.length === 3;
+		if (isComplete) await intoReadme('dump', figures);
 		else say('not a complete run: bench/README.md stays as it is');
 	} finally {
 		for (const destination of destinations) await destination.close();
@@ -74,13 +90,16 @@ async function main(folder: string, signal: AbortSignal): Promise<void> {
 /** Makes a database of that size and lets the contenders dump it into each destination. */
 async function runAll(
 	size: number,
+	name: typeof DATABASE | typeof TEXT_DATABASE,
 	contenders: readonly Contender[],
 	destinations: readonly Destination[],
 	{ runs, folder, signal }: { runs: number; folder: string; signal: AbortSignal },
 ): Promise<{ bytes: number; runs: Runs[] }> {
 	say(`make a database of ${size / 1e6} MB in PostgreSQL ${SERVER_MAJOR}`);
-	const database = await startSampleDatabase(ROOT, size, signal, sayShares());
+	const isText = name === TEXT_DATABASE;
+	const database = await startSampleDatabase(ROOT, isText ? 0 : size, signal, sayShares());
 	try {
+		if (isText) await addTextDatabase(database, size);
 		const env = {
 			PGHOST: database.host,
 			PGPORT: String(database.port),
@@ -91,8 +110,8 @@ async function runAll(
 			BENCH_PASSPHRASE: randomBytes(16).toString('hex'),
 		};
 		say('read it once, so that all find it in the cache of the server');
-		const rows = await rowsDigest(`pg_dump ${DATABASE}`, { env, signal });
-		const bytes = Number(await output(`pg_dump ${DATABASE} | wc -c`, { env, signal }));
+		const rows = await rowsDigest(`pg_dump ${name}`, { env, signal });
+		const bytes = Number(await output(`pg_dump ${name} | wc -c`, { env, signal }));
 		say(`its dump has ${bytes} bytes`);
 		const result: Runs[] = [];
 		for (const destination of destinations) {
@@ -102,6 +121,12 @@ async function runAll(
 	} finally {
 		await database.stop();
 	}
+}
+
+/** Its tables are named after the rows, for it shares its destination with the shop. */
+function textResults({ title }: Destination, { bytes, runs }: { bytes: number; runs: Runs[] }): Results {
+	const name = `${mega(bytes)} MB of short text`;
+	return { destination: { name: 'text', title: `${name}: ${title.toLowerCase()}` }, bytes, runs: runs[0]! };
 }
 
 async function report(
@@ -114,7 +139,7 @@ async function report(
 		`Machine: ${machineShape()}. Server: PostgreSQL ${SERVER_MAJOR} on the same machine, because Debian's pg_dump refuses newer ones; ` +
 			`programs: ${await programVersions(PROGRAMS, signal)}. The piped contenders reach S3 through \`rclone rcat\`; restic and we upload ourselves.`,
 		EXPLANATION,
-		...results.map((result) => comparisonTable(result, contenders, bytes)),
+		...results.map((result) => comparisonTable(result, contenders)),
 		`### Aims\n\n${targetsTable(results)}`,
 	].join('\n\n');
 }

@@ -1,10 +1,12 @@
 /** The figures as Markdown: one table per destination, and what had been aimed at. */
 import { BASELINE, type Contender, type ContenderName } from './contenders.ts';
 import { median, mega, ratio, type Run, type Runs } from './comparison.ts';
-import type { Destination } from './destinations.ts';
 
 export interface Results {
-	destination: Pick<Destination, 'name' | 'title'>;
+	/** `name` stands in front of each aim. */
+	destination: { name: string; title: string };
+	/** Of the plain dump. */
+	bytes: number;
 	runs: Runs;
 	/** Our runs with a database that is several times larger. */
 	larger?: Runs;
@@ -15,12 +17,7 @@ const HEAD = [
 	['---', '---:', '---:', '---:', '---:', '---:', '---:', '---:', '---:', '---:'],
 ];
 
-/** @param bytes of the plain dump */
-export function comparisonTable(
-	{ destination, runs }: Results,
-	contenders: readonly Contender[],
-	bytes: number,
-): string {
+export function comparisonTable({ destination, bytes, runs }: Results, contenders: readonly Contender[]): string {
 	const rows = contenders.map(({ name, title }) => {
 		const all = runs.get(name) ?? [];
 		const middle = (value: (run: Run) => number) => median(all.map(value));
