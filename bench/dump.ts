@@ -2,7 +2,7 @@
  * npm run bench -- dump: a PostgreSQL database into a folder and into S3, by us and by what a user would pick instead, side
  * by side.
  *
- *   --size 1G       bytes of the plain dump (100M, 4G, …)
+ *   --size 1G       bytes of the plain dump (100M, 4G, …) of a shop; --size 0 leaves it out
  *   --larger 4G     also measures our memory with a database of that size; --larger 0 leaves it out
  *   --text 806M     also dumps rows of short text of that size, into the first destination; --text 0 leaves it out
  *   --runs 3        rounds; the figures are medians
@@ -10,13 +10,14 @@
  *   --only builtin,zstd   these contenders only: builtin, native, zstd, restic, gzip
  *   --folder DIR    on which disk the folder is made (default: the system's temporary folder)
  *
- * Started by scripts/bench.mjs in the root of the checkout. A complete run writes its tables into bench/README.md.
+ * Started by scripts/bench.mjs in the root of the checkout. A complete run, of each of the two, writes
+ * its tables into bench/README.md.
  */
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { compare, mega, rowsDigest, type Runs } from './comparison.ts';
+import { compare, rowsDigest, type Runs } from './comparison.ts';
 import { type Contender, createContenders } from './contenders.ts';
 import { addTextDatabase, DATABASE, SERVER_MAJOR, startSampleDatabase, TEXT_DATABASE } from './database.ts';
 import { type Destination, folderDestination, s3Destination } from './destinations.ts';
@@ -50,41 +51,57 @@ async function main(folder: string, signal: AbortSignal): Promise<void> {
 	const destinations: Destination[] = [];
 	try {
 		const keys = await makeKeys(folder, signal);
-		const all = createContenders(ROOT, DATABASE, keys);
-		const contenders = chosen(all, options.only);
 		for (const to of options.to.split(',')) {
 			if (to === 'folder') destinations.push(await folderDestination(options.folder));
 			else if (to === 's3') destinations.push(await s3Destination(signal));
 			else throw new Error(`--to ${to} is not known: folder or s3`);
 		}
 		const how = { runs, folder, signal };
-		const compared = await runAll(size, DATABASE, contenders, destinations, how);
-		const ours = contenders.filter(({ name }) => name === 'builtin' || name === 'native');
-		const withLarger =
-			larger > 0 && ours.length > 0
-				? await runAll(larger, DATABASE, ours, destinations, { ...how, runs: 1 })
-				: undefined;
-		const onText = chosen(createContenders(ROOT, TEXT_DATABASE, keys), options.only);
-		const short = text > 0 ? await runAll(text, TEXT_DATABASE, onText, destinations.slice(0, 1), how) : undefined;
-		const { bytes } = compared;
-		const results = destinations.map((destination, index): Results => {
-			return { destination, bytes, runs: compared.runs[index]!, larger: withLarger?.runs[index] };
-		});
-		if (short) results.push(textResults(destinations[0]!, short));
-		const figures = await report(results, contenders, { bytes: compared.bytes, runs, signal });
-		process.stdout.write(`${figures}\n`);
-		const isComplete =
-			size >= 1e9 &&
-			larger >= 4 * size &&
-			text >= 800e6 &&
-			runs >= 3 &&
-			contenders.length === all.length &&
-			results.length === 3;
-		if (isComplete) await intoReadme('dump', figures);
-		else say('not a complete run: bench/README.md stays as it is');
+		if (size > 0) await shop(size, larger, createContenders(ROOT, DATABASE, keys), destinations, how);
+		if (text > 0) await shortText(text, createContenders(ROOT, TEXT_DATABASE, keys), destinations[0]!, how);
 	} finally {
 		for (const destination of destinations) await destination.close();
 	}
+}
+
+interface How {
+	runs: number;
+	folder: string;
+	signal: AbortSignal;
+}
+
+/** The shop into each destination, and a larger one by us alone. */
+async function shop(
+	size: number,
+	larger: number,
+	all: readonly Contender[],
+	destinations: readonly Destination[],
+	how: How,
+): Promise<void> {
+	const contenders = chosen(all, options.only);
+	const { bytes, runs } = await runAll(size, DATABASE, contenders, destinations, how);
+	const ours = contenders.filter(({ name }) => name === 'builtin' || name === 'native');
+	const withLarger =
+		larger > 0 && ours.length > 0 ? await runAll(larger, DATABASE, ours, destinations, { ...how, runs: 1 }) : undefined;
+	const results = destinations.map((destination, index): Results => {
+		return { destination, bytes, runs: runs[index]!, larger: withLarger?.runs[index] };
+	});
+	const figures = await report(results, contenders, { bytes, ...how });
+	process.stdout.write(`${figures}\n`);
+	const isComplete =
+		size >= 1e9 && larger >= 4 * size && how.runs >= 3 && contenders.length === all.length && results.length === 2;
+	if (isComplete) await intoReadme('dump', figures);
+	else say('not a complete run: these figures in bench/README.md stay as they are');
+}
+
+/** Rows of short text, which come so fast that everything after the server counts. */
+async function shortText(size: number, all: readonly Contender[], destination: Destination, how: How): Promise<void> {
+	const contenders = chosen(all, options.only);
+	const { bytes, runs } = await runAll(size, TEXT_DATABASE, contenders, [destination], how);
+	const figures = await report([{ destination, bytes, runs: runs[0]! }], contenders, { bytes, ...how });
+	process.stdout.write(`${figures}\n`);
+	if (size >= 800e6 && how.runs >= 3 && contenders.length === all.length) await intoReadme('dump, short text', figures);
+	else say('not a complete run: these figures in bench/README.md stay as they are');
 }
 
 /** Makes a database of that size and lets the contenders dump it into each destination. */
@@ -93,7 +110,7 @@ async function runAll(
 	name: typeof DATABASE | typeof TEXT_DATABASE,
 	contenders: readonly Contender[],
 	destinations: readonly Destination[],
-	{ runs, folder, signal }: { runs: number; folder: string; signal: AbortSignal },
+	{ runs, folder, signal }: How,
 ): Promise<{ bytes: number; runs: Runs[] }> {
 	say(`make a database of ${size / 1e6} MB in PostgreSQL ${SERVER_MAJOR}`);
 	const isText = name === TEXT_DATABASE;
@@ -123,12 +140,6 @@ async function runAll(
 	}
 }
 
-/** Its tables are named after the rows, for it shares its destination with the shop. */
-function textResults({ title }: Destination, { bytes, runs }: { bytes: number; runs: Runs[] }): Results {
-	const name = `${mega(bytes)} MB of short text`;
-	return { destination: { name: 'text', title: `${name}: ${title.toLowerCase()}` }, bytes, runs: runs[0]! };
-}
-
 async function report(
 	results: Results[],
 	contenders: readonly Contender[],
@@ -144,7 +155,7 @@ async function report(
 	].join('\n\n');
 }
 
-function chosen(contenders: Contender[], only: string): Contender[] {
+function chosen(contenders: readonly Contender[], only: string): Contender[] {
 	const names = only.split(',');
 	const unknown = names.find((name) => !contenders.some((contender) => contender.name === name));
 	if (unknown !== undefined)

@@ -50,8 +50,15 @@ export interface StartOptions {
 }
 
 const projectRoot = path.resolve(__dirname, '../..');
-/** Nothing in a test has to survive a power cut. */
-const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', shared_buffers: '32MB' };
+/** Nothing in a test has to survive a power cut, and hundreds of small databases would keep autovacuum busy all the time. */
+const FAST = {
+	fsync: 'off',
+	synchronous_commit: 'off',
+	full_page_writes: 'off',
+	shared_buffers: '32MB',
+	autovacuum: 'off',
+	checkpoint_timeout: '1h',
+};
 
 /** Starts a server for one test file, which should stop it; it ends with the process at the latest. Takes about a second. */
 export async function startPostgres(major: Major, options: StartOptions = {}): Promise<OwnServer> {
