@@ -7,6 +7,7 @@ import { Client } from 'pg';
 import { BackupError, abortError, isBackupError } from '../errors';
 import { toBackupError } from './errors';
 import { assertOwnSession } from './pooler';
+import { liftLimits } from './session-limits';
 import { patienceOf, watchSilence, worksOn } from './silence';
 import { sqlStateOf } from './sql-state';
 import { type DatabaseTarget, describeTarget } from './target';
@@ -93,8 +94,8 @@ async function openTcp(
 }
 
 /**
- * A connected client for our own queries, with a session of the server that it shares with nobody. Aborting the signal
- * breaks its connection at any later time as well: what runs then fails with the signal's reason. Its queries fail with
+ * A connected client for our own queries, with a session of the server that it shares with nobody, and that has no time
+ * limits of the server's. Aborting the signal breaks its connection at any later time as well: what runs then fails with the signal's reason. Its queries fail with
  * errors of `pg`: see {@link toBackupError}. Close it with {@link disconnect}.
  * @throws BackupError as {@link openSocket}, and 'wrong-credentials', 'database-not-found', 'unsupported' of a pooler, …
  */
@@ -107,6 +108,7 @@ export async function connect(target: DatabaseTarget, { signal }: { signal: Abor
 	try {
 		const open = async () => await logIn(target, AbortSignal.any([signal, deadline]));
 		process = await assertOwnSession(client, target, { open, close: disconnect });
+		await liftLimits(client);
 		return client;
 	} catch (error) {
 		client.connection.stream.destroy();

@@ -1,9 +1,13 @@
 /** A database as the source of a backup: snapshot, facts and pg_dump's bytes, all of one moment. */
-import { BackupError } from '../errors';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { BackupError, isBackupError } from '../errors';
+import { watchStall } from '../limits';
 import type { OpenSource, Source } from '../source';
 import { chooseEngine, type EngineChoice } from './engines/choose';
-import type { DumpFilter, DumpFormat } from './engines/engine';
+import type { DumpFilter, DumpFormat, RunningDump } from './engines/engine';
 import type { GlobalsChoice } from './globals';
+import { patienceOf } from './silence';
 import { openSnapshot } from './snapshot';
 import type { DatabaseTarget } from './target';
 
@@ -39,8 +43,26 @@ export function postgresSource(target: DatabaseTarget, options: PostgresDumpOpti
 	return {
 		kind: 'postgres',
 		open: async ({ signal, stallTimeoutMs }) =>
-			await openDump({ patienceMs: stallTimeoutMs, ...target }, options, signal),
+			await openPersistently({ patienceMs: stallTimeoutMs, ...target }, options, signal),
 	};
+}
+
+/** How often a dump begins whose tables come and go. */
+const ATTEMPTS = 3;
+
+/** pg_dump reads all definitions before its first byte, so that nothing was stored yet when it misses one. */
+async function openPersistently(
+	target: DatabaseTarget,
+	options: PostgresDumpOptions,
+	signal: AbortSignal,
+): Promise<OpenSource> {
+	for (let attempt = 1; ; attempt++) {
+		try {
+			return await openDump(target, options, signal);
+		} catch (error) {
+			if (!isBackupError(error, 'source-changing') || attempt === ATTEMPTS || signal.aborted) throw error;
+		}
+	}
 }
 
 async function openDump(
@@ -49,24 +71,27 @@ async function openDump(
 	signal: AbortSignal,
 ): Promise<OpenSource> {
 	const { filter, format, lockTimeoutMs } = options;
-	const snapshot = await openSnapshot(target, { signal, lockTimeoutMs });
+	const snapshot = await openSnapshot(target, { signal, lockTimeoutMs, filter });
+	let dump: RunningDump | undefined;
 	try {
 		const engine = await chooseEngine(options.engine, snapshot.serverVersionNumber, { nativePath: options.nativePath });
 		const version = await engine.version();
-		const dump = await engine.start({ target, format, filter, snapshot: snapshot.id, lockTimeoutMs }, { signal });
+		const running = await engine.start({ target, format, filter, snapshot: snapshot.id, lockTimeoutMs }, { signal });
+		const { body } = (dump = running);
 		// pg_dump keeps its own copy of the snapshot, but without ours nobody can say what the dump must hold.
-		snapshot.lost.catch((error: Error) => dump.body.destroy(error));
-		const counting = snapshot.facts(filter, { contentHash: options.contentHash });
-		counting.catch((error: Error) => dump.body.destroy(error));
+		snapshot.lost.catch((error: Error) => body.destroy(error));
+		const counting = snapshot.facts({ contentHash: options.contentHash });
+		counting.catch((error: Error) => body.destroy(error));
+		await begun(body, patienceOf(target));
 		return {
-			body: dump.body,
-			recycle: dump.recycle,
+			body,
+			recycle: running.recycle,
 			objectName: OBJECT_NAME[format],
 			async finish() {
-				const contents = await counting;
+				const { contents, warnings: emptied } = await counting;
 				const globals = options.globals && (await snapshot.globals(options.globals));
 				const held = await snapshot.end();
-				const warnings = [...dump.warnings];
+				const warnings = [...running.warnings, ...emptied];
 				if (held.heldMs > options.snapshotWarningMs) {
 					warnings.push(
 						`the dump's snapshot held back vacuum for ${Math.round(held.heldMs / 60_000)} minutes (${held.heldTransactions} transactions)`,
@@ -96,13 +121,29 @@ async function openDump(
 				};
 			},
 			close: async () => {
-				dump.body.destroy();
+				body.destroy();
 				await snapshot.close();
 			},
 		};
 	} catch (error) {
+		dump?.body.destroy();
 		await snapshot.close();
 		throw error;
+	}
+}
+
+/** Waits until there is something to read, which takes nothing away. @throws BackupError 'stalled', those of the stream */
+async function begun(body: Readable, patienceMs: number): Promise<void> {
+	const watch = watchStall(
+		patienceMs,
+		(error) => body.destroy(error),
+		() => ({ moved: 0, waitingFor: 'source' }),
+	);
+	try {
+		if (body.errored) throw body.errored;
+		await once(body, 'readable');
+	} finally {
+		watch.stop();
 	}
 }
 

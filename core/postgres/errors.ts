@@ -13,11 +13,22 @@ interface Verdict {
 }
 
 const CREDENTIALS = 'Check user and password in the credential.';
+/** The session was ended, though the server goes on: by a time limit, or because a standby had to. */
+const ENDED =
+	'The server ended the session by itself: look into its log, and at the time limits of the role and the database.';
+const STANDBY =
+	'A standby ends what holds up the changes it receives: turn hot_standby_feedback on, raise max_standby_streaming_delay there, or back up the primary.';
 const LOST =
 	'Look into the server’s log: it was restarted, or something on the way ended the connection. Then run it again.';
 const CERTIFICATE =
 	'Give the certificate authority that signed the server’s certificate, or use TLS without verification if the network is trusted.';
 const REACH = 'Check host and port, that the server runs and listens there, and that no firewall is in between.';
+
+/** What pg_dump found in its snapshot, it looks for as it is now. */
+const GONE =
+	/relation (?:".*"|with OID \d+) does not exist|could not open relation|cache lookup failed|deadlock detected/i;
+const CHANGING =
+	'Tables are made and dropped all the time there: leave them out by their names or schema, or run the backup at a quieter time.';
 
 /** SQLSTATEs (PostgreSQL manual, appendix A) that call for something particular. */
 function fromSqlState(sqlState: string, message: string, target: DatabaseTarget): Verdict | undefined {
@@ -47,7 +58,15 @@ function fromSqlState(sqlState: string, message: string, target: DatabaseTarget)
 			return lockTimeout();
 		case '57P01':
 		case '57P02':
+		case '57P04':
 			return { code: 'connection-lost', hint: LOST };
+		case '25P03':
+		case '25P04':
+		case '57P05':
+			return { code: 'connection-lost', hint: ENDED };
+		case '40001':
+			// What only reads meets it nowhere else.
+			return { code: 'connection-lost', hint: STANDBY };
 		case '57P03':
 			return { code: 'unreachable', hint: 'The server is starting up or shutting down: try again when it is ready.' };
 		default:
@@ -98,6 +117,7 @@ const TEXTS: ReadonlyArray<[RegExp, string | Verdict]> = [
 	[/database ".*" does not exist/i, '3D000'],
 	[/permission denied|row-level security|must be (?:owner|superuser)/i, '42501'],
 	[/too many (?:clients|connections)|remaining connection slots/i, '53300'],
+	[/conflict with recovery/i, '40001'],
 	[/lock timeout|statement timeout[^]*LOCK TABLE/i, '55P03'],
 	[/the database system is (?:starting|shutting|in recovery|not yet)/i, '57P03'],
 	[/server version mismatch/i, { code: 'server-too-new', hint: 'Install a pg_dump of at least the server’s version.' }],
@@ -144,9 +164,19 @@ export function toBackupError(error: unknown, target: DatabaseTarget): BackupErr
 export function dumpError(stderr: string, target: DatabaseTarget, sqlState?: string): BackupError {
 	const text = shorten(wordsOf(new Error(stderr.replaceAll(/^pg_dump: (?:error: )?/gm, '')), target));
 	const verdict = (sqlState && fromSqlState(sqlState, text, target)) || fromText(text, target);
+	// At which of its long queries pg_dump failed says nothing about what is gone.
+	if (!verdict && GONE.test(text)) return changingError(new Error(text.split('\n', 1)[0]), target);
 	const said = verdict?.message ?? (text || 'it said nothing');
 	return new BackupError(verdict?.code ?? 'dump-failed', `pg_dump of ${describeTarget(target)} failed: ${said}`, {
 		hint: verdict?.hint ?? 'Look into the server’s log for what it says about this, then run the backup again.',
+	});
+}
+
+/** Something that was to be dumped was there a moment ago. */
+export function changingError(error: unknown, target: DatabaseTarget): BackupError {
+	return new BackupError('source-changing', `${describeTarget(target)} changed meanwhile: ${wordsOf(error, target)}`, {
+		hint: CHANGING,
+		cause: error,
 	});
 }
 

@@ -1,6 +1,6 @@
 /** What a dump must hold: counted in the very snapshot the dump is made from, so that a restore can be compared with it. */
 import type { Client } from 'pg';
-import { queryOf } from './compare';
+import { type Query, queryOf } from './compare';
 import { hashStatements, hashTable, prepareHashing } from './content-hash';
 import type { DatabaseFacts, TableFacts } from './contents';
 import type { DumpFilter } from './engines/engine';
@@ -13,9 +13,9 @@ import { MONEY_LOCALE } from './session-settings';
  */
 const TABLES = `
 	SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS name,
-		pg_catalog.pg_total_relation_size(c.oid)::text AS bytes,
 		c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery() AS without_rows,
-		pg_catalog.format('SELECT count(*)::text AS rows FROM ONLY %I.%I', n.nspname, c.relname) AS count
+		pg_catalog.pg_stat_get_live_tuples(c.oid)::text AS live,
+		pg_catalog.format('ONLY %I.%I', n.nspname, c.relname) AS relation
 	FROM pg_catalog.pg_class c
 	JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 	WHERE c.relkind = 'r' AND c.relpersistence <> 't'
@@ -63,19 +63,20 @@ export interface DumpedTable {
 	oid: string;
 	schema: string;
 	name: string;
-	bytes: number;
 	withRows: boolean;
-	/** The statement that counts it, quoted by the server. */
-	count: string;
+	/** About how many rows it had a moment ago, by the server's statistics; 0 where they say nothing. */
+	live: number;
+	/** It alone, quoted by the server: `ONLY public."Order"`. */
+	relation: string;
 }
 
 interface TableRow {
 	oid: string;
 	schema: string;
 	name: string;
-	bytes: string;
 	without_rows: boolean;
-	count: string;
+	live: string;
+	relation: string;
 }
 
 /** The tables that a dump with this filter holds, as pg_dump itself chooses them. */
@@ -101,9 +102,9 @@ export async function listTables(client: Client, filter: DumpFilter): Promise<Du
 			oid: row.oid,
 			schema: row.schema,
 			name: row.name,
-			bytes: Number(row.bytes),
 			withRows: !filter.schemaOnly && !row.without_rows && !excludeData.has(row.oid),
-			count: row.count,
+			live: Number(row.live),
+			relation: row.relation,
 		}));
 }
 
@@ -137,10 +138,14 @@ async function matchTables(client: Client, patterns: string[] = []): Promise<Set
 	return found;
 }
 
-/** Counts everything, and hashes it when asked to. Takes about as long as reading every table once. */
+/**
+ * Counts everything, and hashes it when asked to. Takes about as long as reading every table once.
+ * @param tables as {@link listTables} gives them in the same snapshot
+ */
 export async function gatherFacts(
 	client: Client,
 	filter: DumpFilter,
+	tables: readonly DumpedTable[],
 	options: { serverVersionNumber: number; contentHash?: boolean },
 ): Promise<DatabaseFacts> {
 	const { serverVersionNumber } = options;
@@ -156,7 +161,7 @@ export async function gatherFacts(
 		'SELECT extname AS name, extversion AS version FROM pg_catalog.pg_extension ORDER BY extname',
 	);
 	const roles = await client.query<{ name: string; owns: boolean }>(ROLES);
-	const tables = await countTables(client, await listTables(client, filter), options.contentHash === true);
+	const counted = await countTables(client, tables, options.contentHash === true);
 	// pg_dump leaves large objects out as soon as schemas or tables are chosen.
 	const withLargeObjects = !filter.schemaOnly && !filter.schemas?.length && !filter.tables?.length;
 	const largeObjects = withLargeObjects
@@ -179,12 +184,25 @@ export async function gatherFacts(
 		extensions: extensions.rows,
 		roles: roles.rows.map(({ name }) => name),
 		owners: roles.rows.filter(({ owns }) => owns).map(({ name }) => name),
-		tables,
+		tables: counted,
 		largeObjects: largeObjects && Number(largeObjects.n),
 	};
 }
 
-async function countTables(client: Client, tables: DumpedTable[], contentHash: boolean): Promise<TableFacts[]> {
+/** Each waits for whoever has its table for himself. */
+async function sizesOf(query: Query, tables: readonly DumpedTable[]): Promise<Map<string, number>> {
+	const rows = await query<{ oid: string; bytes: string | null }>(
+		`SELECT oid::int8 AS oid, pg_catalog.pg_total_relation_size(oid)::text AS bytes FROM pg_catalog.unnest($1::oid[]) AS oid`,
+		[tables.map(({ oid }) => oid)],
+	);
+	return new Map(rows.map(({ oid, bytes }) => [oid, Number(bytes)]));
+}
+
+async function countTables(
+	client: Client,
+	tables: readonly DumpedTable[],
+	contentHash: boolean,
+): Promise<TableFacts[]> {
 	const query = queryOf(client);
 	let statements = new Map<string, string>();
 	if (contentHash) {
@@ -192,8 +210,11 @@ async function countTables(client: Client, tables: DumpedTable[], contentHash: b
 		const oids = tables.filter(({ withRows }) => withRows).map(({ oid }) => oid);
 		statements = await hashStatements(query, oids);
 	}
+	const sizes = await sizesOf(query, tables);
 	const facts: TableFacts[] = [];
-	for (const { oid, schema, name, bytes, withRows, count } of tables) {
+	for (const { oid, schema, name, withRows, relation } of tables) {
+		const bytes = sizes.get(oid) ?? 0;
+		const count = `SELECT count(*)::text AS rows FROM ${relation}`;
 		const statement = statements.get(oid);
 		if (!withRows) facts.push({ schema, name, rows: null, bytes });
 		else if (statement === undefined) {

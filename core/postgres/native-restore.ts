@@ -13,6 +13,8 @@ import { readArchiveHeader } from './custom-archive';
 import { cleanText, toBackupError } from './errors';
 import { isEverything } from './only';
 import type { LeftOut, RewriteRules } from './rewrite';
+import { withClient } from './restore-target';
+import { limitlessOptions } from './session-limits';
 import { readingOptions } from './session-settings';
 import { type DatabaseTarget, describeTarget } from './target';
 import { type Forwarder, forwardLocally, type TunnelTarget } from './tunnel';
@@ -86,7 +88,12 @@ export async function nativeRestore(
 	try {
 		home = await fs.mkdtemp(path.join(os.tmpdir(), 'n8n-backup-pgrestore-'));
 		if (target.ssh) forwarder = await forwardLocally(target as TunnelTarget, { signal, timeoutMs: CONNECT_TIMEOUT_MS });
-		const env = { ...(await clientEnvironment(target, home, forwarder)), PGOPTIONS: readingOptions(contents) };
+		// A pg_restore lifts the limits that it knows: one that is older than the server does not know all.
+		const limitless = await withClient(target, signal, limitlessOptions);
+		const env = {
+			...(await clientEnvironment(target, home, forwarder)),
+			PGOPTIONS: `${readingOptions(contents)} ${limitless}`,
+		};
 		if (signal.aborted) throw abortError(signal);
 		const running = spawn(program, restoreArguments(target, rules), {
 			env,

@@ -1,6 +1,6 @@
 /**
- * The moment a dump shows. One connection opens a read-only transaction, exports its snapshot for pg_dump and counts
- * the tables in it; it has to live until the dump has ended.
+ * The moment a dump shows. One connection opens a read-only transaction, locks the tables, exports its snapshot for pg_dump
+ * and counts the tables in it; it has to live until the dump has ended.
  */
 import type { Client } from 'pg';
 import { BackupError, isBackupError } from '../errors';
@@ -8,9 +8,11 @@ import { queryOf } from './compare';
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
 import type { DumpFilter } from './engines/engine';
-import { toBackupError } from './errors';
+import { changingError, toBackupError } from './errors';
 import { gatherFacts } from './facts';
 import { type GlobalsChoice, readGlobals } from './globals';
+import { sqlStateOf } from './sql-state';
+import { emptied, holdTables, lockTables, tablesToHold } from './table-locks';
 import type { DatabaseTarget } from './target';
 
 export interface Snapshot {
@@ -20,8 +22,11 @@ export interface Snapshot {
 	readonly serverVersionNumber: number;
 	/** Settles early with the reason when the snapshot dies; never resolves otherwise. */
 	readonly lost: Promise<never>;
-	/** Counts in the snapshot. */
-	facts(filter: DumpFilter, options?: { contentHash?: boolean }): Promise<DatabaseFacts>;
+	/**
+	 * Counts in the snapshot.
+	 * @returns warnings too, of tables that were emptied just before it
+	 */
+	facts(options?: { contentHash?: boolean }): Promise<{ contents: DatabaseFacts; warnings: string[] }>;
 	/** The roles of the server in the snapshot, as SQL: see {@link readGlobals}. */
 	globals(choice: GlobalsChoice): Promise<string>;
 	/**
@@ -34,44 +39,62 @@ export interface Snapshot {
 	close(): Promise<void>;
 }
 
+export interface SnapshotOptions {
+	signal: AbortSignal;
+	lockTimeoutMs: number;
+	/** Of the dump: its tables are locked. */
+	filter: DumpFilter;
+}
+
 /**
  * Opens a snapshot of a database.
- * @throws BackupError of the connection; 'lock-timeout' is set for all that follows in it
+ * @throws BackupError of the connection; 'lock-timeout', 'access-denied'; 'source-changing' when a table was dropped meanwhile
  */
 export async function openSnapshot(
 	target: DatabaseTarget,
-	options: { signal: AbortSignal; lockTimeoutMs: number },
+	{ signal, lockTimeoutMs, filter }: SnapshotOptions,
 ): Promise<Snapshot> {
-	const client = await connect(target, { signal: options.signal });
+	const client = await connect(target, { signal });
 	const lost = new Promise<never>((_, reject) => {
-		client.once('error', (error) => reject(snapshotLost(error)));
-		client.once('end', () => reject(snapshotLost()));
+		// What the server says before it ends a session; a statement that waits for its answer hears of it first.
+		let last: unknown;
+		client.connection.on('errorMessage', (error: unknown) => (last = error));
+		client.once('error', (error) => reject(snapshotLost(error, target)));
+		client.once('end', () => reject(snapshotLost(last, target)));
 	});
 	lost.catch(() => undefined); // whoever needs it waits for it; an expected end must not be an unhandled rejection
 	try {
+		// Row security could hide rows from the count.
+		await client.query(
+			`SELECT pg_catalog.set_config(name, value, false) FROM (VALUES ('row_security', 'off'), ('lock_timeout', $1::text))
+			AS wanted (name, value) WHERE name IN (SELECT s.name FROM pg_catalog.pg_settings s)`,
+			[String(lockTimeoutMs)],
+		);
+		const tables = await tablesToHold(client, filter);
 		await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
 		const startedAt = performance.now();
-		// Without these, a server's defaults could end the snapshot, or row security could hide rows from the count.
-		await client.query(`SELECT pg_catalog.set_config(name, value, true) FROM (VALUES
-			('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('row_security', 'off'))
-			AS wanted (name, value) WHERE name IN (SELECT s.name FROM pg_catalog.pg_settings s)`);
-		await client.query("SELECT pg_catalog.set_config('lock_timeout', $1, true)", [String(options.lockTimeoutMs)]);
+		await lockTables(client, tables);
+		// The first one of the transaction: all that follows sees no other.
 		const { rows } = await client.query<{ id: string; version: string }>(
 			"SELECT pg_catalog.pg_export_snapshot() AS id, pg_catalog.current_setting('server_version_num') AS version",
 		);
 		const serverVersionNumber = Number(rows[0]!.version);
+		const held = await holdTables(client, filter, tables);
 		return {
 			id: rows[0]!.id,
 			serverVersionNumber,
 			lost,
-			facts: async (filter, { contentHash } = {}) =>
-				await withErrors(gatherFacts(client, filter, { serverVersionNumber, contentHash })),
+			facts: async ({ contentHash } = {}) => {
+				const options = { serverVersionNumber, contentHash };
+				const contents = await withErrors(gatherFacts(client, filter, held.tables, options));
+				return { contents, warnings: emptied(held, contents.tables) };
+			},
 			globals: async (choice) => await withErrors(readGlobals(queryOf(client), serverVersionNumber, choice)),
 			async end() {
-				const held = await withErrors(heldTransactions(client));
+				const transactions = await withErrors(heldTransactions(client));
 				const heldMs = performance.now() - startedAt;
 				await withErrors(client.query('COMMIT'));
-				return { heldMs, heldTransactions: held };
+				return { heldMs, heldTransactions: transactions };
 			},
 			async close() {
 				await disconnect(client);
@@ -79,7 +102,7 @@ export async function openSnapshot(
 		};
 	} catch (error) {
 		await disconnect(client);
-		throw toBackupError(error, target);
+		throw isGone(error) ? changingError(error, target) : toBackupError(error, target);
 	}
 
 	async function withErrors<T>(work: Promise<T>): Promise<T> {
@@ -98,10 +121,24 @@ async function heldTransactions(client: Client): Promise<number> {
 	return rows[0]?.age ?? 0;
 }
 
-function snapshotLost(cause?: unknown): BackupError {
+/** A table or schema was dropped before it could be locked, or two wait for each other. */
+function isGone(error: unknown): boolean {
+	return ['42P01', '3F000', '40P01'].includes(sqlStateOf(error) ?? '');
+}
+
+/** @param cause what the server said last, which need not be why */
+function snapshotLost(cause: unknown, target: DatabaseTarget): BackupError {
 	if (isBackupError(cause)) return cause;
-	return new BackupError('connection-lost', 'the connection that held the dump’s snapshot was lost', {
-		hint: 'Look into the server’s log: it was restarted, or something ended the connection. Then run the backup again.',
-		cause,
-	});
+	const said = sqlStateOf(cause) === null ? null : toBackupError(cause, target);
+	const isEnd = said?.code === 'connection-lost';
+	return new BackupError(
+		'connection-lost',
+		`the connection that held the dump’s snapshot was lost${isEnd ? `: ${said.message}` : ''}`,
+		{
+			hint:
+				(isEnd ? said.hint : undefined) ??
+				'Look into the server’s log: it was restarted, or something ended the connection. Then run the backup again.',
+			cause,
+		},
+	);
 }

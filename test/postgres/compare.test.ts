@@ -9,9 +9,9 @@ import { MAJORS, type PostgresServer, quoteName, sharedPostgres, sql, startPostg
 const signal = new AbortController().signal;
 
 async function facts(target: DatabaseTarget, contentHash = true): Promise<DatabaseFacts> {
-	const snapshot = await openSnapshot(target, { signal, lockTimeoutMs: 10_000 });
+	const snapshot = await openSnapshot(target, { signal, lockTimeoutMs: 10_000, filter: {} });
 	try {
-		return await snapshot.facts({}, { contentHash });
+		return (await snapshot.facts({ contentHash })).contents;
 	} finally {
 		await snapshot.close();
 	}

@@ -1,4 +1,5 @@
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
 import { connect, disconnect } from '../../core/postgres/connection';
 import { selectDatabases } from '../../core/postgres/databases';
@@ -7,6 +8,7 @@ import type { DumpFilter } from '../../core/postgres/engines/engine';
 import type { DatabaseFacts } from '../../core/postgres/contents';
 import type { DatabaseTarget } from '../../core/postgres/target';
 import { sharedPostgres, sql } from '../support/postgres';
+import { until } from '../support/until';
 
 const signal = new AbortController().signal;
 
@@ -35,6 +37,10 @@ function rowsIn(text: string): Map<string, number> {
 function rowsOf(contents: DatabaseFacts): Map<string, number> {
 	const counted = contents.tables.filter((table) => table.rows !== null);
 	return new Map(counted.map((table) => [`${table.schema}.${table.name}`, table.rows!]));
+}
+
+async function waitFor(database: DatabaseTarget, query: string): Promise<void> {
+	await until(query, async () => (await sql(database, query)).length > 0);
 }
 
 let target: DatabaseTarget;
@@ -148,7 +154,10 @@ describe('a dump that cannot be trusted', () => {
 			);
 			const drained = drain(open.body).then(() => open.finish());
 			await sql(target, 'SELECT pg_terminate_backend($1)', [session!.pid]);
-			await expect(drained).rejects.toMatchObject({ code: 'connection-lost' });
+			await expect(drained).rejects.toMatchObject({
+				code: 'connection-lost',
+				message: expect.stringContaining('terminating connection due to administrator command'),
+			});
 		} finally {
 			await open.close();
 			await sql(target, 'DROP TABLE audit.slow');
@@ -192,6 +201,91 @@ describe('a dump that cannot be trusted', () => {
 			message: expect.stringMatching(/row-level security/),
 		});
 		await sql(target, 'DROP SCHEMA rls CASCADE');
+	});
+});
+
+describe('a dump of a database that is at work', () => {
+	it('holds the rows of a table that is emptied and filled again while the dump begins', async () => {
+		const busy = await (await sharedPostgres(18)).createDatabase();
+		await sql(busy, 'CREATE TABLE stock AS SELECT generate_series(1, 5000) AS id');
+		const writer = await connect(busy, { signal });
+		try {
+			await writer.query('BEGIN; TRUNCATE stock; INSERT INTO stock SELECT generate_series(1, 5000)');
+			const dumped = dump(busy);
+			await waitFor(busy, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%'");
+			await writer.query('COMMIT');
+			const { text, contents, warnings } = await dumped;
+			expect(rowsOf(contents).get('public.stock')).toBe(5000);
+			expect(rowsIn(text).get('public.stock')).toBe(5000);
+			expect(warnings).toEqual([]);
+		} finally {
+			await disconnect(writer);
+		}
+	});
+
+	it('warns of a table that was emptied just before, and of none that has been empty for long', async () => {
+		const busy = await (await sharedPostgres(18)).createDatabase();
+		await sql(busy, 'CREATE TABLE stock AS SELECT generate_series(1, 5000) AS id; CREATE TABLE never (id int)');
+		await waitFor(busy, "SELECT FROM pg_stat_user_tables WHERE n_live_tup = 5000 AND relname = 'stock'");
+		const writer = await connect(busy, { signal });
+		try {
+			await writer.query('BEGIN; TRUNCATE stock');
+			const dumped = dump(busy);
+			await waitFor(busy, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%'");
+			await writer.query('COMMIT');
+			expect((await dumped).warnings).toEqual([
+				'public.stock is empty in this dump, though it held about 5000 rows just before it began',
+			]);
+		} finally {
+			await disconnect(writer);
+		}
+	});
+
+	it('begins anew when a table was dropped meanwhile, and gives up with one line when that goes on', async () => {
+		const busy = await (await sharedPostgres(18)).createDatabase();
+		await sql(
+			busy,
+			`CREATE TABLE work_1 (id int); CREATE TABLE work_2 (id int);
+			CREATE TABLE work_3 (id int); CREATE TABLE work_4 (id int)`,
+		);
+		const writer = await connect(busy, { signal });
+		try {
+			await writer.query('BEGIN; LOCK TABLE work_1');
+			const first = dump(busy);
+			await waitFor(busy, "SELECT FROM pg_locks WHERE NOT granted AND relation = 'work_1'::regclass");
+			await writer.query('DROP TABLE work_1; COMMIT');
+			expect((await first).contents.tables.map(({ name }) => name)).toEqual(['work_2', 'work_3', 'work_4']);
+			// Each attempt waits for the table that it finds, and misses it.
+			await writer.query('BEGIN; LOCK TABLE work_2, work_3, work_4');
+			const second = dump(busy);
+			second.catch(() => undefined);
+			for (const table of ['work_2', 'work_3', 'work_4']) {
+				await waitFor(busy, `SELECT FROM pg_locks WHERE NOT granted AND relation = '${table}'::regclass`);
+				const others = ['work_3', 'work_4'].filter((other) => other > table);
+				const next = others.length > 0 ? `; BEGIN; LOCK TABLE ${others.join(', ')}` : '';
+				await writer.query(`DROP TABLE ${table}; COMMIT${next}`);
+			}
+			await expect(second).rejects.toMatchObject({
+				code: 'source-changing',
+				message: expect.stringMatching(/^\S+ on \S+ changed meanwhile: relation "public.work_4" does not exist$/),
+			});
+		} finally {
+			await disconnect(writer);
+		}
+	});
+
+	it('lasts longer than the time limits of its role allow', async () => {
+		const busy = await (await sharedPostgres(18)).createDatabase();
+		const user = `hurried_${Date.now()}`;
+		await sql(
+			busy,
+			`CREATE TABLE item AS SELECT 1 AS id; CREATE ROLE ${user} LOGIN PASSWORD 'hurried-password' IN ROLE pg_read_all_data;
+			ALTER ROLE ${user} SET transaction_timeout = '300ms'; ALTER ROLE ${user} SET idle_in_transaction_session_timeout = '300ms';
+			ALTER ROLE ${user} SET statement_timeout = '300ms'; ALTER ROLE ${user} SET idle_session_timeout = '300ms'`,
+		);
+		const hurried = { ...busy, user, password: 'hurried-password' };
+		const { contents } = await dump(hurried, {}, async () => await delay(700));
+		expect(rowsOf(contents)).toEqual(new Map([['public.item', 1]]));
 	});
 });
 

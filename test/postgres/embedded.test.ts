@@ -10,7 +10,7 @@ import { type EmbeddedDatabase, openEmbeddedDatabase } from '../../core/postgres
 import { EMBEDDED_EXTENSIONS } from '../../core/postgres/embedded/extensions';
 import { ALLOWANCES } from '../../core/postgres/allowances';
 import { builtinEngine } from '../../core/postgres/engines/builtin/host';
-import { gatherFacts } from '../../core/postgres/facts';
+import { gatherFacts, listTables } from '../../core/postgres/facts';
 import { replayInto, type ReplayIntoOptions } from '../../core/postgres/replay';
 import { DRILL_RULES, KEEP_ALL } from '../../core/postgres/rewrite';
 import type { DatabaseTarget } from '../../core/postgres/target';
@@ -51,7 +51,10 @@ async function drilled(source: DatabaseTarget): Promise<{ facts: DatabaseFacts; 
 	const { signal } = new AbortController();
 	const client = await connect(source, { signal });
 	await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
-	const facts = await gatherFacts(client, {}, { serverVersionNumber: 180000, contentHash: true });
+	const facts = await gatherFacts(client, {}, await listTables(client, {}), {
+		serverVersionNumber: 180000,
+		contentHash: true,
+	});
 	await disconnect(client);
 	const request = { target: source, format: 'plain', filter: {}, lockTimeoutMs: 10_000 } as const;
 	const database = await open(facts.extensions.map(({ name }) => name));

@@ -105,6 +105,14 @@ describe('what pg_dump wrote', () => {
 		['pg_dump: error: connection failed: SSL error: certificate verify failed', 'untrusted-certificate'],
 		['pg_dump: error: connection failed: server does not support SSL, but SSL was required', 'unsupported'],
 		['pg_dump: error: connection failed: FATAL:  sorry, too many clients already', 'unreachable'],
+		[
+			'pg_dump: error: query failed: ERROR:  canceling statement due to conflict with recovery\npg_dump: detail: Query was: COPY',
+			'connection-lost',
+		],
+		[
+			'pg_dump: error: query failed: ERROR:  relation "public.t" does not exist\npg_dump: detail: Query was: LOCK TABLE public.t',
+			'source-changing',
+		],
 		['pg_dump: error: out of memory', 'dump-failed'],
 		['', 'dump-failed'],
 	])('%p is understood as "%s"', (stderr, expected) => {

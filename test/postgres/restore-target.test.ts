@@ -28,9 +28,9 @@ function freeName(server: PostgresServer): string {
 }
 
 async function facts(target: DatabaseTarget): Promise<DatabaseFacts> {
-	const snapshot = await openSnapshot(target, { signal, lockTimeoutMs: 10_000 });
+	const snapshot = await openSnapshot(target, { signal, lockTimeoutMs: 10_000, filter: {} });
 	try {
-		return await snapshot.facts({});
+		return (await snapshot.facts()).contents;
 	} finally {
 		await snapshot.close();
 	}
