@@ -3,8 +3,10 @@ import type { Client } from 'pg';
 import { BackupError, isBackupError, messageOf } from './errors';
 import { queryOf } from './postgres/compare';
 import { moveIntoPlace, swapDatabases } from './postgres/database-swap';
+import { type Given, giveMissingSettings, giveRest, giveSettings } from './postgres/database-properties';
 import { type Filled, fillDatabase } from './postgres/fill';
 import { executeGlobals } from './postgres/globals';
+import { isEverything } from './postgres/only';
 import { preflight } from './postgres/preflight';
 import type { ReplayProgress } from './postgres/replay';
 import {
@@ -24,13 +26,14 @@ const NEVER = new AbortController().signal;
 
 export type Outcome = Pick<
 	RestoreResult,
-	'database' | 'originalBytes' | 'statements' | 'rows' | 'comparison' | 'warnings'
+	'database' | 'originalBytes' | 'statements' | 'rows' | 'comparison' | 'properties' | 'warnings'
 >;
 
 export class Restore {
 	readonly #request: RestoreRequest;
 	readonly #stallTimeoutMs: number;
 	readonly #warnings: string[] = [];
+	readonly #properties = new Set<string>();
 
 	constructor(request: RestoreRequest, stallTimeoutMs: number) {
 		this.#request = request;
@@ -50,6 +53,9 @@ export class Restore {
 		await withClient(target, signal, async (client) => {
 			await assertEmpty(client, target);
 			await this.#prepare(client, backup, { createsDatabase: false });
+			const { rules } = this.#request;
+			const settings = isEverything(rules.only) ? (backup.contents.properties?.settings ?? []) : [];
+			this.#took(await giveMissingSettings(client, into.database, settings, rules));
 		});
 		try {
 			return this.#outcome(into.database, backup, await this.#fill(backup, target));
@@ -71,15 +77,16 @@ export class Restore {
 		try {
 			signal.throwIfAborted();
 			// Interrupted, the server might go on with it, and nobody would know.
-			const made = await withClient(
-				server,
-				NEVER,
-				async (client) => await createDatabase(client, restored, backup.contents, { tablespace }),
-			);
-			this.#warnings.push(...made);
+			await withClient(server, NEVER, async (client) => {
+				this.#warnings.push(...(await createDatabase(client, restored, backup.contents, { tablespace })));
+				const settings = backup.contents.properties?.settings ?? [];
+				const given = await giveSettings(client, restored, settings, this.#request.rules);
+				// A replaced database keeps its own, and only the restored rows need these.
+				if (mode === 'new') this.#took(given);
+			});
 			const filled = await this.#fill(backup, { ...server, database: restored });
 			this.#report('swapping', backup, filled);
-			return this.#outcome(await this.#place(restored, filled, mode), backup, filled);
+			return this.#outcome(await this.#place(restored, filled, mode, backup), backup, filled);
 		} catch (error) {
 			throw await this.#giveBack(restored, error);
 		}
@@ -89,11 +96,18 @@ export class Restore {
 	 * Its last chance to be cancelled is before it: whoever breaks off a COMMIT cannot know which database has the name.
 	 * @returns under which name the restored database can be found
 	 */
-	async #place(restored: string, { comparison }: Filled, mode: 'new' | 'replace'): Promise<string> {
-		const { server, into, signal } = this.#request;
+	async #place(
+		restored: string,
+		{ comparison }: Filled,
+		mode: 'new' | 'replace',
+		{ contents: { properties } }: OpenedBackup,
+	): Promise<string> {
+		const { server, into, rules, signal } = this.#request;
 		signal.throwIfAborted();
 		if (mode === 'new') {
-			await moveIntoPlace(server, restored, into.database);
+			await moveIntoPlace(server, restored, into.database, async (query) => {
+				if (properties) this.#took(await giveRest(query, into.database, properties, rules));
+			});
 			return into.database;
 		}
 		if (!comparison.ok) {
@@ -146,6 +160,11 @@ export class Restore {
 		return filled;
 	}
 
+	#took({ given, warnings }: Given): void {
+		for (const what of given) this.#properties.add(what);
+		this.#warnings.push(...warnings);
+	}
+
 	#report(phase: RestoreProgress['phase'], backup: OpenedBackup, { bytes, statements, rows }: ReplayProgress): void {
 		const totalBytes = backup.manifest.object.original.bytes;
 		this.#request.onProgress?.({ phase, bytes, totalBytes, statements, rows });
@@ -153,7 +172,8 @@ export class Restore {
 
 	#outcome(database: string, backup: OpenedBackup, { statements, rows, comparison }: Filled): Outcome {
 		const { bytes } = backup.manifest.object.original;
-		return { database, originalBytes: bytes, statements, rows, comparison, warnings: this.#warnings };
+		const properties = [...this.#properties];
+		return { database, originalBytes: bytes, statements, rows, comparison, properties, warnings: this.#warnings };
 	}
 }
 

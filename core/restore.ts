@@ -65,6 +65,8 @@ export interface RestoreResult {
 	statements: number;
 	rows: number;
 	comparison: Comparison;
+	/** What the database itself was given besides its contents, for people: "search_path", "the owner". */
+	properties: string[];
 	warnings: string[];
 }
 

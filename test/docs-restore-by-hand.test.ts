@@ -20,7 +20,7 @@ import type { DatabaseTarget } from '../core/postgres/target';
 import { openStorage } from '../core/storage/create';
 import { definitionOf, rowsOf } from './support/by-hand';
 import { clientEnvironment, Document, sh } from './support/document';
-import { type OwnServer, sharedPostgres, sql, startPostgres } from './support/postgres';
+import { type OwnServer, quoteName, sharedPostgres, sql, startPostgres } from './support/postgres';
 import { sharedS3 } from './support/s3';
 
 const PASSPHRASE = 'correct horse battery staple';
@@ -65,6 +65,15 @@ beforeAll(async () => {
 		CREATE TABLE "odd; ""name""" AS SELECT i FROM generate_series(1, 7) i;
 		ALTER TABLE products OWNER TO by_hand`;
 	for (const target of [shop, olderShop]) await sql(target, tables);
+	const name = quoteName(shop.database);
+	await sql(
+		shop,
+		`ALTER DATABASE ${name} SET search_path TO 'My Schema', public; ALTER DATABASE ${name} SET app.motto TO 'it''s';
+		ALTER DATABASE ${name} SET log_statement TO 'ddl'; ALTER DATABASE ${name} SET session_preload_libraries TO 'auto_explain';
+		ALTER ROLE by_hand IN DATABASE ${name} SET work_mem TO '9MB'; COMMENT ON DATABASE ${name} IS 'it''s mine';
+		REVOKE ALL ON DATABASE ${name} FROM PUBLIC; GRANT CONNECT ON DATABASE ${name} TO pg_monitor WITH GRANT OPTION;
+		ALTER DATABASE ${name} CONNECTION LIMIT 17; ALTER DATABASE ${name} OWNER TO by_hand`,
+	);
 	other = await startPostgres(13);
 	const { identity, recipient } = await generateIdentity();
 	encryption = { recipients: [recipient] };
@@ -189,6 +198,27 @@ describe('docs/restore-by-hand.md', () => {
 				document.block('age -d -i key.txt dump.sql.zst.age | zstd -d | guarded', { shop_restored: restored.database }),
 			);
 			await expectSame(restored);
+		});
+
+		it('the settings of the database before its rows, and whose it is and who may use it after them', async () => {
+			const restored = await emptyDatabase();
+			const names = { shop_restored: restored.database };
+			await inBackup('recipient', document.block('SET %s FROM CURRENT', names));
+			await inBackup('recipient', document.block('REVOKE ALL', names));
+			const of = async ({ database }: DatabaseTarget) =>
+				await sql(
+					shop,
+					`SELECT pg_get_userbyid(datdba) AS owner, datconnlimit, shobj_description(oid, 'pg_database') AS comment,
+						ARRAY(SELECT a::text FROM unnest(datacl) a ORDER BY 1) AS rights,
+						ARRAY(SELECT setrole::regrole || unnest(setconfig) FROM pg_db_role_setting WHERE setdatabase = d.oid ORDER BY 1)
+							AS settings
+					 FROM pg_database d WHERE datname = $1`,
+					[database],
+				);
+			const [original] = await of(shop);
+			const settings = (original!.settings as string[]).filter((setting) => !setting.includes('libraries'));
+			expect(settings).toHaveLength(4);
+			expect(await of(restored)).toEqual([{ ...original, settings }]);
 		});
 
 		it('a backup encrypted with a passphrase', async () => {

@@ -163,11 +163,12 @@ function wrongUse(message: string, hint: string): BackupError {
 }
 
 function show(result: RestoreResult, target: DatabaseTarget): void {
-	const { group, label, rows, originalBytes, seconds, comparison, warnings } = result;
+	const { group, label, rows, originalBytes, seconds, comparison, properties, warnings } = result;
 	for (const warning of warnings) printWarning(warning);
 	printLine(
 		`${group}/${label} is restored as ${describeTarget(target)}: ${sizeText(originalBytes)}, ${rows} rows in ${seconds.toFixed(1)} s`,
 	);
+	if (properties.length > 0) printLine(`the database itself got back: ${properties.join(', ')}`);
 	if (comparison.ok) {
 		const hashed = comparison.hashed > 0 ? `, ${comparison.hashed} of them by their content` : '';
 		printLine(`${comparison.tables} tables are what was backed up, by their number of rows${hashed}`);

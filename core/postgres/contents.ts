@@ -15,6 +15,24 @@ const table = z.object({
 	hash: z.string().optional(),
 });
 
+const setting = z.object({
+	/** Whose sessions have it; null: everybody's. */
+	role: z.string().nullable(),
+	name: z.string(),
+	value: z.string(),
+});
+
+const properties = z.object({
+	owner: z.string(),
+	/** -1: none. */
+	connectionLimit: z.number().int(),
+	comment: z.string().nullable(),
+	/** On the database itself; null where nobody changed them. `role` null: everybody. */
+	rights: z.array(z.object({ role: z.string().nullable(), privilege: z.string(), grantable: z.boolean() })).nullable(),
+	/** ALTER DATABASE … SET, ALTER ROLE … IN DATABASE … SET. Lists as one text, as the server keeps them. */
+	settings: z.array(setting),
+});
+
 const schema = z.object({
 	format: z.literal(1),
 	database: z.string(),
@@ -34,6 +52,8 @@ const schema = z.object({
 	timeZone: z.string().optional(),
 	/** In which `money` is written in the dump; absent in contents of earlier versions: in the database's own. */
 	moneyLocale: z.literal('C').optional(),
+	/** What belongs to the database and is not in it; absent in contents of earlier versions. */
+	properties: properties.optional(),
 	/** Of the whole database on the server's disk, bytes. */
 	databaseBytes: count,
 	extensions: z.array(z.object({ name: z.string(), version: z.string() })),
@@ -48,6 +68,8 @@ const schema = z.object({
 
 export type DatabaseFacts = z.infer<typeof schema>;
 export type TableFacts = z.infer<typeof table>;
+export type DatabaseProperties = z.infer<typeof properties>;
+export type DatabaseSetting = z.infer<typeof setting>;
 
 /** 100,000 tables need about 20 MB. */
 export const MAX_CONTENTS_BYTES = 256 * 1024 * 1024;

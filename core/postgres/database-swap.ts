@@ -6,6 +6,7 @@ import type { Client } from 'pg';
 import { escapeIdentifier } from 'pg';
 import { BackupError } from '../errors';
 import { queryOf, type Query } from './compare';
+import { keepProperties } from './database-properties';
 import { toBackupError } from './errors';
 import { dropDatabase, temporaryName, withClient } from './restore-target';
 import { sqlStateOf } from './sql-state';
@@ -19,12 +20,21 @@ const LOCK_TIMEOUT = '60s';
 const NEVER = new AbortController().signal;
 
 /**
- * Gives a restored database its name. Nobody may have that name yet.
+ * Gives a restored database its name, and what else it shall have from its first moment on. Nobody may have that name yet.
+ * @param finish in the same transaction
  * @throws BackupError 'already-exists', those of the connection
  */
-export async function moveIntoPlace(server: DatabaseTarget, restored: string, name: string): Promise<void> {
+export async function moveIntoPlace(
+	server: DatabaseTarget,
+	restored: string,
+	name: string,
+	finish: (query: Query) => Promise<void>,
+): Promise<void> {
 	await withClient(server, NEVER, async (client) => {
-		await renameAlone(client, server, [restored], async (query) => await rename(query, restored, name));
+		await renameAlone(client, server, [restored], async (query) => {
+			await rename(query, restored, name);
+			await finish(query);
+		});
 	});
 }
 
@@ -41,7 +51,7 @@ export async function swapDatabases(server: DatabaseTarget, restored: string, na
 		await renameAlone(client, server, [name, restored], async (query) => {
 			await rename(query, name, aside);
 			await rename(query, restored, name);
-			kept = await keepProperties(query, aside, name);
+			kept = (await keepProperties(query, aside, name)).map((text) => `of the replaced database: ${text}`);
 		});
 		return kept;
 	});
@@ -125,87 +135,4 @@ function refusal(error: unknown): BackupError | null {
 
 async function rename(query: Query, from: string, to: string): Promise<void> {
 	await query(`ALTER DATABASE ${escapeIdentifier(from)} RENAME TO ${escapeIdentifier(to)}`);
-}
-
-/** Statements that give one database what another one has, quoted by the server. Settings come by {@link keepSettings}. */
-const PROPERTIES = `
-	SELECT what, statement FROM (
-		SELECT 1 AS place, 'the connection limit' AS what,
-			pg_catalog.format('ALTER DATABASE %I CONNECTION LIMIT %s', $2::text, d.datconnlimit) AS statement
-		FROM pg_catalog.pg_database d WHERE d.datname = $1 AND d.datconnlimit > 0
-		UNION ALL
-		SELECT 2, 'the comment', pg_catalog.format('COMMENT ON DATABASE %I IS %L', $2, comment)
-		FROM pg_catalog.pg_database d, pg_catalog.shobj_description(d.oid, 'pg_database') AS comment
-		WHERE d.datname = $1 AND comment IS NOT NULL
-		UNION ALL
-		SELECT 3, 'the rights', pg_catalog.format('REVOKE ALL ON DATABASE %I FROM PUBLIC', $2)
-		FROM pg_catalog.pg_database d WHERE d.datname = $1 AND d.datacl IS NOT NULL
-		UNION ALL
-		SELECT 4, 'the rights', pg_catalog.format('GRANT %s ON DATABASE %I TO %s%s', a.privilege_type, $2,
-			CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END,
-			CASE WHEN a.is_grantable AND a.grantee <> d.datdba THEN ' WITH GRANT OPTION' ELSE '' END)
-		FROM pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) AS a WHERE d.datname = $1
-		UNION ALL
-		SELECT 5, 'the owner', pg_catalog.format('ALTER DATABASE %I OWNER TO %I', $2, pg_catalog.pg_get_userbyid(d.datdba))
-		FROM pg_catalog.pg_database d WHERE d.datname = $1 AND d.datdba <> (SELECT e.datdba FROM pg_catalog.pg_database e WHERE e.datname = $2)
-	) AS properties ORDER BY place`;
-
-/** @returns a warning for each property that could not be kept: a right that is missing must not undo the restore */
-async function keepProperties(query: Query, from: string, to: string): Promise<string[]> {
-	const warnings = await keepSettings(query, from, to);
-	for (const { what, statement } of await query<{ what: string; statement: string }>(PROPERTIES, [from, to])) {
-		const refusal = await attempt(query, async () => void (await query(statement)));
-		if (refusal !== null) warnings.push(`${what} of the replaced database could not be kept: ${refusal}`);
-	}
-	return [...new Set(warnings)];
-}
-
-interface Setting {
-	role: string | null;
-	name: string;
-	value: string;
-	/** What our own session has; null when it knows no such setting. */
-	own: string | null;
-}
-
-const SETTINGS = `
-	SELECT r.rolname AS role, pg_catalog.split_part(pair, '=', 1) AS name,
-		pg_catalog.substr(pair, pg_catalog.strpos(pair, '=') + 1) AS value,
-		pg_catalog.current_setting(pg_catalog.split_part(pair, '=', 1), true) AS own
-	FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
-	LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, pg_catalog.unnest(s.setconfig) WITH ORDINALITY AS pairs (pair, place)
-	WHERE d.datname = $1 ORDER BY place`;
-
-/**
- * ALTER DATABASE … SET. A value is taken over from our own session, which has it for a moment: no way of writing it down
- * fits lists and texts alike, and what somebody else has set must not be able to become a statement of ours.
- */
-async function keepSettings(query: Query, from: string, to: string): Promise<string[]> {
-	const warnings: string[] = [];
-	for (const { role, name, value, own } of await query<Setting>(SETTINGS, [from])) {
-		const database = escapeIdentifier(to);
-		const whose = role === null ? `DATABASE ${database}` : `ROLE ${escapeIdentifier(role)} IN DATABASE ${database}`;
-		const quoted = name.split('.').map(escapeIdentifier).join('.');
-		const refusal = await attempt(query, async () => {
-			await query('SELECT pg_catalog.set_config($1, $2, true)', [name, value]);
-			await query(`ALTER ${whose} SET ${quoted} FROM CURRENT`);
-			await query('SELECT pg_catalog.set_config($1, $2, true)', [name, own ?? '']);
-		});
-		if (refusal !== null) warnings.push(`the setting ${name} of the replaced database could not be kept: ${refusal}`);
-	}
-	return warnings;
-}
-
-/** @returns what the server said when it refused; the transaction goes on */
-async function attempt(query: Query, work: () => Promise<void>): Promise<string | null> {
-	await query('SAVEPOINT attempt');
-	try {
-		await work();
-		await query('RELEASE SAVEPOINT attempt');
-		return null;
-	} catch (error) {
-		if (sqlStateOf(error) === null) throw error;
-		await query('ROLLBACK TO SAVEPOINT attempt');
-		return (error as Error).message;
-	}
 }

@@ -9,6 +9,7 @@ import { compareContents, type Comparison, type Query, queryOf } from './compare
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
 import { readStart } from './custom-archive';
+import { setInSession } from './database-settings';
 import { EMBEDDED_MAX_BYTES, openEmbeddedDatabase } from './embedded/database';
 import { assertNativeRestore, nativeRestore } from './native-restore';
 import { replay, replayInto, type ReplayIntoOptions, type ReplayResult } from './replay';
@@ -77,8 +78,12 @@ async function drillEmbedded(request: DrillRequest, maxBytes: number): Promise<D
 		const scratch = `embedded PostgreSQL ${database.version}`;
 		const start = performance.now();
 		const body = await request.open();
+		const settings = contents.properties?.settings ?? [];
+		await setInSession(database.query, settings);
 		await restorePlain(request, body, (options) => replayInto(body, database.session, scratch, options));
 		const restoreSeconds = (performance.now() - start) / 1000;
+		// A session as a new connection would have it, has them as well.
+		await setInSession(database.query, settings);
 		return { scratch, restoreSeconds, ...(await examine(request, database.query, database.query)) };
 	} catch (error) {
 		if (signal.aborted) throw abortError(signal);

@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import { type Query, queryOf } from './compare';
 import { hashStatements, hashTable, prepareHashing } from './content-hash';
 import type { DatabaseFacts, TableFacts } from './contents';
+import { readProperties } from './database-properties';
 import type { DumpFilter } from './engines/engine';
 import { translatePattern } from './patterns';
 import { MONEY_LOCALE } from './session-settings';
@@ -180,6 +181,7 @@ export async function gatherFacts(
 		...(database.locale && { locale: database.locale }),
 		timeZone: database.time_zone!,
 		moneyLocale: MONEY_LOCALE,
+		properties: await readProperties(queryOf(client), database.database!),
 		databaseBytes: Number(database.bytes),
 		extensions: extensions.rows,
 		roles: roles.rows.map(({ name }) => name),

@@ -5,6 +5,7 @@ import { randomWord } from '../random-word';
 import { queryOf } from './compare';
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
+import { giveSettings } from './database-properties';
 import { systemIdentifier } from './facts';
 import { preflight } from './preflight';
 import { createDatabase, dropDatabase, withClient } from './restore-target';
@@ -180,6 +181,8 @@ async function create(
 		for (const warning of await createDatabase(client, name, contents, options)) {
 			warn(`of the scratch database: ${warning}`);
 		}
+		// What does not matter for its rows may be missing.
+		await giveSettings(client, name, contents.properties?.settings ?? [], {});
 		return owner;
 	} catch (error) {
 		throw scratchError(error, server);

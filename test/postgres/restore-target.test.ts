@@ -171,7 +171,7 @@ describe('putting a database into its place', () => {
 	it('does not take a name that somebody took in the meantime', async () => {
 		const server = servers.get(18)!;
 		const { old, restored } = await pair(server);
-		await expect(moveIntoPlace(server.target(), restored, old)).rejects.toMatchObject({
+		await expect(moveIntoPlace(server.target(), restored, old, () => Promise.resolve())).rejects.toMatchObject({
 			code: 'already-exists',
 		});
 		expect([await tableIn(server, old), await tableIn(server, restored)]).toEqual(['old', 'restored']);
