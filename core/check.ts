@@ -4,7 +4,9 @@ import { BackupError, isBackupError } from './errors';
 import { ageEncrypt, type DecryptionKeys, type Encryption } from './filters/age';
 import { provesIdentity } from './filters/age-keys';
 import { examineJournal } from './journal';
+import { queryOf } from './postgres/compare';
 import { connect, disconnect } from './postgres/connection';
+import { assertConnections, assertReadable } from './postgres/dump-rights';
 import { chooseEngine } from './postgres/engines/choose';
 import { toBackupError } from './postgres/errors';
 import { listTables } from './postgres/facts';
@@ -156,6 +158,7 @@ export async function checkDatabase(
 					),
 			);
 			databaseBytes = Number(rows[0]!.bytes);
+			await ofServer(target, async () => await assertConnections(queryOf(connected)));
 			return `${target.database} on PostgreSQL ${rows[0]!.version}, ${megabytes(databaseBytes)}`;
 		}),
 	);
@@ -198,31 +201,7 @@ async function readableTables(
 	options: PostgresDumpOptions,
 ): Promise<string> {
 	const tables = (await listTables(client, options.filter)).filter((table) => table.withRows);
-	const { rows } = await client.query<{ oid: string; reason: string }>(
-		`SELECT c.oid::int8 AS oid, CASE
-				WHEN NOT pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') THEN 'no USAGE on its schema'
-				WHEN NOT pg_catalog.has_table_privilege(c.oid, 'SELECT') THEN 'no SELECT'
-				ELSE 'row security hides rows' END AS reason
-		 FROM pg_catalog.pg_class c
-		 WHERE c.oid = ANY ($1::oid[]) AND (
-			NOT pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE')
-			OR NOT pg_catalog.has_table_privilege(c.oid, 'SELECT')
-			OR pg_catalog.row_security_active(c.oid))`,
-		[tables.map((table) => table.oid)],
-	);
-	if (rows.length > 0) {
-		const reasons = new Map(rows.map((row) => [row.oid, row.reason]));
-		const refused = tables.filter((table) => reasons.has(table.oid));
-		const named = refused.slice(0, 5).map((table) => `${table.schema}.${table.name} (${reasons.get(table.oid)})`);
-		throw new BackupError(
-			'access-denied',
-			`${refused.length} of ${tables.length} tables cannot be dumped: ${named.join(', ')}${refused.length > 5 ? ', …' : ''}`,
-			{
-				hint: 'Grant the user membership in pg_read_all_data (PostgreSQL 14 or later) and BYPASSRLS, or exclude these tables.',
-			},
-		);
-	}
-	return `all ${tables.length} tables can be read`;
+	return await assertReadable(queryOf(client), tables, options.filter);
 }
 
 /**

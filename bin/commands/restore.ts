@@ -168,10 +168,10 @@ function show(result: RestoreResult, target: DatabaseTarget): void {
 	printLine(
 		`${group}/${label} is restored as ${describeTarget(target)}: ${sizeText(originalBytes)}, ${rows} rows in ${seconds.toFixed(1)} s`,
 	);
-	if (properties.length > 0) printLine(`the database itself got back: ${properties.join(', ')}`);
 	if (comparison.ok) {
 		const hashed = comparison.hashed > 0 ? `, ${comparison.hashed} of them by their content` : '';
 		printLine(`${comparison.tables} tables are what was backed up, by their number of rows${hashed}`);
+		if (properties.length > 0) printLine(`the database itself got back ${properties.join(', ')}`);
 		return;
 	}
 	for (const { table, expected, found } of comparison.differences) {

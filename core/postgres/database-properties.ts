@@ -74,7 +74,8 @@ export async function giveRest(
 		rules,
 	);
 	const result = await make(query, database, rest, rules.allow);
-	for (const { what, statements } of statementsFor(database, properties, rules)) {
+	const [me] = await query<{ name: string }>('SELECT current_user::text AS name');
+	for (const { what, statements } of statementsFor(database, properties, rules, me!.name)) {
 		const refusal = await attempt(query, async () => {
 			for (const statement of statements) await query(statement);
 		});
@@ -133,6 +134,8 @@ function statementsFor(
 	database: string,
 	{ owner, connectionLimit, comment, rights }: Omit<DatabaseProperties, 'settings'>,
 	{ roles = {}, owners, privileges }: Roles,
+	/** Who made it, and owns it. */
+	me: string,
 ): Statements[] {
 	const name = escapeIdentifier(database);
 	const role = (original: string) => escapeIdentifier(roles[original] ?? original);
@@ -147,8 +150,11 @@ function statementsFor(
 		all.push({ what: 'the comment', statements: [`COMMENT ON DATABASE ${name} IS ${escapeLiteral(comment)}`] });
 	}
 	// Last, since it may take away from us what else is to be done.
+	const isOurs = (roles[owner] ?? owner) === me;
 	const last =
-		owners === 'keep' ? [{ what: 'the owner', statements: [`ALTER DATABASE ${name} OWNER TO ${role(owner)}`] }] : [];
+		owners === 'keep' && !isOurs
+			? [{ what: 'the owner', statements: [`ALTER DATABASE ${name} OWNER TO ${role(owner)}`] }]
+			: [];
 	if (rights === null || privileges !== 'keep') return [...all, ...last];
 	const grants = rights
 		.filter(({ privilege }) => PRIVILEGES.has(privilege))

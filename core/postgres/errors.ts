@@ -47,7 +47,7 @@ function fromSqlState(sqlState: string, message: string, target: DatabaseTarget)
 		case '42501':
 			return {
 				code: 'access-denied',
-				hint: `Grant what is missing to user "${target.user}" (pg_read_all_data may read everything, since PostgreSQL 14), or leave the object out.`,
+				hint: `Grant what is missing to user "${target.user}" (since PostgreSQL 14, pg_read_all_data may read everything but large objects), or leave the object out.`,
 			};
 		case '53300':
 			return {
@@ -115,7 +115,7 @@ const TEXTS: ReadonlyArray<[RegExp, string | Verdict]> = [
 	[/no pg_hba\.conf entry/i, '28000'],
 	[/role ".*" does not exist/i, '28000'],
 	[/database ".*" does not exist/i, '3D000'],
-	[/permission denied|row-level security|must be (?:owner|superuser)/i, '42501'],
+	[/permission denied|may lack SELECT privilege|row-level security|must be (?:owner|superuser)/i, '42501'],
 	[/too many (?:clients|connections)|remaining connection slots/i, '53300'],
 	[/conflict with recovery/i, '40001'],
 	[/lock timeout|statement timeout[^]*LOCK TABLE/i, '55P03'],

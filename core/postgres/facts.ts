@@ -35,8 +35,23 @@ const ROLES = `
 		SELECT d.refobjid AS oid, d.deptype AS how FROM pg_catalog.pg_shdepend d
 		JOIN pg_catalog.pg_database b ON b.oid = d.dbid AND b.datname = pg_catalog.current_database()
 		WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.deptype IN ('o', 'a', 'r')
-		UNION SELECT c.relowner, 'o' FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relowner = 10 AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema') AS used ON used.oid = r.oid
+		UNION SELECT 10, 'o' WHERE EXISTS (
+			SELECT 1 FROM (
+				SELECT 'pg_class'::pg_catalog.regclass AS class, oid, relowner AS owner, relnamespace AS schema
+				FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+				UNION ALL SELECT 'pg_proc'::pg_catalog.regclass, oid, proowner, pronamespace FROM pg_catalog.pg_proc
+				UNION ALL SELECT 'pg_type'::pg_catalog.regclass, t.oid, t.typowner, t.typnamespace FROM pg_catalog.pg_type t
+				LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+				WHERE t.typtype IN ('d', 'e', 'r') OR t.typtype = 'b' AND t.typcategory <> 'A' OR c.relkind = 'c'
+				UNION ALL SELECT 'pg_operator'::pg_catalog.regclass, oid, oprowner, oprnamespace FROM pg_catalog.pg_operator
+				UNION ALL SELECT 'pg_collation'::pg_catalog.regclass, oid, collowner, collnamespace FROM pg_catalog.pg_collation
+				UNION ALL SELECT 'pg_namespace'::pg_catalog.regclass, oid, nspowner, oid FROM pg_catalog.pg_namespace
+				WHERE nspname <> 'public'
+			) AS things JOIN pg_catalog.pg_namespace n ON n.oid = things.schema
+			WHERE things.owner = 10 AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
+				SELECT FROM pg_catalog.pg_depend d WHERE d.classid = things.class AND d.objid = things.oid AND d.deptype = 'e')
+			UNION ALL SELECT 1 FROM pg_catalog.pg_largeobject_metadata WHERE lomowner = 10)
+	) AS used ON used.oid = r.oid
 	GROUP BY r.rolname ORDER BY r.rolname`;
 
 /** Who sorts, since there is a choice: 15; under its present name since 17. */

@@ -7,6 +7,7 @@ import { BackupError, isBackupError } from '../errors';
 import { queryOf } from './compare';
 import { connect, disconnect } from './connection';
 import type { DatabaseFacts } from './contents';
+import { hiddenMappings } from './dump-rights';
 import type { DumpFilter } from './engines/engine';
 import { changingError, toBackupError } from './errors';
 import { gatherFacts } from './facts';
@@ -24,7 +25,7 @@ export interface Snapshot {
 	readonly lost: Promise<never>;
 	/**
 	 * Counts in the snapshot.
-	 * @returns warnings too, of tables that were emptied just before it
+	 * @returns warnings too: of tables that were emptied just before it, and of what pg_dump leaves out without a word
 	 */
 	facts(options?: { contentHash?: boolean }): Promise<{ contents: DatabaseFacts; warnings: string[] }>;
 	/** The roles of the server in the snapshot, as SQL: see {@link readGlobals}. */
@@ -87,7 +88,8 @@ export async function openSnapshot(
 			facts: async ({ contentHash } = {}) => {
 				const options = { serverVersionNumber, contentHash };
 				const contents = await withErrors(gatherFacts(client, filter, held.tables, options));
-				return { contents, warnings: emptied(held, contents.tables) };
+				const hidden = await withErrors(hiddenMappings(queryOf(client), filter));
+				return { contents, warnings: [...emptied(held, contents.tables), ...hidden] };
 			},
 			globals: async (choice) => await withErrors(readGlobals(queryOf(client), serverVersionNumber, choice)),
 			async end() {
