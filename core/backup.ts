@@ -14,6 +14,7 @@ import { type Limits, withLimits } from './limits';
 import { type Progress, storeStream } from './pipeline';
 import { PROGRAM } from './program';
 import { assertTag, objectKey, Repository } from './repository';
+import { assertSameServer } from './same-server';
 import type { OpenSource, Source } from './source';
 import type { Protection, Storage } from './storage/storage';
 
@@ -39,6 +40,8 @@ export interface BackupRequest {
 	tags?: string[];
 	/** Keeps every object of the backup from being removed; only where the storage can. */
 	protect?: Protection;
+	/** The group's newest backup may have come from another server: this one was moved, upgraded or made anew. */
+	allowAnotherServer?: boolean;
 	/** For the journal. */
 	actor?: Actor;
 	signal: AbortSignal;
@@ -151,8 +154,11 @@ async function writeBackup(
 	};
 	const open = await openSource(source, { signal, stallTimeoutMs: request.limits.stallTimeoutMs });
 	let object: StoredStream;
+	const notes: string[] = [];
 	let facts: Awaited<ReturnType<typeof open.finish>>;
 	try {
+		const allowed = request.allowAnotherServer === true;
+		notes.push(...(await assertSameServer(repository, group, open.server ?? null, { allowed, signal })));
 		object = await storeStream({
 			...common,
 			name: open.objectName,
@@ -186,7 +192,7 @@ async function writeBackup(
 		object,
 		contents,
 		...(globals && { globals }),
-		warnings: [...lock.warnings, ...left, ...facts.warnings],
+		warnings: [...lock.warnings, ...left, ...notes, ...facts.warnings],
 	};
 	await publish(repository, lock, manifest, request);
 	return manifest;

@@ -22,6 +22,7 @@ export type ErrorCode =
 	| 'timed-out' // moved, but not done within the hard limit
 	| 'cancelled' // somebody asked to stop
 	| 'locked' // another run writes to this group
+	| 'another-server' // the group holds backups of another one
 	// data
 	| 'damaged' // bytes are not what was written
 	| 'incomplete' // a producer stopped before its end

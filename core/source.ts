@@ -15,6 +15,8 @@ export interface OpenSource {
 	readonly body: Readable;
 	/** Takes a chunk of `body` back, whose memory the source uses again; absent where it does not. Then it is freed. */
 	readonly recycle?: (chunk: Buffer) => void;
+	/** Which server it is, as it may stand in the clear; null or absent where that is not known. */
+	readonly server?: string | null;
 	/** The object's name without the extensions of the codecs, e.g. `dump.sql`. */
 	readonly objectName: string;
 	/**

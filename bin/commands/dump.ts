@@ -35,6 +35,7 @@ interface DumpOptions extends EncryptionOptions {
 	contentHash?: boolean;
 	globals?: boolean;
 	globalsWithPasswords?: boolean;
+	allowAnotherServer?: boolean;
 	json?: boolean;
 }
 
@@ -62,6 +63,7 @@ export const dumpCommand: AddCommand = (program, run) => {
 		.option('--content-hash', 'hash the rows of every table, so that a restore is compared by content too')
 		.option('--globals', 'save the roles of the server beside the dump, without passwords')
 		.option('--globals-with-passwords', 'the same with the hashes of passwords; needs a superuser')
+		.option('--allow-another-server', 'go on although the group’s newest backup came from another server')
 		.option('--rate-limit <n>', 'read no faster than this many MB per second')
 		.option('--json', 'print the manifest')
 		.action(run(dump));
@@ -104,6 +106,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 			encryption,
 			proveWith: keys,
 			zstdLevel,
+			allowAnotherServer: options.allowAnotherServer,
 			limits: rateLimit ? { bytesPerSecond: rateLimit * 1_000_000 } : {},
 			signal,
 			onProgress: ({ originalBytes, storedBytes }) =>

@@ -1,6 +1,7 @@
 /** n8n-backup list: the backups of a storage. */
 import { type BackupEntry, Repository } from '../../core/repository';
 import { sizeText } from '../../core/size-text';
+import { serversOf } from '../../core/same-server';
 import { openStorage } from '../../core/storage/create';
 import { describeLost } from '../../core/survey';
 import type { AddCommand } from '../options';
@@ -28,12 +29,15 @@ async function list(options: ListOptions, signal: AbortSignal): Promise<number> 
 		const repository = await Repository.open(storage, { signal });
 		for (const warning of repository.warnings) printWarning(warning);
 		const { backups: entries, leftovers } = await repository.survey(options.group);
-		if (options.json) printJson(entries.map(withDates));
+		const servers = options.group === undefined ? null : await serversOf(repository, entries, signal);
+		const areMixed = new Set(servers?.values()).size > 1;
+		if (options.json)
+			printJson(entries.map((entry) => ({ ...withDates(entry), ...(servers && { server: servers.get(entry) }) })));
 		else if (entries.length === 0) printLine('no backups');
 		else
 			for (const entry of entries) {
 				printLine(
-					`${entry.group}/${entry.label}  ${entry.type}  ${sizeText(entry.storedBytes)}${entry.pinned ? '  pinned' : ''}`,
+					`${entry.group}/${entry.label}  ${entry.type}  ${sizeText(entry.storedBytes)}${entry.pinned ? '  pinned' : ''}${areMixed ? `  of server ${servers!.get(entry)?.slice(0, 8) ?? 'unknown'}` : ''}`,
 				);
 			}
 		for (const lost of leftovers.filter((each) => each.lost)) printWarning(describeLost(lost));

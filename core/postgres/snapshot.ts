@@ -10,7 +10,7 @@ import type { DatabaseFacts } from './contents';
 import { hiddenMappings } from './dump-rights';
 import type { DumpFilter } from './engines/engine';
 import { changingError, toBackupError } from './errors';
-import { gatherFacts } from './facts';
+import { gatherFacts, systemIdentifier } from './facts';
 import { type GlobalsChoice, readGlobals } from './globals';
 import { sqlStateOf } from './sql-state';
 import { emptied, holdTables, lockTables, tablesToHold } from './table-locks';
@@ -21,6 +21,8 @@ export interface Snapshot {
 	readonly id: string;
 	/** E.g. 180003. */
 	readonly serverVersionNumber: number;
+	/** Which server it is, for its whole life; null where it may not be asked. */
+	readonly systemIdentifier: string | null;
 	/** Settles early with the reason when the snapshot dies; never resolves otherwise. */
 	readonly lost: Promise<never>;
 	/**
@@ -84,6 +86,7 @@ export async function openSnapshot(
 		return {
 			id: rows[0]!.id,
 			serverVersionNumber,
+			systemIdentifier: await systemIdentifier(client, serverVersionNumber),
 			lost,
 			facts: async ({ contentHash } = {}) => {
 				const options = { serverVersionNumber, contentHash };

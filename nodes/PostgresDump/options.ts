@@ -5,6 +5,14 @@ import { retentionLockOption } from '../shared/retention-lock';
 
 export const dumpOptions: INodeProperties[] = [
 	{
+		displayName: 'Allow Another Server',
+		name: 'allowAnotherServer',
+		type: 'boolean',
+		default: false,
+		description:
+			'Whether to go on where the newest backup of a group came from another server. Needed once after a server was moved, upgraded or made anew. Two servers want group prefixes of their own.',
+	},
+	{
 		displayName: 'Compression Level',
 		name: 'zstdLevel',
 		type: 'number',

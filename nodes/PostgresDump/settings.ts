@@ -19,6 +19,7 @@ import { positive } from '../shared/values';
 interface OptionFields extends LimitFields {
 	engine?: PostgresDumpOptions['engine'];
 	format?: PostgresDumpOptions['format'];
+	allowAnotherServer?: boolean;
 	contentHash?: boolean;
 	globals?: GlobalsChoice | 'none';
 	zstdLevel?: number;
@@ -42,6 +43,7 @@ export interface DumpSettings {
 	limits: Limits;
 	/** Of every backup; retention policies can keep what has one of them. */
 	tags: string[];
+	allowAnotherServer: boolean;
 	lockWaitMs: number;
 	protect?: Protection;
 	/** null: the user chose not to encrypt. */
@@ -75,6 +77,7 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 		zstdLevel: zstdLevel(options.zstdLevel ?? DEFAULT_ZSTD_LEVEL),
 		limits: { ...readLimits(options), bytesPerSecond: readRateLimit(options.rateLimit) },
 		tags: splitList(options.tags),
+		allowAnotherServer: options.allowAnotherServer === true,
 		lockWaitMs: readLockWait(options.lockWait),
 		protect: readRetentionLock(options.retentionLock),
 		encryption:

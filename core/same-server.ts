@@ -1,0 +1,61 @@
+/**
+ * Whether a group's backups come from one server. Two servers that both have a database `shop` would fill the same group in turn:
+ * the newest backup, what retention keeps, and what a restore takes, would be now one's and now the other's.
+ */
+import { BackupError, type ErrorCode } from './errors';
+import { inParallel } from './in-parallel';
+import type { Manifest } from './manifest';
+import { readable } from './proof';
+import { chooseReadable } from './readable-choice';
+import type { BackupEntry, Repository } from './repository';
+import { newestOfEach } from './verify-choice';
+
+/** Manifests read at the same time. */
+const READERS = 16;
+/** Of these nobody can say where they came from, which keeps no backup from being made. */
+const NOT_FOR_US: readonly ErrorCode[] = ['invalid-manifest', 'damaged', 'not-found', 'newer-format'];
+
+/** The server a backup came from, as it may stand in the clear; null where nobody knows, as in backups of earlier versions. */
+function serverOf({ source }: Manifest): string | null {
+	return typeof source.server === 'string' ? source.server : null;
+}
+
+/** Which servers backups came from, as far as their manifests can be read. */
+export async function serversOf(
+	repository: Repository,
+	entries: readonly BackupEntry[],
+	signal: AbortSignal,
+): Promise<Map<BackupEntry, string | null>> {
+	const servers = new Map<BackupEntry, string | null>();
+	await inParallel(entries, READERS, async (entry) => {
+		const read = async () => await repository.readManifest(entry.group, entry.label, signal);
+		const found = await readable(read, { codes: NOT_FOR_US, signal });
+		servers.set(entry, 'why' in found ? null : serverOf(found.value));
+	});
+	return servers;
+}
+
+/**
+ * Compares with the newest backup of the group: who allows another server once has done with it.
+ * @param server null where it does not say which one it is
+ * @returns a warning where another server is allowed, and it is one
+ * @throws BackupError 'another-server'; those of the storage
+ */
+export async function assertSameServer(
+	repository: Repository,
+	group: string,
+	server: string | null,
+	{ allowed, signal }: { allowed: boolean; signal: AbortSignal },
+): Promise<string[]> {
+	if (server === null) return [];
+	const { chosen } = await chooseReadable(repository, await repository.list(group), newestOfEach, signal);
+	const [newest] = chosen;
+	if (!newest) return [];
+	const before = await serversOf(repository, [newest], signal);
+	if ([null, server].includes(before.get(newest) ?? null)) return [];
+	const found = `the newest backup of ${group}, ${newest.label}, came from another server`;
+	if (allowed) return [found];
+	throw new BackupError('another-server', found, {
+		hint: 'Give each server a group of its own (another group prefix). If this is the same one, moved, upgraded or made anew, allow another server for one run: --allow-another-server, or the option Allow Another Server.',
+	});
+}
