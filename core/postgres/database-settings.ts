@@ -44,6 +44,11 @@ const LOADS_CODE = /^(?:local_preload_libraries|session_preload_libraries|jit_pr
 /** Languages run what theirs say, and are not always known to the server before they are used. */
 const OF_LANGUAGE = /^pl[a-z0-9_]*\./i;
 
+/** Whether a session that has this setting may run code that nobody asked for. */
+export function loadsCode(name: string): boolean {
+	return LOADS_CODE.test(name) || OF_LANGUAGE.test(name);
+}
+
 /**
  * Which settings anybody may make. Others change what the server does and loads, with the rights of a superuser.
  * @throws what the query throws
@@ -62,7 +67,7 @@ export async function harmless(
 		[[...new Set(settings.map(({ name }) => name))]],
 	);
 	const isHarmless = ({ name, context, of_extension }: Known) =>
-		!LOADS_CODE.test(name) && (context === 'user' || (context === null && !of_extension && !OF_LANGUAGE.test(name)));
+		!LOADS_CODE.test(name) && (context === 'user' || (context === null && !of_extension && !loadsCode(name)));
 	const good = new Set(rows.filter(isHarmless).map(({ name }) => name));
 	return {
 		settings: settings.filter(({ name }) => good.has(name)),

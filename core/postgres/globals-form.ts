@@ -21,7 +21,7 @@ function form(text: string): RegExp {
 	return new RegExp(`^${pattern}$`);
 }
 
-const SETTING = String.raw`(?: begin perform pg_catalog . set_config \( S , S , true \) ; alter role N set N(?: . N)* from current ;
+const SETTING = String.raw`(?: begin (?:perform pg_catalog . set_config \( S , S , true \) ; alter role N set N(?: . N)* from current|alter role N set N to S) ;
 	exception when others then raise warning S , sqlerrm ; end ;)*`;
 const ATTRIBUTES =
 	'(?: with(?: superuser| createdb| createrole| noinherit| login| replication| bypassrls| connection limit (?:- )?[0-9]+| valid until S| password S)+)?';
@@ -42,11 +42,13 @@ export interface Globals {
 	superusers: string[];
 	/** Roles that somebody becomes a member of. */
 	granted: string[];
+	/** Names of settings that roles have. */
+	settings: string[];
 }
 
 /** @throws BackupError 'damaged' naming the line of what is none of our forms */
 export async function parseGlobals(text: string): Promise<Globals> {
-	const globals: Globals = { superusers: [], granted: [] };
+	const globals: Globals = { superusers: [], granted: [], settings: [] };
 	for await (const item of splitDump(Readable.from([Buffer.from(text)]))) {
 		if (item.kind !== 'statement' || !isOurs(new SqlTokens(item.pieces, DIALECT, Infinity), globals)) {
 			throw new BackupError('damaged', `the roles of the backup hold something else than roles, at line ${item.line}`, {
@@ -72,6 +74,9 @@ function isOurs(tokens: SqlTokens, globals: Globals): boolean {
 	const name = body.list.find(({ kind }) => kind === 'string')!.text;
 	const isNamed = (at: number) => body.word(at - 1) === 'role' && /^(?:create|on|alter)$/.test(body.word(at - 2));
 	const named = body.list.filter((_, at) => isNamed(at)).map(({ text }) => text);
+	for (const [at, { text }] of body.list.entries()) {
+		if (text === 'set_config') globals.settings.push(body.list[at + 2]!.text);
+	}
 	if (body.find('superuser') >= 0) globals.superusers.push(name);
 	return named.every((each) => each === name);
 }

@@ -5,6 +5,7 @@
  */
 import type { Client } from 'pg';
 import type { Query } from './compare';
+import { loadsCode } from './database-settings';
 import { cleanText } from './errors';
 import { type Globals, parseGlobals } from './globals-form';
 import type { DatabaseTarget } from './target';
@@ -15,7 +16,10 @@ export const MAX_GLOBALS_BYTES = 256 * 1024 * 1024;
 /** `roles`: without passwords. `passwords`: with their hashes, which only a superuser may read. */
 export type GlobalsChoice = 'roles' | 'passwords';
 
-/** Settings are taken over from a session that has them, since no other way of writing them down fits all settings. */
+/**
+ * Settings are taken over from a session that has them, since no other way of writing them down fits all settings; but for the
+ * role that a session works as, which ours must not become.
+ */
 const ROLES = `
 	SELECT pg_catalog.format('DO %L;', pg_catalog.format(
 		'BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %L) THEN CREATE ROLE %I%s;%s%s END IF; END',
@@ -23,10 +27,11 @@ const ROLES = `
 		CASE WHEN attributes.text = '' THEN '' ELSE ' WITH' || attributes.text END,
 		(SELECT pg_catalog.format(' COMMENT ON ROLE %I IS %L;', r.rolname, comment)
 			FROM pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment WHERE comment IS NOT NULL),
-		(SELECT pg_catalog.string_agg(pg_catalog.format(
-				' BEGIN PERFORM pg_catalog.set_config(%L, %L, true); ALTER ROLE %I SET %s FROM CURRENT;'
-				' EXCEPTION WHEN OTHERS THEN RAISE WARNING %L, SQLERRM; END;',
-				setting.name, setting.value, r.rolname, setting.quoted,
+		(SELECT pg_catalog.string_agg(pg_catalog.format(' BEGIN %s; EXCEPTION WHEN OTHERS THEN RAISE WARNING %L, SQLERRM; END;',
+				CASE WHEN setting.name IN ('role', 'session_authorization')
+					THEN pg_catalog.format('ALTER ROLE %I SET %s TO %L', r.rolname, setting.quoted, setting.value)
+					ELSE pg_catalog.format('PERFORM pg_catalog.set_config(%L, %L, true); ALTER ROLE %I SET %s FROM CURRENT',
+						setting.name, setting.value, r.rolname, setting.quoted) END,
 				'a setting of role ' || pg_catalog.replace(r.rolname, '%', '%%') || ' was left out: %'), '' ORDER BY setting.place)
 			FROM (
 				SELECT setting_place AS place, pg_catalog.split_part(pair, '=', 1) AS name,
@@ -117,17 +122,21 @@ export async function executeGlobals(client: Client, text: string, target: Datab
 }
 
 /** Whoever could write to the storage could have added them. */
-async function rightsIn(client: Client, { superusers, granted }: Globals): Promise<string[]> {
+async function rightsIn(client: Client, { superusers, granted, settings }: Globals): Promise<string[]> {
 	const { rows } = await client.query<{ name: string; superuser: boolean }>(
 		'SELECT rolname AS name, rolsuper AS superuser FROM pg_catalog.pg_roles WHERE rolname = ANY ($1)',
 		[[...superusers, ...granted]],
 	);
 	const there = new Map(rows.map(({ name, superuser }) => [name, superuser]));
+	const loading = settings.filter(loadsCode);
 	const made = superusers.filter((name) => !there.has(name));
 	const powerful = granted
 		.filter((name) => there.get(name) ?? made.includes(name))
 		.concat(granted.filter((name) => /^pg_(?:execute_server_program|(?:read|write)_server_files)$/.test(name)));
 	return [
+		...(loading.length > 0
+			? [`settings of restored roles load code into their sessions: ${[...new Set(loading)].join(', ')}`]
+			: []),
 		...(made.length > 0 ? [`of the restored roles, these became superusers: ${made.join(', ')}`] : []),
 		...(powerful.length > 0
 			? [

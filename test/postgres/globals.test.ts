@@ -18,6 +18,7 @@ beforeAll(async () => {
 		COMMENT ON ROLE plain IS 'it''s 100 % plain';
 		ALTER ROLE plain SET search_path TO "$user", 'my schema', public;
 		ALTER ROLE plain SET work_mem TO '7MB';
+		ALTER ROLE plain SET role TO 'everything';
 		ALTER ROLE plain SET my_app.level TO 'a=b';
 		CREATE ROLE everything SUPERUSER CREATEROLE REPLICATION BYPASSRLS NOINHERIT;
 		GRANT plain TO "Odd ""na'me\\" WITH ADMIN OPTION;
@@ -99,7 +100,12 @@ describe('the roles of a server', () => {
 			});
 		}
 		expect(await sql(target, `SELECT FROM pg_roles WHERE rolname IN ('plain', 'forged', 'other')`)).toEqual([]);
-		await execute(target, role('forged', setting('forged')));
+		expect(await execute(target, role('forged', setting('forged')))).toEqual([]);
+		await sql(target, 'DROP ROLE forged');
+		const loading = setting('forged').replaceAll('work_mem', 'session_preload_libraries');
+		expect(await execute(target, role('forged', loading))).toEqual([
+			'settings of restored roles load code into their sessions: session_preload_libraries',
+		]);
 		await sql(target, 'DROP ROLE forged');
 	});
 
