@@ -40,6 +40,10 @@ describe('the report of a restore', () => {
 		);
 	});
 
+	it('says of what time the backup is, and in which time zone', () => {
+		expect(summarise(RESTORED).text).toMatch(/^backup: \S+, of 2026-11-20 03:00:00 Europe\/Vienna$/m);
+	});
+
 	it('shows what differs', () => {
 		const differences = [{ table: 'public.t', expected: '2 rows', found: '1 row' }];
 		const details = { ...RESTORED, ok: false, countsMatch: false, differences, code: 'different', hint: null };

@@ -60,6 +60,7 @@ The same by hand, with no help from this package (Debian: apt-get install age zs
 In the browser: ${n8n.url} as ${login.email}, password ${login.password}
   back up and verify   ${n8n.url}/workflow/${workflows['database-backup']}
   weekly drill         ${n8n.url}/workflow/${workflows['restore-drill']}
+  what expires         ${n8n.url}/workflow/${workflows.retention}
   restore              ${n8n.url}/workflow/${workflows['restore-database']}
   restore form         ${form} as ${formLogin.user}, password ${formLogin.password}
 

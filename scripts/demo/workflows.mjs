@@ -7,7 +7,7 @@ const FORM_MS = 60_000;
 
 /** @typedef {import('../lib/n8n-client.mjs').N8nClient} N8nClient */
 /** @typedef {import('../lib/n8n-client.mjs').CredentialReference} CredentialReference */
-/** @typedef {Record<'database-backup' | 'restore-database' | 'restore-drill', string>} WorkflowIds */
+/** @typedef {Record<import('../lib/n8n-template.mjs').TemplateName, string>} WorkflowIds */
 
 /**
  * @param {N8nClient} client
@@ -27,6 +27,7 @@ export async function importTemplates(client, { shop, storage, key, token, formL
 	const ids = {
 		'database-backup': await imported('database-backup'),
 		'restore-drill': await imported('restore-drill'),
+		retention: await imported('retention'),
 		'restore-database': await imported('restore-database'),
 	};
 	await client.publishWorkflow(ids['restore-database']);
@@ -41,7 +42,7 @@ export async function importTemplates(client, { shop, storage, key, token, formL
  * @throws Error that says what failed
  */
 export async function backUp(client, id) {
-	const execution = await client.execute(id, 'Start by Hand', { timeoutMs: 300_000 });
+	const execution = await client.press(id, { timeoutMs: 300_000 });
 	const report = execution.nodes['Summarise Run']?.at(-1)?.output[0]?.[0]?.json;
 	if (execution.status !== 'success' || !report) {
 		throw new Error(`the workflow ended with "${execution.status}":\n  ${execution.error?.message}`);
@@ -62,10 +63,10 @@ export async function restore(url, login, { group, database }) {
 	const form = await openForm(url, login);
 	const question = await form.submit({
 		Group: group,
-		'Restore into': 'An existing database, replacing it',
+		'Restore Into': 'Existing Database, Replacing It',
 		Database: database,
 	});
-	const page = await question.submit({ 'Type the name of the database again': database });
+	const page = await question.submit({ 'Type the Name Again': database });
 	if (!page.title.startsWith('Restored')) throw new Error(page.text);
 	return page.text;
 }

@@ -2,6 +2,8 @@ export interface FormPage {
 	title: string;
 	/** All that a person reads on the page. */
 	text: string;
+	/** Addresses that the page links to, by the text of the link. */
+	links: Record<string, string>;
 	/** Labels of its fields, in order; none on the last page. */
 	labels: string[];
 	/** What a field of the page offers to choose from. */

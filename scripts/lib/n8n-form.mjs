@@ -36,6 +36,12 @@ class Visit {
 		return {
 			title: textOf(/<h1>([\s\S]*?)<\/h1>/.exec(html)?.[1] ?? ''),
 			text: textOf(/<body[\s\S]*/.exec(html)?.[0] ?? ''),
+			links: Object.fromEntries(
+				[...html.matchAll(/<a\b([^>]*)>([\s\S]*?)<\/a>/g)].map(([, attributes = '', inner = '']) => [
+					textOf(inner),
+					unescaped(attribute(attributes, 'href')),
+				]),
+			),
 			labels: fields.flatMap(({ label }) => label ?? []),
 			choices: (label) => fieldNamed(fields, label).choices,
 			submit: async (values) => {

@@ -30,6 +30,9 @@ it(
 		expect(demo.output()).toMatch(/all 4 tables and all [\d,]+ rows are back, in \d+\.\d s/);
 		expect(demo.output()).toMatch(/verified-\w+-restored-ok\.json/);
 
+		for (const what of ['back up and verify', 'weekly drill', 'what expires', 'restore']) {
+			expect(demo.output()).toMatch(new RegExp(`^ {2}${what} +http://\\S+/workflow/\\w+$`, 'm'));
+		}
 		expect(demo.output()).toContain('elsewhere: npm install --omit=peer n8n-nodes-backup, then npx n8n-backup');
 
 		const lines =

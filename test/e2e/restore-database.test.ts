@@ -22,8 +22,8 @@ const SHOP = path.resolve(__dirname, '../../scripts/demo/shop.sql');
 const NODE = 'n8n-nodes-backup.restoreBackup';
 const LOGIN = { user: 'somebody', password: 'form-password-3f9' };
 const TEST_MS = 180_000;
-const NEW = 'A new database';
-const REPLACE = 'An existing database, replacing it';
+const NEW = 'New Database';
+const REPLACE = 'Existing Database, Replacing It';
 
 let n8n: TestN8n;
 let shop: DatabaseTarget;
@@ -74,9 +74,11 @@ it(
 	'restores the newest backup into a new database, row by row, and says so',
 	async () => {
 		const database = `${shop.database}_restored`;
-		const page = await fillIn({ 'Restore into': NEW, Database: database });
+		const page = await fillIn({ 'Restore Into': NEW, Database: database });
 		expect(page.title).toBe(`Restored postgres/shop into ${database}`);
+		expect((await openForm(formUrl(), LOGIN)).text).toContain('Times are in the time zone America/New_York.');
 		expect(page.text).toContain(labels[1]);
+		expect(page.text).toMatch(/, of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d America\/New_York restored into: /);
 		expect(page.text).toMatch(/took: \d+\.\d s .* compared: 4 tables and \d+ rows are as they were backed up/);
 		await expectAsBefore({ ...shop, database });
 		expect(await ending()).toBe('success');
@@ -85,13 +87,13 @@ it(
 );
 
 it.each([
-	['by its label', () => ({ 'Which backup': 'By its label', Label: labels[0]! })],
-	['by a time', () => ({ 'Which backup': 'Newest before a time', Time: secondBefore(labels[1]!) })],
+	['by its label', () => ({ 'Which Backup': 'Chosen', Backup: labels[0]! })],
+	['by a time', () => ({ 'Which Backup': 'Newest Before a Time', Time: secondBefore(labels[1]!) })],
 ])(
 	'restores an older backup that is chosen %s',
 	async (how, which) => {
 		const database = `${shop.database}_chosen ${how}`;
-		const page = await fillIn({ ...which(), 'Restore into': NEW, Database: database });
+		const page = await fillIn({ ...which(), 'Restore Into': NEW, Database: database });
 		expect(page.title).toBe(`Restored postgres/shop into ${database}`);
 		expect(page.text).toContain(labels[0]);
 		expect(await ending()).toBe('success');
@@ -105,16 +107,16 @@ it(
 	'brings the shop back after its tables were dropped, once its name is typed again',
 	async () => {
 		await sql(shop, 'DROP SCHEMA shop CASCADE; CREATE TABLE made_since ()');
-		const place = { 'Restore into': REPLACE, Database: shop.database };
+		const place = { 'Restore Into': REPLACE, Database: shop.database };
 
 		const question = await fillIn(place);
 		expect(question.text).toContain(`Everything that is in the database "${shop.database}" now will be lost`);
-		const refusal = await question.submit({ 'Type the name of the database again': `${shop.database}x` });
+		const refusal = await question.submit({ 'Type the Name Again': `${shop.database}x` });
 		expect(refusal.title).toMatch(/FAILED$/);
 		expect(await ending()).toBe('error');
 		expect(Object.keys(await rowsOf(shop))).toContain('made_since');
 
-		const report = await (await fillIn(place)).submit({ 'Type the name of the database again': shop.database });
+		const report = await (await fillIn(place)).submit({ 'Type the Name Again': shop.database });
 		expect(report.text).toContain(`Restored postgres/shop into ${shop.database}`);
 		await expectAsBefore(shop);
 		expect(await ending()).toBe('success');
@@ -131,9 +133,10 @@ it(
 it(
 	'says what is missing when a backup is not there, and touches nothing',
 	async () => {
-		const page = await fillIn({ Group: 'postgres/shoe', 'Restore into': NEW, Database: `${shop.database}_never` });
+		const page = await fillIn({ Group: 'postgres/shoe', 'Restore Into': NEW, Database: `${shop.database}_never` });
 		expect(page.title).toMatch(/FAILED$/);
 		expect(page.text).toContain('postgres/shoe');
+		expect(page.links['Back to the form']).toBe(formUrl());
 		expect(await ending()).toBe('error');
 		expect(await sql(shop, 'SELECT FROM pg_database WHERE datname = $1', [`${shop.database}_never`])).toEqual([]);
 	},

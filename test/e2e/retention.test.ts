@@ -1,7 +1,10 @@
 /** The retention workflow in a real n8n: by hand it shows, on schedule it removes, and it says when a group is blocked. */
 import fs from 'node:fs';
+import path from 'node:path';
+import { PRIORITIES } from '../../gulp/preselected-trigger.js';
 import { Repository } from '../../core/repository';
 import { createStorage } from '../../core/storage/create';
+import { n8nFolder } from '../../scripts/lib/n8n-tree.mjs';
 import { addBackup, addOrphan } from '../support/dated-backups';
 import {
 	assertSuccess,
@@ -123,6 +126,17 @@ it(
 	},
 	TEST_MS,
 );
+
+it('begins where the editor of the installed n8n begins: with the same order of triggers', () => {
+	const folder = path.join(n8nFolder(), 'node_modules/n8n-editor-ui/dist/assets');
+	const files = fs.readdirSync(folder).filter((file) => /^workflows\.store-.*\.js$/.test(file));
+	const text = files.map((file) => fs.readFileSync(path.join(folder, file), 'utf8')).join('\n');
+	// Its names are shortened: forms, webhooks, schedules, starts by hand, n8n's own events and errors, then all others.
+	const [, ranks = '', others] =
+		/let \w+=\{((?:\[[\w$]+\]:\d+,?)+)\};function \w+\(\w+\)\{return[^}]*`Core Nodes`.*?\?(0:8)\)/.exec(text) ?? [];
+	expect([...ranks.matchAll(/:(\d+)/g)].map(([, rank]) => Number(rank))).toEqual(Object.values(PRIORITIES));
+	expect(others).toBe('0:8');
+});
 
 /** The template as users import it, with a schedule that does not fire, its reports sent to us. */
 async function importRetention({ settings, fieldsOf }: Partial<Choices> = {}): Promise<string> {

@@ -43,10 +43,12 @@ export function runCode<Result = Report>(
 		const all = (output = 0, run = -1) => wrap(ran[name]?.at(run)?.[output]);
 		return { isExecuted: name in ran, all, first: (output?: number, run?: number) => all(output, run)[0] };
 	};
-	const names = ['$input', '$json', '$', '$workflow', '$execution', '$getWorkflowStaticData'];
+	const names = ['$input', '$json', '$', '$workflow', '$execution', '$getWorkflowStaticData', '$now'];
 	const run = compileFunction(jsCode!, names) as (...args: unknown[]) => Array<{ json: Result }>;
 	const input = { all: () => wrap(items), first: () => wrap(items)[0] };
-	return run(input, items[0], of, { name: 'w' }, { id: '1' }, () => memory).map(({ json }) => json);
+	return run(input, items[0], of, { name: 'w' }, { id: '1' }, () => memory, { zoneName: 'Europe/Vienna' }).map(
+		({ json }) => json,
+	);
 }
 
 /** The one item of a Code node that reports. */
