@@ -36,11 +36,12 @@ export class ApplyRetention implements INodeType {
 	};
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		return await runForEachItem(this, async (context, itemIndex) => {
+		const chosen: Operation = async (context, itemIndex) => {
 			const name = context.getNodeParameter('operation', itemIndex);
 			const operation = Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name] : undefined;
 			if (!operation) throw unknownOption('Operation', name);
 			return await operation(context, itemIndex);
-		});
+		};
+		return await runForEachItem(this, chosen, properties);
 	}
 }

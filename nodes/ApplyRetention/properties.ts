@@ -59,11 +59,11 @@ export const properties: INodeProperties[] = [
 				value: 'named',
 				description: 'The groups you name; one that is not there is an error',
 			},
-			{ name: 'One Group', value: 'group', description: 'The backups of one source' },
+			{ name: 'One Group', value: 'group', description: 'Say, of the backup that the node before has just made' },
 		],
-		default: 'all',
+		default: 'group',
 		description:
-			'Each group is planned by itself and becomes an item of its own. One that fails does not stop the others.',
+			'Each group is planned by itself and becomes an item of its own. One that fails does not stop the others. What several items ask for in the same words is done once.',
 		displayOptions: forPolicy,
 	},
 	{
@@ -77,7 +77,10 @@ export const properties: INodeProperties[] = [
 			'Names, separated by commas; * stands for any characters and ? for one. A name without them is that group only: app does not mean app-staging.',
 		displayOptions: { ...forPolicy, hide: { choose: ['all', 'group'] } },
 	},
-	groupField({ displayOptions: { ...forPolicy, hide: { choose: ['all', 'named'] } } }),
+	groupField({
+		displayOptions: { ...forPolicy, hide: { choose: ['all', 'named'] } },
+		value: '={{ $json.group }}',
+	}),
 	{
 		displayName: 'Policy',
 		name: 'policy',

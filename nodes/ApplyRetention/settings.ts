@@ -78,7 +78,7 @@ function readGroups(context: IExecuteFunctions, itemIndex: number): string[] | n
 		case 'all':
 			return null;
 		case 'group': {
-			const group = filled('Group', locatorValue(context, 'group', itemIndex));
+			const group = filled('Group', locatorValue(context, 'group', itemIndex), 'Or set "Which Groups" to "All".');
 			// One group is never a pattern.
 			assertGroup(group);
 			return [group];

@@ -45,6 +45,6 @@ export class CopyBackup implements INodeType {
 	};
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		return await runForEachItem(this, copy);
+		return await runForEachItem(this, copy, properties);
 	}
 }

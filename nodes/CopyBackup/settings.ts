@@ -41,7 +41,11 @@ function readSubject(context: IExecuteFunctions, itemIndex: number): CopySetting
 	const kind = context.getNodeParameter('choose', itemIndex) as 'label' | 'missing' | 'newest';
 	if (kind === 'label') {
 		return {
-			group: filled('Group', locatorValue(context, 'group', itemIndex)),
+			group: filled(
+				'Group',
+				locatorValue(context, 'group', itemIndex),
+				'Or set "Which Backups" to "All That Are Missing".',
+			),
 			label: filled('Backup', locatorValue(context, 'label', itemIndex)),
 		};
 	}

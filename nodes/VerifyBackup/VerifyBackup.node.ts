@@ -45,6 +45,6 @@ export class VerifyBackup implements INodeType {
 	};
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		return await runForEachItem(this, verify);
+		return await runForEachItem(this, verify, properties);
 	}
 }

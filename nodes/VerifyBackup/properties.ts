@@ -23,8 +23,9 @@ export const properties: INodeProperties[] = [
 			{ name: 'Newest of Each Group', value: 'newest', description: 'The last backup of every source' },
 			{ name: 'One Backup', value: 'label', description: 'Say, the one that the node before has just made' },
 		],
-		default: 'newest',
-		description: 'One backup that is bad does not stop the others',
+		default: 'label',
+		description:
+			'One backup that is bad does not stop the others. What several items ask for in the same words is done once.',
 	},
 	groupField({ displayOptions: { hide: { choose: ['newest', 'share', 'unverified'] } }, value: '={{ $json.group }}' }),
 	labelField({

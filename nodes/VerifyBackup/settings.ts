@@ -33,6 +33,9 @@ export interface VerifySettings {
 const ESCROW =
 	'Verify with the depth "Stored" here, and where the identity is with "n8n-backup verify --depth restored --identity FILE": what it finds is stored beside the backup. Or add the identity to the credential.';
 
+/** For an item that names no backup, as those of a trigger. */
+const INSTEAD = 'Or set "Which Backups" to "Newest of Each Group".';
+
 /** @throws BackupError 'invalid-input' */
 export async function readSettings(context: IExecuteFunctions, itemIndex: number): Promise<VerifySettings> {
 	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
@@ -55,7 +58,7 @@ function readChoice(context: IExecuteFunctions, itemIndex: number): NodeChoice {
 	const kind = context.getNodeParameter('choose', itemIndex) as NodeChoice['kind'];
 	const named = () => splitList(context.getNodeParameter('groups', itemIndex, ''));
 	const groups = () => (named().length > 0 ? { groups: named() } : {});
-	const group = () => filled('Group', locatorValue(context, 'group', itemIndex));
+	const group = () => filled('Group', locatorValue(context, 'group', itemIndex), INSTEAD);
 	switch (kind) {
 		case 'label':
 			return { kind, group: group(), label: filled('Backup', locatorValue(context, 'label', itemIndex)) };

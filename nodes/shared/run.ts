@@ -1,5 +1,5 @@
 /** The loop every operation shares: one item after the other, with the node's error settings. */
-import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import type { IExecuteFunctions, INodeExecutionData, INodeProperties } from 'n8n-workflow';
 import { toErrorItem, toNodeError } from './errors';
 
 /** An operation of a node on one input item. */
@@ -8,14 +8,23 @@ export type Operation = (context: IExecuteFunctions, itemIndex: number) => Promi
 /**
  * Runs an operation for every input item. A failed item ends the run, or becomes an item of the error output where the
  * node is set to continue.
+ * @param fields of the node, where items that ask for the very same are to be answered once, with the first of them: the
+ *   newest backup of each group is the same for every database that the node before has dumped
  */
 export async function runForEachItem(
 	context: IExecuteFunctions,
 	operation: Operation,
+	fields?: readonly INodeProperties[],
 ): Promise<INodeExecutionData[][]> {
 	const results: INodeExecutionData[] = [];
+	const asked = new Set<string>();
 	for (let itemIndex = 0; itemIndex < context.getInputData().length; itemIndex++) {
 		try {
+			if (fields) {
+				const question = questionOf(context, fields, itemIndex);
+				if (asked.has(question)) continue;
+				asked.add(question);
+			}
 			results.push(...(await operation(context, itemIndex)));
 		} catch (error) {
 			if (!context.continueOnFail()) throw toNodeError(context.getNode(), error, itemIndex);
@@ -23,6 +32,12 @@ export async function runForEachItem(
 		}
 	}
 	return [results];
+}
+
+/** Everything that the fields say for an item, as one text. */
+function questionOf(context: IExecuteFunctions, fields: readonly INodeProperties[], itemIndex: number): string {
+	const names = new Set(fields.map(({ name }) => name));
+	return JSON.stringify([...names].map((name) => context.getNodeParameter(name, itemIndex, null)));
 }
 
 /** n8n's signal for a run that somebody stops; one that never fires where n8n gives none. */

@@ -3,11 +3,13 @@ import { BackupError } from '../../core/errors';
 
 /**
  * @param field as the user sees it
+ * @param instead what else would do, as a sentence
  * @throws BackupError 'invalid-input' when the value is empty
  */
-export function filled(field: string, value: string): string {
+export function filled(field: string, value: string, instead?: string): string {
 	if (value !== '') return value;
-	throw new BackupError('invalid-input', `"${field}" is empty`, { hint: `Fill in "${field}".` });
+	const hint = [`Fill in "${field}".`, ...(instead ? [instead] : [])].join(' ');
+	throw new BackupError('invalid-input', `"${field}" is empty`, { hint });
 }
 
 /** For a list of options whose expression gives something else. */

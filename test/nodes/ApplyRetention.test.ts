@@ -64,7 +64,10 @@ const valuesOf = ({ options }: INodeProperties) => (options as INodePropertyOpti
 describe('Apply Retention: Plan', () => {
 	it('is what the node does unless told otherwise', () => {
 		expect(field('operation').default).toBe('plan');
-		expect(field('choose').default).toBe('all');
+		expect([field('choose').default, field('group').default]).toEqual([
+			'group',
+			{ mode: 'name', value: '={{ $json.group }}' },
+		]);
 		expect(field('pruneMode').default).toBe('show');
 	});
 
@@ -91,6 +94,15 @@ describe('Apply Retention: Plan', () => {
 		);
 		for (const each of reasons) expect(each.reasons).not.toEqual([]);
 		expect(hints).toEqual([]);
+	});
+
+	it('plans every group once, however many items ask for it', async () => {
+		await addDaily(APP, 1);
+		await addDaily(STAGING, 1);
+		const groups = async (...asked: Parameters<typeof run>) => (await run(...asked)).json.map(({ group }) => group);
+		expect(await groups({ choose: 'all' }, { items: 3 })).toEqual([APP, STAGING]);
+		const parametersOf = [APP, STAGING, APP].map((group) => ({ group }));
+		expect(await groups({ choose: 'group' }, { parametersOf })).toEqual([APP, STAGING]);
 	});
 
 	it('does not touch app-staging when app is named', async () => {

@@ -137,11 +137,23 @@ describe('Verify Backup', () => {
 		expect(items.map(({ json: { group, label }, pairedItem }) => ({ group, label, pairedItem }))).toEqual(
 			parametersOf.map((each, item) => ({ ...each, pairedItem: { item } })),
 		);
-		const fields = node.description.properties.filter(({ name }) => ['group', 'label'].includes(name));
+		const fields = node.description.properties.filter(({ name }) => ['choose', 'group', 'label'].includes(name));
 		expect(fields.map(({ default: value }) => value)).toEqual([
+			'label',
 			{ mode: 'name', value: '={{ $json.group }}' },
 			{ mode: 'name', value: '={{ $json.label }}' },
 		]);
+	});
+
+	it('verifies once what several items ask for alike, and says what to choose where an item names no backup', async () => {
+		const label = await backups.add('postgres/shop');
+		const { items } = await run({ choose: 'newest' }, { items: 3 });
+		expect(items).toEqual([{ pairedItem: { item: 0 }, json: expect.objectContaining({ label }) }]);
+		expect(evidenceBelow(backups.folder)).toHaveLength(1);
+		await expect(run({ choose: 'label', group: '', label: '' })).rejects.toMatchObject({
+			message: '"Group" is empty',
+			description: 'Fill in "Group". Or set "Which Backups" to "Newest of Each Group".',
+		});
 	});
 
 	it('routes a bad backup to the error output and the good ones on', async () => {
