@@ -2,6 +2,7 @@
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 import { heldBack, type Skipped } from '../../core/expire';
 import type { GroupPlan } from '../../core/retention/plan';
+import { sizeText } from '../../core/size-text';
 
 /** What was done of a plan; nothing of it when absent. */
 export interface Applied {
@@ -20,16 +21,23 @@ export function toItem(policy: string, plan: GroupPlan, applied?: Applied): IDat
 	const { group, backups, blocked, keptBytes, nextExpiry } = plan;
 	const { removed = [], skipped = [], resumed = [] } = applied ?? {};
 	const held = heldBack(plan);
+	const kept = backups.filter(({ action }) => action === 'keep').length;
+	const expired = backups.filter(({ action }) => action === 'expire').length;
+	const freedBytes = applied?.freedBytes ?? plan.freedBytes;
+	const verdict = applied
+		? `${kept} kept, ${removed.length} removed, ${sizeText(freedBytes)} freed`
+		: `would keep ${kept}, remove ${expired} and free ${sizeText(freedBytes)}`;
 	return {
+		summary: `${group}: ${blocked[0] ? `nothing is removed: ${blocked[0].message}` : verdict}`,
 		ok: blocked.length === 0,
 		status: blocked.length > 0 ? 'blocked' : applied ? 'applied' : 'planned',
 		group,
 		policy,
-		kept: backups.filter(({ action }) => action === 'keep').length,
-		expired: backups.filter(({ action }) => action === 'expire').length,
+		kept,
+		expired,
 		held: held.backups,
 		keptBytes,
-		freedBytes: applied?.freedBytes ?? plan.freedBytes,
+		freedBytes,
 		heldBytes: held.bytes,
 		// Several are removed at a time, so in any order; labels sort by time.
 		removed: removed.toSorted(),

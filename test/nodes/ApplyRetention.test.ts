@@ -88,6 +88,10 @@ describe('Apply Retention: Plan', () => {
 			expect.objectContaining({ group: STAGING, kept: 1, expired: 0, freedBytes: 0 }),
 		]);
 		expect(json[0]!.freedBytes).toBeGreaterThan(0);
+		expect(Object.entries(json[0]!)[0]).toEqual([
+			'summary',
+			expect.stringMatching(/^postgres\/app: would keep 2, remove 2 and free \d/),
+		]);
 		const reasons = json[0]!.reasons as IDataObject[];
 		expect(reasons.map(({ label, action }) => [label, action])).toEqual(
 			app.map((label, index) => [label, index < 2 ? 'expire' : 'keep']),
@@ -164,7 +168,8 @@ describe('Apply Retention: Apply', () => {
 		const labels = await addDaily(APP, 5);
 		const [planned] = (await run(LAST_TWO)).json;
 		const { json, hints } = await run({ ...LAST_TWO, operation: 'apply' });
-		expect(json).toEqual([{ ...planned, status: 'applied', removed: labels.slice(0, 3) }]);
+		const summary = expect.stringMatching(/^postgres\/app: 2 kept, 3 removed, \d.* freed$/);
+		expect(json).toEqual([{ ...planned, summary, status: 'applied', removed: labels.slice(0, 3) }]);
 		expect(hints).toEqual([]);
 		expect(await labelsOf(APP)).toEqual(labels.slice(3));
 		expect((await keysOf(repository)).filter((key) => labels.slice(0, 3).some((label) => key.includes(label)))).toEqual(

@@ -70,6 +70,10 @@ describe('Copy Backup', () => {
 				}),
 			},
 		]);
+		expect(Object.entries(items[0]!.json)[0]).toEqual([
+			'summary',
+			expect.stringMatching(/^postgres\/shop: \d.* copied to .*, and read back$/),
+		]);
 		expect(hints).toEqual([]);
 		expect(await bytesIn(folders.second)).toEqual(await bytesIn(folders.first));
 		expect(evidenceBelow(folders.second)).toHaveLength(1);

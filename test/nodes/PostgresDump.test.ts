@@ -97,6 +97,11 @@ describe('Postgres Dump: Dump', () => {
 				}),
 			},
 		]);
+		expect(Object.entries(items[0]!.json)[0]).toEqual([
+			'summary',
+			expect.stringMatching(/^\S+_one: \d+\.\d kB backed up as \d+\.\d kB, 1 table$/),
+		]);
+		expect(items[0]!.json.seconds).toBe(Math.round(Number(items[0]!.json.seconds) * 100) / 100);
 		expectNoSecret([items, hints, messages]);
 		const { label } = items[0]!.json;
 		expect(readdirSync(join(folder, 'postgres', target.database, label as string)).sort()).toEqual([

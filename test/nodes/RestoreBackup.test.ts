@@ -91,6 +91,8 @@ describe('Restore Backup', () => {
 				}),
 			},
 		]);
+		const summary = new RegExp(`^${database}: \\d.* of ${GROUP} restored, compared: 2 tables, 502 rows$`);
+		expect(Object.entries(items[0]!.json)[0]).toEqual(['summary', expect.stringMatching(summary)]);
 		expect(await rowsIn(database)).toBe(501);
 		expectNoSecret([items, hints, messages]);
 	});

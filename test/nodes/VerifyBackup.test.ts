@@ -73,6 +73,8 @@ describe('Verify Backup', () => {
 				}),
 			},
 		]);
+		const summary = 'postgres/shop: restored and compared: 1 table, 500 rows';
+		expect(Object.entries(items[0]!.json)[0]).toEqual(['summary', summary]);
 		expectNoSecret([items, hints, messages]);
 		expect(evidenceBelow(backups.folder)).toHaveLength(1);
 		expect(await sql(source, "SELECT datname FROM pg_database WHERE datname LIKE 'n8n\\_backup\\_%'")).toEqual([]);

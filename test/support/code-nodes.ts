@@ -58,7 +58,7 @@ export function report(template: string, node: string, items: Json[], ran: Recor
 
 export const BACKUP = {
 	...{ group: 'postgres/shop', label: '20261120T020000Z-full-k3f9', originalBytes: 2e6, storedBytes: 1e6, tables: 4 },
-	...{ durationSeconds: 1.5, location: '/backups', encrypted: true, warnings: [] },
+	...{ seconds: 1.5, location: '/backups', encrypted: true, warnings: [] },
 };
 export const NAME = { group: BACKUP.group, label: BACKUP.label };
 export const PROVED = {

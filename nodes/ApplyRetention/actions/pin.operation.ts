@@ -32,6 +32,7 @@ async function change(
 			context.addExecutionHints({ message, type: 'warning', location: 'outputPane' });
 		}
 		const status = result.pinned ? 'pinned' : 'unpinned';
-		return [{ json: { ok: true, status, ...result }, pairedItem: { item: itemIndex } }];
+		const summary = `${group}/${label}: ${status}`;
+		return [{ json: { summary, ok: true, status, ...result }, pairedItem: { item: itemIndex } }];
 	});
 }

@@ -1,9 +1,11 @@
 /** Apply Retention: Prune. One item out for the storage, with what killed runs have left in it. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { prune } from '../../../core/prune';
+import { sizeText } from '../../../core/size-text';
 import { actorOf } from '../../shared/actor';
 import { withRepository } from '../../shared/backups';
 import { cancelSignal } from '../../shared/run';
+import { counted } from '../../shared/summary';
 import { unknownOption } from '../../shared/values';
 
 /** Shows what killed runs have left, or removes it. */
@@ -22,7 +24,9 @@ export async function pruneLeftovers(context: IExecuteFunctions, itemIndex: numb
 		for (const message of [...left, ...warnings]) {
 			context.addExecutionHints({ message, type: 'warning', location: 'outputPane' });
 		}
+		const size = sizeText(found.freedBytes);
 		const json = {
+			summary: `${counted(orphans.length, 'unfinished backup')} ${mode === 'remove' ? 'removed' : 'to remove'}, ${size}`,
 			ok: true,
 			status: mode === 'remove' ? 'removed' : 'planned',
 			...found,

@@ -9,6 +9,7 @@ import { listSome, withRepository } from '../../shared/backups';
 import { openNodeStorage, type StorageCredential } from '../../shared/credentials';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
+import { rounded } from '../../shared/summary';
 import { readSettings } from '../settings';
 
 /**
@@ -69,7 +70,11 @@ function toItem(
 	itemIndex: number,
 ): INodeExecutionData {
 	const { status, ...rest } = result;
-	const facts: IDataObject = { ok: status !== 'failed', status, runStatus, ...rest };
+	const facts: IDataObject = {
+		summary: summaryOf(result),
+		...{ ok: status !== 'failed', status, runStatus, ...rest },
+		...{ seconds: rounded(rest.seconds), copySeconds: rounded(rest.copySeconds) },
+	};
 	if (status === 'failed' && context.continueOnFail()) return toErrorItem(failureOf(result), itemIndex, facts);
 	return { json: facts, pairedItem: { item: itemIndex } };
 }
@@ -77,8 +82,18 @@ function toItem(
 /** A destination that had everything: an item all the same, or a workflow would end here without a word. */
 function nothingMissing(destination: string, runStatus: CopySummary['outcome'], itemIndex: number): INodeExecutionData {
 	const message = 'nothing was missing';
-	const json = { ok: true, status: 'present', runStatus, group: null, label: null, destination, bytes: 0, message };
+	const facts = { ok: true, status: 'present', runStatus, group: null, label: null, destination, bytes: 0, message };
+	const json = { summary: `${destination}: ${message}`, ...facts };
 	return { json, pairedItem: { item: itemIndex } };
+}
+
+function summaryOf({ status, group, destination, bytes, message }: CopyResult): string {
+	const what = {
+		copied: `${sizeText(bytes)} copied to ${destination}, and read back`,
+		present: `was in ${destination} before`,
+		failed: `NOT COPIED to ${destination}: ${message}`,
+	};
+	return `${group}: ${what[status]}`;
 }
 
 function failureOf({ code, message, hint }: CopyResult): BackupError {

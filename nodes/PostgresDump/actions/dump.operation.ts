@@ -12,6 +12,7 @@ import { actorOf } from '../../shared/actor';
 import { openNodeStorage } from '../../shared/credentials';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal } from '../../shared/run';
+import { counted, rounded } from '../../shared/summary';
 import { type DumpSettings, readSettings, readTargets } from '../settings';
 
 /** Backs up every chosen database. One that fails does not stop the others; after all of them, it fails the item. */
@@ -27,8 +28,10 @@ export async function dump(context: IExecuteFunctions, itemIndex: number): Promi
 		for (const target of targets) {
 			const group = `${prefix}/${toSegment(target.database)}`;
 			try {
+				const start = performance.now();
 				const result = await dumpOne(context, { target, group, settings, storage, signal });
-				items.push({ json: toItem(target, result, settings), pairedItem: { item: itemIndex } });
+				const seconds = (performance.now() - start) / 1000;
+				items.push({ json: toItem(target, result, seconds, settings), pairedItem: { item: itemIndex } });
 				addHints(context, target, result);
 			} catch (error) {
 				if (signal.aborted) throw error;
@@ -76,15 +79,18 @@ async function dumpOne(context: IExecuteFunctions, job: Job): Promise<BackupResu
 	});
 }
 
-/** The backup's facts: never bytes, never a secret. Sizes in bytes, times in seconds. */
+/** The backup's facts: never bytes, never a secret. Sizes in bytes, times in seconds; `seconds` is the whole run. */
 function toItem(
 	target: DatabaseTarget,
 	{ manifest, location, warnings }: BackupResult,
+	seconds: number,
 	{ tags, protect }: DumpSettings,
 ): IDataObject {
-	const seconds = (Date.parse(manifest.finishedAt) - Date.parse(manifest.startedAt)) / 1000;
+	const dumpSeconds = (Date.parse(manifest.finishedAt) - Date.parse(manifest.startedAt)) / 1000;
 	const { object, source } = manifest;
+	const held = typeof source.tables === 'number' ? `, ${counted(source.tables, 'table')}` : '';
 	return {
+		summary: `${target.database}: ${sizeText(object.original.bytes)} backed up as ${sizeText(object.stored.bytes)}${held}`,
 		ok: true,
 		status: 'stored',
 		group: manifest.group,
@@ -93,11 +99,11 @@ function toItem(
 		database: target.database,
 		startedAt: manifest.startedAt,
 		finishedAt: manifest.finishedAt,
-		durationSeconds: seconds,
+		seconds: rounded(seconds),
 		originalBytes: object.original.bytes,
 		storedBytes: object.stored.bytes,
-		ratio: round(object.original.bytes / object.stored.bytes),
-		bytesPerSecond: Math.round(object.original.bytes / Math.max(seconds, 0.001)),
+		ratio: rounded(object.original.bytes / object.stored.bytes),
+		bytesPerSecond: Math.round(object.original.bytes / Math.max(dumpSeconds, 0.001)),
 		engine: `${source.engine} pg_dump ${source.engineVersion}`,
 		server: source.server ?? null,
 		serverVersion: source.serverVersion,
@@ -143,8 +149,4 @@ function allFailures(failures: Array<{ target: DatabaseTarget; error: unknown }>
 		hint: `The other ${total - failures.length} are stored.${hint} (First: ${describeTarget(first.target)})`,
 		cause: first.error,
 	});
-}
-
-function round(value: number): number {
-	return Math.round(value * 100) / 100;
 }

@@ -8,6 +8,7 @@ import { actorOf } from '../../shared/actor';
 import { listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
+import { comparedText, counted, rounded } from '../../shared/summary';
 import { readSettings } from '../settings';
 
 /** Restores the chosen backup and compares the result with what was backed up. */
@@ -46,9 +47,13 @@ export async function restore(context: IExecuteFunctions, itemIndex: number): Pr
 /** Sizes in bytes, times in seconds; `seconds` is the measured recovery time. */
 function toFacts(result: RestoreResult, restoredTo: string): IDataObject {
 	const { comparison, ...facts } = result;
+	const { database, group, originalBytes } = facts;
+	const verdict = comparison.ok ? 'compared:' : `${counted(comparison.differences.length, 'difference')} in`;
 	return {
+		summary: `${database}: ${sizeText(originalBytes)} of ${group} restored, ${verdict} ${comparedText(comparison)}`,
 		ok: comparison.ok,
 		...facts,
+		seconds: rounded(facts.seconds),
 		restoredTo,
 		bytesPerSecond: Math.round(facts.originalBytes / Math.max(facts.seconds, 0.001)),
 		countsMatch: comparison.ok,

@@ -8,6 +8,7 @@ import { actorOf } from '../../shared/actor';
 import { listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
+import { comparedText, rounded } from '../../shared/summary';
 import { readSettings, type VerifySettings } from '../settings';
 
 /** Verifies every chosen backup. One that is bad does not stop the others; after all of them, it fails the item. */
@@ -73,11 +74,15 @@ async function choose(
 	return chooseForVerification(entries, choice, depth);
 }
 
-/** Sizes in bytes, times in seconds. */
-function toFacts({ comparison, code, ...result }: VerifyResult): IDataObject {
+/** Sizes in bytes, times in seconds; `seconds` is the whole run. */
+function toFacts(verified: VerifyResult): IDataObject {
+	const { comparison, code, ...result } = verified;
 	return {
+		summary: `${result.group}: ${verdictOf(verified)}`,
 		ok: result.outcome === 'ok',
 		...result,
+		seconds: rounded(result.seconds),
+		restoreSeconds: result.restoreSeconds === null ? null : rounded(result.restoreSeconds),
 		code,
 		comparison: comparison && {
 			...comparison,
@@ -85,6 +90,12 @@ function toFacts({ comparison, code, ...result }: VerifyResult): IDataObject {
 		},
 		assertions: result.assertions.map((assertion) => ({ ...assertion })),
 	};
+}
+
+function verdictOf({ outcome, depth, message, comparison }: VerifyResult): string {
+	if (outcome === 'bad') return `BAD: ${message}`;
+	if (outcome === 'environment') return `NOT VERIFIED: ${message}`;
+	return comparison ? `restored and compared: ${comparedText(comparison)}` : `${depth}: ${message}`;
 }
 
 function toError({ code, message, hint, outcome }: VerifyResult): BackupError {

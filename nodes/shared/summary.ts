@@ -1,0 +1,17 @@
+/** What an item says of itself in its first column: the verdict, as a sentence that needs no other column. */
+import type { Comparison } from '../../core/postgres/compare';
+
+/** "12 tables, 20,000 rows" */
+export function comparedText({ tables, rows }: Pick<Comparison, 'tables' | 'rows'>): string {
+	return `${counted(tables, 'table')}, ${counted(rows, 'row')}`;
+}
+
+/** "1 table", "20,000 rows" */
+export function counted(count: number, what: string): string {
+	return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** For people, who need no more: 1.2345 seconds are 1.23. */
+export function rounded(seconds: number): number {
+	return Math.round(seconds * 100) / 100;
+}
