@@ -1,6 +1,6 @@
 /** The pre-flight: would a backup succeed? Every question is asked, so that one run shows everything there is to mend. */
 import { randomUUID } from 'node:crypto';
-import { BackupError, isBackupError } from './errors';
+import { BackupError, type ErrorCode, isBackupError } from './errors';
 import { ageEncrypt, type DecryptionKeys, type Encryption } from './filters/age';
 import { provesIdentity } from './filters/age-keys';
 import { examineJournal } from './journal';
@@ -10,7 +10,8 @@ import { assertConnections, assertReadable } from './postgres/dump-rights';
 import { chooseEngine } from './postgres/engines/choose';
 import { toBackupError } from './postgres/errors';
 import { listTables } from './postgres/facts';
-import type { PostgresDumpOptions } from './postgres/dump';
+import { isFiltered, type PostgresDumpOptions } from './postgres/dump';
+import { emptyWarning } from './postgres/empty-database';
 import type { DatabaseTarget } from './postgres/target';
 import { readText, writeText } from './small-objects';
 import { limitStorage } from './storage/limited';
@@ -25,7 +26,9 @@ export interface Finding {
 	message: string;
 	/** What to do, when it is not ok. */
 	hint?: string;
-	code?: string;
+	code?: ErrorCode;
+	/** Nothing fails, but somebody should look: also part of the message. */
+	warning?: true;
 }
 
 export interface DatabaseCheck {
@@ -35,10 +38,15 @@ export interface DatabaseCheck {
 	findings: Finding[];
 }
 
+/** Gives what was found; `warning` when somebody should look at it. */
+type Question = () => Promise<string | { warning: string }>;
+
 /** Asks one question; a BackupError is an answer, anything else is a defect and is thrown. */
-async function ask(check: string, question: () => Promise<string>): Promise<Finding> {
+async function ask(check: string, question: Question): Promise<Finding> {
 	try {
-		return { check, ok: true, message: await question() };
+		const found = await question();
+		if (typeof found === 'string') return { check, ok: true, message: found };
+		return { check, ok: true, message: found.warning, warning: true };
 	} catch (error) {
 		if (!isBackupError(error)) throw error;
 		return { check, ok: false, message: error.message, hint: error.hint, code: error.code };
@@ -164,9 +172,9 @@ export async function checkDatabase(
 	);
 	if (!client) return { database: target.database, databaseBytes, findings };
 	const open = client;
-	const questions: Array<[string, () => Promise<string>]> = [
+	const questions: Array<[string, Question]> = [
 		['engine', async () => await fittingEngine(open, options)],
-		['privileges', async () => await readableTables(open, options)],
+		['privileges', async () => await readableTables(open, target.database, options)],
 	];
 	try {
 		for (const [name, question] of questions) {
@@ -198,9 +206,14 @@ async function fittingEngine(
 
 async function readableTables(
 	client: Awaited<ReturnType<typeof connect>>,
+	database: string,
 	options: PostgresDumpOptions,
-): Promise<string> {
+): Promise<string | { warning: string }> {
 	const tables = (await listTables(client, options.filter)).filter((table) => table.withRows);
+	if (tables.length === 0 && !isFiltered(options.filter)) {
+		const warning = await emptyWarning(queryOf(client), database, options.alongside);
+		if (warning !== null) return { warning };
+	}
 	return await assertReadable(queryOf(client), tables, options.filter);
 }
 
@@ -227,10 +240,11 @@ function megabytes(bytes: number): string {
 /** Everything a check of several databases found, in one sentence for people. */
 export function summarise(findings: Finding[]): { ok: boolean; message: string } {
 	const failed = findings.filter((finding) => !finding.ok);
-	return failed.length === 0
-		? { ok: true, message: `all ${findings.length} checks passed` }
-		: {
-				ok: false,
-				message: `${failed.length} of ${findings.length} checks failed: ${failed.map((f) => f.message).join('; ')}`,
-			};
+	if (failed.length > 0) {
+		const messages = failed.map(({ message }) => message).join('; ');
+		return { ok: false, message: `${failed.length} of ${findings.length} checks failed: ${messages}` };
+	}
+	const warnings = findings.filter(({ warning }) => warning).map(({ message }) => message);
+	const more = warnings.length > 0 ? `, but: ${warnings.join('; ')}` : '';
+	return { ok: true, message: `all ${findings.length} checks passed${more}` };
 }

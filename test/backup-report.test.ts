@@ -253,7 +253,7 @@ describe('the databases of a backup run', () => {
 			});
 		const settings = { databases: '', priorityDatabases: 'shop, crm' };
 		expect(choose('Every Hour', settings)).toEqual([{ databases: 'shop, crm', by: 'list' }]);
-		expect(choose('Every Night', settings)).toEqual([{ databases: '', by: 'credential' }]);
+		expect(choose('Every Night', settings)).toEqual([{ databases: '', by: 'all' }]);
 		expect(choose('Every Night', { ...settings, databases: '*' })).toEqual([{ databases: '*', by: 'pattern' }]);
 		expect(() => choose('Every Hour', { ...settings, priorityDatabases: ' ' })).toThrow(/name some, or deactivate/);
 	});

@@ -40,8 +40,10 @@ async function check(options: CheckOptions, signal: AbortSignal): Promise<number
 		const summary = summarise(findings);
 		if (options.json) printJson({ ...summary, findings });
 		else {
-			for (const { ok, check: name, message, hint } of findings) {
-				printLine(`${ok ? 'ok    ' : 'FAILED'}  ${name}: ${message}${hint ? `\n        ${hint}` : ''}`);
+			for (const { ok, warning, check: name, message, hint } of findings) {
+				printLine(
+					`${!ok ? 'FAILED' : warning ? 'LOOK  ' : 'ok    '}  ${name}: ${message}${hint ? `\n        ${hint}` : ''}`,
+				);
 			}
 		}
 		return summary.ok ? EXIT.ok : EXIT.failed;

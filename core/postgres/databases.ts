@@ -22,10 +22,7 @@ export async function selectDatabases(client: Client, selection: DatabaseSelecti
 		}
 		return names;
 	}
-	const { rows } = await client.query<{ datname: string }>(
-		'SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname',
-	);
-	const names = rows.map((row) => row.datname);
+	const names = await listDatabases(client);
 	const chosen = selection.mode === 'all' ? names : names.filter((name) => matches(name, selection.patterns));
 	if (chosen.length === 0) {
 		const what =
@@ -35,6 +32,14 @@ export async function selectDatabases(client: Client, selection: DatabaseSelecti
 		});
 	}
 	return chosen;
+}
+
+/** The databases of a server that accept connections and are no templates, by name. */
+export async function listDatabases(client: Client): Promise<string[]> {
+	const { rows } = await client.query<{ datname: string }>(
+		'SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname',
+	);
+	return rows.map((row) => row.datname);
 }
 
 function matches(name: string, patterns: string[]): boolean {

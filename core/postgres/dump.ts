@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { BackupError, isBackupError } from '../errors';
 import { watchStall } from '../limits';
 import type { OpenSource, Source } from '../source';
+import { warnIfEmpty } from './empty-database';
 import { chooseEngine, type EngineChoice } from './engines/choose';
 import type { DumpFilter, DumpFormat, RunningDump } from './engines/engine';
 import type { GlobalsChoice } from './globals';
@@ -24,6 +25,8 @@ export interface PostgresDumpOptions {
 	contentHash?: boolean;
 	/** Save the roles of the server beside the dump. */
 	globals?: GlobalsChoice;
+	/** Names of all databases that the same run backs up. */
+	alongside?: readonly string[];
 	/** Warn when the snapshot held back vacuum for longer than this, milliseconds. */
 	snapshotWarningMs: number;
 }
@@ -100,6 +103,10 @@ async function openDump(
 						`the dump's snapshot held back vacuum for ${Math.round(held.heldMs / 60_000)} minutes (${held.heldTransactions} transactions)`,
 					);
 				}
+				if (contents.tables.length === 0 && !isFiltered(filter)) {
+					const warning = await warnIfEmpty(target, options.alongside, signal);
+					if (warning !== null) warnings.push(warning);
+				}
 				const unhashed = contents.tables.filter(({ rows, hash }) => rows !== null && hash === undefined).length;
 				if (options.contentHash && unhashed > 0) {
 					warnings.push(
@@ -113,7 +120,7 @@ async function openDump(
 						engineVersion: version.text,
 						serverVersion: contents.serverVersion,
 						format,
-						filtered: Object.values(filter).some((value) => (Array.isArray(value) ? value.length > 0 : value)),
+						filtered: isFiltered(filter),
 						tables: contents.tables.length,
 						contentHash: options.contentHash === true,
 						databaseBytes: contents.databaseBytes,
@@ -155,6 +162,11 @@ async function begun(body: Readable, patienceMs: number): Promise<void> {
 function serverMark(systemIdentifier: string | null): string | null {
 	if (systemIdentifier === null) return null;
 	return createHash('sha256').update(`n8n-nodes-backup server ${systemIdentifier}`).digest('hex').slice(0, 32);
+}
+
+/** Whether anything of the database is left out. */
+export function isFiltered(filter: DumpFilter): boolean {
+	return Object.values(filter).some((value) => (Array.isArray(value) ? value.length > 0 : value));
 }
 
 /** Names what a filter may not be, before anything starts. @throws BackupError 'invalid-input' */

@@ -4,6 +4,7 @@ import { backupEncryptionTest, backupStorageTest } from '../shared/credentials';
 import { runForEachItem } from '../shared/run';
 import { check } from './actions/check.operation';
 import { dump } from './actions/dump.operation';
+import { getDatabases } from './lists';
 import { properties } from './properties';
 
 /** Backs up PostgreSQL databases; thin: fields → core → items. */
@@ -34,7 +35,7 @@ export class PostgresDump implements INodeType {
 		properties,
 	};
 
-	methods = { credentialTest: { backupStorageTest, backupEncryptionTest } };
+	methods = { credentialTest: { backupStorageTest, backupEncryptionTest }, loadOptions: { getDatabases } };
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const operation = this.getNodeParameter('operation', 0) === 'check' ? check : dump;

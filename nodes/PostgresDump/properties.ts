@@ -40,18 +40,19 @@ export const properties: INodeProperties[] = [
 			{ name: 'From List', value: 'list', description: 'The databases you name; a missing one is an error' },
 			{ name: 'Of the Credential', value: 'credential', description: 'The one database the credential names' },
 		],
-		default: 'credential',
+		default: 'all',
 		description:
 			'Which databases to use. Each becomes a backup of its own, and one that fails does not stop the others.',
 	},
 	{
-		displayName: 'Database Names',
+		displayName: 'Database Names or IDs',
 		name: 'databaseNames',
-		type: 'string',
-		default: '',
+		type: 'multiOptions',
+		typeOptions: { loadOptionsMethod: 'getDatabases' },
+		default: [],
 		required: true,
-		placeholder: 'e.g. shop, crm',
-		description: 'Names, separated by commas',
+		description:
+			'Each must exist. Choose from the list, or specify IDs using an <a href="https://docs.n8n.io/code/expressions/">expression</a>.',
 		displayOptions: { hide: { databases: ['all', 'credential', 'pattern'] } },
 	},
 	{
@@ -63,6 +64,21 @@ export const properties: INodeProperties[] = [
 		placeholder: 'e.g. customer_*',
 		description: 'Patterns with * and ?, separated by commas; one that starts with ! leaves out what it matches',
 		displayOptions: { hide: { databases: ['all', 'credential', 'list'] } },
+	},
+	{
+		displayName: 'If a Check Fails',
+		name: 'onFinding',
+		type: 'options',
+		options: [
+			{ name: 'Fail', value: 'fail', description: 'The node fails, or the error output gets all that was found' },
+			{
+				name: 'Give It as Result',
+				value: 'result',
+				description: 'The item says ok: false, and the workflow goes on: something after this node must look at it',
+			},
+		],
+		default: 'fail',
+		displayOptions: { show: { operation: ['check'] } },
 	},
 	{
 		displayName: 'Group Prefix',

@@ -61,11 +61,11 @@ export function locatorValue(context: IExecuteFunctions, name: string, itemIndex
 	return typeof value === 'string' ? value.trim() : '';
 }
 
-/** "a, b" as a list without empty entries. */
+/** "a, b" as a list without empty entries. What is a list already keeps the commas in its entries. */
 export function splitList(value: unknown): string[] {
-	if (typeof value !== 'string') return [];
-	return value
-		.split(',')
+	const parts: unknown[] = Array.isArray(value) ? value : typeof value === 'string' ? value.split(',') : [];
+	return parts
+		.filter((part) => typeof part === 'string')
 		.map((part) => part.trim())
 		.filter((part) => part !== '');
 }

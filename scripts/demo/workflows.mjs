@@ -22,10 +22,11 @@ export async function importTemplates(client, { shop, storage, key, token, formL
 		httpHeaderAuth: token,
 		httpBasicAuth: formLogin,
 	};
-	const imported = async (/** @type {import('../lib/n8n-template.mjs').TemplateName} */ name) =>
-		await client.createWorkflow(readTemplate(name, { credentials }));
+	const imported = async (/** @type {import('../lib/n8n-template.mjs').TemplateName} */ name, settings = {}) =>
+		await client.createWorkflow(readTemplate(name, { credentials, settings }));
 	const ids = {
-		'database-backup': await imported('database-backup'),
+		// The shop's user may read the shop, and no other database of this server.
+		'database-backup': await imported('database-backup', { databases: 'shop' }),
 		'restore-drill': await imported('restore-drill'),
 		retention: await imported('retention'),
 		'restore-database': await imported('restore-database'),

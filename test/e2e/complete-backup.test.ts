@@ -166,7 +166,7 @@ it(
 	async () => {
 		const storage = await folderCredential(n8n, newFolder(n8n));
 		const id = await importBackup(storage, null, {
-			settings: { priorityDatabases: shop.database },
+			settings: { databases: shop.database, priorityDatabases: shop.database },
 			fieldsOf: { 'Every Hour': soon() },
 			activate: ['Every Hour'],
 		});
@@ -219,7 +219,9 @@ it(
 			group,
 			[60, 50, 40, 20].map((days) => Date.now() - days * DAY_MS),
 		);
-		const id = await importBackup(await folderCredential(n8n, folder), null, { settings: { reportSuccesses: true } });
+		const id = await importBackup(await folderCredential(n8n, folder), null, {
+			settings: { databases: shop.database, reportSuccesses: true },
+		});
 		const run = assertSuccess(await n8n.client.press(id));
 		expect(run.nodes['Every Night']).toBeDefined();
 		const there = (await repository.list(group)).map(({ label }) => label);

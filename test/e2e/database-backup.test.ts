@@ -334,7 +334,7 @@ async function createWorkflow(settings: Settings): Promise<string> {
 				type: 'n8n-nodes-backup.postgresDump',
 				typeVersion: 1,
 				position: [200, 0],
-				parameters: { operation: 'dump', options: settings.options ?? {} },
+				parameters: { operation: 'dump', databases: 'credential', options: settings.options ?? {} },
 				credentials: chosen(settings),
 				...(settings.onError ? { onError: settings.onError } : {}),
 			},

@@ -10,9 +10,9 @@ import { Repository } from '../../core/repository';
 import { createStorage } from '../../core/storage/create';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
 import { toDatabaseTarget } from '../../nodes/shared/credentials';
-import { ACTOR, type FakeNode, fakeContext } from '../support/fake-node';
+import { ACTOR, type FakeNode, fakeContext, fakeListContext } from '../support/fake-node';
 import { runsIn } from '../support/runs';
-import { sharedPostgres, sql } from '../support/postgres';
+import { type OwnServer, sharedPostgres, sql, startPostgres } from '../support/postgres';
 import { manifestsBelow } from '../support/stored-files';
 
 const node = new PostgresDump();
@@ -260,25 +260,93 @@ describe('Postgres Dump: Check Connection', () => {
 		expect(readdirSync(folder)).toEqual([]);
 	});
 
-	it('reports all that is wrong at once, as an answer and not as an error', async () => {
+	it('fails when a check fails, and says all that is wrong and what to do about it', async () => {
 		const user = `checker_${Date.now()}`;
 		await sql(target, `CREATE ROLE ${user} LOGIN PASSWORD 'checker-password'`);
 		credentials.postgres = { ...credentials.postgres, user, password: 'checker-password' };
 		credentials.backupStorageApi = { type: 'folder', path: '/nonexistent/backups' };
-		const { items } = await run({ operation: 'check' });
-		expect(items[0]!.json).toMatchObject({ ok: false, message: expect.stringMatching(/^\d of \d checks failed/) });
-		const findings = JSON.stringify(items[0]!.json);
-		expect(findings).toContain('public.t (no SELECT)');
-		expect(findings).toContain('bucket-not-found');
+		const failure: unknown = await run({ operation: 'check' }).catch((error: unknown) => error);
+		expect(failure).toBeInstanceOf(NodeOperationError);
+		expect(failure).toMatchObject({
+			message: expect.stringMatching(/^3 of 6 checks failed: .*\/nonexistent\/backups.*public\.t \(no SELECT\)/),
+			description: expect.stringContaining('pg_read_all_data'),
+		});
+		// For the error output: all findings, in the form that n8n sends there.
+		const { items } = await run({ operation: 'check' }, { continueOnFail: true });
+		expect(items[0]!.json).toEqual({ error: (failure as Error).message, details: expect.anything() });
+		const details = JSON.stringify(items[0]!.json.details);
+		expect(details).toContain('public.t (no SELECT)');
+		expect(details).toContain('bucket-not-found');
+		const asResult = await run({ operation: 'check', onFinding: 'result' });
+		expect(asResult.items[0]!.json).toMatchObject({ ok: false, message: (failure as Error).message });
 	});
 
 	it('finds an identity that does not belong to the recipients', async () => {
 		credentials.backupEncryptionApi!.identity = (await generateIdentity()).identity;
-		const { items } = await run({ operation: 'check' });
+		const { items } = await run({ operation: 'check', onFinding: 'result' });
 		expect(items[0]!.json).toMatchObject({
 			ok: false,
 			findings: expect.arrayContaining([expect.objectContaining({ code: 'wrong-identity' })]),
 		});
+	});
+});
+
+describe('a server of which the credential names an empty database, as n8n does by default', () => {
+	let server: OwnServer;
+	beforeAll(async () => {
+		server = await startPostgres(18);
+		for (const name of ['crm', 'shop']) {
+			const rows = name === 'shop' ? 50_000 : 10;
+			await sql(await server.createDatabase(name), `CREATE TABLE t AS SELECT generate_series(1, ${rows}) AS id`);
+		}
+	}, 120_000);
+	afterAll(async () => await server.stop());
+	beforeEach(() => {
+		const { host, port, user, password } = server.target();
+		credentials.postgres = { host, port, user, password: password!, database: 'postgres', ssl: 'disable' };
+	});
+
+	const WARNING = expect.stringMatching(
+		/^the database "postgres" has no tables, but the server also has shop \(\d+\.\d MB\), crm \(\d+\.\d MB\)$/,
+	);
+
+	it('has all its databases backed up by default, and nothing to warn of', async () => {
+		const byDefault = node.description.properties.find(({ name }) => name === 'databases')!.default;
+		const { items, hints } = await run({ databases: byDefault });
+		expect(items.map(({ json }) => [json.database, json.tables, json.warnings])).toEqual([
+			['crm', 1, []],
+			['postgres', 0, []],
+			['shop', 1, []],
+		]);
+		expect(hints).toEqual([]);
+	});
+
+	it('is warned of when only that one is backed up, with the names and sizes of the others', async () => {
+		const { items, hints } = await run({});
+		expect(items[0]!.json).toMatchObject({ tables: 0, warnings: [WARNING] });
+		expect(hints).toEqual([expect.objectContaining({ type: 'warning' })]);
+		const check = await run({ operation: 'check' });
+		expect(check.items[0]!.json).toMatchObject({
+			ok: true,
+			message: expect.stringMatching(/^all \d checks passed, but: the database "postgres" has no tables/),
+			databases: [{ findings: [{}, {}, { check: 'privileges', ok: true, warning: true, message: WARNING }] }],
+		});
+		expect(check.hints).toEqual([expect.objectContaining({ message: WARNING, type: 'warning' })]);
+		await expect(run({ operation: 'check', databases: 'all' })).resolves.toMatchObject({ hints: [] });
+	});
+
+	it('is warned of without the sizes that its user may not see', async () => {
+		await sql(server.target(), `CREATE ROLE plain LOGIN PASSWORD 'plain'; REVOKE CONNECT ON DATABASE shop FROM public`);
+		credentials.postgres = { ...credentials.postgres, user: 'plain', password: 'plain' };
+		const { items } = await run({ options: { globals: 'none' } });
+		expect(items[0]!.json.warnings).toEqual([expect.stringMatching(/also has crm \(\d+\.\d MB\), shop$/)]);
+	});
+
+	it('gives the list from which databases are chosen', async () => {
+		const list = await node.methods.loadOptions.getDatabases.call(fakeListContext({ parameters: {}, credentials }));
+		expect(list).toEqual(['crm', 'postgres', 'shop'].map((name) => ({ name, value: name })));
+		const { items } = await run({ databases: 'list', databaseNames: ['shop'] });
+		expect(items.map(({ json }) => json.database)).toEqual(['shop']);
 	});
 });
 

@@ -1,4 +1,4 @@
-/** Postgres Dump: Check Connection. One item out, with every finding; whether all is well is in `ok`. */
+/** Postgres Dump: Check Connection. One item out, with every finding; it is an error where one of them is. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import {
 	checkDatabase,
@@ -9,13 +9,14 @@ import {
 	type Finding,
 	summarise,
 } from '../../../core/check';
-import { isBackupError } from '../../../core/errors';
+import { BackupError, isBackupError } from '../../../core/errors';
 import type { DatabaseTarget } from '../../../core/postgres/target';
 import { openNodeStorage } from '../../shared/credentials';
+import { toErrorItem } from '../../shared/errors';
 import { cancelSignal } from '../../shared/run';
 import { readSettings, readTargets } from '../settings';
 
-/** Asks everything that a dump needs and reports all answers; a failed check is an answer, not an error. */
+/** Asks everything that a dump needs, and reports all answers at once, whatever they are. */
 export async function check(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
 	const settings = await readSettings(context, itemIndex);
@@ -26,30 +27,45 @@ export async function check(context: IExecuteFunctions, itemIndex: number): Prom
 			...(await checkPlace(storage, signal)),
 		];
 		const databases: DatabaseCheck[] = [];
-		for (const target of await targetsOrFinding(context, itemIndex, signal, findings)) {
+		const targets = await targetsOrFinding(context, itemIndex, signal, findings);
+		settings.dump.alongside = targets.map(({ database }) => database);
+		for (const target of targets) {
 			databases.push(await checkDatabase(target, settings.dump, signal));
 		}
 		const bytes = databases.reduce((sum, database) => sum + (database.databaseBytes ?? 0), 0);
 		findings.push(await checkSpace(storage, bytes));
 		const all = [...findings, ...databases.flatMap((database) => database.findings)];
-		return [
-			{
-				json: {
-					...summarise(all),
-					storage: storage.location,
-					databaseBytes: bytes,
-					findings: findings.map((finding) => ({ ...finding })),
-					databases: databases.map((database) => ({
-						...database,
-						findings: database.findings.map((finding) => ({ ...finding })),
-					})),
-				},
-				pairedItem: { item: itemIndex },
-			},
-		];
+		const summary = summarise(all);
+		const facts = {
+			storage: storage.location,
+			databaseBytes: bytes,
+			findings: findings.map((finding) => ({ ...finding })),
+			databases: databases.map((database) => ({
+				...database,
+				findings: database.findings.map((finding) => ({ ...finding })),
+			})),
+		};
+		for (const { message, warning } of all) {
+			if (warning) context.addExecutionHints({ message, type: 'warning', location: 'outputPane' });
+		}
+		if (summary.ok || context.getNodeParameter('onFinding', itemIndex, 'fail') === 'result') {
+			return [{ json: { ...summary, ...facts }, pairedItem: { item: itemIndex } }];
+		}
+		const error = failedCheck(summary.message, all);
+		if (!context.continueOnFail()) throw error;
+		return [toErrorItem(error, itemIndex, facts)];
 	} finally {
 		await storage.close();
 	}
+}
+
+/** Says what to do about each. */
+function failedCheck(message: string, findings: readonly Finding[]): BackupError {
+	const failed = findings.filter(({ ok }) => !ok);
+	const hints = new Set(failed.flatMap(({ hint }) => hint ?? []));
+	return new BackupError(failed[0]?.code ?? 'missing-requirements', message, {
+		hint: [...hints].join(' ') || undefined,
+	});
 }
 
 /** Where the list of databases cannot be had, that is the finding. */

@@ -24,6 +24,7 @@ export async function dump(context: IExecuteFunctions, itemIndex: number): Promi
 	try {
 		const targets = await readTargets(context, itemIndex, signal);
 		const items: INodeExecutionData[] = [];
+		settings.dump.alongside = targets.map(({ database }) => database);
 		const failures: Array<{ target: DatabaseTarget; error: unknown }> = [];
 		for (const target of targets) {
 			const group = `${prefix}/${toSegment(target.database)}`;
