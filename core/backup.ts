@@ -97,9 +97,9 @@ function describe({ manifest, warnings }: BackupResult): RunEnd {
 type LimitedRequest = BackupRequest & { limits: Limits };
 
 async function locked(repository: Repository, run: RunRecord, request: LimitedRequest): Promise<BackupResult> {
-	const { storage, group, signal, lockWaitMs } = request;
+	const { storage, group, actor, signal, lockWaitMs } = request;
 	const onWait = () => run.progress('waiting for the lock', 0);
-	const lock = await acquireLock(storage, group, { signal, waitMs: lockWaitMs, onWait });
+	const lock = await acquireLock(storage, group, { signal, actor, waitMs: lockWaitMs, onWait });
 	try {
 		const left = await removeLeftovers(repository, group, lock);
 		const label = createLabel('full', new Date());

@@ -85,8 +85,8 @@ async function isDone({ from, signal }: CopyJob, to: Repository, chain: readonly
 }
 
 async function underLock(job: CopyJob, to: Repository, chain: readonly SourceBackup[], done: Done): Promise<void> {
-	const { group, lockWaitMs, signal } = job;
-	const lock = await acquireLock(to.storage, group, { signal, waitMs: lockWaitMs, purpose: 'copy' });
+	const { group, actor, lockWaitMs, signal } = job;
+	const lock = await acquireLock(to.storage, group, { signal, actor, waitMs: lockWaitMs, purpose: 'copy' });
 	const signals = AbortSignal.any([signal, lock.lost]);
 	try {
 		for (const backup of chain) await copyOne({ ...job, signal: signals }, to, backup, lock, done);

@@ -95,7 +95,7 @@ async function recorded(request: RetentionRequest): Promise<RetentionResult> {
 		{ verb: 'expire', group, actor, signal },
 		async (run) => {
 			run.warnings.push(...repository.warnings);
-			const lock = await acquireLock(storage, group, { signal, waitMs: lockWaitMs, purpose: 'retention' });
+			const lock = await acquireLock(storage, group, { signal, actor, waitMs: lockWaitMs, purpose: 'retention' });
 			try {
 				return await apply(request, lock, run);
 			} finally {

@@ -6,6 +6,7 @@
  *     locks/<group>.break-<id>.json        the right to break the lock <id>, or the right <id>: has one winner
  */
 import { z } from 'zod';
+import type { Actor } from './actor';
 import { BackupError, isBackupError } from './errors';
 import { AHEAD_MS } from './label';
 import { hostName, isGone, thisHost } from './process-identity';
@@ -26,6 +27,9 @@ export interface LockHolder {
 	purpose: LockPurpose;
 	/** ISO 8601. */
 	since: string;
+	/** Of n8n: number of the workflow and of the execution. */
+	workflow?: string;
+	execution?: string;
 }
 
 const holderSchema = z.object({
@@ -36,6 +40,8 @@ const holderSchema = z.object({
 	/** Absent in locks of early versions. */
 	purpose: z.enum(PURPOSES).default('backup'),
 	startedAt: z.string().datetime(),
+	workflow: z.string().max(200).optional(),
+	execution: z.string().max(200).optional(),
 });
 export type Holder = z.infer<typeof holderSchema>;
 
@@ -60,9 +66,9 @@ type WithRegistry = typeof globalThis & { [REGISTRY]?: Set<string> };
 const ownIds = ((globalThis as WithRegistry)[REGISTRY] ??= new Set<string>());
 
 /** Makes a holder of this process. `forget` it when it holds nothing any more. */
-export function newHolder(purpose: LockPurpose): Holder {
+export function newHolder(purpose: LockPurpose, { workflow, execution }: Partial<Actor> = {}): Holder {
 	const id = newId();
-	return { id, host: thisHost(), pid: process.pid, purpose, startedAt: new Date().toISOString() };
+	return { id, host: thisHost(), pid: process.pid, purpose, startedAt: new Date().toISOString(), workflow, execution };
 }
 
 /** For the name of a lock, of a mark, of a run. */
@@ -89,12 +95,14 @@ export function aliveKey(group: string, id: string, n: number): string {
 	return `locks/${group}.alive-${id}-${n}.json`;
 }
 
-export function toPeople({ host, pid, purpose, startedAt }: Holder): LockHolder {
-	return { host: hostName(host), pid, purpose, since: startedAt };
+export function toPeople({ host, pid, purpose, startedAt, workflow, execution }: Holder): LockHolder {
+	return { host: hostName(host), pid, purpose, since: startedAt, workflow, execution };
 }
 
-export function describeHolder({ host, pid, purpose, since }: LockHolder): string {
-	return `${host} (process ${pid}, ${purpose}) since ${since}`;
+/** "n8n (process 7, backup, workflow 3kX, execution 41) since 2026-11-26T02:00:00.000Z" */
+export function describeHolder({ host, pid, purpose, since, workflow, execution }: LockHolder): string {
+	const run = [workflow && `workflow ${workflow}`, execution && `execution ${execution}`].filter(Boolean);
+	return `${host} (${[`process ${pid}`, purpose, ...run].join(', ')}) since ${since}`;
 }
 
 /**

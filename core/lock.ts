@@ -3,6 +3,7 @@
  * a small new object every minute. A holder that died is detected and its lock broken, and the run says so.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Actor } from './actor';
 import { within } from './deadline';
 import { abortError, BackupError, isBackupError, messageOf } from './errors';
 import { BEAT_MS, Heartbeat, STALE_AFTER_MS } from './heartbeat';
@@ -59,6 +60,8 @@ export interface LockOptions {
 	staleAfterMs?: number;
 	/** What for; 'backup' when absent. */
 	purpose?: LockPurpose;
+	/** Whose run it is, for those who have to wait for it. */
+	actor?: Actor;
 	/** How long to wait while another run holds it and lives, milliseconds; not at all when absent. */
 	waitMs?: number;
 	/** Called once, when there is somebody to wait for. */
@@ -73,7 +76,7 @@ export async function acquireLock(storage: Storage, group: string, options: Lock
 	assertGroup(group);
 	const { signal, staleAfterMs = STALE_AFTER_MS, waitMs = 0 } = options;
 	const warnings: string[] = [];
-	const me = newHolder(options.purpose ?? 'backup');
+	const me = newHolder(options.purpose ?? 'backup', options.actor);
 	const start = performance.now();
 	let pauses = 0;
 	const pause = async () => {

@@ -11,12 +11,16 @@ export function toNodeError(node: INode, error: unknown, itemIndex: number, wher
 	if (error instanceof NodeOperationError || error instanceof NodeApiError) return error;
 	if (!isBackupError(error))
 		return new NodeOperationError(node, error instanceof Error ? error : String(error), { itemIndex });
-	return new NodeOperationError(node, where ? `${where}: ${error.message}` : error.message, {
+	const text = where ? `${where}: ${error.message}` : error.message;
+	const shown = new NodeOperationError(node, text, {
 		itemIndex,
 		description: error.hint,
 		// Shown by n8n as the error's type; programs read `code` from the item.
 		type: error.code,
 	});
+	// n8n exchanges a message that has a word like ECONNREFUSED in it for one of its own, which names no host.
+	shown.message = text;
+	return shown;
 }
 
 /**

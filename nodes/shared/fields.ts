@@ -1,5 +1,6 @@
 /** Fields that several nodes have: which group, which backup, how it is encrypted, how long a run may take. */
 import type { IDisplayOptions, INodeProperties } from 'n8n-workflow';
+import { DEFAULT_LOCK_WAIT_MINUTES } from './limits';
 
 interface FieldPlace {
 	displayOptions?: IDisplayOptions;
@@ -106,9 +107,9 @@ export const LIMIT_OPTIONS: Record<'hardTimeout' | 'lockWait' | 'stallTimeout', 
 		name: 'lockWait',
 		type: 'number',
 		typeOptions: { minValue: 0 },
-		default: 30,
+		default: DEFAULT_LOCK_WAIT_MINUTES,
 		description:
-			'How long to wait while another run works in the same group. Without this option, or with 0, the node fails at once and says who holds the lock.',
+			'How long to wait while another run works in the same group. With 0, the node fails at once and says who holds the lock.',
 	},
 	stallTimeout: {
 		displayName: 'Stall Timeout (Seconds)',

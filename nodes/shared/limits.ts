@@ -27,11 +27,14 @@ export function readRateLimit(megabytes: number | undefined): number | undefined
 	return megabytes ? positive('Rate Limit', megabytes) * 1_000_000 : undefined;
 }
 
+/** Longer than most runs; what waits longer is a schedule that is too tight. */
+export const DEFAULT_LOCK_WAIT_MINUTES = 30;
+
 /**
  * Milliseconds to wait for another run in the same group.
  * @param minutes of the option; absent until the user adds it
  * @throws BackupError 'invalid-input'
  */
 export function readLockWait(minutes: number | undefined): number {
-	return notNegative('Wait for Lock', minutes ?? 0) * 60_000;
+	return notNegative('Wait for Lock', minutes ?? DEFAULT_LOCK_WAIT_MINUTES) * 60_000;
 }

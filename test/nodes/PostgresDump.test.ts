@@ -206,6 +206,14 @@ describe('Postgres Dump: Dump', () => {
 		expect(readdirSync(folder)).toEqual([]);
 	});
 
+	it('says itself which server refuses the connection, where n8n has a text of its own for that', async () => {
+		credentials.postgres = { ...credentials.postgres, host: '127.0.0.1', port: 1 };
+		await expect(run({})).rejects.toMatchObject({
+			message: expect.stringMatching(/127\.0\.0\.1:1\b.*ECONNREFUSED/),
+			description: expect.stringContaining('port'),
+		});
+	});
+
 	it('tags a backup for retention policies', async () => {
 		const { items } = await run({ options: { tags: 'audit, before-upgrade' } });
 		expect(items[0]!.json).toMatchObject({ tags: ['audit', 'before-upgrade'], protectedUntil: null });
@@ -214,12 +222,16 @@ describe('Postgres Dump: Dump', () => {
 		await expect(run({ options: { tags: 'Über' } })).rejects.toThrow(/"Über" cannot be a tag/);
 	});
 
-	it('fails at once while another run writes to the group, or waits for it where it is told to', async () => {
+	it('waits while another run writes to the group, or fails at once and names its workflow and execution', async () => {
 		await run({});
-		const lock = await acquireLock(storage(), `postgres/${target.database}`);
-		const failure: unknown = await run({}).catch((error: unknown) => error);
-		expect(failure).toMatchObject({ type: 'locked', message: expect.stringContaining('since') });
-		const ended = run({ options: { lockWait: 1 } });
+		const actor = { via: 'n8n', workflow: 'nightly', execution: '41' } as const;
+		const lock = await acquireLock(storage(), `postgres/${target.database}`, { actor });
+		const failure: unknown = await run({ options: { lockWait: 0 } }).catch((error: unknown) => error);
+		expect(failure).toMatchObject({
+			type: 'locked',
+			message: expect.stringMatching(/is locked by .*, backup, workflow nightly, execution 41\) since/),
+		});
+		const ended = run({});
 		await lock.release();
 		expect((await ended).items).toMatchObject([{ json: { ok: true } }]);
 	});

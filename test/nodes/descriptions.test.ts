@@ -1,4 +1,6 @@
 /** What the editor makes of our nodes: which fields and credentials it shows. Judged by n8n's own rules. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { NodeHelpers } from 'n8n-workflow';
 import type { INode, INodeParameters, INodeProperties, INodeTypeDescription } from 'n8n-workflow';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
@@ -54,3 +56,24 @@ function credentialsOf(description: INodeTypeDescription, parameters: INodeParam
 		.filter((credential) => NodeHelpers.displayParameter(all ?? {}, credential, node, description))
 		.map(({ name }) => name);
 }
+
+describe('the search of the editor', () => {
+	const found = (words: string) =>
+		NODES.filter(({ name, displayName }) => {
+			const folder = `${name[0]!.toUpperCase()}${name.slice(1)}`;
+			const codex = JSON.parse(readFileSync(join(__dirname, `../../nodes/${folder}/${folder}.node.json`), 'utf8')) as {
+				alias: string[];
+			};
+			return [displayName, ...codex.alias].some((text) => text.toLowerCase().includes(words));
+		}).map(({ displayName }) => displayName);
+
+	it.each([
+		['sql dump', ['Postgres Dump']],
+		['snapshot', ['Postgres Dump']],
+		['encrypt', ['Postgres Dump']],
+		['disaster recovery', ['Copy Backup', 'Restore Backup', 'Verify Backup']],
+		['backup', ['Copy Backup', 'Postgres Dump', 'Restore Backup', 'Verify Backup']],
+	])('finds for "%s" what a user means', (words, nodes) => {
+		expect(found(words)).toEqual(expect.arrayContaining(nodes));
+	});
+});
