@@ -205,6 +205,9 @@ describe('a dump that cannot be trusted', () => {
 });
 
 describe('a dump of a database that is at work', () => {
+	const LOCKING = `SELECT FROM pg_stat_activity
+		WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%'`;
+
 	it('holds the rows of a table that is emptied and filled again while the dump begins', async () => {
 		const busy = await (await sharedPostgres(18)).createDatabase();
 		await sql(busy, 'CREATE TABLE stock AS SELECT generate_series(1, 5000) AS id');
@@ -212,7 +215,7 @@ describe('a dump of a database that is at work', () => {
 		try {
 			await writer.query('BEGIN; TRUNCATE stock; INSERT INTO stock SELECT generate_series(1, 5000)');
 			const dumped = dump(busy);
-			await waitFor(busy, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%'");
+			await waitFor(busy, LOCKING);
 			await writer.query('COMMIT');
 			const { text, contents, warnings } = await dumped;
 			expect(rowsOf(contents).get('public.stock')).toBe(5000);
@@ -231,7 +234,7 @@ describe('a dump of a database that is at work', () => {
 		try {
 			await writer.query('BEGIN; TRUNCATE stock');
 			const dumped = dump(busy);
-			await waitFor(busy, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%'");
+			await waitFor(busy, LOCKING);
 			await writer.query('COMMIT');
 			expect((await dumped).warnings).toEqual([
 				'public.stock is empty in this dump, though it held about 5000 rows just before it began',
