@@ -190,7 +190,7 @@ describe('the report of a backup run', () => {
 		expect({ outcome, noteworthy }).toEqual({ outcome: 'ok', noteworthy: false });
 		expect(text).toContain(
 			[
-				'retention postgres/shop, thirtyDays: kept 2 (2.0 MB), removed 1 (1.0 MB freed); the next one expires 2026-12-20',
+				'retention postgres/shop, thirtyDays: kept 2 (2.0 MB), removed 1 (1.0 MB freed); the next one expires 2026-12-20 UTC',
 				'  kept: 2 × within, 1 × pinned',
 				'  expired a: older than anything the policy keeps',
 			].join('\n'),

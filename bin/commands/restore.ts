@@ -152,10 +152,13 @@ function readRules({
 	};
 }
 
+/** Without a zone, it would mean another moment on each machine. */
 function readTime(text: string): Date {
 	const time = new Date(text);
-	if (!Number.isNaN(time.getTime())) return time;
-	throw wrongUse(`--before ${text} is no time`, 'Write it as 2026-11-20T02:00:00Z.');
+	const form = 'Write it as 2026-11-20T02:00:00Z, or with another offset from UTC: 2026-11-20T03:00:00+01:00.';
+	if (Number.isNaN(time.getTime())) throw wrongUse(`--before ${text} is no time`, form);
+	if (!/T.*(?:Z|[+-]\d{2}:?\d{2})$/i.test(text)) throw wrongUse(`--before ${text} names no time zone`, form);
+	return time;
 }
 
 function wrongUse(message: string, hint: string): BackupError {

@@ -45,14 +45,14 @@ export class Calendar {
 		return this.#zone.firstReaching(startOfLocal(tier, this.periodOf(tier, time) + 1), time);
 	}
 
-	/** The name of the period that a time lies in: `2026-11-19 14:00`, `2026-11-19`, `2026-W47`, `2026-11`, `2026`. */
+	/** The name of the period that a time lies in: `2026-11-19 14:00 UTC`, `2026-11-19`, `2026-W47`, `2026-11`, `2026`. */
 	nameOf(tier: Tier, time: number): string {
 		const { offset } = this.#zone.stretchAt(time);
 		const local = new Date(time + offset).toISOString();
 		switch (tier) {
 			case 'hourly':
 				// Without the offset, the two hours of a night in autumn would have one name.
-				return `${local.slice(0, 10)} ${local.slice(11, 13)}:00${this.timeZone === 'UTC' ? '' : ` ${offsetText(offset)}`}`;
+				return `${local.slice(0, 10)} ${local.slice(11, 13)}:00${this.timeZone === 'UTC' ? ' UTC' : ` ${offsetText(offset)}`}`;
 			case 'daily':
 				return local.slice(0, 10);
 			case 'weekly':

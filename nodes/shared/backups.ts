@@ -64,7 +64,7 @@ export async function searchBackups(this: ILoadOptionsFunctions, filter?: string
 	return { results: results.filter(({ name, value }) => contains(name, filter) || contains(value, filter)) };
 }
 
-/** For people: "2026-11-20 02:00:00 UTC · 12.4 MB · restored ok 2026-11-21". */
+/** For people: "2026-11-20 02:00:00 UTC · 12.4 MB · restored ok 2026-11-21 UTC". */
 export function describeEntry(entry: BackupEntry): string {
 	const facts = [timeText(entry.startedAt), sizeText(entry.storedBytes), verificationText(entry)];
 	if (entry.pinned) facts.push('pinned');
@@ -107,5 +107,5 @@ function timeText(time: number): string {
 
 /** @param time milliseconds since 1970 */
 function dayText(time: number): string {
-	return new Date(time).toISOString().slice(0, 10);
+	return `${new Date(time).toISOString().slice(0, 10)} UTC`;
 }

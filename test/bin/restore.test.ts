@@ -87,7 +87,7 @@ describe('n8n-backup restore', () => {
 		const byLabel = await restored(`g/a/${first.label}`);
 		expect(byLabel).toMatchObject({ code: 0, ok: true, group: 'g/a', label: first.label, comparison: { ok: true } });
 		expect([first.label, second.label]).toContain((await restored('g/a', '--before', new Date().toISOString())).label);
-		const none = await run(args('g/a', freeName(), '--before', '2001-01-01', '--json'), env());
+		const none = await run(args('g/a', freeName(), '--before', '2001-01-01T00:00:00Z', '--json'), env());
 		expect(none.code).toBe(1);
 		expect(JSON.parse(none.stdout)).toMatchObject({ ok: false, code: 'not-found' });
 	}, 60_000);
@@ -146,6 +146,7 @@ describe('n8n-backup restore', () => {
 		['a mode that is none', ['--into', 'over']],
 		['a role without its replacement', ['--role', 'a']],
 		['a time that is none', ['--before', 'yesterday-ish']],
+		['a time without a zone', ['--before', '2026-11-20T02:00:00']],
 		['no number of connections', ['--connections', '0']],
 		['a name of a table that is none', ['--table', 'a.b.c.d']],
 	])('ends with 2 on wrong use: %s', async (_what, more) => {

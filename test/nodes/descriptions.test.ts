@@ -22,6 +22,11 @@ describe.each(NODES.map((description) => [description.displayName, description] 
 		);
 		expect(shown.filter((name) => !fixed.has(name))).toEqual([]);
 	});
+
+	// The editor puts them below the last field that a `show` of theirs names: without one, before all fields.
+	it('shows its credentials first', () => {
+		expect(description.credentials!.filter(({ displayOptions }) => displayOptions?.show)).toEqual([]);
+	});
 });
 
 describe('the credentials of Verify Backup', () => {
@@ -38,6 +43,15 @@ describe('the credentials of Verify Backup', () => {
 		expect(credentialsOf(new VerifyBackup().description, { depth: expression })).toContain('backupEncryptionApi');
 		expect(credentialsOf(new VerifyBackup().description, { depth: 'stored' })).toEqual(['backupStorageApi']);
 	});
+});
+
+it('Verify Backup shows all that a depth may need while the depth is an expression', () => {
+	const { properties } = new VerifyBackup().description;
+	const parameters = { depth: "={{ $('Settings').first().json.depth }}", encryption: 'age', scratch: 'embedded' };
+	const shown = properties
+		.filter((property) => NodeHelpers.displayParameter(parameters, property, null, null))
+		.map(({ name }) => name);
+	expect(shown).toEqual(expect.arrayContaining(['encryption', 'scratch', 'assertions']));
 });
 
 /** A field, and those of its collections. */

@@ -26,17 +26,17 @@ describe('a backup in a list', () => {
 
 	it.each<[string, Verification[], string]>([
 		['is not verified before anybody did', [], 'not verified'],
-		['shows the deepest proof', [on(21, 'restored'), on(22, 'stored')], 'restored ok 2026-11-21'],
-		['shows the newest of equal proofs', [on(21, 'readable'), on(23, 'readable')], 'readable ok 2026-11-23'],
+		['shows the deepest proof', [on(21, 'restored'), on(22, 'stored')], 'restored ok 2026-11-21 UTC'],
+		['shows the newest of equal proofs', [on(21, 'readable'), on(23, 'readable')], 'readable ok 2026-11-23 UTC'],
 		[
 			'shows a failure although a shallower look went well later',
 			[on(21, 'readable', false), on(22, 'stored')],
-			'NOT OK when readable was verified 2026-11-21',
+			'NOT OK when readable was verified 2026-11-21 UTC',
 		],
 		[
 			'forgets a failure that a look as deep disproved',
 			[on(21, 'stored', false), on(22, 'readable')],
-			'readable ok 2026-11-22',
+			'readable ok 2026-11-22 UTC',
 		],
 	])('%s', (_, verifications, state) => {
 		expect(describeEntry(entry(verifications))).toBe(`2026-11-20 02:00:00 UTC · 12.4 MB · ${state}`);

@@ -39,7 +39,9 @@ describe.each(ZONES)('the calendar of %s', (zone) => {
 			fc.property(time, (at) => {
 				for (const tier of TIERS) {
 					const name = ORACLE[tier](local(at));
-					expect(calendar.nameOf(tier, at)).toBe(zone === 'UTC' && tier === 'hourly' ? name.slice(0, 16) : name);
+					expect(calendar.nameOf(tier, at)).toBe(
+						zone === 'UTC' && tier === 'hourly' ? `${name.slice(0, 16)} UTC` : name,
+					);
 				}
 			}),
 			{ numRuns: 60 },
