@@ -8,7 +8,7 @@ import type { Manifest } from '../core/manifest';
 import type { DatabaseTarget } from '../core/postgres/target';
 import { openStorage } from '../core/storage/create';
 import { databaseUrl, run } from './support/command-line';
-import { sharedPostgres } from './support/postgres';
+import { sharedPostgres, sql } from './support/postgres';
 
 const { signal } = new AbortController();
 const GROUP = 'postgres/shop';
@@ -20,6 +20,7 @@ it('a dump of another server is refused before anything is stored, and goes on w
 	const name = `same_${process.pid}`;
 	const [old, other] = [await sharedPostgres(15), await sharedPostgres(18)];
 	const [shop, newShop] = [await old.createDatabase(name), await other.createDatabase(name)];
+	for (const target of [shop, newShop]) await sql(target, 'CREATE TABLE item (id int)');
 	const storage = openStorage(`file://${folder}`, {});
 	const dump = async (target: DatabaseTarget) =>
 		await backUp({ storage, group: GROUP, source: postgresSource(target), encryption: null, signal });
