@@ -121,7 +121,8 @@ describe('the report of a backup run', () => {
 		expect(summarise([{ verified: [PROVED], notStored: [dump] }])).toMatchObject({
 			...{ ok: false, outcome: 'failed', subject: 'Backup FAILED: crm; stored: 1' },
 		});
-		const check = { ok: false, findings: [{ check: 'storage', ok: false, message: 'full' }], databases: [] };
+		const findings = [{ check: 'storage', ok: false, message: 'full' }];
+		const check = { summary: '1 of 3 checks failed: full', ok: false, findings, databases: [] };
 		const ran = { Settings: [[[SETTINGS]]] };
 		expect(report('database-backup', 'Summarise Run', [check], ran)).toMatchObject({
 			...{ ok: false, subject: 'Backup FAILED: storage', text: 'FAILED storage: full' },

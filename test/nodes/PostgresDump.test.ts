@@ -290,7 +290,9 @@ describe('Postgres Dump: Check Connection', () => {
 		expect(details).toContain('public.t (no SELECT)');
 		expect(details).toContain('bucket-not-found');
 		const asResult = await run({ operation: 'check', onFinding: 'result' });
-		expect(asResult.items[0]!.json).toMatchObject({ ok: false, message: (failure as Error).message });
+		expect(asResult.items[0]!.json).toMatchObject({ summary: (failure as Error).message, ok: false });
+		// To the workflow's report, an item with a message is the error of a node, of which nothing else is known.
+		expect(asResult.items[0]!.json).not.toHaveProperty('message');
 	});
 
 	it('finds an identity that does not belong to the recipients', async () => {
@@ -340,7 +342,7 @@ describe('a server of which the credential names an empty database, as n8n does 
 		const check = await run({ operation: 'check' });
 		expect(check.items[0]!.json).toMatchObject({
 			ok: true,
-			message: expect.stringMatching(/^all \d checks passed, but: the database "postgres" has no tables/),
+			summary: expect.stringMatching(/^all \d checks passed, but: the database "postgres" has no tables/),
 			databases: [{ findings: [{}, {}, { check: 'privileges', ok: true, warning: true, message: WARNING }] }],
 		});
 		expect(check.hints).toEqual([expect.objectContaining({ message: WARNING, type: 'warning' })]);

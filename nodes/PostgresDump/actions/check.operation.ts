@@ -35,7 +35,7 @@ export async function check(context: IExecuteFunctions, itemIndex: number): Prom
 		const bytes = databases.reduce((sum, database) => sum + (database.databaseBytes ?? 0), 0);
 		findings.push(await checkSpace(storage, bytes));
 		const all = [...findings, ...databases.flatMap((database) => database.findings)];
-		const summary = summarise(all);
+		const { ok, message } = summarise(all);
 		const facts = {
 			storage: storage.location,
 			databaseBytes: bytes,
@@ -48,10 +48,10 @@ export async function check(context: IExecuteFunctions, itemIndex: number): Prom
 		for (const { message, warning } of all) {
 			if (warning) context.addExecutionHints({ message, type: 'warning', location: 'outputPane' });
 		}
-		if (summary.ok || context.getNodeParameter('onFinding', itemIndex, 'fail') === 'result') {
-			return [{ json: { ...summary, ...facts }, pairedItem: { item: itemIndex } }];
+		if (ok || context.getNodeParameter('onFinding', itemIndex, 'fail') === 'result') {
+			return [{ json: { summary: message, ok, ...facts }, pairedItem: { item: itemIndex } }];
 		}
-		const error = failedCheck(summary.message, all);
+		const error = failedCheck(message, all);
 		if (!context.continueOnFail()) throw error;
 		return [toErrorItem(error, itemIndex, facts)];
 	} finally {
