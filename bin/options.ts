@@ -52,6 +52,8 @@ const TLS_MODES: Record<string, TlsMode> = {
 	'verify-full': 'verify',
 };
 
+const URL_PARAMETERS = ['sslmode', 'sslrootcert', 'channel_binding'];
+
 /**
  * A database URL as libpq writes it: `postgres://user@host:5432/name?sslmode=verify-full&sslrootcert=/ca.pem`.
  * The password comes from PGPASSWORD or a password file.
@@ -72,18 +74,29 @@ export async function parseDatabaseUrl(text: string, env: NodeJS.ProcessEnv): Pr
 	const mode = url.searchParams.get('sslmode') ?? 'prefer';
 	if (!Object.hasOwn(TLS_MODES, mode))
 		throw bad(`has the unknown sslmode ${mode}`, `Use one of ${Object.keys(TLS_MODES).join(', ')}.`);
-	const unknown = [...url.searchParams.keys()].find((key) => !['sslmode', 'sslrootcert'].includes(key));
-	if (unknown) throw bad(`has the unknown parameter ${unknown}`, 'Only sslmode and sslrootcert are known.');
+	const unknown = [...url.searchParams.keys()].find((key) => !URL_PARAMETERS.includes(key));
+	if (unknown) throw bad(`has the unknown parameter ${unknown}`, `Known are ${URL_PARAMETERS.join(', ')}.`);
+	if (url.searchParams.get('channel_binding') === 'require' && TLS_MODES[mode] !== 'verify') {
+		throw bad(
+			'requires channel binding, which there is none of here',
+			'Write sslmode=verify-full instead: then the server’s certificate proves who it is.',
+		);
+	}
 	const rootCertificate = url.searchParams.get('sslrootcert');
 	const target: DatabaseTarget = {
-		host: decodeURIComponent(url.hostname) || 'localhost',
+		host: decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1') || 'localhost',
 		port: Number(url.port) || 5432,
 		user: decodeURIComponent(url.username) || env.PGUSER || 'postgres',
-		database: decodeURIComponent(url.pathname.slice(1)) || env.PGDATABASE || 'postgres',
+		database: decodeURIComponent(pathOf(text)) || env.PGDATABASE || 'postgres',
 		tls: TLS_MODES[mode]!,
 		ca: rootCertificate ? await readTextFile(rootCertificate, 'certificate') : undefined,
 	};
 	return { ...target, password: env.PGPASSWORD || (await passwordFromFile(target)) };
+}
+
+/** As it is written. URL takes "." and ".." for steps in a tree of folders, and would name another database. */
+function pathOf(url: string): string {
+	return /^[a-z]+:\/\/[^/?#]*\/([^?#]*)/i.exec(url)?.[1] ?? '';
 }
 
 async function passwordFromFile({ host, port, database, user }: DatabaseTarget): Promise<string | undefined> {

@@ -31,5 +31,6 @@ export interface DatabaseTarget {
 
 /** For people: "shop on db.example.org:5432". Never a secret. */
 export function describeTarget(target: DatabaseTarget): string {
-	return `${target.database} on ${target.host}:${target.port}${target.ssh ? ` through ${target.ssh.host}` : ''}`;
+	const host = target.host.includes(':') ? `[${target.host}]` : target.host;
+	return `${target.database} on ${host}:${target.port}${target.ssh ? ` through ${target.ssh.host}` : ''}`;
 }

@@ -27,7 +27,7 @@ export function parseStorageUrl(text: string, env: NodeJS.ProcessEnv): StorageCo
 		throw invalid('a storage URL must not hold keys', 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead.');
 	}
 	if (url?.protocol === 'file:') return { type: 'folder', path: folderOf(url) };
-	if (url?.protocol === 's3:') return s3Of(url, env);
+	if (url?.protocol === 's3:') return s3Of(url, text, env);
 	throw invalid(
 		'the storage URL cannot be read',
 		'Write file:///path or s3://bucket/prefix?endpoint=https://host:port.',
@@ -43,7 +43,7 @@ function folderOf(url: URL): string {
 	throw invalid('the storage URL names no local folder', 'Write ? and # in a path as %3F and %23.');
 }
 
-function s3Of(url: URL, env: NodeJS.ProcessEnv): StorageConfig {
+function s3Of(url: URL, text: string, env: NodeJS.ProcessEnv): StorageConfig {
 	const query = url.searchParams;
 	const unknown = [...query.keys()].find((name) => !S3_PARAMETERS.includes(name));
 	if (unknown !== undefined) {
@@ -59,7 +59,7 @@ function s3Of(url: URL, env: NodeJS.ProcessEnv): StorageConfig {
 	return {
 		type: 's3',
 		bucket: url.hostname,
-		prefix: decode(url.pathname),
+		prefix: prefixOf(url, text),
 		endpoint: query.get('endpoint') ?? undefined,
 		region: query.get('region') ?? env.AWS_REGION ?? undefined,
 		accessKey,
@@ -73,6 +73,15 @@ function s3Of(url: URL, env: NodeJS.ProcessEnv): StorageConfig {
 		concurrency: count(query, 'concurrency'),
 		conditionalWrites: flag(query, 'conditionalWrites'),
 	};
+}
+
+/** @throws BackupError 'invalid-input' where it is not what is written: URL leaves out "." and "..", which are names in a bucket */
+function prefixOf(url: URL, text: string): string {
+	const written = /^s3:\/\/[^/?#]*([^?#]*)/i.exec(text)?.[1] ?? '';
+	if (/(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(written)) {
+		throw invalid('the prefix in the storage URL has a part "." or ".."', 'Write the prefix itself, without steps.');
+	}
+	return decode(url.pathname);
 }
 
 function decode(pathname: string): string {

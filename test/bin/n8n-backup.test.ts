@@ -157,6 +157,11 @@ describe('a database URL', () => {
 		['postgresql://u@h/d?sslmode=require', { port: 5432, tls: 'encrypt' }],
 		['postgres://u@h/d', { tls: 'prefer' }],
 		['postgres://a%40b@h/my%2Fdb', { user: 'a@b', database: 'my/db' }],
+		['postgres://u@h/..', { database: '..' }],
+		['postgres://u@h/%2E?sslmode=disable', { database: '.' }],
+		['postgres://u@[::1]:6543/d', { host: '::1', port: 6543, database: 'd' }],
+		['postgres://u@h/d?sslmode=verify-full&channel_binding=require', { tls: 'verify' }],
+		['postgres://u@h/d?channel_binding=prefer', { tls: 'prefer' }],
 	])('%s is understood', async (url, expected) => {
 		expect(await parseDatabaseUrl(url, {})).toMatchObject(expected);
 	});
@@ -166,6 +171,7 @@ describe('a database URL', () => {
 		'not a url',
 		'postgres://h/d?sslmode=maybe',
 		'postgres://h/d?options=-c',
+		'postgres://h/d?sslmode=require&channel_binding=require',
 		'postgres://h/d?sslrootcert=/nope',
 	])('%s is refused', async (url) =>
 		expect(parseDatabaseUrl(url, {})).rejects.toMatchObject({ code: 'invalid-input' }),

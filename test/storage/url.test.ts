@@ -53,6 +53,8 @@ it.each([
 	['s3://backups?partSize=8MB', /not a whole number/],
 	['s3://backups?sse=rot13', /sse/],
 	['s3://backups/%E0%A4%A', /prefix/],
+	['s3://backups/a/../b', /prefix/],
+	['s3://backups/%2e%2E', /prefix/],
 ])('refuses %s, without repeating secrets', (url, message) => {
 	const attempt = () => parseStorageUrl(url, KEYS);
 	expect(attempt).toThrow(expect.objectContaining({ code: 'invalid-input', message: expect.stringMatching(message) }));
