@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { BackupError, abortError, isBackupError } from '../errors';
+import { limitAnswers } from './answer-limit';
 import { toBackupError } from './errors';
 import { assertOwnSession } from './pooler';
 import { liftLimits } from './session-limits';
@@ -165,6 +166,7 @@ async function logIn(
 	});
 	// Without a listener a broken idle connection would end the process; every later query reports it.
 	client.on('error', () => undefined);
+	limitAnswers(socket, target);
 	watchSilence(client, socket, target, isWorking);
 	const onAbort = () => socket.destroy(abortError(signal));
 	signal.addEventListener('abort', onAbort, { once: true });

@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { BackupError } from '../errors';
 
+const [COMMA, LIST, OBJECT] = [...',[{'].map((sign) => sign.charCodeAt(0));
+
 const count = z.number().int().nonnegative();
 
 const table = z.object({
@@ -72,7 +74,9 @@ export type DatabaseProperties = z.infer<typeof properties>;
 export type DatabaseSetting = z.infer<typeof setting>;
 
 /** 100,000 tables need about 20 MB. */
-export const MAX_CONTENTS_BYTES = 256 * 1024 * 1024;
+export const MAX_CONTENTS_BYTES = 128 * 1024 * 1024;
+/** In all of it; 100,000 tables need about 700,000. Each takes some hundred bytes of memory at most, however short it is written. */
+const MAX_VALUES = 4_000_000;
 
 /**
  * Reads the text of a database's contents.
@@ -80,6 +84,7 @@ export const MAX_CONTENTS_BYTES = 256 * 1024 * 1024;
  */
 export function parseContents(text: string): DatabaseFacts {
 	try {
+		if (countValues(text) > MAX_VALUES) throw new Error(`more than ${MAX_VALUES} values`);
 		return schema.parse(JSON.parse(text));
 	} catch (cause) {
 		throw new BackupError('damaged', 'the contents of the backup are not what this program writes', {
@@ -87,4 +92,14 @@ export function parseContents(text: string): DatabaseFacts {
 			cause,
 		});
 	}
+}
+
+/** About how many values JSON has, seen without parsing it: each follows a comma or the beginning of a list or an object. */
+function countValues(json: string): number {
+	let count = 0;
+	for (let at = 0; at < json.length; at++) {
+		const code = json.charCodeAt(at);
+		if (code === COMMA || code === LIST || code === OBJECT) count++;
+	}
+	return count;
 }
