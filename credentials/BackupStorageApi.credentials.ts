@@ -26,10 +26,10 @@ export class BackupStorageApi implements ICredentialType {
 			name: 'path',
 			type: 'string',
 			default: '',
-			placeholder: 'e.g. /backups',
+			placeholder: 'e.g. ~/.n8n-files/backups',
 			required: true,
 			description:
-				'An existing folder that n8n can write to, and that survives the loss of this machine (a mounted disk or share). In Docker: a mounted volume. It is never created for you, so that a disk that is not mounted is noticed.',
+				'An existing folder that n8n can write to, and that survives the loss of this machine: a mounted disk or share. n8n allows only folders in <code>~/.n8n-files</code> (in its Docker image <code>/home/node/.n8n-files</code>: mount a volume there), unless N8N_RESTRICT_FILE_ACCESS_TO names others. It is never created for you, so that a disk that is not mounted is noticed.',
 			displayOptions: { show: { type: ['folder'] } },
 		},
 		{

@@ -4,8 +4,7 @@ import { BackupError } from '../../core/errors';
 import { reaches } from '../../core/evidence';
 import { type BackupEntry, Repository } from '../../core/repository';
 import { sizeText } from '../../core/size-text';
-import { createStorage } from '../../core/storage/create';
-import { openNodeStorage, toStorageConfig } from './credentials';
+import { openAllowed, openNodeStorage } from './credentials';
 
 /**
  * Runs something on the repository of the node's storage, and closes the storage after it.
@@ -83,12 +82,9 @@ function verificationText({ verifications }: BackupEntry): string {
 	return `${best.depth} ok ${dayText(best.at)}`;
 }
 
-/**
- * While a workflow is edited, n8n offers no question about allowed folders; as with the credential's test, what the
- * credential names is opened. Only times, sizes and names of backups are read.
- */
+/** Only times, sizes and names of backups are read. */
 async function listBackups(context: ILoadOptionsFunctions, group?: string): Promise<BackupEntry[]> {
-	const storage = createStorage(toStorageConfig(await context.getCredentials('backupStorageApi')));
+	const storage = await openAllowed(await context.getCredentials('backupStorageApi'));
 	try {
 		return await (await Repository.open(storage)).list(group);
 	} finally {

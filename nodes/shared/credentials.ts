@@ -13,6 +13,7 @@ import { assertPassphrase, generateIdentity, parseIdentities, parseRecipients } 
 import type { DatabaseTarget, TlsMode } from '../../core/postgres/target';
 import { createStorage, type StorageConfig } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
+import { allowedFolder } from './allowed-folder';
 
 /** How to encrypt, and with which keys the result can be opened here. */
 export interface EncryptionSettings {
@@ -131,17 +132,23 @@ export async function openNodeStorage(
 	itemIndex: number,
 	credential: StorageCredential = 'backupStorageApi',
 ): Promise<Storage> {
-	const config = toStorageConfig(await context.getCredentials(credential, itemIndex));
-	if (config.type === 'folder') {
-		const resolved = await context.helpers.resolvePath(config.path);
-		if (context.helpers.isFilePathBlocked(resolved)) {
-			throw new BackupError('access-denied', `n8n may not use the folder ${config.path}`, {
-				hint: 'Set N8N_RESTRICT_FILE_ACCESS_TO in n8n’s environment to a list of folders, separated by ";", that includes it, and restart n8n.',
-			});
-		}
-		return createStorage({ type: 'folder', path: resolved });
-	}
-	return createStorage(config);
+	const fields = await context.getCredentials(credential, itemIndex);
+	return await openAllowed(fields, (resolved) => {
+		return context.helpers.isFilePathBlocked(resolved as Awaited<ReturnType<typeof context.helpers.resolvePath>>);
+	});
+}
+
+/**
+ * Opens the storage that a credential names where no node runs: for its test, and for the lists of fields.
+ * @throws BackupError 'access-denied', 'invalid-input'
+ */
+export async function openAllowed(
+	fields: ICredentialDataDecryptedObject,
+	isBlocked?: (resolved: string) => boolean,
+): Promise<Storage> {
+	const config = toStorageConfig(fields);
+	if (config.type !== 'folder') return createStorage(config);
+	return createStorage({ type: 'folder', path: await allowedFolder(config.path, isBlocked) });
 }
 
 /** The Test button of the storage credential: writes, reads, lists and removes a small object. */
@@ -150,7 +157,7 @@ export async function backupStorageTest(
 	credential: ICredentialsDecrypted,
 ): Promise<INodeCredentialTestResult> {
 	return await answer(async () => {
-		const storage = createStorage(toStorageConfig(credential.data ?? {}));
+		const storage = await openAllowed(credential.data ?? {});
 		try {
 			const found = await checkStorage(storage);
 			return { ok: found.ok, message: found.hint ? `${found.message}. ${found.hint}` : found.message };

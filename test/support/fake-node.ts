@@ -1,4 +1,5 @@
 /** n8n's side of a node, as far as ours use it: a typed stand-in for unit tests. Real workflows run in test/e2e. */
+import { tmpdir } from 'node:os';
 import type {
 	ICredentialDataDecryptedObject,
 	IExecuteFunctions,
@@ -6,6 +7,9 @@ import type {
 	INode,
 	NodeExecutionHint,
 } from 'n8n-workflow';
+
+// Tests keep backups in temporary folders; an n8n as it comes would not look into them.
+process.env.N8N_RESTRICT_FILE_ACCESS_TO = tmpdir();
 
 export interface FakeNode {
 	/** Plain values, also of fields that choose from a list ("resource locators"). */
