@@ -350,7 +350,9 @@ async function runTemplate({ storage }: Pick<Settings, 'storage'>): Promise<Exec
 
 async function importBackup(storage: CredentialReference, changes: Partial<Choices> = {}): Promise<string> {
 	const credentials = { ...chosen({ storage }), httpHeaderAuth: token, ...changes.credentials };
-	return await importTemplate(n8n, 'database-backup', { ...changes, credentials });
+	// The server is shared with other tests, whose databases would be backed up too.
+	const settings = { databases: source.database, ...changes.settings };
+	return await importTemplate(n8n, 'database-backup', { ...changes, credentials, settings });
 }
 
 /** The database has extensions that the embedded scratch database lacks. @param fields more of the same node */
