@@ -3,6 +3,7 @@ import { copyCompanions, copyLabel, DOUBT, type LabelCopy } from './copy-label';
 import { type Look, lookAt } from './copy-look';
 import { readChain, type SourceBackup } from './copy-source';
 import type { CopyOptions, CopyProgress, CopySubject } from './copy-types';
+import { assertApart } from './copy-apart';
 import { abortError, BackupError, isBackupError, messageOf } from './errors';
 import type { RunRecord } from './journal';
 import type { Limits } from './limits';
@@ -35,7 +36,7 @@ export interface Done {
 
 /**
  * The repository that copies go to; it is made where there is none.
- * @throws BackupError 'invalid-input' when it is the one that they come from; those of the storage
+ * @throws BackupError 'invalid-input' when it is the one that they come from, or one lies in the other; those of the storage
  */
 export async function openDestination({
 	from,
@@ -43,6 +44,7 @@ export async function openDestination({
 	signal,
 	limits,
 }: Pick<CopyJob, 'from' | 'to' | 'signal'> & Pick<CopyOptions, 'limits'>) {
+	await assertApart(from.storage, to);
 	const repository = await Repository.open(to, { create: true, signal, stallTimeoutMs: limits?.stallTimeoutMs });
 	// The location alone tells nothing: buckets of two servers can have the same name.
 	// An identity that is lost leaves only the location to compare.

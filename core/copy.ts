@@ -1,4 +1,5 @@
 /** Copies backups to other storages, byte for byte: one with its parents, all that a storage lacks, or to several at once. */
+import { assertApart } from './copy-apart';
 import { copyBackup } from './copy-backup';
 import { chooseForCopy, lackingAt } from './copy-choice';
 import { openDestination } from './copy-run';
@@ -32,6 +33,9 @@ export async function copyToAll(
 ): Promise<CopySummary> {
 	if (request.to.length === 0) {
 		throw new BackupError('invalid-input', 'there is no storage to copy to', { hint: 'Name at least one.' });
+	}
+	for (const [at, storage] of request.to.entries()) {
+		for (const other of request.to.slice(at + 1)) await assertApart(storage, other);
 	}
 	const one = await copierTo(request);
 	const ended = await Promise.allSettled(request.to.map(one));

@@ -1,11 +1,11 @@
 /** Copies between real storages of all kinds: folders, buckets of a real S3 server, memory. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { copyBackup, type CopyResult } from '../core/copy';
+import { copyBackup, type CopyResult, copyToAll } from '../core/copy';
 import { objectKey, Repository } from '../core/repository';
 import { restoreDatabase } from '../core/restore';
 import { createStorage, type StorageConfig } from '../core/storage/create';
@@ -227,3 +227,50 @@ it('memory does not grow with the size, from a folder to S3 to S3 to a folder', 
 	const [small, large] = [await peaks(60_000_000), await peaks(200_000_000)];
 	for (const [hop, peak] of large.entries()) expect(peak - small[hop]!).toBeLessThan(60_000_000);
 }, 180_000);
+
+describe('a storage that lies in another one', () => {
+	it.each(['folder', 's3'] as const)('is refused in a %s, and nothing is written there', async (kind) => {
+		const outer = kind === 'folder' ? newFolder() : await newBucket();
+		const inner =
+			outer.type === 'folder'
+				? { ...outer, path: path.join(outer.path, 'second') }
+				: { ...outer, prefix: 'backups/second' };
+		if (inner.type === 'folder') mkdirSync(inner.path);
+		const from = await Repository.open(open(outer), { create: true });
+		const label = await storeBackup(from);
+		const to = open(inner);
+		const refused = {
+			status: 'failed',
+			code: 'invalid-input',
+			message: `${to.location} lies in ${from.storage.location}`,
+		};
+		expect(await copyBackup({ from, to, group: GROUP, label, signal: NEVER })).toMatchObject(refused);
+		expect(await contentOf(to)).toEqual(new Map());
+		// The other way round, with a repository that was made there before anybody looked.
+		const within = await Repository.open(to, { create: true });
+		const another = await storeBackup(within);
+		const back = { from: within, to: open(outer), group: GROUP, label: another, signal: NEVER };
+		expect(await copyBackup(back)).toMatchObject(refused);
+	});
+
+	it('or twice among the destinations is refused before anything is copied', async () => {
+		const from = await Repository.open(open(newFolder()), { create: true });
+		const label = await storeBackup(from);
+		const config = newFolder();
+		const again = copyToAll({ from, to: [open(config), open(config)], group: GROUP, label, signal: NEVER });
+		await expect(again).rejects.toMatchObject({
+			code: 'invalid-input',
+			message: expect.stringContaining('named twice'),
+		});
+		expect(await contentOf(open(config))).toEqual(new Map());
+	});
+
+	it('is none where two servers have buckets of one name', async () => {
+		const [one, other] = [new MemoryStorage('s3://backups'), new MemoryStorage('s3://backups/second')];
+		const from = await Repository.open(one, { create: true });
+		const label = await storeBackup(from);
+		expect(await copyBackup({ from, to: other, group: GROUP, label, signal: NEVER })).toMatchObject({
+			status: 'copied',
+		});
+	});
+});
