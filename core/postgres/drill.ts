@@ -51,6 +51,10 @@ export interface DrillResult {
 }
 
 const PG_RESTORE = 'pg_restore';
+/** For hints. */
+const WHERE_TO_NAME = '"Scratch Database: On a Server" in the node, --scratch postgres://… on the command line';
+/** From here on the embedded database is slow: 8,000 tables took it 11 minutes, and a server one. */
+const MANY_TABLES = 2000;
 
 /**
  * Restores into a scratch database and looks at what came out. That it differs is a result, not an error.
@@ -68,6 +72,11 @@ export async function drill(request: DrillRequest): Promise<DrillResult> {
 async function drillEmbedded(request: DrillRequest, maxBytes: number): Promise<DrillResult> {
 	const { contents, signal } = request;
 	assertFits(request, maxBytes);
+	if (contents.tables.length > MANY_TABLES) {
+		request.warn(
+			`${contents.tables.length} tables take the embedded database minutes, about ten times as long as a server: ${WHERE_TO_NAME}`,
+		);
+	}
 	const names = contents.extensions.map(({ name }) => name);
 	const database = await openEmbeddedDatabase({
 		signal,
@@ -102,7 +111,7 @@ function byItsName(error: BackupError): BackupError {
 
 /** @throws BackupError 'unsupported' */
 function assertFits({ format, originalBytes }: DrillRequest, maxBytes: number): void {
-	const hint = 'Name a scratch server for the drill.';
+	const hint = `Name a scratch server for the drill: ${WHERE_TO_NAME}.`;
 	if (format === 'custom') {
 		throw new BackupError('unsupported', 'a backup in custom format cannot be restored into the embedded database', {
 			hint,
@@ -120,7 +129,7 @@ function assertFits({ format, originalBytes }: DrillRequest, maxBytes: number): 
 function embeddedError(cause: unknown): BackupError {
 	const code = sqlStateOf(cause) === '53100' ? 'storage-full' : 'restore-failed';
 	return new BackupError(code, `the embedded database failed: ${messageOf(cause)}`, {
-		hint: 'Try again, or name a scratch server for the drill.',
+		hint: `Try again, or name a scratch server for the drill: ${WHERE_TO_NAME}.`,
 		cause,
 	});
 }

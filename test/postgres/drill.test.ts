@@ -356,10 +356,19 @@ describe('the embedded database', () => {
 		expect(result).toMatchObject({
 			outcome: 'environment',
 			code: 'unsupported',
-			hint: expect.stringContaining('scratch server'),
+			hint: expect.stringMatching(/"Scratch Database: On a Server" in the node, --scratch postgres/),
 			evidence: null,
 		});
 	});
+
+	it('is slow with thousands of tables, and says so', async () => {
+		const tables = Array.from({ length: 2001 }, (_, i) => ({ schema: 'public', name: `t${i}`, rows: 0, bytes: 0 }));
+		const many = await remake(backup, { contents: { tables } });
+		const { warnings } = await verify(many, { scratch: { kind: 'embedded' } });
+		expect(warnings).toContainEqual(
+			expect.stringMatching(/^2001 tables take the embedded database minutes.*On a Server/),
+		);
+	}, 120_000);
 
 	it('lacks an extension, which says nothing about the backup', async () => {
 		const wants = await remake(backup, { contents: { extensions: [{ name: 'no_such_extension', version: '1' }] } });
