@@ -20,11 +20,16 @@ export function duelTable(results: readonly Result[]): string {
 			line(
 				result.duel.ours.title,
 				result.ours,
-				[wall, cpu, memory].map((value) => ratioOf(result, value).toFixed(2)),
+				[wall, cpu, memory].map((value) => times(ratioOf(result, value))),
 			),
 			line(result.duel.theirs.title, result.theirs, ['1.00', '1.00', '1.00']),
 		]),
 	]);
+}
+
+/** Nothing, where the other side took too little to be seen. */
+function times(ratio: number): string {
+	return Number.isFinite(ratio) ? ratio.toFixed(2) : '';
 }
 
 function line(title: string, runs: readonly Measurement[], [walls, cpus, memories]: string[]): string[] {
