@@ -242,7 +242,8 @@ async function importBackup(
 	const copies = second && { backupStorageSecondApi: await folderCredential(n8n, second, 'backupStorageSecondApi') };
 	return await importTemplate(n8n, 'database-backup', {
 		credentials: { ...common, backupStorageApi: first, ...copies },
-		settings: { ...settings, reportUrl: receiver.url },
+		// Other tests use the same server.
+		settings: { databases: shop.database, ...settings, reportUrl: receiver.url },
 		fieldsOf: { 'Every Hour': NOT_NOW, 'Every Night': NOT_NOW, ...fieldsOf },
 		activate: activate ?? (second ? [COPY] : []),
 	});
