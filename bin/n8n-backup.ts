@@ -3,16 +3,28 @@
 import { Command, CommanderError } from 'commander';
 import { BackupError, isBackupError } from '../core/errors';
 import { PROGRAM } from '../core/program';
-import { checkCommand } from './commands/check';
-import { copyCommand } from './commands/copy';
-import { dumpCommand } from './commands/dump';
-import { expireCommand } from './commands/expire';
-import { listCommand } from './commands/list';
-import { pinCommand, unpinCommand } from './commands/pin';
-import { pruneCommand } from './commands/prune';
-import { restoreCommand } from './commands/restore';
-import { verifyCommand } from './commands/verify';
+import type { AddCommand } from './options';
 import { EXIT, exitCodeOf, printError } from './output';
+
+/** In the order in which the help shows them. */
+const COMMANDS: Record<string, () => Promise<AddCommand>> = {
+	dump: async () => (await import('./commands/dump.ts')).dumpCommand,
+	list: async () => (await import('./commands/list.ts')).listCommand,
+	verify: async () => (await import('./commands/verify.ts')).verifyCommand,
+	copy: async () => (await import('./commands/copy.ts')).copyCommand,
+	check: async () => (await import('./commands/check.ts')).checkCommand,
+	restore: async () => (await import('./commands/restore.ts')).restoreCommand,
+	expire: async () => (await import('./commands/expire.ts')).expireCommand,
+	prune: async () => (await import('./commands/prune.ts')).pruneCommand,
+	pin: async () => (await import('./commands/pin.ts')).pinCommand,
+	unpin: async () => (await import('./commands/pin.ts')).unpinCommand,
+};
+
+/** The command that is named first, or all of them: loading those that are not wanted takes longer than a small backup. */
+async function commandsFor([first = '']: string[]): Promise<AddCommand[]> {
+	const wanted = Object.hasOwn(COMMANDS, first) ? [COMMANDS[first]!] : Object.values(COMMANDS);
+	return await Promise.all(wanted.map((load) => load()));
+}
 
 /** Runs the command line; resolves to the exit code. */
 export async function main(argv: string[]): Promise<number> {
@@ -54,16 +66,7 @@ Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 
 			}
 		};
 	};
-	dumpCommand(program, run);
-	listCommand(program, run);
-	verifyCommand(program, run);
-	copyCommand(program, run);
-	checkCommand(program, run);
-	restoreCommand(program, run);
-	expireCommand(program, run);
-	pruneCommand(program, run);
-	pinCommand(program, run);
-	unpinCommand(program, run);
+	for (const add of await commandsFor(argv)) add(program, run);
 	try {
 		await program.parseAsync(argv, { from: 'user' });
 		return exitCode;

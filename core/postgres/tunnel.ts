@@ -4,7 +4,7 @@
  */
 import net from 'node:net';
 import { Duplex } from 'node:stream';
-import { Client, type ClientChannel, type ClientErrorExtensions } from 'ssh2';
+import type { Client, ClientChannel, ClientErrorExtensions } from 'ssh2';
 import { BackupError, abortError, messageOf } from '../errors';
 import { cleanText } from './errors';
 import type { DatabaseTarget, SshTunnel } from './target';
@@ -24,6 +24,8 @@ export async function openTunnel(
 	options: { signal: AbortSignal; timeoutMs: number },
 ): Promise<Duplex> {
 	const { ssh } = target;
+	// Loaded by who needs it: most databases are reached without.
+	const { Client } = await import('ssh2');
 	const client = new Client();
 	const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
 	const onAbort = () => reject(abortError(options.signal));

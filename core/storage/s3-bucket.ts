@@ -64,15 +64,10 @@ export class S3Bucket {
 
 	/** @param range HTTP's byte range; the whole object when absent. Not every server heeds it: see the answer's status. */
 	async get(name: string, range: string | undefined, signal?: AbortSignal): Promise<IncomingMessage> {
-		return await this.#try('read', name, () =>
-			this.connection
-				.client(signal)
-				.makeRequestAsync(
-					{ method: 'GET', bucketName: this.bucket, objectName: name, headers: range ? { range } : {} },
-					'',
-					[200, 206],
-				),
-		);
+		return await this.#try('read', name, async () => {
+			const request = { method: 'GET', bucketName: this.bucket, objectName: name, headers: range ? { range } : {} };
+			return await (await this.connection.client(signal)).makeRequestAsync(request, '', [200, 206]);
+		});
 	}
 
 	/**
@@ -88,9 +83,10 @@ export class S3Bucket {
 	}
 
 	async initiate(name: string, more: Headers, signal?: AbortSignal): Promise<string> {
-		return await this.#try('write', name, () =>
-			this.connection.client(signal).initiateNewMultipartUpload(this.bucket, name, { ...this.headers, ...more }),
-		);
+		return await this.#try('write', name, async () => {
+			const client = await this.connection.client(signal);
+			return await client.initiateNewMultipartUpload(this.bucket, name, { ...this.headers, ...more });
+		});
 	}
 
 	/** @returns the part's ETag */
@@ -112,7 +108,8 @@ export class S3Bucket {
 			const parts = etags.map(
 				(etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>&quot;${etag}&quot;</ETag></Part>`,
 			);
-			const response = await this.connection.client().makeRequestAsync(
+			const client = await this.connection.client();
+			const response = await client.makeRequestAsync(
 				{
 					method: 'POST',
 					bucketName: this.bucket,
@@ -132,7 +129,8 @@ export class S3Bucket {
 	/** Gives up an upload; that it is gone already is no error. */
 	async abort({ name, uploadId }: { name: string; uploadId: string }): Promise<void> {
 		try {
-			await this.connection.client().abortMultipartUpload(this.bucket, name, encodeURIComponent(uploadId));
+			const client = await this.connection.client();
+			await client.abortMultipartUpload(this.bucket, name, encodeURIComponent(uploadId));
 		} catch (error) {
 			if (!(error instanceof S3Refusal && error.code === 'NoSuchUpload')) throw this.#error('tidy up', name, error);
 		}
@@ -166,7 +164,8 @@ export class S3Bucket {
 	/** @param name the bucket's own when empty */
 	async #send(name: string, request: S3Request, payload = '', signal?: AbortSignal) {
 		const options = { bucketName: this.bucket, ...(name && { objectName: name }), ...request };
-		const response = await this.connection.client(signal).makeRequestAsync(options, payload, [200, 204]);
+		const client = await this.connection.client(signal);
+		const response = await client.makeRequestAsync(options, payload, [200, 204]);
 		return { headers: response.headers, body: await text(response) };
 	}
 
@@ -177,7 +176,7 @@ export class S3Bucket {
 		headers: Headers,
 		signals: { request?: AbortSignal; body?: AbortSignal },
 	): Promise<IncomingMessage> {
-		const client = this.connection.client(signals.request);
+		const client = await this.connection.client(signals.request);
 		// Content-MD5 is part of the signature and covers the bytes. Over http, minio would add a SHA-256 that costs twice as much.
 		client.enableSHA256 = false;
 		const response = await client.makeRequestStreamAsync(

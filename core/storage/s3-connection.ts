@@ -5,7 +5,7 @@
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
-import { Client } from 'minio';
+import type { Client } from 'minio';
 import { abortError, BackupError } from '../errors';
 import { refusalOf } from './s3-errors';
 
@@ -52,7 +52,9 @@ export class S3Connection {
 	 * The region is fixed, because finding it out needs a permission (s3:GetBucketLocation) of its own. The client's own
 	 * retries are off: they repeat any request, print to the console and drop the server's reason.
 	 */
-	client(signal?: AbortSignal): Client {
+	async client(signal?: AbortSignal): Promise<Client> {
+		// Loaded by who needs it: it takes 0.1 s, which a backup into a folder need not wait for.
+		const { Client } = await import('minio');
 		const { accessKey, secretKey, sessionToken, pathStyle = true } = this.#options;
 		return new Client({
 			endPoint: this.#url.hostname.replace(/^\[|\]$/g, ''),

@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
+import net from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { DumpBody } from '../../core/postgres/engines/body';
 import { openOutlet } from '../../core/postgres/engines/outlet';
@@ -47,10 +45,9 @@ describe('the end of a dump is proof', () => {
 
 describe('an outlet', () => {
 	it('hands on all bytes in order, also while nobody wants more, and fills chunks that came back', async () => {
-		const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'outlet-'));
 		const seen: Buffer[] = [];
 		const memories = new Set<ArrayBufferLike>();
-		const outlet = await openOutlet(folder, (bytes) => {
+		const outlet = await openOutlet((bytes) => {
 			memories.add(bytes.buffer);
 			seen.push(Buffer.from(bytes));
 			outlet.recycle(bytes);
@@ -67,7 +64,26 @@ describe('an outlet', () => {
 			expect(memories.size).toBeLessThan(seen.length);
 		} finally {
 			outlet.destroy();
-			fs.rmSync(folder, { recursive: true });
+		}
+	});
+
+	it('belongs to the program: a stranger who connects first is turned away', async () => {
+		const connect = net.connect.bind(net) as (to: net.NetConnectOpts) => net.Socket;
+		let stranger: net.Socket | undefined;
+		jest.spyOn(net, 'connect').mockImplementationOnce(((to: net.NetConnectOpts) => {
+			stranger = connect({ port: (to as net.TcpNetConnectOpts).port, host: '127.0.0.1' });
+			stranger.on('error', () => undefined).write('lies');
+			return connect(to);
+		}) as typeof net.connect);
+		const seen: Buffer[] = [];
+		const outlet = await openOutlet((bytes) => seen.push(Buffer.from(bytes)) > 0);
+		try {
+			const closed = once(stranger!, 'close');
+			outlet.writeEnd.end('the truth');
+			await Promise.all([outlet.ended, closed]);
+			expect(Buffer.concat(seen).toString()).toBe('the truth');
+		} finally {
+			outlet.destroy();
 		}
 	});
 });

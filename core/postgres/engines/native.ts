@@ -46,7 +46,7 @@ async function start(program: string, request: DumpRequest, signal: AbortSignal)
 	const warnings: string[] = [];
 	let stderr = '';
 	try {
-		outlet = await openOutlet(home, (bytes) => body.offer(bytes));
+		outlet = await openOutlet((bytes) => body.offer(bytes));
 		if (target.ssh) {
 			forwarder = await forwardLocally(target as TunnelTarget, { signal, timeoutMs: CONNECT_TIMEOUT_MS });
 		}
