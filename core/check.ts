@@ -12,6 +12,7 @@ import { toBackupError } from './postgres/errors';
 import { listTables } from './postgres/facts';
 import { isFiltered, type PostgresDumpOptions } from './postgres/dump';
 import { emptyWarning } from './postgres/empty-database';
+import { passwordWarning } from './postgres/password-exposure';
 import type { DatabaseTarget } from './postgres/target';
 import { readText, writeText } from './small-objects';
 import { limitStorage } from './storage/limited';
@@ -167,7 +168,9 @@ export async function checkDatabase(
 			);
 			databaseBytes = Number(rows[0]!.bytes);
 			await ofServer(target, async () => await assertConnections(queryOf(connected)));
-			return `${target.database} on PostgreSQL ${rows[0]!.version}, ${megabytes(databaseBytes)}`;
+			const message = `${target.database} on PostgreSQL ${rows[0]!.version}, ${megabytes(databaseBytes)}`;
+			const exposed = passwordWarning(connected);
+			return exposed === null ? message : { warning: `${message}; ${exposed}` };
 		}),
 	);
 	if (!client) return { database: target.database, databaseBytes, findings };

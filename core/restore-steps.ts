@@ -7,6 +7,7 @@ import { type Given, giveMissingSettings, giveRest, giveSettings } from './postg
 import { type Filled, fillDatabase } from './postgres/fill';
 import { executeGlobals } from './postgres/globals';
 import { isEverything } from './postgres/only';
+import { passwordWarning } from './postgres/password-exposure';
 import { preflight } from './postgres/preflight';
 import type { ReplayProgress } from './postgres/replay';
 import {
@@ -141,6 +142,8 @@ export class Restore {
 	): Promise<void> {
 		const { server, rules, allowMissingExtensions } = this.#request;
 		const query = queryOf(client);
+		const exposed = passwordWarning(client);
+		if (exposed !== null) this.#warnings.push(exposed);
 		await query('BEGIN');
 		if (globals !== null) this.#warnings.push(...(await executeGlobals(client, globals, server)));
 		this.#warnings.push(...(await preflight(query, server, contents, { rules, allowMissingExtensions, ...place })));

@@ -7,6 +7,7 @@ import { Client } from 'pg';
 import { BackupError, abortError, isBackupError } from '../errors';
 import { limitAnswers } from './answer-limit';
 import { toBackupError } from './errors';
+import { watchPassword } from './password-exposure';
 import { assertOwnSession } from './pooler';
 import { liftLimits } from './session-limits';
 import { patienceOf, watchSilence, worksOn } from './silence';
@@ -167,6 +168,7 @@ async function logIn(
 	// Without a listener a broken idle connection would end the process; every later query reports it.
 	client.on('error', () => undefined);
 	limitAnswers(socket, target);
+	watchPassword(client, socket, target);
 	watchSilence(client, socket, target, isWorking);
 	const onAbort = () => socket.destroy(abortError(signal));
 	signal.addEventListener('abort', onAbort, { once: true });

@@ -12,6 +12,7 @@ import type { DumpFilter } from './engines/engine';
 import { changingError, toBackupError } from './errors';
 import { gatherFacts, systemIdentifier } from './facts';
 import { type GlobalsChoice, readGlobals } from './globals';
+import { passwordWarning } from './password-exposure';
 import { sqlStateOf } from './sql-state';
 import { emptied, holdTables, lockTables, tablesToHold } from './table-locks';
 import type { DatabaseTarget } from './target';
@@ -27,7 +28,8 @@ export interface Snapshot {
 	readonly lost: Promise<never>;
 	/**
 	 * Counts in the snapshot.
-	 * @returns warnings too: of tables that were emptied just before it, and of what pg_dump leaves out without a word
+	 * @returns warnings too: of tables that were emptied just before it, of what pg_dump leaves out without a word, and of a
+	 * password that others can read
 	 */
 	facts(options?: { contentHash?: boolean }): Promise<{ contents: DatabaseFacts; warnings: string[] }>;
 	/** The roles of the server in the snapshot, as SQL: see {@link readGlobals}. */
@@ -92,7 +94,9 @@ export async function openSnapshot(
 				const options = { serverVersionNumber, contentHash };
 				const contents = await withErrors(gatherFacts(client, filter, held.tables, options));
 				const hidden = await withErrors(hiddenMappings(queryOf(client), filter));
-				return { contents, warnings: [...emptied(held, contents.tables), ...hidden] };
+				const exposed = passwordWarning(client);
+				const warnings = [...emptied(held, contents.tables), ...hidden, ...(exposed === null ? [] : [exposed])];
+				return { contents, warnings };
 			},
 			globals: async (choice) => await withErrors(readGlobals(queryOf(client), serverVersionNumber, choice)),
 			async end() {

@@ -1,13 +1,19 @@
+import dns from 'node:dns';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { once } from 'node:events';
+import { checkDatabase } from '../../core/check';
+import { restoreDatabase } from '../../core/restore';
+import { DEFAULT_DUMP_OPTIONS } from '../../core/postgres/dump';
+import { KEEP_ALL } from '../../core/postgres/rewrite';
 import { connect, disconnect, openSocket } from '../../core/postgres/connection';
 import type { DatabaseTarget, TlsMode } from '../../core/postgres/target';
 import { freePort } from '../../scripts/lib/postgres.mjs';
 import { MAJORS, type OwnServer, quoteName, sharedPostgres, sql, startPostgres } from '../support/postgres';
 import { TcpProxy } from '../support/proxy';
+import { GROUP, makeSmallBackup } from '../support/small-backup';
 import { startSsh, type SshServer } from '../support/ssh';
 import { type Certificates, makeCertificates } from '../support/tls';
 
@@ -267,5 +273,37 @@ describe('an SSH tunnel', () => {
 		const failure = openSocket({ ...target, ssh: strict.tunnel }, { signal });
 		await expect(failure).rejects.toMatchObject(aboutSsh('access-denied'));
 		await strict.stop();
+	});
+});
+
+describe('a password that others on the way could use', () => {
+	it('is a warning of check, dump and restore, unless the server is this machine', async () => {
+		const server = await startPostgres(13, { hba: 'md5' });
+		// The same server under a name that nobody knows to be this machine.
+		const lookup = jest.spyOn(dns, 'lookup').mockImplementation((...args: unknown[]) => {
+			(args.at(-1) as (error: null, found: object) => void)(null, [{ address: '127.0.0.1', family: 4 }]);
+		});
+		try {
+			const near = await server.createDatabase();
+			await sql(near, 'CREATE TABLE here AS SELECT 1 AS i');
+			const far = { ...near, host: 'db.example' };
+			const says = /the password of postgres travels to db\.example:\d+ as an MD5 hash on an unencrypted connection/;
+
+			const checked = await checkDatabase(far, DEFAULT_DUMP_OPTIONS, signal);
+			expect(checked.findings[0]).toMatchObject({ ok: true, warning: true, message: expect.stringMatching(says) });
+			expect((await checkDatabase(near, DEFAULT_DUMP_OPTIONS, signal)).findings[0]!.warning).toBeUndefined();
+
+			const backup = await makeSmallBackup(far);
+			const { warnings } = await backup.repository.readManifest(GROUP, backup.label);
+			expect(warnings).toEqual([expect.stringMatching(says)]);
+			const restored = await restoreDatabase({
+				...{ repository: backup.repository, group: GROUP, label: backup.label, keys: backup.keys, signal },
+				...{ server: far, into: { mode: 'new', database: 'again' }, rules: KEEP_ALL },
+			});
+			expect(restored.warnings).toEqual([expect.stringMatching(says)]);
+		} finally {
+			lookup.mockRestore();
+			await server.stop();
+		}
 	});
 });
