@@ -43,11 +43,12 @@ export async function sendObject(request: SendRequest): Promise<void> {
 	const hashing = protect ? startHashing('sha256', stored.bytes) : null;
 	const proof = new Proof(stored, `${from.location}/${key}`, hashing);
 	let safe = 0;
+	let sent = 0;
 	const stall = watchStall(limits.stallTimeoutMs, fail, () => {
 		request.onProgress(safe);
 		const isThrough = proof.readableLength > 0 || proof.destroyed || proof.bytes === stored.bytes;
 		const waitingFor = `storage ${isThrough ? to.location : from.location}`;
-		return { moved: proof.bytes + safe, waitingFor };
+		return { moved: proof.bytes + safe + sent, waitingFor };
 	});
 	const flow = async () => {
 		const body = await from.read(key, { signal: abort.signal }).catch((error: unknown) => {
@@ -63,7 +64,8 @@ export async function sendObject(request: SendRequest): Promise<void> {
 			if (!hasClosed(error)) fail(error);
 		});
 		const onProgress = (bytes: number) => void (safe = bytes);
-		const writing = to.write(key, proof, { signal: abort.signal, onProgress, protect }).catch(fail);
+		const onMoved = () => void sent++;
+		const writing = to.write(key, proof, { signal: abort.signal, onProgress, onMoved, protect }).catch(fail);
 		// A source that does not let go must not hold up the failure.
 		await Promise.race([flowing, aborted]);
 		const object = await writing;

@@ -73,11 +73,12 @@ export async function storeStream(request: StoreRequest): Promise<StoredStream> 
 	const original = createDigest('blake2b512');
 	const stored = createDigest('sha256');
 	let storedBytes = 0;
+	let sent = 0;
 	const name = `${request.name}${codecExtension(encryption !== null)}`;
 	const stall = watchStall(limits.stallTimeoutMs, fail, () => {
 		request.onProgress?.({ originalBytes: original.bytes, storedBytes });
 		return {
-			moved: original.bytes + stored.bytes + storedBytes,
+			moved: original.bytes + stored.bytes + storedBytes + sent,
 			waitingFor: stored.readableLength > 0 || stored.writableFinished ? `storage ${storage.location}` : 'source',
 		};
 	});
@@ -101,6 +102,7 @@ export async function storeStream(request: StoreRequest): Promise<StoredStream> 
 				onProgress: (bytes) => {
 					storedBytes = bytes;
 				},
+				onMoved: () => void sent++,
 			})
 			.catch(fail);
 		// A source that does not let go must not hold up the failure; whoever opened it closes it.

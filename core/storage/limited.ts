@@ -60,8 +60,13 @@ class LimitedStorage implements Storage {
 			state.safe = safe;
 			options.onProgress?.(safe);
 		};
+		const onMoved = () => {
+			state.moved += 1;
+			options.onMoved?.();
+		};
+		const under = { ...options, signal: call.signal, onProgress, onMoved };
 		try {
-			return await call.wait(this.#inner.write(key, whole, { ...options, signal: call.signal, onProgress }), false);
+			return await call.wait(this.#inner.write(key, whole, under), false);
 		} finally {
 			watch.stop();
 			bytes.discard();

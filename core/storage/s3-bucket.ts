@@ -5,8 +5,8 @@
  * other, and goes on with somebody else's abandoned upload of the same name.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { BackupError } from '../errors';
+import { answerText } from './s3-answer';
 import type { S3Connection } from './s3-connection';
 import { s3Error, S3Refusal } from './s3-errors';
 import { pageOfObjects } from './s3-listing';
@@ -119,7 +119,7 @@ export class S3Bucket {
 				},
 				`<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${parts.join('')}</CompleteMultipartUpload>`,
 			);
-			const answer = await text(response);
+			const answer = await answerText(response);
 			// A server that needs long begins with 200 and may still fail.
 			if (answer.includes('<Error>')) throw new S3Refusal(500, element(answer, 'Code') ?? 'InternalError');
 			return versionOf(response.headers);
@@ -166,7 +166,7 @@ export class S3Bucket {
 		const options = { bucketName: this.bucket, ...(name && { objectName: name }), ...request };
 		const client = await this.connection.client(signal);
 		const response = await client.makeRequestAsync(options, payload, [200, 204]);
-		return { headers: response.headers, body: await text(response) };
+		return { headers: response.headers, body: await answerText(response) };
 	}
 
 	async #sendPart(
@@ -197,7 +197,7 @@ export class S3Bucket {
 			[200],
 			this.connection.region,
 		);
-		await text(response);
+		await answerText(response);
 		return response;
 	}
 

@@ -108,7 +108,9 @@ async function refuse(request: ClientRequest, response: IncomingMessage, status:
 	try {
 		let body = '';
 		for await (const chunk of response.setEncoding('utf8')) {
-			if (body.length < MAX_ERROR_BYTES) body += chunk;
+			body += chunk;
+			// Leaving the loop ends the answer: some never end by themselves.
+			if (body.length >= MAX_ERROR_BYTES) break;
 		}
 		const region = response.headers['x-amz-bucket-region'];
 		request.emit('error', refusalOf(status, body, typeof region === 'string' ? region : undefined));

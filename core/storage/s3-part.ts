@@ -62,6 +62,7 @@ export class Part {
 		readonly number: number,
 		readonly capacity: number,
 		private readonly memory: PartMemory,
+		private readonly onMoved?: () => void,
 	) {}
 
 	get isFull(): boolean {
@@ -107,6 +108,8 @@ export class Part {
 		for (let at = 0; at < this.size; at += SLICE) {
 			if (at + SLICE >= this.size) onLast();
 			const block = this.#blocks[Math.floor(at / BLOCK)];
+			// Asked for when the socket has taken what was before it.
+			if (at > 0) this.onMoved?.();
 			if (block) yield block.subarray(at % BLOCK, Math.min((at % BLOCK) + SLICE, this.size - at + (at % BLOCK)));
 		}
 	}
@@ -120,16 +123,18 @@ export class Part {
 /**
  * Cuts a body into parts; the first one comes even when the body is empty. Whoever takes a part must release it.
  * @param capacityOf bytes of the part of that number; may throw when there can be no such part
+ * @param onMoved called while a part is sent
  */
 export async function* intoParts(
 	bytes: AsyncIterable<Uint8Array>,
 	capacityOf: (number: number) => number,
 	memory: PartMemory,
+	onMoved?: () => void,
 ): AsyncGenerator<Part, void> {
 	const next = async (number: number) => {
 		const capacity = capacityOf(number);
 		await memory.reserve(capacity);
-		return new Part(number, capacity, memory);
+		return new Part(number, capacity, memory, onMoved);
 	};
 	let part: Part | undefined = await next(1);
 	let number = 1;

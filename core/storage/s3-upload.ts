@@ -25,6 +25,7 @@ export interface UploadOptions {
 	retry: RetryPolicy;
 	signal?: AbortSignal;
 	onProgress?: (bytes: number) => void;
+	onMoved?: () => void;
 	protect?: Protection;
 	lock: ObjectLock;
 	/** Instead of memory of the upload's own, for measuring it. */
@@ -49,7 +50,7 @@ export async function upload(
 	};
 	if (options.protect) await retry(() => options.lock.assertOn(), options.retry, options.signal);
 	await assertFree(bucket, name, options);
-	const parts = intoParts(bytes, capacityOf, memory);
+	const parts = intoParts(bytes, capacityOf, memory, options.onMoved);
 	const first = await parts.next();
 	if (first.done) throw new BackupError('incomplete', 'the stream to store gave nothing, not even its end');
 	let second: IteratorResult<Part, void>;

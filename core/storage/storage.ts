@@ -36,6 +36,8 @@ export interface WriteOptions {
 	signal?: AbortSignal;
 	/** Called as bytes become safe in the storage, with the total so far. */
 	onProgress?: (bytes: number) => void;
+	/** Called as bytes leave for the storage, where many of them become safe at once: a slow storage is no silent one. */
+	onMoved?: () => void;
 	/** The object is protected when the promise resolves. 'unsupported' where the storage cannot, before a byte is written. */
 	protect?: Protection;
 }

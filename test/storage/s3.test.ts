@@ -3,7 +3,8 @@ import dns from 'node:dns';
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
+import { limitStorage } from '../../core/storage/limited';
 import { S3Storage, type S3Options } from '../../core/storage/s3';
 import { S3Bucket } from '../../core/storage/s3-bucket';
 import { S3Connection } from '../../core/storage/s3-connection';
@@ -241,6 +242,18 @@ describe('listings', () => {
 		expect(plain('a&amp;b &#228;&#xF6; &lt;&gt;&quot;&apos; &nbsp; &#x110000;')).toBe('a&b äö <>"\' &nbsp; &#x110000;');
 	});
 
+	it.each([
+		['a listing', 200, '<?xml version="1.0"?><ListBucketResult>', 'unsupported', /more than 16 MB/],
+		['a refusal', 500, '<?xml version="1.0"?><Error>', 'storage-failed', /the server failed/],
+	])('are given up when %s never ends, without collecting it', async (_, status, head, code, message) => {
+		proxy.let(() => ({ answering: status, endless: `${head}${'<Contents><Key>a</Key></Contents>'.repeat(2000)}` }));
+		const before = process.memoryUsage().rss;
+		await expect(keys(storage())).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+		expect(process.memoryUsage().rss - before).toBeLessThan(150 * MIB);
+		for (let left = 50; left > 0 && (await proxy.connections()) > 0; left--) await delay(20);
+		expect(await proxy.connections()).toBe(0);
+	});
+
 	it('end when a server gives the same page again and again', async () => {
 		const page =
 			'<ListBucketResult><Contents><Key>a</Key></Contents><IsTruncated>true</IsTruncated></ListBucketResult>';
@@ -273,6 +286,17 @@ describe('time-outs', () => {
 		proxy.let(({ url }) => (isPart(url) ? 'hang' : 'pass'));
 		await expect(storage(hasty).write('key', randomStream(16 * MIB))).rejects.toMatchObject({ code: 'stalled' });
 		expect(await server().unfinished(bucket)).toEqual([]);
+	});
+
+	it('says nothing of a server that takes a part slowly: what moves has not stalled', async () => {
+		proxy.let(({ url }) => (isPart(url) ? { takes: 8 * MIB } : 'pass'));
+		const slow = storage({ partSize: 24 * MIB });
+		const stallTimeoutMs = 1200;
+		const patient = limitStorage(slow, { stallTimeoutMs });
+		const startedAt = performance.now();
+		expect((await patient.write('key', randomStream(30 * MIB))).size).toBe(30 * MIB);
+		// The first part alone takes longer than nothing may move.
+		expect(performance.now() - startedAt).toBeGreaterThan(2 * stallTimeoutMs);
 	});
 
 	it('says stalled when the server stops giving in the middle of an object', async () => {

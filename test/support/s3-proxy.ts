@@ -1,6 +1,10 @@
 /** A proxy before a real S3 server that lets requests pass, or does to them what networks and servers do on bad days. */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { throttle } from '../../core/limits';
+
+const NEVER = new AbortController().signal;
 
 export interface SeenRequest {
 	method: string;
@@ -21,6 +25,10 @@ export type Fate =
 	/** Give so many bytes of the answer's body, then close the connection, or say nothing more. */
 	| { cutAfter: number }
 	| { hangAfter: number }
+	/** Take the request's body no faster than so many bytes per second. */
+	| { takes: number }
+	/** Answer instead of the server, with this text again and again. */
+	| { endless: string; answering: number }
 	/** Answer instead of the server. */
 	| { status: number; code?: string; headers?: Record<string, string>; body?: string };
 
@@ -68,6 +76,7 @@ export class S3Proxy {
 		const fate = this.#fate(seen);
 		if (fate === 'hang') return;
 		if (fate === 'cut') return void request.socket.destroy();
+		if (typeof fate === 'object' && 'endless' in fate) return endless(response, fate);
 		if (typeof fate === 'object' && 'status' in fate) return answer(request, response, fate);
 		this.#forward(request, response, fate);
 	}
@@ -84,7 +93,7 @@ export class S3Proxy {
 				}
 				response.writeHead(reply.statusCode ?? 500, reply.headers);
 				response.flushHeaders();
-				if (typeof fate !== 'object') return void reply.pipe(response);
+				if (typeof fate !== 'object' || 'takes' in fate) return void reply.pipe(response);
 				let left = 'cutAfter' in fate ? fate.cutAfter : 'hangAfter' in fate ? fate.hangAfter : 0;
 				reply.on('data', (chunk: Buffer) => {
 					if (left <= 0) return;
@@ -98,8 +107,19 @@ export class S3Proxy {
 		upstream.on('error', () => request.socket.destroy());
 		request.on('error', () => upstream.destroy());
 		response.on('close', () => upstream.destroy());
-		request.pipe(upstream);
+		if (typeof fate === 'object' && 'takes' in fate) request.pipe(throttle(fate.takes, NEVER)).pipe(upstream);
+		else request.pipe(upstream);
 	}
+}
+
+/** Until the client has had enough. */
+function endless(response: ServerResponse, fate: { endless: string; answering: number }): void {
+	response.writeHead(fate.answering, { 'content-type': 'application/xml' });
+	Readable.from(repeated(fate.endless)).pipe(response);
+}
+
+function* repeated(text: string): Generator<string> {
+	for (;;) yield text;
 }
 
 function answer(request: IncomingMessage, response: ServerResponse, fate: Extract<Fate, { status: number }>): void {
