@@ -34,6 +34,8 @@ export type Fate =
 
 export class S3Proxy {
 	readonly seen: SeenRequest[] = [];
+	/** Endless answers that somebody still takes. */
+	endless = 0;
 	#fate: (request: SeenRequest) => Fate = () => 'pass';
 	readonly #server: http.Server;
 
@@ -76,7 +78,12 @@ export class S3Proxy {
 		const fate = this.#fate(seen);
 		if (fate === 'hang') return;
 		if (fate === 'cut') return void request.socket.destroy();
-		if (typeof fate === 'object' && 'endless' in fate) return endless(response, fate);
+		if (typeof fate === 'object' && 'endless' in fate) {
+			this.endless++;
+			response.once('close', () => this.endless--);
+			response.writeHead(fate.answering, { 'content-type': 'application/xml' });
+			return void Readable.from(repeated(fate.endless)).pipe(response);
+		}
 		if (typeof fate === 'object' && 'status' in fate) return answer(request, response, fate);
 		this.#forward(request, response, fate);
 	}
@@ -110,12 +117,6 @@ export class S3Proxy {
 		if (typeof fate === 'object' && 'takes' in fate) request.pipe(throttle(fate.takes, NEVER)).pipe(upstream);
 		else request.pipe(upstream);
 	}
-}
-
-/** Until the client has had enough. */
-function endless(response: ServerResponse, fate: { endless: string; answering: number }): void {
-	response.writeHead(fate.answering, { 'content-type': 'application/xml' });
-	Readable.from(repeated(fate.endless)).pipe(response);
 }
 
 function* repeated(text: string): Generator<string> {
