@@ -41,8 +41,9 @@ export interface PlannedFacts extends SurveyedPlans {
 }
 
 /**
- * What a policy keeps and expires of what lies in a storage. Nothing is changed.
- * @throws BackupError 'invalid-input' for a policy that cannot be used; 'not-found' for a group without backups
+ * What a policy keeps and expires of what lies in a storage. Nothing is changed. A group without backups is a failure of its
+ * own, 'not-found'.
+ * @throws BackupError 'invalid-input' for a policy that cannot be used; those of the storage
  */
 export async function surveyRetention(request: SurveyRequest): Promise<SurveyedPlans> {
 	// Refuses the policy before anything is listed.
@@ -57,14 +58,15 @@ async function survey(request: SurveyRequest): Promise<SurveyedPlans> {
 	const { repository, groups, policy, signal } = request;
 	const failedRuns = new FailedRuns(repository.storage);
 	const entries: BackupEntry[] = [];
+	const missing: GroupFailure[] = [];
 	if (!groups) entries.push(...(await repository.survey()).backups);
 	for (const group of new Set(groups)) {
 		const { backups } = await repository.survey(group);
-		if (backups.length === 0) throw noBackups(repository, group);
+		if (backups.length === 0) missing.push({ group, error: noBackups(repository, group) });
 		for (const entry of backups) entries.push(entry);
 	}
 	const planned = await planFor(repository, entries, policy, request.now ?? new Date(), failedRuns, signal);
-	return { groups: planned.groups, failures: planned.failures };
+	return { groups: planned.groups, failures: [...planned.failures, ...missing] };
 }
 
 export function noBackups(repository: Repository, group: string): BackupError {

@@ -20,19 +20,31 @@ function serverOf({ source }: Manifest): string | null {
 	return typeof source.server === 'string' ? source.server : null;
 }
 
+/** What a backup's manifest says of where it came from. */
+export interface Origin {
+	/** Null where nobody knows. */
+	server: string | null;
+	/** Why the manifest cannot be read; null when it can. */
+	unreadable: string | null;
+}
+
 /** Which servers backups came from, as far as their manifests can be read. */
-export async function serversOf(
+export async function originsOf(
 	repository: Repository,
 	entries: readonly BackupEntry[],
 	signal: AbortSignal,
-): Promise<Map<BackupEntry, string | null>> {
-	const servers = new Map<BackupEntry, string | null>();
+): Promise<Map<BackupEntry, Origin>> {
+	const origins = new Map<BackupEntry, Origin>();
 	await inParallel(entries, READERS, async (entry) => {
 		const read = async () => await repository.readManifest(entry.group, entry.label, signal);
 		const found = await readable(read, { codes: NOT_FOR_US, signal });
-		servers.set(entry, 'why' in found ? null : serverOf(found.value));
+		const isUnreadable = 'why' in found;
+		origins.set(entry, {
+			server: isUnreadable ? null : serverOf(found.value),
+			unreadable: isUnreadable ? found.why : null,
+		});
 	});
-	return servers;
+	return origins;
 }
 
 /**
@@ -51,8 +63,8 @@ export async function assertSameServer(
 	const { chosen } = await chooseReadable(repository, await repository.list(group), newestOfEach, signal);
 	const [newest] = chosen;
 	if (!newest) return [];
-	const before = await serversOf(repository, [newest], signal);
-	if ([null, server].includes(before.get(newest) ?? null)) return [];
+	const before = (await originsOf(repository, [newest], signal)).get(newest)?.server ?? null;
+	if ([null, server].includes(before)) return [];
 	const found = `the newest backup of ${group}, ${newest.label}, came from another server`;
 	if (allowed) return [found];
 	throw new BackupError('another-server', found, {

@@ -4,13 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { copyMissing } from '../core/copy';
+import { parseLabel } from '../core/label';
 import { objectKey, Repository } from '../core/repository';
 import { chooseForRestore } from '../core/restore';
 import { writeText } from '../core/small-objects';
 import { FolderStorage } from '../core/storage/folder';
 import { MemoryStorage } from '../core/storage/memory';
 import { newestReadable, verifyBackup } from '../core/verify';
+import { searchBackups, searchGroups } from '../nodes/shared/backups';
 import { run } from './support/command-line';
+import { fakeListContext } from './support/fake-node';
 import { GROUP, NEVER } from './support/small-backup';
 import { contentOf, newRepository, storeBackup } from './support/stored-backups';
 
@@ -86,6 +89,31 @@ describe('a newer name whose manifest says nothing', () => {
 			expect((await copied.list()).map((each) => each.label)).toEqual([label]);
 		} finally {
 			for (const folder of [source, destination]) rmSync(folder, { recursive: true });
+		}
+	});
+
+	it('is called not readable by the list of the command line and by those of the nodes', async () => {
+		const folder = mkdtempSync(join(tmpdir(), 'planted-'));
+		try {
+			const storage = new FolderStorage({ path: folder });
+			for (const [key, bytes] of await contentOf(repository.storage)) await storage.write(key, Readable.from([bytes]));
+			for (const more of [[], ['--group', GROUP]]) {
+				const { stdout } = await run(['list', '--storage', `file://${folder}`, ...more]);
+				const lines = stdout.trim().split('\n');
+				expect(lines.map((line) => line.split('  NOT READABLE: ').length)).toEqual([1, 2]);
+				expect(lines[1]).toContain(PLANTED);
+			}
+			const credentials = { backupStorageApi: { type: 'folder', path: folder } };
+			const groups = await searchGroups.call(fakeListContext({ parameters: {}, credentials }));
+			const time = new Date(parseLabel(label)!.startedAt).toISOString().slice(0, 19).replace('T', ' ');
+			expect(groups.results).toEqual([{ name: `${GROUP} · 1 backup, newest ${time} UTC`, value: GROUP }]);
+			const labels = await searchBackups.call(fakeListContext({ parameters: { group: GROUP }, credentials }));
+			expect(labels.results.map(({ name, value }) => [value, name.endsWith(' · NOT READABLE')])).toEqual([
+				[PLANTED, true],
+				[label, false],
+			]);
+		} finally {
+			rmSync(folder, { recursive: true });
 		}
 	});
 

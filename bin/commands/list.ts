@@ -1,7 +1,9 @@
 /** n8n-backup list: the backups of a storage. */
+import { chooseReadable } from '../../core/readable-choice';
 import { type BackupEntry, Repository } from '../../core/repository';
 import { sizeText } from '../../core/size-text';
-import { serversOf } from '../../core/same-server';
+import { type Origin, originsOf } from '../../core/same-server';
+import { newestOfEach } from '../../core/verify-choice';
 import { openStorage } from '../../core/storage/create';
 import { describeLost } from '../../core/survey';
 import type { AddCommand } from '../options';
@@ -29,22 +31,36 @@ async function list(options: ListOptions, signal: AbortSignal): Promise<number> 
 		const repository = await Repository.open(storage, { signal });
 		for (const warning of repository.warnings) printWarning(warning);
 		const { backups: entries, leftovers } = await repository.survey(options.group);
-		const servers = options.group === undefined ? null : await serversOf(repository, entries, signal);
-		const areMixed = new Set(servers?.values()).size > 1;
-		if (options.json)
-			printJson(entries.map((entry) => ({ ...withDates(entry), ...(servers && { server: servers.get(entry) }) })));
+		const known = await lookInto(repository, entries, options.group, signal);
+		const areMixed = new Set(known.values().map(({ server }) => server)).size > 1;
+		if (options.json) printJson(entries.map((entry) => ({ ...withDates(entry), ...known.get(entry) })));
 		else if (entries.length === 0) printLine('no backups');
-		else
-			for (const entry of entries) {
-				printLine(
-					`${entry.group}/${entry.label}  ${entry.type}  ${sizeText(entry.storedBytes)}${entry.pinned ? '  pinned' : ''}${areMixed ? `  of server ${servers!.get(entry)?.slice(0, 8) ?? 'unknown'}` : ''}`,
-				);
-			}
+		else for (const entry of entries) printLine(describe(entry, known.get(entry), areMixed));
 		for (const lost of leftovers.filter((each) => each.lost)) printWarning(describeLost(lost));
 		return EXIT.ok;
 	} finally {
 		await storage.close();
 	}
+}
+
+/** What the manifests say: of one group all of them, otherwise as many as it takes to find the newest of each that can be read. */
+async function lookInto(
+	repository: Repository,
+	entries: readonly BackupEntry[],
+	group: string | undefined,
+	signal: AbortSignal,
+): Promise<Map<BackupEntry, Partial<Origin>>> {
+	if (group !== undefined) return await originsOf(repository, entries, signal);
+	const { unreadable } = await chooseReadable(repository, entries, newestOfEach, signal);
+	return new Map(unreadable.map(({ entry, why }) => [entry, { unreadable: why }]));
+}
+
+function describe(entry: BackupEntry, { server, unreadable }: Partial<Origin> = {}, areMixed: boolean): string {
+	const facts = [`${entry.group}/${entry.label}`, entry.type, sizeText(entry.storedBytes)];
+	if (entry.pinned) facts.push('pinned');
+	if (unreadable) facts.push(`NOT READABLE: ${unreadable}`);
+	else if (areMixed) facts.push(`of server ${server?.slice(0, 8) ?? 'unknown'}`);
+	return facts.join('  ');
 }
 
 /** Times as people and other programs read them. */

@@ -2,7 +2,9 @@
 import type { IExecuteFunctions, ILoadOptionsFunctions, INodeListSearchResult } from 'n8n-workflow';
 import { BackupError } from '../../core/errors';
 import { reaches } from '../../core/evidence';
+import { chooseReadable } from '../../core/readable-choice';
 import { type BackupEntry, Repository } from '../../core/repository';
+import { newestOfEach } from '../../core/verify-choice';
 import { sizeText } from '../../core/size-text';
 import { openAllowed, openNodeStorage } from './credentials';
 
@@ -44,11 +46,16 @@ export async function listSome(repository: Repository, groups?: readonly string[
 
 /** For the list of a "Group" field: every group that has a backup, with the number of backups and the newest one. */
 export async function searchGroups(this: ILoadOptionsFunctions, filter?: string): Promise<INodeListSearchResult> {
-	const groups = Map.groupBy(await listBackups(this), ({ group }) => group);
-	const results = [...groups].map(([group, entries]) => ({
-		name: `${group} · ${entries.length} ${entries.length === 1 ? 'backup' : 'backups'}, newest ${timeText(entries.at(-1)!.startedAt)}`,
-		value: group,
-	}));
+	const { entries, unreadable } = await listBackups(this);
+	const groups = Map.groupBy(entries, ({ group }) => group);
+	const results = [...groups].map(([group, all]) => {
+		const backups = all.filter((entry) => !unreadable.has(entry));
+		const newest = backups.length === 0 ? 'none can be read' : `newest ${timeText(backups.at(-1)!.startedAt)}`;
+		return {
+			name: `${group} · ${backups.length} ${backups.length === 1 ? 'backup' : 'backups'}, ${newest}`,
+			value: group,
+		};
+	});
 	return { results: results.filter(({ value }) => contains(value, filter)) };
 }
 
@@ -56,8 +63,9 @@ export async function searchGroups(this: ILoadOptionsFunctions, filter?: string)
 export async function searchBackups(this: ILoadOptionsFunctions, filter?: string): Promise<INodeListSearchResult> {
 	const group = this.getCurrentNodeParameter('group', { extractValue: true });
 	if (typeof group !== 'string' || group === '') return { results: [] };
-	const results = (await listBackups(this, group)).reverse().map((entry) => ({
-		name: describeEntry(entry),
+	const { entries, unreadable } = await listBackups(this, group);
+	const results = entries.toReversed().map((entry) => ({
+		name: unreadable.has(entry) ? `${timeText(entry.startedAt)} · NOT READABLE` : describeEntry(entry),
 		value: entry.label,
 	}));
 	return { results: results.filter(({ name, value }) => contains(name, filter) || contains(value, filter)) };
@@ -82,11 +90,17 @@ function verificationText({ verifications }: BackupEntry): string {
 	return `${best.depth} ok ${dayText(best.at)}`;
 }
 
-/** Only times, sizes and names of backups are read. */
-async function listBackups(context: ILoadOptionsFunctions, group?: string): Promise<BackupEntry[]> {
+/** Only names, times and sizes of backups are read, and of each group as many manifests as it takes to find a sound one. */
+async function listBackups(
+	context: ILoadOptionsFunctions,
+	group?: string,
+): Promise<{ entries: BackupEntry[]; unreadable: Set<BackupEntry> }> {
 	const storage = await openAllowed(await context.getCredentials('backupStorageApi'));
 	try {
-		return await (await Repository.open(storage)).list(group);
+		const repository = await Repository.open(storage);
+		const entries = await repository.list(group);
+		const { unreadable } = await chooseReadable(repository, entries, newestOfEach);
+		return { entries, unreadable: new Set(unreadable.map(({ entry }) => entry)) };
 	} finally {
 		await storage.close();
 	}

@@ -104,6 +104,16 @@ describe('n8n-backup expire', () => {
 		expect(await labels(SHOP)).toEqual(shop.slice(3));
 	});
 
+	it('plans the others when a group has no backups, and ends with 1', async () => {
+		const named = ['--group', 'postgres/none', '--group', SHOP];
+		const { code, stdout, stderr } = await expire(...named, '--policy', 'last=2,minimum=1');
+		expect({ code, stderr }).toEqual({
+			code: 1,
+			stderr: expect.stringContaining('there are no backups of postgres/none'),
+		});
+		expect(stdout).toContain('2 backups to keep');
+	});
+
 	it('ends with 1 when a group fails, and does the others', async () => {
 		const args = ['--group', 'postgres/none', '--group', SHOP, '--policy', 'last=2,minimum=1', '--apply', '--json'];
 		const { code, stdout } = await expire(...args);
