@@ -76,6 +76,16 @@ export function isBackupError(error: unknown, ...codes: ErrorCode[]): error is B
 	return error instanceof BackupError && (codes.length === 0 || codes.includes(error.code));
 }
 
+/**
+ * An error that says what it is about: whoever failed may not know it, as a filter that sees only bytes.
+ * @param object e.g. "postgres/shop/20261120T020000Z-full-k7xm"; put before the message unless it is in there
+ */
+export function about(object: string, error: unknown): unknown {
+	if (!isBackupError(error) || error.code === 'cancelled' || error.message.includes(object)) return error;
+	const { code, message, hint, details } = error;
+	return new BackupError(code, `${object}: ${message}`, { hint, details, cause: error });
+}
+
 /** Turns an AbortSignal's reason into the error to throw: the reason itself if it is ours, else 'cancelled'. */
 export function abortError(signal: AbortSignal): BackupError {
 	return isBackupError(signal.reason)

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { unlessAborted } from './deadline';
-import { abortError, BackupError, isBackupError } from './errors';
+import { about, abortError, BackupError, isBackupError } from './errors';
 import { ageDecrypt, ageEncrypt, type DecryptionKeys, type Encryption } from './filters/age';
 import { createDigest, startHashing } from './filters/digest';
 import { freeChunk, zstdCompress, zstdDecompress } from './filters/zstd';
@@ -201,7 +201,10 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 	// From now on, the reader sees every failure as an error of `compare`, also one from before it began to read.
 	compare.on('error', () => undefined);
 	giveUp = (error) => compare.destroy(error);
-	pipeline([body, ...filters]).catch((error: Error) => compare.destroy(about(where, error)));
+	pipeline([body, ...filters]).catch((error: Error) => {
+		const ofTheBytes = isBackupError(error, 'damaged', 'wrong-identity', 'unsupported');
+		compare.destroy(ofTheBytes ? (about(where, error) as Error) : error);
+	});
 	const onAbort = () => compare.destroy(abortError(signal));
 	if (signal.aborted) onAbort();
 	signal.addEventListener('abort', onAbort, { once: true });
@@ -212,13 +215,6 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 		stall?.stop();
 	});
 	return compare;
-}
-
-/** Filters know only bytes: the object that they are of is named here. */
-function about(where: string, error: Error): Error {
-	if (!isBackupError(error, 'damaged', 'wrong-identity', 'unsupported') || error.message.includes(where)) return error;
-	const { code, message, hint, details } = error;
-	return new BackupError(code, `${where}: ${message}`, { hint, details, cause: error });
 }
 
 /** Begins to read. A storage that does not let go must not hold up the failure. */

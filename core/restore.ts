@@ -1,4 +1,5 @@
 /** Restores a database from its backup: choose, look before the first byte is written, restore, compare. */
+import { about } from './errors';
 import type { Actor } from './actor';
 import type { DecryptionKeys } from './filters/age';
 import { recordRun, type RunEnd, type RunRecord } from './journal';
@@ -80,9 +81,13 @@ export interface RestoreResult {
 export async function restoreDatabase(request: RestoreRequest): Promise<RestoreResult> {
 	assertPlace(request.into, request.server);
 	assertOnly(request.rules.only);
-	return await withLimits({ ...request, advice: 'restore a part of it' }, async ({ signal, limits, limited }) => {
+	const restoring = withLimits({ ...request, advice: 'restore a part of it' }, async ({ signal, limits, limited }) => {
 		const repository = request.repository.through(limited(request.repository.storage));
 		return await recorded({ ...request, repository, limits, signal });
+	});
+	// Which one it is, nobody has said where the newest was chosen.
+	return await restoring.catch((error: unknown) => {
+		throw about(`${request.group}/${request.label}`, error);
 	});
 }
 
