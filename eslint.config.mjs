@@ -90,7 +90,7 @@ export default defineConfig([
 	{
 		files: ['**/*.js', '**/*.mjs', '**/*.cjs'],
 		extends: [js.configs.recommended],
-		languageOptions: { globals: globals.node },
+		languageOptions: { globals: { ...globals.node, WebSocket: 'readonly' } },
 		rules: {
 			'no-restricted-syntax': ['error', ...NO_EMPTY_CATCH],
 			'no-unused-vars': ['error', { argsIgnorePattern: '^_', ignoreRestSiblings: true }],

@@ -16,7 +16,7 @@ export class BackupEncryptionApi implements ICredentialType {
 	properties: INodeProperties[] = [
 		{
 			displayName:
-				'No key yet? Leave <b>Recipients</b> empty and save: the connection test answers with a new key pair that was made just now and is stored nowhere. Keep the identity outside n8n: without it, no backup can ever be opened.',
+				'No key yet? Import and execute the template <b>new-key.json</b>, or run <b>age-keygen -o key.txt</b>. Keep the identity outside n8n: without it, no backup can ever be opened.',
 			name: 'notice',
 			type: 'notice',
 			default: '',

@@ -16,7 +16,7 @@ const FOREIGN_FIELDS = ['id', 'versionId', 'activeVersionId', 'createdAt', 'upda
 
 /** Names that keep their capitals in a title in sentence case. */
 const PROPER_NAMES = /^(PostgreSQL|S3|MinIO|Slack|SQL|n8n|PGlite|Prometheus|API|SFTP|RPO|RTO)$/;
-const TITLE_VERBS = /^(Archive|Back|Check|Clean|Copy|Monitor|Prove|Report|Restore|Send|Verify|Watch) /;
+const TITLE_VERBS = /^(Archive|Back|Check|Clean|Copy|Generate|Monitor|Prove|Report|Restore|Send|Verify|Watch) /;
 
 const words = (text) => text.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word)).length;
 const isSticky = (node) => node.type === STICKY;
@@ -128,7 +128,8 @@ function checkNames(nodes) {
 }
 
 function checkSettingsNode(nodes) {
-	return nodes.filter(({ type }) => type === SETTINGS).length === 1
+	const hasNothingToChange = nodes.every((node) => isSticky(node) || Object.keys(node.parameters).length === 0);
+	return nodes.filter(({ type }) => type === SETTINGS).length === (hasNothingToChange ? 0 : 1)
 		? []
 		: ['what a user may change must be in exactly one Edit Fields node'];
 }

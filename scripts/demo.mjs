@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { newDemoFolder } from './demo/folder.mjs';
 import { createCredentials, createKey } from './demo/credentials.mjs';
 import { sql, startDatabases, tablesOf } from './demo/database.mjs';
-import { printGuide } from './demo/guide.mjs';
+import { printGuide, printStored } from './demo/guide.mjs';
 import { backUp, importTemplates, restore } from './demo/workflows.mjs';
 import { cleanUp, cleanUpOnSignals, report } from './lib/cleanup.mjs';
 import { N8nClient } from './lib/n8n-client.mjs';
@@ -75,8 +75,10 @@ async function demo() {
 	const rows = before.reduce((sum, table) => sum + table.rows, 0).toLocaleString('en');
 	say(`  all ${before.length} tables and all ${rows} rows are back, in ${/took: ([\d.]+ s)/.exec(page)?.[1]}`);
 
-	printGuide({ n8n, login, workflows, form, formLogin, storage, key, shop, folder });
-	if (options.once) return;
+	const backup = printStored(storage);
+	// What the guide names ends with this program.
+	if (options.once) return say('Run it without --once to look around in n8n, and to restore the backup by hand.');
+	printGuide({ n8n, login, workflows, form, formLogin, storage, key, shop, folder }, backup);
 	say('n8n is running. Press Ctrl-C to stop it and PostgreSQL.');
 	await n8n.ended;
 	throw new Error(`n8n has ended by itself:\n${n8n.log().slice(-2000)}`);

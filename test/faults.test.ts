@@ -91,7 +91,10 @@ describe('a run ends with a clear error and leaves nothing when', () => {
 			await sql(target, `SELECT pg_terminate_backend(pid) FROM (${backends(target.database)}) b`);
 		await expectFailure(
 			{ storage: inFolder(), target, during },
-			{ code: expect.stringMatching(/connection-lost|dump-failed/), message: expect.stringMatching(/terminat|connection/) },
+			{
+				code: expect.stringMatching(/connection-lost|dump-failed/),
+				message: expect.stringMatching(/terminat|connection/),
+			},
 		);
 	});
 

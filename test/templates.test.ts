@@ -4,6 +4,7 @@ import path from 'node:path';
 import { preselectedTrigger } from '../gulp/preselected-trigger.js';
 import { checkTemplate } from '../gulp/templates.js';
 import { ApplyRetention } from '../nodes/ApplyRetention/ApplyRetention.node';
+import { BackupKey } from '../nodes/BackupKey/BackupKey.node';
 import { CopyBackup } from '../nodes/CopyBackup/CopyBackup.node';
 import { PostgresDump } from '../nodes/PostgresDump/PostgresDump.node';
 import { RestoreBackup } from '../nodes/RestoreBackup/RestoreBackup.node';
@@ -80,7 +81,7 @@ function problemsAfter(change: (template: Template, find: (name: string) => Node
 }
 
 describe('of the templates of this package', () => {
-	const ourNodes = [ApplyRetention, CopyBackup, PostgresDump, RestoreBackup, VerifyBackup].map((Class) => {
+	const ourNodes = [ApplyRetention, BackupKey, CopyBackup, PostgresDump, RestoreBackup, VerifyBackup].map((Class) => {
 		const { name, version, defaults, properties } = new Class().description;
 		return {
 			type: `n8n-nodes-backup.${name}`,
@@ -96,6 +97,7 @@ describe('of the templates of this package', () => {
 	/** What a press of "Execute workflow" does with each, test/e2e tells. */
 	it.each([
 		['database-backup.json', 'Every Night'],
+		['new-key.json', 'When Somebody Wants a Key'],
 		['restore-database.json', 'Ask What to Restore'],
 		['restore-drill.json', 'Every Week'],
 		['retention.json', 'Every Day'],

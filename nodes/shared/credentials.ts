@@ -9,7 +9,7 @@ import type {
 import { checkEncryption, checkStorage } from '../../core/check';
 import { BackupError, messageOf } from '../../core/errors';
 import type { DecryptionKeys, Encryption } from '../../core/filters/age';
-import { assertPassphrase, generateIdentity, parseIdentities, parseRecipients } from '../../core/filters/age-keys';
+import { assertPassphrase, parseIdentities, parseRecipients } from '../../core/filters/age-keys';
 import type { DatabaseTarget, TlsMode } from '../../core/postgres/target';
 import { createStorage, type StorageConfig } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
@@ -57,7 +57,7 @@ export function toEncryption(fields: ICredentialDataDecryptedObject): Encryption
 	}
 	if (!text(fields.recipients)) {
 		throw new BackupError('invalid-input', 'the encryption credential has no recipient', {
-			hint: 'Open the credential and save it with "Recipients" empty: the answer holds a new key pair.',
+			hint: 'Enter a public key (age1…). The template new-key.json makes a key pair, and so does age-keygen.',
 		});
 	}
 	return { encryption: { recipients: parseRecipients(text(fields.recipients)) }, keys: toDecryptionKeys(fields) };
@@ -167,24 +167,13 @@ export async function backupStorageTest(
 	});
 }
 
-/**
- * The Test button of the encryption credential: encrypts a probe and opens it. With no recipients it answers with a
- * new key pair, which is how a user gets one without leaving n8n; the answer goes to the browser only.
- */
+/** The Test button of the encryption credential: encrypts a probe and opens it. */
 export async function backupEncryptionTest(
 	this: ICredentialTestFunctions,
 	credential: ICredentialsDecrypted,
 ): Promise<INodeCredentialTestResult> {
 	return await answer(async () => {
-		const fields = credential.data ?? {};
-		if (fields.method !== 'passphrase' && !text(fields.recipients)) {
-			const { identity, recipient } = await generateIdentity();
-			return {
-				ok: false,
-				message: `A new key pair, made just now and stored nowhere. Paste this into Recipients: ${recipient} and keep this identity in a safe place outside n8n, because without it no backup can be opened: ${identity}`,
-			};
-		}
-		const { encryption, keys } = toEncryption(fields);
+		const { encryption, keys } = toEncryption(credential.data ?? {});
 		const found = await checkEncryption(encryption, keys);
 		return { ok: found.ok, message: found.hint ? `${found.message}. ${found.hint}` : found.message };
 	});

@@ -17,18 +17,31 @@ import { filesBelow } from './folder.mjs';
  */
 
 /**
- * @param {Facts} facts
+ * @param {string} storage
+ * @returns {string} the verified backup's folder in it
  * @throws Error when no verified backup is in the storage
  */
-export function printGuide({ n8n, login, workflows, form, formLogin, storage, key, shop, folder }) {
+export function printStored(storage) {
 	const files = filesBelow(storage);
 	const evidence = files.find(({ name }) => name.endsWith('-restored-ok.json'));
 	const backup = path.dirname(evidence?.name ?? '');
 	if (!evidence || !files.some(({ name }) => name === `${backup}/manifest.json`)) {
 		throw new Error(`the workflow succeeded, but there is no backup with evidence in ${storage}`);
 	}
-	const manifest = JSON.parse(fs.readFileSync(path.join(storage, backup, 'manifest.json'), 'utf8'));
 	const width = Math.max(...files.map(({ size }) => size.toLocaleString('en').length));
+	process.stdout.write(`
+Stored in ${storage}:
+${files.map(({ name, size }) => `  ${size.toLocaleString('en').padStart(width)} bytes  ${name}`).join('\n')}
+`);
+	return backup;
+}
+
+/**
+ * @param {Facts} facts
+ * @param {string} backup its folder in the storage
+ */
+export function printGuide({ n8n, login, workflows, form, formLogin, storage, key, shop, folder }, backup) {
+	const manifest = JSON.parse(fs.readFileSync(path.join(storage, backup, 'manifest.json'), 'utf8'));
 	const dump = path.join(path.relative(folder, storage), backup, 'dump.sql.zst.age');
 	writeProgram(path.join(folder, 'n8n-backup'), n8nPackage(folder));
 	const passwords = `${shop.host}:${shop.port}:*:${shop.user}:${shop.password}\n`;
@@ -37,9 +50,6 @@ export function printGuide({ n8n, login, workflows, form, formLogin, storage, ke
 	const secret = path.relative(folder, key.file);
 
 	process.stdout.write(`
-Stored in ${storage}:
-${files.map(({ name, size }) => `  ${size.toLocaleString('en').padStart(width)} bytes  ${name}`).join('\n')}
-
 To try it without n8n, in a shell:
   cd ${quoted(folder)}
   export PGHOST=${shop.host} PGPORT=${shop.port} PGUSER=${shop.user} PGPASSFILE="$PWD/pgpass"
@@ -58,6 +68,7 @@ The same by hand, with no help from this package (Debian: apt-get install age zs
   psql -d shop_by_hand -c 'SELECT count(*) FROM shop.orders'
 
 In the browser: ${n8n.url} as ${login.email}, password ${login.password}
+  a key pair           ${n8n.url}/workflow/${workflows['new-key']}
   back up and verify   ${n8n.url}/workflow/${workflows['database-backup']}
   weekly drill         ${n8n.url}/workflow/${workflows['restore-drill']}
   what expires         ${n8n.url}/workflow/${workflows.retention}

@@ -27,6 +27,7 @@ export async function importTemplates(client, { shop, storage, key, token, formL
 	const ids = {
 		// The shop's user may read the shop, and no other database of this server.
 		'database-backup': await imported('database-backup', { databases: 'shop' }),
+		'new-key': await imported('new-key'),
 		'restore-drill': await imported('restore-drill'),
 		retention: await imported('retention'),
 		'restore-database': await imported('restore-database'),

@@ -106,6 +106,11 @@ export class N8nClient {
 	execute(workflowId: string, trigger: string, options?: { timeoutMs?: number }): Promise<Execution>;
 	/** Presses "Execute workflow" without choosing a trigger, and waits for the end. @throws Error when there is none */
 	press(workflowId: string, options?: { timeoutMs?: number }): Promise<Execution>;
+	/**
+	 * Presses "Execute workflow" at a trigger node, and sees what the editor shows, also of executions that are not saved.
+	 * @returns by node, the items of its first output
+	 */
+	watch(workflowId: string, trigger: string): Promise<{ executionId: string; shown: Record<string, Item[]> }>;
 	/** Presses "Stop". */
 	cancel(executionId: string): Promise<void>;
 	/** The newest executions of a workflow, by any trigger, newest first. */

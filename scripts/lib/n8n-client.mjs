@@ -153,6 +153,45 @@ export class N8nClient {
 		return await this.execute(id, trigger.name, options);
 	}
 
+	/**
+	 * Presses "Execute workflow" at a trigger node, and sees what the editor shows, also of executions that are not saved.
+	 * @param {string} id
+	 * @param {string} trigger the node's name
+	 * @returns {Promise<{ executionId: string, shown: Record<string, Item[]> }>} by node, the items of its first output
+	 */
+	async watch(id, trigger) {
+		const pushRef = randomBytes(8).toString('hex');
+		const address = `${this.#url.replace(/^http/, 'ws')}/rest/push?pushRef=${pushRef}`;
+		// Node's WebSocket takes headers; its types, which are the browser's, do not say so.
+		const options = /** @type {any} */ ({ headers: { cookie: this.#cookie, origin: this.#url } });
+		const socket = new WebSocket(address, options);
+		socket.binaryType = 'arraybuffer';
+		/** @type {Record<string, Item[]>} */
+		const shown = {};
+		try {
+			await new Promise((resolve, reject) => {
+				socket.onopen = resolve;
+				socket.onerror = () => reject(new Error(`n8n refuses ${address}`));
+			});
+			const finished = new Promise((resolve, reject) => {
+				socket.onclose = () => reject(new Error('n8n closed the connection of the editor'));
+				socket.onmessage = ({ data }) => {
+					const { type, data: told } = JSON.parse(typeof data === 'string' ? data : Buffer.from(data).toString());
+					if (type === 'nodeExecuteAfterData') shown[told.nodeName] = told.data.data?.main?.[0] ?? [];
+					if (type === 'executionFinished') resolve(told);
+				};
+			});
+			const run = { triggerToStartFrom: { name: trigger } };
+			const response = await this.#fetch('POST', `/rest/workflows/${id}/run`, run, { 'push-ref': pushRef });
+			const { data } = /** @type {any} */ (await response.json());
+			await finished;
+			return { executionId: String(data.executionId), shown };
+		} finally {
+			socket.onclose = null;
+			socket.close();
+		}
+	}
+
 	/** Presses "Stop". @param {string} executionId */
 	async cancel(executionId) {
 		await this.rest('POST', `/executions/${executionId}/stop`);
@@ -188,11 +227,13 @@ export class N8nClient {
 	 * @param {string} method
 	 * @param {string} path
 	 * @param {unknown} [body]
+	 * @param {Record<string, string>} [headers]
 	 */
-	async #fetch(method, path, body) {
+	async #fetch(method, path, body, headers = {}) {
 		const response = await fetch(this.#url + path, {
 			method,
 			headers: {
+				...headers,
 				...(body === undefined ? {} : { 'content-type': 'application/json' }),
 				...(path.startsWith('/api/') ? { 'x-n8n-api-key': this.#apiKey } : { cookie: this.#cookie }),
 			},

@@ -3,11 +3,13 @@
  * in the storage is opened with age, zstd and psql alone.
  */
 import { randomBytes } from 'node:crypto';
+import { identityToRecipient } from 'age-encryption';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { DatabaseTarget } from '../../core/postgres/target';
+import { readTemplate } from '../../scripts/lib/n8n-template.mjs';
 import { definitionOf, restoreByHand, rowsOf } from '../support/by-hand';
 import {
 	assertSuccess,
@@ -248,10 +250,48 @@ it(
 
 		const empty = { name: 'New', type: 'backupEncryptionApi', data: { method: 'recipients', recipients: '' } };
 		const { message } = await n8n.client.testCredential(await n8n.client.createCredential(empty), empty);
-		expect(message).toMatch(/age1[a-z0-9]{58}.*AGE-SECRET-KEY-1[A-Z0-9]{58}/);
+		expect(message).toContain('new-key.json');
 	},
 	TEST_MS,
 );
+
+it(
+	'makes a key pair in the editor, one half per row, of which n8n keeps nothing',
+	async () => {
+		const { client } = n8n;
+		const workflow = await client.createWorkflow(readTemplate('new-key', { credentials: {} }));
+		const { executionId, shown } = await client.watch(workflow, 'When Somebody Wants a Key');
+		const [recipient, identity] = shown['Make a Key Pair']!.map(({ json }) => String(json.value));
+		expect(recipient).toBe(await identityToRecipient(identity!));
+		await expect(client.api('GET', `/executions/${executionId}`)).rejects.toThrow(/\b404\b/);
+		expect(await tablesWith(n8n.database, identity!)).toEqual([]);
+		expect(n8n.server.log()).not.toContain(identity);
+
+		// The same node in a workflow as n8n makes it: refused, and shown in red.
+		const careless = await client.createWorkflow({
+			...readTemplate('new-key', { credentials: {} }),
+			settings: { executionOrder: 'v1' },
+		});
+		const refused = await client.execute(careless, 'When Somebody Wants a Key');
+		expect(refused).toMatchObject({ status: 'error', error: { message: expect.stringContaining('no key was made') } });
+	},
+	TEST_MS,
+);
+
+/** Tables that hold a text anywhere. */
+async function tablesWith(database: DatabaseTarget, wanted: string): Promise<string[]> {
+	const tables = await sql<{ name: string }>(
+		database,
+		"SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = 'public'",
+	);
+	expect(tables.length).toBeGreaterThan(20);
+	const found: string[] = [];
+	for (const { name } of tables) {
+		const rows = await sql(database, `SELECT FROM ${name} AS t WHERE position($1 in t::text) > 0 LIMIT 1`, [wanted]);
+		if (rows.length > 0) found.push(name);
+	}
+	return found;
+}
 
 describe('with a database that takes long', () => {
 	let large: DatabaseTarget;

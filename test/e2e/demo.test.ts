@@ -30,7 +30,7 @@ it(
 		expect(demo.output()).toMatch(/all 4 tables and all [\d,]+ rows are back, in \d+\.\d s/);
 		expect(demo.output()).toMatch(/verified-\w+-restored-ok\.json/);
 
-		for (const what of ['back up and verify', 'weekly drill', 'what expires', 'restore']) {
+		for (const what of ['a key pair', 'back up and verify', 'weekly drill', 'what expires', 'restore']) {
 			expect(demo.output()).toMatch(new RegExp(`^ {2}${what} +http://\\S+/workflow/\\w+$`, 'm'));
 		}
 		expect(demo.output()).toContain('elsewhere: npm install --omit=peer n8n-nodes-backup, then npx n8n-backup');
@@ -65,6 +65,8 @@ it(
 	async () => {
 		await using demo = startDemo('--once');
 		expect([await demo.ended, demo.output()]).toEqual([0, expect.stringContaining('rows are back')]);
+		// Its servers have ended with it.
+		expect(demo.output()).not.toContain('http://');
 	},
 	8 * MINUTE_MS,
 );

@@ -7,6 +7,7 @@ import { readTemplate, type Choices, type TemplateName } from '../../scripts/lib
 import { installedPackage } from '../../scripts/lib/n8n-package.mjs';
 import { startN8n, type RunningN8n } from '../../scripts/lib/n8n.mjs';
 import { freePort } from '../../scripts/lib/postgres.mjs';
+import type { DatabaseTarget } from '../../core/postgres/target';
 import { sharedPostgres } from './postgres';
 
 export type {
@@ -27,6 +28,8 @@ export interface TestN8n {
 	readonly client: N8nClient;
 	/** An empty folder that nodes may read and write. */
 	readonly files: string;
+	/** What n8n itself keeps its data in. */
+	readonly database: DatabaseTarget;
 	/** The running server; another one after `restart`. */
 	server: RunningN8n;
 	/** Starts it again, with all it knows, after `server.kill()` or `server.stop()`. */
@@ -53,6 +56,7 @@ export async function startTestN8n(options: { env?: Record<string, string> } = {
 		const n8n: TestN8n = {
 			client,
 			files,
+			database,
 			server,
 			async restart() {
 				n8n.server = await start();

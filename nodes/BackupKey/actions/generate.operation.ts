@@ -1,0 +1,33 @@
+/** Generate Key: a new key pair, one half per item, for a password manager. */
+import type { IExecuteFunctions, INodeExecutionData, IWorkflowSettings } from 'n8n-workflow';
+import { BackupError } from '../../../core/errors';
+import { generateIdentity } from '../../../core/filters/age-keys';
+
+/** @throws BackupError 'invalid-input' where n8n would save the identity */
+export async function generate(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
+	assertNothingIsSaved(context.getWorkflowSettings());
+	const { identity, recipient } = await generateIdentity();
+	const halves = [
+		{ key: 'recipient', value: recipient, goesTo: 'Recipients of the Backup Encryption API credential' },
+		{
+			key: 'identity',
+			value: identity,
+			goesTo: 'your password manager, and a second safe place: whoever loses it can open no backup',
+		},
+	];
+	return halves.map((json) => ({ json, pairedItem: { item: itemIndex } }));
+}
+
+/** Without a choice of the workflow's own, n8n's settings decide, which save everything at first. */
+function assertNothingIsSaved(settings: IWorkflowSettings): void {
+	const saved = [
+		...(settings.saveDataSuccessExecution === 'none' ? [] : ['Save successful production executions']),
+		...(settings.saveDataErrorExecution === 'none' ? [] : ['Save failed production executions']),
+		...(settings.saveManualExecutions === false ? [] : ['Save manual executions']),
+		...(settings.saveExecutionProgress === false ? [] : ['Save execution progress']),
+	];
+	if (saved.length === 0) return;
+	throw new BackupError('invalid-input', 'no key was made, because n8n would save it with the execution', {
+		hint: `In this workflow’s settings (⋯ → Settings), choose "Do not save" for ${saved.join(', ')}. The template new-key.json has these settings.`,
+	});
+}

@@ -1,0 +1,40 @@
+import { checkEncryption } from '../../core/check';
+import { BackupKey } from '../../nodes/BackupKey/BackupKey.node';
+import { fakeContext } from '../support/fake-node';
+
+const NOTHING_SAVED = {
+	saveDataSuccessExecution: 'none',
+	saveDataErrorExecution: 'none',
+	saveManualExecutions: false,
+	saveExecutionProgress: false,
+} as const;
+
+async function generate(settings: object) {
+	const { context } = fakeContext({ parameters: { notice: '', operation: 'generate' }, credentials: {} });
+	const own = Object.assign(context, { getWorkflowSettings: () => settings });
+	const [items] = await new BackupKey().execute.call(own);
+	return items!.map(({ json }) => json as Record<'key' | 'value' | 'goesTo', string>);
+}
+
+it('gives a new key pair, one half per item, that belongs together', async () => {
+	const [recipient, identity, ...more] = await generate(NOTHING_SAVED);
+	expect(more).toEqual([]);
+	expect([recipient!.key, identity!.key]).toEqual(['recipient', 'identity']);
+	expect(identity!.value).toMatch(/^AGE-SECRET-KEY-1[A-Z0-9]{58}$/);
+	const encryption = { recipients: [recipient!.value] };
+	const found = await checkEncryption(encryption, { identities: [identity!.value] });
+	expect(found).toMatchObject({ ok: true, message: expect.stringContaining('opens') });
+	expect((await generate(NOTHING_SAVED))[1]!.value).not.toBe(identity!.value);
+});
+
+it.each([
+	['nothing is set', {}, 'Save manual executions'],
+	['runs by hand are saved', { ...NOTHING_SAVED, saveManualExecutions: true }, 'Save manual executions'],
+	['failed runs are saved', { ...NOTHING_SAVED, saveDataErrorExecution: 'all' }, 'Save failed'],
+	['other runs are saved', { ...NOTHING_SAVED, saveDataSuccessExecution: 'DEFAULT' }, 'Save successful'],
+	['progress is saved', { ...NOTHING_SAVED, saveExecutionProgress: true }, 'Save execution progress'],
+])('makes no key where n8n would keep it, because %s, and says which setting to change', async (_, settings, named) => {
+	const failure = generate(settings);
+	await expect(failure).rejects.toThrow(/no key was made/);
+	await expect(failure).rejects.toMatchObject({ description: expect.stringContaining(named) });
+});
