@@ -1,6 +1,6 @@
 /** The fields of the Copy Backup node. Their texts say what a copy is, and what it proves. */
 import type { INodeProperties } from 'n8n-workflow';
-import { groupField, groupsField, labelField, LIMIT_OPTIONS } from '../shared/fields';
+import { PROGRESS_NOTICE, groupField, groupsField, labelField, LIMIT_OPTIONS } from '../shared/fields';
 import { retentionLockOption } from '../shared/retention-lock';
 
 export const properties: INodeProperties[] = [
@@ -85,4 +85,5 @@ export const properties: INodeProperties[] = [
 			LIMIT_OPTIONS.lockWait,
 		],
 	},
+	PROGRESS_NOTICE,
 ];

@@ -1,4 +1,5 @@
 /** The fields of the Postgres Dump node. Their texts say what a choice means for the backup. */
+import { PROGRESS_NOTICE } from '../shared/fields';
 import type { INodeProperties } from 'n8n-workflow';
 import { dumpOptions } from './options';
 
@@ -124,4 +125,5 @@ export const properties: INodeProperties[] = [
 		default: {},
 		options: dumpOptions,
 	},
+	PROGRESS_NOTICE,
 ];

@@ -1,7 +1,7 @@
 /** The fields of the Restore Backup node. Their texts say what a choice means for what is there already. */
 import type { INodeProperties } from 'n8n-workflow';
 import { allowOption } from '../shared/allowances';
-import { encryptionField, groupField, labelField, LIMIT_OPTIONS } from '../shared/fields';
+import { PROGRESS_NOTICE, encryptionField, groupField, labelField, LIMIT_OPTIONS } from '../shared/fields';
 
 export const properties: INodeProperties[] = [
 	{
@@ -218,4 +218,5 @@ export const properties: INodeProperties[] = [
 			},
 		],
 	},
+	PROGRESS_NOTICE,
 ];

@@ -1,7 +1,7 @@
 /** The fields of the Verify Backup node. Their texts say what each depth proves, and what it costs. */
 import type { INodeProperties } from 'n8n-workflow';
 import { allowOption } from '../shared/allowances';
-import { encryptionField, groupField, groupsField, labelField, LIMIT_OPTIONS } from '../shared/fields';
+import { PROGRESS_NOTICE, encryptionField, groupField, groupsField, labelField, LIMIT_OPTIONS } from '../shared/fields';
 
 export const properties: INodeProperties[] = [
 	{
@@ -148,4 +148,5 @@ export const properties: INodeProperties[] = [
 			LIMIT_OPTIONS.stallTimeout,
 		],
 	},
+	PROGRESS_NOTICE,
 ];

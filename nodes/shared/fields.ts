@@ -2,6 +2,15 @@
 import type { IDisplayOptions, INodeProperties } from 'n8n-workflow';
 import { DEFAULT_LOCK_WAIT_MINUTES } from './limits';
 
+/** Where to look while a node runs: n8n itself shows only that it does. */
+export const PROGRESS_NOTICE: INodeProperties = {
+	displayName:
+		'While it runs, n8n shows only "Executing node…". How far it is: in the browser’s console (F12) of whoever started it, and in the newest file <b>runs/…/*.beat-*.json</b> of the storage.',
+	name: 'progressNotice',
+	type: 'notice',
+	default: '',
+};
+
 interface FieldPlace {
 	displayOptions?: IDisplayOptions;
 	/** A name or an expression to begin with; the field begins with its list otherwise. */

@@ -1,9 +1,16 @@
 /** The retention workflow in a real n8n: by hand it shows, on schedule it removes, and it says when a group is blocked. */
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { PRIORITIES } from '../../gulp/preselected-trigger.js';
 import { Repository } from '../../core/repository';
 import { createStorage } from '../../core/storage/create';
+import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
+import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
+import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
+import { RestoreBackup } from '../../nodes/RestoreBackup/RestoreBackup.node';
+import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
 import { n8nFolder } from '../../scripts/lib/n8n-tree.mjs';
 import { addBackup, addOrphan } from '../support/dated-backups';
 import {
@@ -136,6 +143,26 @@ it('begins where the editor of the installed n8n begins: with the same order of 
 		/let \w+=\{((?:\[[\w$]+\]:\d+,?)+)\};function \w+\(\w+\)\{return[^}]*`Core Nodes`.*?\?(0:8)\)/.exec(text) ?? [];
 	expect([...ranks.matchAll(/:(\d+)/g)].map(([, rank]) => Number(rank))).toEqual(Object.values(PRIORITIES));
 	expect(others).toBe('0:8');
+});
+
+/** n8n's own search ranks what its editor shows: by names, which count more, and by aliases. */
+it('shows Postgres Dump first to who looks for "backup" in the editor', () => {
+	const { sublimeSearch } = createRequire(__filename)(
+		path.join(n8nFolder(), 'node_modules/@n8n/utils/dist/search/sublime-search.cjs'),
+	) as { sublimeSearch: (words: string, nodes: object[], keys: object[]) => { item: { displayName: string } }[] };
+	const nodes = [ApplyRetention, CopyBackup, EncryptionKey, PostgresDump, RestoreBackup, VerifyBackup].map((Node) => {
+		const { displayName } = new Node().description;
+		const codex = path.resolve(__dirname, `../../nodes/${Node.name}/${Node.name}.node.json`);
+		return { displayName, ...(JSON.parse(fs.readFileSync(codex, 'utf8')) as { alias: string[] }) };
+	});
+	// The weights of the editor's NodeCreator.
+	const keys = [
+		{ key: 'displayName', weight: 1.3 },
+		{ key: 'alias', weight: 1 },
+	];
+	for (const words of ['backup', 'Backup', 'postgres backup', 'database backup']) {
+		expect(sublimeSearch(words, nodes, keys)[0]?.item.displayName).toBe('Postgres Dump');
+	}
 });
 
 /** The template as users import it, with a schedule that does not fire, its reports sent to us. */

@@ -5,11 +5,12 @@ import { NodeHelpers } from 'n8n-workflow';
 import type { INode, INodeParameters, INodeProperties, INodeTypeDescription } from 'n8n-workflow';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
+import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
 import { RestoreBackup } from '../../nodes/RestoreBackup/RestoreBackup.node';
 import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
 
-const NODES = [ApplyRetention, CopyBackup, PostgresDump, RestoreBackup, VerifyBackup].map(
+const NODES = [ApplyRetention, CopyBackup, EncryptionKey, PostgresDump, RestoreBackup, VerifyBackup].map(
 	(Node) => new Node().description,
 );
 
@@ -25,7 +26,7 @@ describe.each(NODES.map((description) => [description.displayName, description] 
 
 	// The editor puts them below the last field that a `show` of theirs names: without one, before all fields.
 	it('shows its credentials first', () => {
-		expect(description.credentials!.filter(({ displayOptions }) => displayOptions?.show)).toEqual([]);
+		expect((description.credentials ?? []).filter(({ displayOptions }) => displayOptions?.show)).toEqual([]);
 	});
 });
 
@@ -84,7 +85,7 @@ describe('the search of the editor', () => {
 	it.each([
 		['sql dump', ['Postgres Dump']],
 		['snapshot', ['Postgres Dump']],
-		['encrypt', ['Postgres Dump']],
+		['encrypt', ['Encryption Key', 'Postgres Dump']],
 		['disaster recovery', ['Copy Backup', 'Restore Backup', 'Verify Backup']],
 		['backup', ['Copy Backup', 'Postgres Dump', 'Restore Backup', 'Verify Backup']],
 	])('finds for "%s" what a user means', (words, nodes) => {

@@ -5,16 +5,16 @@ import { generate } from './actions/generate.operation';
 import { properties } from './properties';
 
 /** Makes the key pair that backups are encrypted with; thin: fields → core → items. */
-export class BackupKey implements INodeType {
+export class EncryptionKey implements INodeType {
 	description: INodeTypeDescription = {
-		displayName: 'Backup Key',
-		name: 'backupKey',
-		icon: { light: 'file:../icons/backupKey.svg', dark: 'file:../icons/backupKey.dark.svg' },
+		displayName: 'Encryption Key',
+		name: 'encryptionKey',
+		icon: { light: 'file:../icons/encryptionKey.svg', dark: 'file:../icons/encryptionKey.dark.svg' },
 		group: ['transform'],
 		version: 1,
 		subtitle: 'generate key',
 		description: 'Generate the key pair that encrypts and opens backups',
-		defaults: { name: 'Backup Key' },
+		defaults: { name: 'Encryption Key' },
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: undefined,

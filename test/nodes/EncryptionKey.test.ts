@@ -1,5 +1,5 @@
 import { checkEncryption } from '../../core/check';
-import { BackupKey } from '../../nodes/BackupKey/BackupKey.node';
+import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
 import { fakeContext } from '../support/fake-node';
 
 const NOTHING_SAVED = {
@@ -12,7 +12,7 @@ const NOTHING_SAVED = {
 async function generate(settings: object) {
 	const { context } = fakeContext({ parameters: { notice: '', operation: 'generate' }, credentials: {} });
 	const own = Object.assign(context, { getWorkflowSettings: () => settings });
-	const [items] = await new BackupKey().execute.call(own);
+	const [items] = await new EncryptionKey().execute.call(own);
 	return items!.map(({ json }) => json as Record<'key' | 'value' | 'goesTo', string>);
 }
 
