@@ -18,6 +18,7 @@ const GRACE_MS = 24 * 3_600_000;
 export async function removeLeftovers(repository: Repository, group: string, lock: Lock): Promise<string[]> {
 	const { storage } = repository;
 	const { backups, leftovers } = await repository.survey(group);
+	if (storage.appendOnly) return [...leftovers.filter(({ lost }) => lost).map(describeLost), ...datedAhead(backups)];
 	const oldest = leftovers.length > 0 ? (await storageTime(storage, group)) - GRACE_MS : 0;
 	const owns = (key: string) => parseKey(key)?.group === group;
 	// Asked after the listing: until now nobody else has written to the group, so that nothing listed is of a living run,
@@ -67,6 +68,8 @@ function count(n: number): string {
  */
 export async function cleanUp(repository: Repository, group: string, label: string, error: unknown): Promise<unknown> {
 	const { storage } = repository;
+	// What is no backup stays, until somebody removes it who may.
+	if (storage.appendOnly) return error;
 	try {
 		// The answer to writing it may be all that failed: then it is there, and has to go first.
 		await storage.remove(objectKey(group, label, 'manifest.json'));

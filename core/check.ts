@@ -14,6 +14,7 @@ import { isFiltered, type PostgresDumpOptions } from './postgres/dump';
 import { emptyWarning } from './postgres/empty-database';
 import { passwordWarning } from './postgres/password-exposure';
 import type { DatabaseTarget } from './postgres/target';
+import { randomWord } from './random-word';
 import { readText, writeText } from './small-objects';
 import { limitStorage } from './storage/limited';
 import type { Storage } from './storage/storage';
@@ -54,10 +55,11 @@ async function ask(check: string, question: Question): Promise<Finding> {
 	}
 }
 
-/** Whether objects can be written, read, listed and removed. Leaves nothing behind. */
+/** Whether objects can be written, read, listed and, where the keys may, removed. Leaves nothing behind that it can remove. */
 export async function checkStorage(storage: Storage, signal?: AbortSignal): Promise<Finding> {
 	return await ask('storage', async () => {
-		const key = `check-${randomUUID()}.txt`;
+		// One that cannot be removed is left to prune, on a machine that may.
+		const key = storage.appendOnly ? `locks/check.probe-${randomWord(12)}.json` : `check-${randomUUID()}.txt`;
 		const text = 'n8n-nodes-backup was here to check this storage; this file can be removed';
 		await writeText(storage, key, text, { signal });
 		try {
@@ -75,7 +77,10 @@ export async function checkStorage(storage: Storage, signal?: AbortSignal): Prom
 				});
 			}
 		} finally {
-			await storage.remove(key);
+			if (!storage.appendOnly) await storage.remove(key);
+		}
+		if (storage.appendOnly) {
+			return `${storage.location} can be written, read and listed; nothing can be removed with these keys: retention has to run elsewhere`;
 		}
 		if (await storage.stat(key)) {
 			throw new BackupError('access-denied', `${storage.location} does not let objects be removed`, {

@@ -18,6 +18,7 @@ import type { GroupPlan } from './retention/plan';
 import type { RetentionPolicy } from './retention/policy';
 import { completePolicy } from './retention/rules';
 import type { Protection } from './storage/storage';
+import { assertRemovable } from './storage/append-only';
 import type { Survey } from './survey';
 
 export type { Skipped } from './expire-removal';
@@ -90,6 +91,7 @@ export async function applyRetention(request: RetentionRequest): Promise<Retenti
 async function recorded(request: RetentionRequest): Promise<RetentionResult> {
 	const { repository, group, lockWaitMs, actor, signal } = request;
 	const { storage } = repository;
+	assertRemovable(storage);
 	return await recordRun(
 		storage,
 		{ verb: 'expire', group, actor, signal },

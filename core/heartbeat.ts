@@ -10,6 +10,8 @@ import type { Storage, StoredObject } from './storage/storage';
 export const BEAT_MS = 60_000;
 /** Ten beats missed: long enough for a paused machine or a storage that was away, short enough for the next hourly run. */
 export const STALE_AFTER_MS = 10 * BEAT_MS;
+/** Where heartbeats stay for ever there are fewer: still two within the time after which their owner counts as gone. */
+const KEPT_BEATS_EVERY = 5;
 /** Stopping waits no longer than this for a storage that does not answer. */
 const STOP_MS = 5000;
 
@@ -40,10 +42,13 @@ export class Heartbeat {
 		private readonly storage: Storage,
 		private readonly options: HeartbeatOptions,
 	) {
-		this.#timer = setInterval(() => {
-			// A storage that is away for a moment must not end the run: the next heartbeat, or the run's own write, will tell.
-			void this.beat().catch((error: unknown) => (this.#problem = messageOf(error)));
-		}, options.everyMs);
+		this.#timer = setInterval(
+			() => {
+				// A storage that is away for a moment must not end the run: the next heartbeat, or the run's own write, will tell.
+				void this.beat().catch((error: unknown) => (this.#problem = messageOf(error)));
+			},
+			options.everyMs * (storage.appendOnly ? KEPT_BEATS_EVERY : 1),
+		);
 		this.#timer.unref();
 	}
 
@@ -96,6 +101,7 @@ export class Heartbeat {
 
 	/** All but the last `keep`. */
 	async #removeStored(keep: number): Promise<void> {
+		if (this.storage.appendOnly) return;
 		while (this.#stored.length > keep) {
 			await this.storage.remove(this.#stored[0]!);
 			this.#stored.shift();

@@ -69,11 +69,12 @@ export interface LockOptions {
 }
 
 /**
- * Takes the lock of a group.
+ * Takes the lock of a group; none in a storage that keeps everything.
  * @throws BackupError 'locked' when another run holds it, lives, and does not give it back in time; 'cancelled'
  */
 export async function acquireLock(storage: Storage, group: string, options: LockOptions = {}): Promise<Lock> {
 	assertGroup(group);
+	if (storage.appendOnly) return NO_LOCK;
 	const { signal, staleAfterMs = STALE_AFTER_MS, waitMs = 0 } = options;
 	const warnings: string[] = [];
 	const me = newHolder(options.purpose ?? 'backup', options.actor);
@@ -114,6 +115,17 @@ export async function acquireLock(storage: Storage, group: string, options: Lock
 		throw error;
 	}
 }
+
+/**
+ * Where a lock could not be given back. Two runs at once then make a backup each, under labels of their own; nothing is removed
+ * there that could be missed.
+ */
+const NO_LOCK: Lock = {
+	warnings: [],
+	lost: new AbortController().signal,
+	release: async () => undefined,
+	assertHeld: async () => undefined,
+};
 
 /** @returns false when there is one already */
 async function create(storage: Storage, group: string, me: Holder, signal?: AbortSignal): Promise<boolean> {

@@ -9,6 +9,7 @@ import { type Limits, withLimits } from './limits';
 import { acquireLock, findStaleLocks, removeStaleLocks } from './lock';
 import type { Leftover, Repository } from './repository';
 import { storageTime } from './storage-clock';
+import { assertRemovable } from './storage/append-only';
 import { describeLost, parseKey } from './survey';
 
 const HOUR_MS = 3_600_000;
@@ -65,6 +66,7 @@ export async function prune(request: PruneRequest): Promise<PruneResult> {
 async function pruneNow(request: PruneRequest & { graceHours: number }): Promise<PruneResult> {
 	const { repository, graceHours, apply, actor, signal } = request;
 	if (!apply) return await plan(repository, graceHours * HOUR_MS, signal);
+	assertRemovable(repository.storage);
 	return await recordRun(
 		repository.storage,
 		{ verb: 'prune', group: null, actor, signal },

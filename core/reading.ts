@@ -87,6 +87,8 @@ export async function startReading(
 	assertGroup(group);
 	const { signal, verb } = options;
 	const warnings: string[] = [];
+	// A mark could not be taken away again, and would keep retention elsewhere from this backup.
+	if (storage.appendOnly) return { warnings, stop: async () => undefined };
 	const mark: Mark = {
 		id: newId(),
 		host: thisHost(),

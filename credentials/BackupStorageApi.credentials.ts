@@ -73,7 +73,8 @@ export class BackupStorageApi implements ICredentialType {
 			name: 'accessKeyId',
 			type: 'string',
 			default: '',
-			description: 'Needs to list, read, write and delete objects under the prefix, and to abort multipart uploads',
+			description:
+				'Needs to list, read, write and delete objects under the prefix, and to abort multipart uploads. Without the right to delete, see Keys May Not Delete.',
 			displayOptions: { show: { type: ['s3'] } },
 		},
 		{
@@ -100,6 +101,15 @@ export class BackupStorageApi implements ICredentialType {
 			default: true,
 			description:
 				'Whether the bucket is part of the path (https://host/bucket) and not of the host name (https://bucket.host). MinIO and most other servers need it; for Amazon S3 it makes no difference.',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
+			displayName: 'Keys May Not Delete',
+			name: 'appendOnly',
+			type: 'boolean',
+			default: false,
+			description:
+				'Whether these keys can only add, so that whoever takes over n8n cannot destroy backups. Nothing here is removed or locked then: retention and tidying up have to run on another machine, with keys that may delete.',
 			displayOptions: { show: { type: ['s3'] } },
 		},
 		{

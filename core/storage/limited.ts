@@ -102,6 +102,10 @@ class LimitedStorage implements Storage {
 		await this.#change(`to remove ${key}`, () => this.#inner.remove(key));
 	}
 
+	get appendOnly(): boolean {
+		return this.#inner.appendOnly ?? false;
+	}
+
 	get protection(): Protecting | null {
 		const { protection } = this.#inner;
 		return (

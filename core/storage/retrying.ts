@@ -82,6 +82,10 @@ export class RetryingStorage implements Storage {
 		await this.#retry(() => this.inner.remove(key));
 	}
 
+	get appendOnly(): boolean {
+		return this.inner.appendOnly ?? false;
+	}
+
 	get protection(): Protecting | null {
 		const { protection } = this.inner;
 		return (

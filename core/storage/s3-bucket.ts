@@ -5,7 +5,7 @@
  * other, and goes on with somebody else's abandoned upload of the same name.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { BackupError } from '../errors';
+import { BackupError, isBackupError } from '../errors';
 import { answerText } from './s3-answer';
 import type { S3Connection } from './s3-connection';
 import { s3Error, S3Refusal } from './s3-errors';
@@ -36,6 +36,8 @@ export interface S3Request {
 	headers?: Headers;
 }
 
+const ON_PURPOSE =
+	'If these keys may not delete on purpose, say so: Keys May Not Delete in the credential, appendOnly=true in a storage URL.';
 const CREATE_ONLY = { 'if-none-match': '*' };
 
 export class S3Bucket {
@@ -142,7 +144,11 @@ export class S3Bucket {
 	 */
 	async remove(name: string, versionId?: string): Promise<boolean> {
 		const query = versionId === undefined ? '' : `versionId=${escape(versionId)}`;
-		const { headers } = await this.request('remove', name, { method: 'DELETE', query });
+		const { headers } = await this.request('remove', name, { method: 'DELETE', query }).catch((error: unknown) => {
+			if (!isBackupError(error, 'access-denied')) throw error;
+			const { code, message, hint, details } = error;
+			throw new BackupError(code, message, { hint: `${hint} ${ON_PURPOSE}`, details, cause: error });
+		});
 		return versionId === undefined && headers['x-amz-delete-marker'] === 'true';
 	}
 

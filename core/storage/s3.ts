@@ -5,6 +5,7 @@ import { DEFAULT_RETRY, type RetryPolicy } from '../retry';
 import { takeBody } from './body';
 import { assertRange, exactly } from './exact';
 import { assertKey, assertPrefix, isKey } from './key';
+import { assertRemovable } from './append-only';
 import { assertProtection } from './protection';
 import { ObjectLock } from './s3-object-lock';
 import { S3Versions } from './s3-versions';
@@ -35,6 +36,8 @@ export interface S3Options extends S3ConnectionOptions {
 	 * Without it, two writers of one key at the same moment can both succeed. @default true
 	 */
 	conditionalWrites?: boolean;
+	/** The keys may not delete: see {@link Storage.appendOnly}. @default false */
+	appendOnly?: boolean;
 	/** For the requests of one `write`. */
 	retry?: RetryPolicy;
 	/** Takes the place of each upload's own memory, to watch it. */
@@ -46,6 +49,7 @@ const MIB = 1024 * 1024;
 export class S3Storage implements Storage {
 	readonly location: string;
 	readonly protection: Protecting;
+	readonly appendOnly: boolean;
 	readonly #bucket: S3Bucket;
 	readonly #connection: S3Connection;
 	readonly #versions: S3Versions;
@@ -60,6 +64,7 @@ export class S3Storage implements Storage {
 		assertBucket(options.bucket);
 		const isR2 = /\.r2\.cloudflarestorage\.com(:\d+)?\/?$/.test(options.endpoint ?? '');
 		const { uniformParts = isR2, serverSideEncryption: encryption } = options;
+		this.appendOnly = options.appendOnly ?? false;
 		this.location = `s3://${options.bucket}${prefix && `/${prefix}`}`;
 		this.#prefix = prefix && `${prefix}/`;
 		this.#connection = new S3Connection(options);
@@ -155,6 +160,8 @@ export class S3Storage implements Storage {
 	}
 
 	async remove(key: string): Promise<void> {
+		assertKey(key);
+		assertRemovable(this);
 		await this.#versions.remove(this.#name(key));
 	}
 

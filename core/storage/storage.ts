@@ -104,6 +104,12 @@ export interface Storage {
 	 */
 	remove(key: string): Promise<void>;
 
+	/**
+	 * Set where nothing can be removed, because whoever takes over this machine shall not be able to either: `remove` fails at
+	 * once. There are no locks then, and nothing else that has to go again.
+	 */
+	readonly appendOnly?: boolean;
+
 	/** Locks on objects, or null where this kind of storage has none. */
 	readonly protection: Protecting | null;
 

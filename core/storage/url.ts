@@ -12,12 +12,13 @@ const S3_PARAMETERS = [
 	'partSize',
 	'maxParts',
 	'concurrency',
+	'appendOnly',
 	'conditionalWrites',
 ];
 
 /**
  * Reads `file:///path` and `s3://bucket/prefix?endpoint=http://host:port&region=…&pathStyle=true|false&sse=AES256` (and
- * partSize in bytes, maxParts, concurrency, conditionalWrites).
+ * partSize in bytes, maxParts, concurrency, conditionalWrites, appendOnly).
  * @param env for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_CA_BUNDLE (a PEM file)
  * @throws BackupError 'invalid-input'
  */
@@ -71,6 +72,7 @@ function s3Of(url: URL, text: string, env: NodeJS.ProcessEnv): StorageConfig {
 		partSize: count(query, 'partSize'),
 		maxParts: count(query, 'maxParts'),
 		concurrency: count(query, 'concurrency'),
+		appendOnly: flag(query, 'appendOnly'),
 		conditionalWrites: flag(query, 'conditionalWrites'),
 	};
 }

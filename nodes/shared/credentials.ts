@@ -40,6 +40,7 @@ export function toStorageConfig(fields: ICredentialDataDecryptedObject): Storage
 			sessionToken: text(fields.sessionToken) || undefined,
 			pathStyle: fields.forcePathStyle !== false,
 			ca: text(fields.ca) || undefined,
+			appendOnly: fields.appendOnly === true,
 			serverSideEncryption: fields.serverSideEncryption === 'AES256' ? 'AES256' : undefined,
 		};
 	}

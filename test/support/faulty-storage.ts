@@ -88,6 +88,10 @@ export class FaultyStorage implements Storage {
 		await act(this.#fault('remove', key), () => this.inner.remove(key));
 	}
 
+	get appendOnly(): boolean {
+		return this.inner.appendOnly ?? false;
+	}
+
 	get protection(): Protecting | null {
 		const { protection } = this.inner;
 		return (

@@ -89,6 +89,16 @@ export class S3Server {
 		return { id, ...keys };
 	}
 
+	/** From now on the user may read and write, and remove nothing. */
+	async makeAppendOnly(user: S3User): Promise<void> {
+		await this.ceph.admin('user', 'modify', `--uid=${user.id}`, '--op-mask=read, write');
+	}
+
+	/** From now on the user may do everything with its own buckets, as at first. */
+	async makeAdministrator(user: S3User): Promise<void> {
+		await this.ceph.admin('user', 'modify', `--uid=${user.id}`, '--op-mask=read, write, delete');
+	}
+
 	/** From now on the user may not do anything but read. */
 	async makeReadOnly(user: S3User): Promise<void> {
 		await this.ceph.admin('user', 'modify', `--uid=${user.id}`, '--op-mask=read');
