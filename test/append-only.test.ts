@@ -63,7 +63,7 @@ it('are called by the check what they are', async () => {
 
 it('leave retention and tidying up to other keys, which find nothing in their way', async () => {
 	const place = storage({ appendOnly: true });
-	const { label } = await makeTinyBackup(place, GROUP);
+	await makeTinyBackup(place, GROUP);
 	await makeTinyBackup(place, GROUP);
 	await checkPlace(place);
 	const policy: RetentionPolicy = { last: 1, minimum: 1, allow: ['unverified'] };
@@ -75,7 +75,9 @@ it('leave retention and tidying up to other keys, which find nothing in their wa
 
 	await shared().makeAdministrator(user);
 	const there = await Repository.open(storage({ administrator: true }));
-	expect(await applyRetention({ repository: there, group: GROUP, policy, signal })).toMatchObject({ removed: [label] });
+	expect(await applyRetention({ repository: there, group: GROUP, policy, signal })).toMatchObject({
+		removed: [expect.any(String)],
+	});
 });
 
 it('are recognised where nobody has said so: by the check, and by the first run', async () => {
