@@ -100,8 +100,9 @@ export default defineConfig([
 	{ files: ['core/**/*.ts'], rules: wall(NO_N8N, NO_NODES, NO_PROGRAMS) },
 	{
 		files: [
-			'core/postgres/engines/{native,client-program}.ts',
-			'core/postgres/{archive-statements,native-restore,embedded/cage}.ts',
+			'core/sources/postgres/dump/engines/{native,client-program}.ts',
+			'core/sources/postgres/restore/{archive-statements,native}.ts',
+			'core/sources/postgres/drill/embedded/cage.ts',
 		],
 		rules: wall(NO_N8N, NO_NODES),
 	},
@@ -118,13 +119,13 @@ export default defineConfig([
 				message: 'A node contains no cryptography and no compression: that is for core.',
 			},
 			{
-				// age-keys reads and makes keys, as the credentials need it; it encrypts nothing.
-				group: ['**/core/filters/*', '!**/core/filters/age-keys'],
+				// It reads and makes keys, as the credentials need it; it encrypts nothing.
+				group: ['**/core/codecs/**', '!**/core/codecs/age/', '!**/core/codecs/age/keys'],
 				allowTypeImports: true,
-				message: 'Filters belong to the pipeline: a node may only name their types.',
+				message: 'Codecs belong to the pipeline: a node may only name their types.',
 			},
 			{
-				group: ['**/core/storage/*', '!**/core/storage/create', '!**/core/storage/storage'],
+				group: ['**/core/storage/**', '!**/core/storage/create', '!**/core/storage/storage'],
 				message: 'A node does not know which storage it has: use core/storage/create.',
 			},
 			{ group: ['**/bin/**'], message: 'nodes and bin do not know each other.' },

@@ -49,7 +49,7 @@ function workflows() {
 
 /** The data directory on which every embedded database starts goes to `dist`. */
 async function database() {
-	const { prepareDatabase } = require('./dist/core/postgres/embedded/prepared.js');
+	const { prepareDatabase } = require('./dist/core/sources/postgres/drill/embedded/prepared.js');
 	await prepareDatabase();
 }
 

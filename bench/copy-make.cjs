@@ -1,7 +1,7 @@
 /** Makes what bench/copy.ts copies, on the built program: `node copy-make.cjs URL GROUP BYTES` stores random bytes as a backup. */
 const { randomFillSync } = require('node:crypto');
 const { Readable } = require('node:stream');
-const { backUp } = require('../dist/core/backup.js');
+const { backUp } = require('../dist/core/verbs/backup/backup.js');
 const { openStorage } = require('../dist/core/storage/create.js');
 
 const [url, group, bytes] = process.argv.slice(2);

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The engine without n8n: for scripts, tests, and the day n8n is what was lost. */
 import { Command, CommanderError } from 'commander';
-import { BackupError, isBackupError } from '../core/errors';
-import { PROGRAM } from '../core/program';
+import { BackupError, isBackupError } from '../core/base/errors';
+import { PROGRAM } from '../core/base/program';
 import type { AddCommand } from './options';
 import { EXIT, exitCodeOf, printError } from './output';
 

@@ -2,11 +2,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import pgPass from 'pgpass';
-import { BackupError } from '../core/errors';
-import type { DecryptionKeys, Encryption } from '../core/filters/age';
-import { assertPassphrase, parseIdentities, parseRecipients } from '../core/filters/age-keys';
-import { assertGroup, parseLabel } from '../core/label';
-import type { DatabaseTarget, TlsMode } from '../core/postgres/target';
+import { BackupError } from '../core/base/errors';
+import type { DecryptionKeys, Encryption } from '../core/codecs/age/age';
+import { assertPassphrase, parseIdentities, parseRecipients } from '../core/codecs/age/keys';
+import { assertGroup, parseLabel } from '../core/records/label';
+import type { DatabaseTarget, TlsMode } from '../core/sources/postgres/connection/target';
 import { printWarning } from './output';
 
 /** Wraps a command: prints its error, keeps its exit code. */

@@ -1,5 +1,5 @@
 /** What the command line prints, and how it ends. */
-import type { BackupError } from '../core/errors';
+import type { BackupError } from '../core/base/errors';
 
 /** Exit codes; the same for every command. */
 export const EXIT = { ok: 0, failed: 1, wrongUse: 2, incomplete: 3, verificationFailed: 4, locked: 5 } as const;

@@ -1,12 +1,12 @@
 /** Keys that may add objects and not remove any, so that whoever steals them destroys no backup. */
-import { checkPlace } from '../core/check';
-import { applyRetention } from '../core/expire';
-import { prune } from '../core/prune';
-import { Repository } from '../core/repository';
+import { checkPlace } from '../core/verbs/check/check';
+import { applyRetention } from '../core/verbs/expire/expire';
+import { prune } from '../core/verbs/prune/prune';
+import { Repository } from '../core/records/repository';
 import type { RetentionPolicy } from '../core/retention/policy';
-import { S3Storage } from '../core/storage/s3';
+import { S3Storage } from '../core/storage/s3/s3';
 import type { Storage } from '../core/storage/storage';
-import { verifyBackup } from '../core/verify';
+import { verifyBackup } from '../core/verbs/verify/verify';
 import { sharedS3 } from './support/s3';
 import { makeTinyBackup } from './support/tiny-backups';
 

@@ -1,9 +1,9 @@
-import { removeLeftovers } from '../core/backup-leftovers';
-import { createLabel } from '../core/label';
-import { acquireLock } from '../core/lock';
-import { objectKey, Repository } from '../core/repository';
-import { writeText } from '../core/small-objects';
-import { prune } from '../core/prune';
+import { removeLeftovers } from '../core/verbs/backup/leftovers';
+import { createLabel } from '../core/records/label';
+import { acquireLock } from '../core/records/locks/lock';
+import { objectKey, Repository } from '../core/records/repository';
+import { writeText } from '../core/records/small-objects';
+import { prune } from '../core/verbs/prune/prune';
 import { MemoryStorage } from '../core/storage/memory';
 import { AgedStorage } from './support/aged-storage';
 

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { collect } from '../core/collect';
+import { collect } from '../core/base/collect';
 
 const tooLarge = () => new Error('too large');
 

@@ -1,7 +1,7 @@
 /** A copy that is broken off, at every operation of both storages: no false backup, and the next attempt ends it. */
-import { copyBackup, copyToAll } from '../core/copy';
-import { BackupError } from '../core/errors';
-import { Repository } from '../core/repository';
+import { copyBackup, copyToAll } from '../core/verbs/copy/copy';
+import { BackupError } from '../core/base/errors';
+import { Repository } from '../core/records/repository';
 import { MemoryStorage } from '../core/storage/memory';
 import { type Storage } from '../core/storage/storage';
 import { type Fault, FaultyStorage } from './support/faulty-storage';

@@ -1,14 +1,14 @@
 /** What a copy is, and what it refuses. */
 import { Readable } from 'node:stream';
-import { copyBackup, copyMissing, type CopyProgress, type CopyResult, copyToAll } from '../core/copy';
-import { BackupError } from '../core/errors';
-import { readRuns } from '../core/journal';
-import { acquireLock } from '../core/lock';
-import { listReaders } from '../core/reading';
-import { objectKey, Repository } from '../core/repository';
+import { copyBackup, copyMissing, type CopyProgress, type CopyResult, copyToAll } from '../core/verbs/copy/copy';
+import { BackupError } from '../core/base/errors';
+import { readRuns } from '../core/records/journal/journal';
+import { acquireLock } from '../core/records/locks/lock';
+import { listReaders } from '../core/records/locks/read-marks';
+import { objectKey, Repository } from '../core/records/repository';
 import { MemoryStorage } from '../core/storage/memory';
 import type { Storage } from '../core/storage/storage';
-import { verifyBackup } from '../core/verify';
+import { verifyBackup } from '../core/verbs/verify/verify';
 import { FaultyStorage } from './support/faulty-storage';
 import { flip, GROUP, NEVER } from './support/small-backup';
 import {

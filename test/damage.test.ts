@@ -1,12 +1,12 @@
 /** Every way a backup can be bad, or seem to be: each is called by its right name, never ok, and never bad for what is around it. */
-import { BackupError } from '../core/errors';
-import { createLabel } from '../core/label';
-import { generateIdentity } from '../core/filters/age-keys';
-import type { RewriteRules } from '../core/postgres/rewrite';
-import type { DatabaseTarget } from '../core/postgres/target';
-import { objectKey, Repository } from '../core/repository';
-import { writeText } from '../core/small-objects';
-import { type Scratch, verifyBackup, type VerifyResult } from '../core/verify';
+import { BackupError } from '../core/base/errors';
+import { createLabel } from '../core/records/label';
+import { generateIdentity } from '../core/codecs/age/keys';
+import type { RewriteRules } from '../core/sources/postgres/replay/rewrite';
+import type { DatabaseTarget } from '../core/sources/postgres/connection/target';
+import { objectKey, Repository } from '../core/records/repository';
+import { writeText } from '../core/records/small-objects';
+import { type Scratch, verifyBackup, type VerifyResult } from '../core/verbs/verify/verify';
 import { FaultyStorage } from './support/faulty-storage';
 import { type OwnServer, sql, startPostgres } from './support/postgres';
 import {

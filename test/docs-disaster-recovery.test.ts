@@ -18,10 +18,10 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { installedPackage } from '../scripts/lib/n8n-package.mjs';
-import { backUp } from '../core/backup';
-import { generateIdentity } from '../core/filters/age-keys';
-import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../core/postgres/dump';
-import type { DatabaseTarget } from '../core/postgres/target';
+import { backUp } from '../core/verbs/backup/backup';
+import { generateIdentity } from '../core/codecs/age/keys';
+import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../core/sources/postgres/dump/dump';
+import type { DatabaseTarget } from '../core/sources/postgres/connection/target';
 import { openStorage } from '../core/storage/create';
 import { rowsOf } from './support/by-hand';
 import { Document, PROJECT, sh } from './support/document';

@@ -11,12 +11,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { backUp } from '../core/backup';
-import { generateIdentity } from '../core/filters/age-keys';
-import type { Encryption } from '../core/filters/age';
-import type { Manifest } from '../core/manifest';
-import { DEFAULT_DUMP_OPTIONS, postgresSource, type PostgresDumpOptions } from '../core/postgres/dump';
-import type { DatabaseTarget } from '../core/postgres/target';
+import { backUp } from '../core/verbs/backup/backup';
+import { generateIdentity } from '../core/codecs/age/keys';
+import type { Encryption } from '../core/codecs/age/age';
+import type { Manifest } from '../core/records/manifest';
+import { DEFAULT_DUMP_OPTIONS, postgresSource, type PostgresDumpOptions } from '../core/sources/postgres/dump/dump';
+import type { DatabaseTarget } from '../core/sources/postgres/connection/target';
 import { openStorage } from '../core/storage/create';
 import { definitionOf, rowsOf } from './support/by-hand';
 import { clientEnvironment, Document, sh } from './support/document';

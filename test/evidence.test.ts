@@ -6,7 +6,7 @@ import {
 	parseEvidence,
 	parseEvidenceName,
 	reaches,
-} from '../core/evidence';
+} from '../core/records/evidence';
 
 const sample: Evidence = {
 	format: 1,

@@ -1,11 +1,11 @@
 /** An expiry whose storage dies after its n-th change, for every n: what is left is whole or says what it was. */
 import type { Readable } from 'node:stream';
-import { applyRetention } from '../core/expire';
-import { BackupError } from '../core/errors';
-import { Repository } from '../core/repository';
+import { applyRetention } from '../core/verbs/expire/expire';
+import { BackupError } from '../core/base/errors';
+import { Repository } from '../core/records/repository';
 import { MemoryStorage } from '../core/storage/memory';
 import type { ReadOptions, StoredObject, WriteOptions } from '../core/storage/storage';
-import { verifyBackup } from '../core/verify';
+import { verifyBackup } from '../core/verbs/verify/verify';
 import { addBackup, GROUP, NEVER } from './support/dated-backups';
 
 const NOW = new Date('2026-11-20T12:00:00Z');

@@ -1,13 +1,13 @@
 /** What retention of other tools did to their users, and ours must not do: about what is removed, not about the plan. */
-import { BackupError } from '../core/errors';
-import { applyRetention, FailedRuns, type RetentionRequest, surveyRetention } from '../core/expire';
-import { readRuns, recordRun } from '../core/journal';
-import { startReading } from '../core/reading';
-import { objectKey, Repository } from '../core/repository';
+import { BackupError } from '../core/base/errors';
+import { applyRetention, FailedRuns, type RetentionRequest, surveyRetention } from '../core/verbs/expire/expire';
+import { readRuns, recordRun } from '../core/records/journal/journal';
+import { startReading } from '../core/records/locks/read-marks';
+import { objectKey, Repository } from '../core/records/repository';
 import { type RetentionPolicy, RISKS } from '../core/retention/policy';
-import { readText, writeText } from '../core/small-objects';
+import { readText, writeText } from '../core/records/small-objects';
 import { MemoryStorage } from '../core/storage/memory';
-import { verifyBackup } from '../core/verify';
+import { verifyBackup } from '../core/verbs/verify/verify';
 import { addBackup, addDays, addEvidence, GROUP, NEVER } from './support/dated-backups';
 import { FaultyStorage } from './support/faulty-storage';
 

@@ -1,12 +1,12 @@
 /** Retention of very many backups: one listing, one plan, one pass. */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { formatEvidence } from '../core/evidence';
-import { applyRetention, surveyRetention } from '../core/expire';
-import { parseLabel } from '../core/label';
-import { formatManifest } from '../core/manifest';
-import { PROGRAM } from '../core/program';
-import { Repository } from '../core/repository';
+import { formatEvidence } from '../core/records/evidence';
+import { applyRetention, surveyRetention } from '../core/verbs/expire/expire';
+import { parseLabel } from '../core/records/label';
+import { formatManifest } from '../core/records/manifest';
+import { PROGRAM } from '../core/base/program';
+import { Repository } from '../core/records/repository';
 import { MemoryStorage } from '../core/storage/memory';
 import type { ReadOptions, StoredObject, WriteOptions } from '../core/storage/storage';
 import { FaultyStorage } from './support/faulty-storage';

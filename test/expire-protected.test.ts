@@ -1,9 +1,9 @@
 /** Retention and objects that S3 protects: reported, never half removed, and protected for as long as they stay. */
-import { applyRetention, type RetentionRequest } from '../core/expire';
-import { pinBackup, unpinBackup } from '../core/pins';
-import { objectKey, Repository } from '../core/repository';
+import { applyRetention, type RetentionRequest } from '../core/verbs/expire/expire';
+import { pinBackup, unpinBackup } from '../core/verbs/pin/pins';
+import { objectKey, Repository } from '../core/records/repository';
 import { MemoryStorage } from '../core/storage/memory';
-import { S3Storage } from '../core/storage/s3';
+import { S3Storage } from '../core/storage/s3/s3';
 import type { Storage } from '../core/storage/storage';
 import { addBackup, type DatedBackup, GROUP, keysOf, NEVER } from './support/dated-backups';
 import { sharedS3 } from './support/s3';

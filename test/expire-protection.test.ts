@@ -1,7 +1,7 @@
-import { BackupError, type ErrorCode } from '../core/errors';
-import { protectedUntil } from '../core/expire-protection';
-import { objectKey, Repository } from '../core/repository';
-import { writeText } from '../core/small-objects';
+import { BackupError, type ErrorCode } from '../core/base/errors';
+import { protectedUntil } from '../core/verbs/expire/protection';
+import { objectKey, Repository } from '../core/records/repository';
+import { writeText } from '../core/records/small-objects';
 import { MemoryStorage } from '../core/storage/memory';
 import type { Storage } from '../core/storage/storage';
 

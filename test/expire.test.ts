@@ -1,11 +1,11 @@
-import { applyRetention, type RetentionRequest, surveyRetention } from '../core/expire';
-import { readRuns } from '../core/journal';
-import { acquireLock } from '../core/lock';
-import { objectKey, Repository } from '../core/repository';
+import { applyRetention, type RetentionRequest, surveyRetention } from '../core/verbs/expire/expire';
+import { readRuns } from '../core/records/journal/journal';
+import { acquireLock } from '../core/records/locks/lock';
+import { objectKey, Repository } from '../core/records/repository';
 import type { RetentionPolicy } from '../core/retention/policy';
-import { writeText } from '../core/small-objects';
+import { writeText } from '../core/records/small-objects';
 import { MemoryStorage } from '../core/storage/memory';
-import { verifyBackup } from '../core/verify';
+import { verifyBackup } from '../core/verbs/verify/verify';
 import { addBackup, addDays, addOrphan, GROUP, keysOf, NEVER } from './support/dated-backups';
 import { FaultyStorage } from './support/faulty-storage';
 

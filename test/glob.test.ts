@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { matchesGlob } from '../core/glob';
+import { matchesGlob } from '../core/base/glob';
 
 it('finds what a regular expression finds, for any text and pattern', () => {
 	const letters = fc.string({ unit: fc.constantFrom('a', 'b', '/', '.', '\n', '😀') });

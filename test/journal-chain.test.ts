@@ -1,10 +1,10 @@
 /** Nothing can be taken out of the journal, changed or exchanged without it showing. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { checkRuns } from '../core/check';
-import { BackupError } from '../core/errors';
-import { checkJournal, readRuns, recordRun } from '../core/journal';
-import { formatEntry, hashOf, parseEntry } from '../core/journal-entry';
-import { readText, writeText } from '../core/small-objects';
+import { checkRuns } from '../core/verbs/check/check';
+import { BackupError } from '../core/base/errors';
+import { checkJournal, readRuns, recordRun } from '../core/records/journal/journal';
+import { formatEntry, hashOf, parseEntry } from '../core/records/journal/entry';
+import { readText, writeText } from '../core/records/small-objects';
 import { MemoryStorage } from '../core/storage/memory';
 import type { Storage, StoredObject } from '../core/storage/storage';
 import { entriesIn, exchange, keysIn, replaceText } from './support/journal';

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { checkJournal, readRuns, type Run } from '../core/journal';
+import { checkJournal, readRuns, type Run } from '../core/records/journal/journal';
 import { createStorage, type StorageConfig } from '../core/storage/create';
 import type { Storage } from '../core/storage/storage';
 import { entriesIn, keysBesideJournal } from './support/journal';

@@ -1,14 +1,14 @@
 /** What a run writes into the journal, and what it does not. */
 import { Readable } from 'node:stream';
-import { backUp } from '../core/backup';
-import { BackupError } from '../core/errors';
-import { generateIdentity } from '../core/filters/age-keys';
-import { readRuns, recordRun, type RunRequest } from '../core/journal';
-import { Repository } from '../core/repository';
-import { readText, writeText } from '../core/small-objects';
-import type { Source } from '../core/source';
+import { backUp } from '../core/verbs/backup/backup';
+import { BackupError } from '../core/base/errors';
+import { generateIdentity } from '../core/codecs/age/keys';
+import { readRuns, recordRun, type RunRequest } from '../core/records/journal/journal';
+import { Repository } from '../core/records/repository';
+import { readText, writeText } from '../core/records/small-objects';
+import type { Source } from '../core/sources/source';
 import { MemoryStorage } from '../core/storage/memory';
-import { verifyBackup } from '../core/verify';
+import { verifyBackup } from '../core/verbs/verify/verify';
 import { FaultyStorage } from './support/faulty-storage';
 import { entriesIn, keysIn } from './support/journal';
 import { until } from './support/until';

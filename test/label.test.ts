@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { assertGroup, BACKUP_TYPES, createLabel, parseLabel, toSegment } from '../core/label';
+import { assertGroup, BACKUP_TYPES, createLabel, parseLabel, toSegment } from '../core/records/label';
 import { assertKey } from '../core/storage/key';
 
 describe('a label', () => {

@@ -4,11 +4,11 @@ import { mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { acquireLock, findStaleLocks, removeStaleLocks } from '../core/lock';
-import { thisHost } from '../core/process-identity';
-import { startReading } from '../core/reading';
-import { writeText } from '../core/small-objects';
-import { FolderStorage } from '../core/storage/folder';
+import { acquireLock, findStaleLocks, removeStaleLocks } from '../core/records/locks/lock';
+import { thisHost } from '../core/base/process-identity';
+import { startReading } from '../core/records/locks/read-marks';
+import { writeText } from '../core/records/small-objects';
+import { FolderStorage } from '../core/storage/folder/folder';
 import { MemoryStorage } from '../core/storage/memory';
 
 const GROUP = 'postgres/shop';

@@ -1,4 +1,4 @@
-import { formatManifest, type Manifest, parseManifest } from '../core/manifest';
+import { formatManifest, type Manifest, parseManifest } from '../core/records/manifest';
 
 const sample: Manifest = {
 	format: 1,

@@ -1,7 +1,7 @@
-import { acquireLock } from '../core/lock';
-import { pinBackup, unpinBackup } from '../core/pins';
-import { objectKey, Repository } from '../core/repository';
-import { readText } from '../core/small-objects';
+import { acquireLock } from '../core/records/locks/lock';
+import { pinBackup, unpinBackup } from '../core/verbs/pin/pins';
+import { objectKey, Repository } from '../core/records/repository';
+import { readText } from '../core/records/small-objects';
 import { MemoryStorage } from '../core/storage/memory';
 import { addBackup, GROUP, keysOf, NEVER } from './support/dated-backups';
 import { until } from './support/until';

@@ -1,11 +1,11 @@
 /** Failures at every step of a run. Jest fails a test in which an error event or a rejection is heard by nobody. */
 import { Readable } from 'node:stream';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
-import { backUp, type BackupRequest } from '../core/backup';
-import { BackupError } from '../core/errors';
-import type { Encryption } from '../core/filters/age';
-import { generateIdentity } from '../core/filters/age-keys';
-import { openStream, storeStream } from '../core/pipeline';
+import { backUp, type BackupRequest } from '../core/verbs/backup/backup';
+import { BackupError } from '../core/base/errors';
+import type { Encryption } from '../core/codecs/age/age';
+import { generateIdentity } from '../core/codecs/age/keys';
+import { openStream, storeStream } from '../core/streams/pipeline';
 import { MemoryStorage } from '../core/storage/memory';
 import type { Storage } from '../core/storage/storage';
 import { FaultyStorage, type Operation } from './support/faulty-storage';

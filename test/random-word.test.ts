@@ -1,4 +1,4 @@
-import { randomWord } from '../core/random-word';
+import { randomWord } from '../core/base/random-word';
 
 describe('a random word', () => {
 	it('has the length that was asked for, and no character that is mistaken for another', () => {

@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BackupError } from '../core/errors';
-import { acquireLock, findStaleLocks, removeStaleLocks } from '../core/lock';
-import { thisHost } from '../core/process-identity';
-import { listReaders, startReading } from '../core/reading';
-import { writeText } from '../core/small-objects';
+import { BackupError } from '../core/base/errors';
+import { acquireLock, findStaleLocks, removeStaleLocks } from '../core/records/locks/lock';
+import { thisHost } from '../core/base/process-identity';
+import { listReaders, startReading } from '../core/records/locks/read-marks';
+import { writeText } from '../core/records/small-objects';
 import { MemoryStorage } from '../core/storage/memory';
 import { FaultyStorage } from './support/faulty-storage';
 import { keysIn } from './support/journal';

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseTarget } from '../core/postgres/target';
+import type { DatabaseTarget } from '../core/sources/postgres/connection/target';
 import { PRESETS } from '../core/retention/policy';
 import { rowsOf } from './support/by-hand';
 import { clientEnvironment, Document, PROJECT, sh as shell } from './support/document';

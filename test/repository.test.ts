@@ -1,8 +1,8 @@
-import { BackupError } from '../core/errors';
-import { createLabel } from '../core/label';
-import { formatManifest, type Manifest } from '../core/manifest';
-import { objectKey, Repository } from '../core/repository';
-import { writeText } from '../core/small-objects';
+import { BackupError } from '../core/base/errors';
+import { createLabel } from '../core/records/label';
+import { formatManifest, type Manifest } from '../core/records/manifest';
+import { objectKey, Repository } from '../core/records/repository';
+import { writeText } from '../core/records/small-objects';
 import { MemoryStorage } from '../core/storage/memory';
 
 const GROUP = 'postgres/shop';

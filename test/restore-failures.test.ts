@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { objectKey, Repository } from '../core/repository';
-import { restoreDatabase } from '../core/restore';
+import { objectKey, Repository } from '../core/records/repository';
+import { restoreDatabase } from '../core/verbs/restore/restore';
 import type { ReadOptions, Storage } from '../core/storage/storage';
 import { type MadeBackup, makeBackup } from './support/backups';
 import { FaultyStorage } from './support/faulty-storage';

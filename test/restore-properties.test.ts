@@ -1,9 +1,9 @@
 /** What belongs to a database and is not in it comes back with it: settings, owner, rights, comment, connection limit. */
-import { restoreDatabase, type RestorePlace } from '../core/restore';
-import type { RewriteRules } from '../core/postgres/rewrite';
-import { KEEP_ALL } from '../core/postgres/rewrite';
-import type { DatabaseTarget } from '../core/postgres/target';
-import { verifyBackup } from '../core/verify';
+import { restoreDatabase, type RestorePlace } from '../core/verbs/restore/restore';
+import type { RewriteRules } from '../core/sources/postgres/replay/rewrite';
+import { KEEP_ALL } from '../core/sources/postgres/replay/rewrite';
+import type { DatabaseTarget } from '../core/sources/postgres/connection/target';
+import { verifyBackup } from '../core/verbs/verify/verify';
 import { type PostgresServer, quoteName, sharedPostgres, sql } from './support/postgres';
 import { GROUP, makeSmallBackup, NEVER, remake, requestFor, type SmallBackup } from './support/small-backup';
 

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { restoreDatabase, type RestoreRequest } from '../core/restore';
+import { restoreDatabase, type RestoreRequest } from '../core/verbs/restore/restore';
 import { type BackupOptions, makeBackup } from './support/backups';
 import { rowsOf } from './support/by-hand';
 import { quoteName, sql, startPostgres } from './support/postgres';

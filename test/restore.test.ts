@@ -1,7 +1,7 @@
-import { generateIdentity } from '../core/filters/age-keys';
-import { KEEP_ALL } from '../core/postgres/rewrite';
-import { objectKey } from '../core/repository';
-import { restoreDatabase, type RestoreRequest } from '../core/restore';
+import { generateIdentity } from '../core/codecs/age/keys';
+import { KEEP_ALL } from '../core/sources/postgres/replay/rewrite';
+import { objectKey } from '../core/records/repository';
+import { restoreDatabase, type RestoreRequest } from '../core/verbs/restore/restore';
 import { makeBackup } from './support/backups';
 import { definitionOf, rowsOf } from './support/by-hand';
 import { sql, startPostgres } from './support/postgres';

@@ -2,10 +2,10 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { backUp } from '../core/backup';
-import { postgresSource } from '../core/postgres/dump';
-import type { Manifest } from '../core/manifest';
-import type { DatabaseTarget } from '../core/postgres/target';
+import { backUp } from '../core/verbs/backup/backup';
+import { postgresSource } from '../core/sources/postgres/dump/dump';
+import type { Manifest } from '../core/records/manifest';
+import type { DatabaseTarget } from '../core/sources/postgres/connection/target';
 import { openStorage } from '../core/storage/create';
 import { databaseUrl, run } from './support/command-line';
 import { sharedPostgres, sql } from './support/postgres';

@@ -1,4 +1,4 @@
-import { sizeText } from '../core/size-text';
+import { sizeText } from '../core/base/size-text';
 
 describe('a size for people', () => {
 	it.each([

@@ -1,8 +1,8 @@
-import { BackupError } from '../core/errors';
-import { type Depth, parseEvidence } from '../core/evidence';
-import type { DatabaseTarget } from '../core/postgres/target';
-import { type BackupEntry, Repository } from '../core/repository';
-import { chooseForVerification, verifyBackup } from '../core/verify';
+import { BackupError } from '../core/base/errors';
+import { type Depth, parseEvidence } from '../core/records/evidence';
+import type { DatabaseTarget } from '../core/sources/postgres/connection/target';
+import { type BackupEntry, Repository } from '../core/records/repository';
+import { chooseForVerification, verifyBackup } from '../core/verbs/verify/verify';
 import { FaultyStorage } from './support/faulty-storage';
 import { sharedPostgres, sql } from './support/postgres';
 import { bytesOf, GROUP, makeSmallBackup, requestFor, type SmallBackup } from './support/small-backup';

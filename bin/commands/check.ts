@@ -1,6 +1,6 @@
 /** n8n-backup check: would a backup succeed? */
-import { checkDatabase, checkPlace, checkSpace, type Finding, summarise } from '../../core/check';
-import { DEFAULT_DUMP_OPTIONS } from '../../core/postgres/dump';
+import { checkDatabase, checkPlace, checkSpace, type Finding, summarise } from '../../core/verbs/check/check';
+import { DEFAULT_DUMP_OPTIONS } from '../../core/sources/postgres/dump/dump';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, parseDatabaseUrl } from '../options';
 import { EXIT, printJson, printLine } from '../output';

@@ -1,11 +1,11 @@
 /** n8n-backup copy: the same backups in another place. */
 import { Argument, Option } from 'commander';
-import { copyToAll, type CopyProgress, type CopyResult, type CopySummary } from '../../core/copy';
-import { BackupError, type ErrorCode } from '../../core/errors';
-import { Repository } from '../../core/repository';
-import { chooseReadable, describeUnreadable } from '../../core/readable-choice';
-import { newestOfEach } from '../../core/verify-choice';
-import { sizeText } from '../../core/size-text';
+import { copyToAll, type CopyProgress, type CopyResult, type CopySummary } from '../../core/verbs/copy/copy';
+import { BackupError, type ErrorCode } from '../../core/base/errors';
+import { Repository } from '../../core/records/repository';
+import { chooseReadable, describeUnreadable } from '../../core/records/readable-choice';
+import { newestOfEach } from '../../core/verbs/verify/choice';
+import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
 import { type AddCommand, collect, parseBackupName, wholeNumber } from '../options';

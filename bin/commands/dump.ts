@@ -1,11 +1,11 @@
 /** n8n-backup dump: one database, one backup. */
 import { Option } from 'commander';
-import { backUp, DEFAULT_ZSTD_LEVEL } from '../../core/backup';
-import { BackupError } from '../../core/errors';
-import type { EngineChoice } from '../../core/postgres/engines/choose';
-import type { DumpFormat } from '../../core/postgres/engines/engine';
-import { assertFilter, DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/postgres/dump';
-import { sizeText } from '../../core/size-text';
+import { backUp, DEFAULT_ZSTD_LEVEL } from '../../core/verbs/backup/backup';
+import { BackupError } from '../../core/base/errors';
+import type { EngineChoice } from '../../core/sources/postgres/dump/engines/choose';
+import type { DumpFormat } from '../../core/sources/postgres/dump/engines/engine';
+import { assertFilter, DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/sources/postgres/dump/dump';
+import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import {
 	type AddCommand,

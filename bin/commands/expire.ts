@@ -1,6 +1,6 @@
 /** n8n-backup expire: what a retention policy keeps and expires; with --apply it removes the expired. */
 import { Option } from 'commander';
-import { BackupError, isBackupError } from '../../core/errors';
+import { BackupError, isBackupError } from '../../core/base/errors';
 import {
 	applyRetention,
 	FailedRuns,
@@ -8,13 +8,13 @@ import {
 	type RetentionRequest,
 	type RetentionResult,
 	surveyRetention,
-} from '../../core/expire';
-import { assertGroup } from '../../core/label';
-import { Repository } from '../../core/repository';
+} from '../../core/verbs/expire/expire';
+import { assertGroup } from '../../core/records/label';
+import { Repository } from '../../core/records/repository';
 import type { GroupPlan } from '../../core/retention/plan';
 import { timeText } from '../../core/retention/reasons';
 import { parsePolicy, type RetentionPolicy, type Risk, RISKS } from '../../core/retention/policy';
-import { sizeText } from '../../core/size-text';
+import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Protection } from '../../core/storage/storage';
 import { type AddCommand, collect, wholeNumber } from '../options';

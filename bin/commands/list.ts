@@ -1,11 +1,11 @@
 /** n8n-backup list: the backups of a storage. */
-import { chooseReadable } from '../../core/readable-choice';
-import { type BackupEntry, Repository } from '../../core/repository';
-import { sizeText } from '../../core/size-text';
-import { type Origin, originsOf } from '../../core/same-server';
-import { newestOfEach } from '../../core/verify-choice';
+import { chooseReadable } from '../../core/records/readable-choice';
+import { type BackupEntry, Repository } from '../../core/records/repository';
+import { sizeText } from '../../core/base/size-text';
+import { type Origin, originsOf } from '../../core/records/same-server';
+import { newestOfEach } from '../../core/verbs/verify/choice';
 import { openStorage } from '../../core/storage/create';
-import { describeLost } from '../../core/survey';
+import { describeLost } from '../../core/records/catalog';
 import type { AddCommand } from '../options';
 import { EXIT, printJson, printLine, printWarning } from '../output';
 

@@ -1,8 +1,8 @@
 /** n8n-backup pin and unpin: backups that no policy may remove. */
 import { Argument } from 'commander';
-import { BackupError } from '../../core/errors';
-import { pinBackup, type PinRequest, type PinResult, unpinBackup } from '../../core/pins';
-import { Repository } from '../../core/repository';
+import { BackupError } from '../../core/base/errors';
+import { pinBackup, type PinRequest, type PinResult, unpinBackup } from '../../core/verbs/pin/pins';
+import { Repository } from '../../core/records/repository';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, parseBackupName } from '../options';
 import { EXIT, printJson, printLine } from '../output';

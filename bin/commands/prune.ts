@@ -1,7 +1,7 @@
 /** n8n-backup prune: what killed runs have left; with --apply it is removed. */
-import { prune, type PruneResult } from '../../core/prune';
-import { Repository } from '../../core/repository';
-import { sizeText } from '../../core/size-text';
+import { prune, type PruneResult } from '../../core/verbs/prune/prune';
+import { Repository } from '../../core/records/repository';
+import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, wholeNumber } from '../options';
 import { count, EXIT, printJson, printLine } from '../output';

@@ -1,12 +1,17 @@
 /** n8n-backup restore: a database from its backup, compared with what was backed up. */
 import { Argument, Option } from 'commander';
-import { BackupError } from '../../core/errors';
-import { ALLOWANCES, parseAllowances } from '../../core/postgres/allowances';
-import type { RewriteRules } from '../../core/postgres/rewrite';
-import { type DatabaseTarget, describeTarget } from '../../core/postgres/target';
-import { Repository } from '../../core/repository';
-import { chooseForRestore, restoreDatabase, type RestorePlace, type RestoreResult } from '../../core/restore';
-import { sizeText } from '../../core/size-text';
+import { BackupError } from '../../core/base/errors';
+import { ALLOWANCES, parseAllowances } from '../../core/sources/postgres/replay/allowances';
+import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
+import { type DatabaseTarget, describeTarget } from '../../core/sources/postgres/connection/target';
+import { Repository } from '../../core/records/repository';
+import {
+	chooseForRestore,
+	restoreDatabase,
+	type RestorePlace,
+	type RestoreResult,
+} from '../../core/verbs/restore/restore';
+import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys, wholeNumber } from '../options';
 import { EXIT, forTerminal, printJson, printLine, printWarning, showProgress } from '../output';

@@ -1,11 +1,11 @@
 /** n8n-backup verify: proves backups, and leaves evidence beside them. */
 import { readFile } from 'node:fs/promises';
 import { Argument, Option } from 'commander';
-import { BackupError } from '../../core/errors';
-import { type Depth, DEPTHS } from '../../core/evidence';
-import { ALLOWANCES, ALLOWED_IN_DRILLS, parseAllowances } from '../../core/postgres/allowances';
-import { Repository } from '../../core/repository';
-import { sizeText } from '../../core/size-text';
+import { BackupError } from '../../core/base/errors';
+import { type Depth, DEPTHS } from '../../core/records/evidence';
+import { ALLOWANCES, ALLOWED_IN_DRILLS, parseAllowances } from '../../core/sources/postgres/replay/allowances';
+import { Repository } from '../../core/records/repository';
+import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import {
 	type Assertion,
@@ -14,7 +14,7 @@ import {
 	type Scratch,
 	verifyBackup,
 	type VerifyResult,
-} from '../../core/verify';
+} from '../../core/verbs/verify/verify';
 import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys } from '../options';
 import { EXIT, printJson, printLine, printWarning, showProgress } from '../output';
 

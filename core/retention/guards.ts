@@ -2,7 +2,7 @@
  * The rules that no policy can override, each in one place. That parents of what stays stay too is the work of
  * {@link Keeping}: it holds for whatever is kept, for whatever reason. When nothing may expire at all is in `risks.ts`.
  */
-import { BackupError } from '../errors';
+import { BackupError } from '../base/errors';
 import { isSound } from './history';
 import type { Keeping } from './keeping';
 import { REASONS } from './reasons';

@@ -1,7 +1,7 @@
 /** The backups of one group in the order of their times, and which of them can be relied on. */
-import { BackupError } from '../errors';
-import { type Depth, DEPTHS, type Verification } from '../evidence';
-import { AHEAD_MS, BACKUP_TYPES } from '../label';
+import { BackupError } from '../base/errors';
+import { type Depth, DEPTHS, type Verification } from '../records/evidence';
+import { AHEAD_MS, BACKUP_TYPES } from '../records/label';
 import { Chains } from './chains';
 import type { BackupFacts } from './plan';
 import { FLAWS } from './reasons';

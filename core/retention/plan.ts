@@ -1,6 +1,6 @@
 /** What a policy keeps and expires, and why: decided from a list and a time alone, for each group by itself. */
-import { BackupError } from '../errors';
-import type { BackupEntry } from '../survey';
+import { BackupError } from '../base/errors';
+import type { BackupEntry } from '../records/catalog';
 import { Calendar } from './calendar';
 import { guard, refuseToKeepNothing } from './guards';
 import { assess, type History } from './history';

@@ -1,6 +1,6 @@
 /** Policies as people write them: `critical,zone=Europe/Berlin` or `daily=30,weekly=12,within=7d,tag=audit`. */
-import { BackupError } from '../errors';
-import type { Depth } from '../evidence';
+import { BackupError } from '../base/errors';
+import type { Depth } from '../records/evidence';
 import { completePolicy, type RetentionPolicy, type Risk } from './rules';
 import { type PresetKey, PRESETS } from './presets';
 

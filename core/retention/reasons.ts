@@ -1,5 +1,5 @@
 /** Every word that a plan says to people, but for what blocks it. One place, so that the same thing has the same name. */
-import type { Verification } from '../evidence';
+import type { Verification } from '../records/evidence';
 import { formatHours } from './policy-text';
 import type { Tier } from './rules';
 

@@ -1,5 +1,5 @@
 /** What is wrong with the newest backup of a group. As long as anything is, older ones may be the last good ones. */
-import { AHEAD_MS } from '../label';
+import { AHEAD_MS } from '../records/label';
 import { type Entry, isSound } from './history';
 import type { Blocked, GroupContext } from './plan';
 import { timeText } from './reasons';

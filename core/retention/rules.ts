@@ -1,8 +1,8 @@
 /** What a retention policy says, and whether it can be used. Checked before anything is planned: an error keeps everything. */
 import { z } from 'zod';
-import { BackupError } from '../errors';
-import { type Depth, DEPTHS } from '../evidence';
-import { assertTag } from '../survey';
+import { BackupError } from '../base/errors';
+import { type Depth, DEPTHS } from '../records/evidence';
+import { assertTag } from '../records/catalog';
 
 /** What can be wrong with the newest backup of a group. While one of them is, nothing of the group expires. */
 export const RISKS = ['unverified', 'failed', 'outdated', 'shrunk'] as const;

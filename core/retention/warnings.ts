@@ -1,5 +1,5 @@
 /** What a plan does not act upon, and people should know. */
-import { AHEAD_MS } from '../label';
+import { AHEAD_MS } from '../records/label';
 import type { History } from './history';
 import type { GroupContext } from './plan';
 import { timeText } from './reasons';

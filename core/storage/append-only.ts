@@ -1,5 +1,5 @@
 /** Storages in which nothing can be removed with the keys at hand: who steals them can destroy no backup. */
-import { BackupError } from '../errors';
+import { BackupError } from '../base/errors';
 import type { Storage } from './storage';
 
 /** @throws BackupError 'access-denied' where nothing can be removed */

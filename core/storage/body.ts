@@ -1,6 +1,6 @@
 /** The bytes of a body that is being written: how every storage reads its input. */
 import type { Readable } from 'node:stream';
-import { abortError, BackupError } from '../errors';
+import { abortError, BackupError } from '../base/errors';
 
 /**
  * Takes over a body; call it before the first `await` of a write, so that an error of the body at any time is seen here

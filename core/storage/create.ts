@@ -1,9 +1,9 @@
 /** From settings to a ready storage. Settings are plain data: n8n's credential and the command line make the same. */
-import { BackupError } from '../errors';
-import type { RetryPolicy } from '../retry';
-import { FolderStorage, type FolderOptions } from './folder';
+import { BackupError } from '../base/errors';
+import type { RetryPolicy } from '../base/retry';
+import { FolderStorage, type FolderOptions } from './folder/folder';
 import { RetryingStorage } from './retrying';
-import { S3Storage, type S3Options } from './s3';
+import { S3Storage, type S3Options } from './s3/s3';
 import type { Storage } from './storage';
 import { parseStorageUrl } from './url';
 

@@ -1,6 +1,6 @@
 /** A stream of a known number of bytes: it ends after the last of them and in no other way. */
 import { Readable } from 'node:stream';
-import { abortError, BackupError } from '../errors';
+import { abortError, BackupError } from '../base/errors';
 
 export interface ExactOptions {
 	signal?: AbortSignal;

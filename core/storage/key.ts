@@ -1,5 +1,5 @@
 /** Names of objects. One rule for all storages, so that a repository can be copied from any storage to any other. */
-import { BackupError } from '../errors';
+import { BackupError } from '../base/errors';
 
 /** S3 allows 1024 bytes for a key; a prefix needs room as well. */
 const MAX_KEY_BYTES = 800;

@@ -3,8 +3,8 @@
  * stop is not waited for, whether the storage below listens to its signal or not.
  */
 import { Readable } from 'node:stream';
-import { abortError, BackupError } from '../errors';
-import { watchStall } from '../limits';
+import { abortError, BackupError } from '../base/errors';
+import { watchStall } from '../base/limits';
 import { takeBody } from './body';
 import type { Protecting, ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
 

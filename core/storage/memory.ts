@@ -1,6 +1,6 @@
 /** Objects in memory: for tests, and the shortest example of a storage. */
 import { Readable } from 'node:stream';
-import { abortError, BackupError } from '../errors';
+import { abortError, BackupError } from '../base/errors';
 import { takeBody } from './body';
 import { resolveRange } from './exact';
 import { assertKey, assertPrefix, compareKeys } from './key';

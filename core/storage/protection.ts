@@ -1,5 +1,5 @@
 /** What storages, with locks or without, say about the protection of objects. */
-import { BackupError } from '../errors';
+import { BackupError } from '../base/errors';
 import type { Protection, WriteOptions } from './storage';
 
 /**

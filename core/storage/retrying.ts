@@ -1,8 +1,8 @@
 /** Any storage, with every operation tried again that failed for a passing reason. */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { isBackupError } from '../errors';
-import { DEFAULT_RETRY, pauseAfter, retry, type RetryPolicy } from '../retry';
+import { isBackupError } from '../base/errors';
+import { DEFAULT_RETRY, pauseAfter, retry, type RetryPolicy } from '../base/retry';
 import { takeBody } from './body';
 import { assertRange } from './exact';
 import { compareKeys } from './key';

@@ -1,7 +1,7 @@
 /** Storages as URLs, for the command line. Keys are never part of them: arguments can be read by every user of a machine. */
 import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { BackupError, messageOf } from '../errors';
+import { BackupError, messageOf } from '../base/errors';
 import type { StorageConfig } from './create';
 
 const S3_PARAMETERS = [

@@ -1,6 +1,6 @@
 /** One error of several groups. */
-import { BackupError } from '../../core/errors';
-import type { GroupFailure } from '../../core/expire';
+import { BackupError } from '../../core/base/errors';
+import type { GroupFailure } from '../../core/verbs/expire/expire';
 
 /** @param what failed, e.g. "retention" */
 export function allFailures(failures: readonly GroupFailure[], total: number, what: string): BackupError {

@@ -1,6 +1,6 @@
 /** Which groups a run is about, each with its policy. */
-import { BackupError } from '../../core/errors';
-import type { Repository } from '../../core/repository';
+import { BackupError } from '../../core/base/errors';
+import type { Repository } from '../../core/records/repository';
 import { matchesGroup } from '../shared/group-patterns';
 import type { NamedPolicy, RetentionSettings } from './settings';
 

@@ -1,8 +1,8 @@
 /** The items of plans and of what was applied of them, and the hints at the node. */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
-import { heldBack, type Skipped } from '../../core/expire';
+import { heldBack, type Skipped } from '../../core/verbs/expire/expire';
 import type { GroupPlan } from '../../core/retention/plan';
-import { sizeText } from '../../core/size-text';
+import { sizeText } from '../../core/base/size-text';
 
 /** What was done of a plan; nothing of it when absent. */
 export interface Applied {

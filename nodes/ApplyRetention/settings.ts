@@ -1,8 +1,8 @@
 /** The node's fields as the engine takes them. */
 import type { IExecuteFunctions } from 'n8n-workflow';
-import { BackupError } from '../../core/errors';
-import { type Depth, DEPTHS } from '../../core/evidence';
-import { assertGroup } from '../../core/label';
+import { BackupError } from '../../core/base/errors';
+import { type Depth, DEPTHS } from '../../core/records/evidence';
+import { assertGroup } from '../../core/records/label';
 import { type RetentionPolicy, RISKS } from '../../core/retention/policy';
 import type { Protection } from '../../core/storage/storage';
 import { matchesGroup } from '../shared/group-patterns';

@@ -1,7 +1,7 @@
 /** The node's fields as the engine takes them. */
 import type { IExecuteFunctions } from 'n8n-workflow';
-import type { CopyChoice, CopySubject } from '../../core/copy';
-import type { Limits } from '../../core/limits';
+import type { CopyChoice, CopySubject } from '../../core/verbs/copy/copy';
+import type { Limits } from '../../core/base/limits';
 import type { Protection } from '../../core/storage/storage';
 import type { StorageCredential } from '../shared/credentials';
 import { type LimitFields, readLimits, readLockWait, readRateLimit } from '../shared/limits';

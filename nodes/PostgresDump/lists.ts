@@ -1,7 +1,7 @@
 /** What the node's fields are chosen from. */
 import type { ILoadOptionsFunctions, INodePropertyOptions } from 'n8n-workflow';
-import { connect, disconnect } from '../../core/postgres/connection';
-import { listDatabases } from '../../core/postgres/databases';
+import { connect, disconnect } from '../../core/sources/postgres/connection/connection';
+import { listDatabases } from '../../core/sources/postgres/connection/databases';
 import { toDatabaseTarget } from '../shared/credentials';
 
 /** A server that does not answer must not keep the editor waiting, milliseconds. */

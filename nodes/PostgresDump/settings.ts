@@ -1,13 +1,13 @@
 /** The node's fields as the engine takes them. */
 import type { IExecuteFunctions } from 'n8n-workflow';
-import { DEFAULT_ZSTD_LEVEL } from '../../core/backup';
-import { BackupError } from '../../core/errors';
-import type { Limits } from '../../core/pipeline';
-import { connect, disconnect } from '../../core/postgres/connection';
-import { selectDatabases } from '../../core/postgres/databases';
-import { assertFilter, type PostgresDumpOptions } from '../../core/postgres/dump';
-import type { GlobalsChoice } from '../../core/postgres/globals';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { DEFAULT_ZSTD_LEVEL } from '../../core/verbs/backup/backup';
+import { BackupError } from '../../core/base/errors';
+import type { Limits } from '../../core/streams/pipeline';
+import { connect, disconnect } from '../../core/sources/postgres/connection/connection';
+import { selectDatabases } from '../../core/sources/postgres/connection/databases';
+import { assertFilter, type PostgresDumpOptions } from '../../core/sources/postgres/dump/dump';
+import type { GlobalsChoice } from '../../core/sources/postgres/dump/globals';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import type { Protection } from '../../core/storage/storage';
 import { type EncryptionSettings, toDatabaseTarget, toEncryption } from '../shared/credentials';
 import { type LimitFields, readLimits, readLockWait, readRateLimit } from '../shared/limits';

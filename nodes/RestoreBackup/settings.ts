@@ -1,11 +1,11 @@
 /** The node's fields as the engine takes them. */
 import type { IExecuteFunctions } from 'n8n-workflow';
-import type { DecryptionKeys } from '../../core/filters/age';
-import type { Limits } from '../../core/pipeline';
-import { ALLOWANCES, parseAllowances } from '../../core/postgres/allowances';
-import type { RewriteRules } from '../../core/postgres/rewrite';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import type { BackupChoice, RestoreRequest } from '../../core/restore';
+import type { DecryptionKeys } from '../../core/codecs/age/age';
+import type { Limits } from '../../core/streams/pipeline';
+import { ALLOWANCES, parseAllowances } from '../../core/sources/postgres/replay/allowances';
+import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import type { BackupChoice, RestoreRequest } from '../../core/verbs/restore/restore';
 import { readDecryptionKeys, toDatabaseTarget } from '../shared/credentials';
 import { type LimitFields, readLimits } from '../shared/limits';
 import { locatorValue, splitList } from '../shared/run';

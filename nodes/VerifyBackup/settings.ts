@@ -1,10 +1,15 @@
 /** The node's fields as the engine takes them. */
 import type { IExecuteFunctions } from 'n8n-workflow';
-import { type Depth, DEPTHS } from '../../core/evidence';
-import type { DecryptionKeys } from '../../core/filters/age';
-import type { Limits } from '../../core/pipeline';
-import type { Assertion, Scratch, VerifyChoice } from '../../core/verify';
-import { ALLOWANCES, ALLOWED_IN_DRILLS, type Allowance, parseAllowances } from '../../core/postgres/allowances';
+import { type Depth, DEPTHS } from '../../core/records/evidence';
+import type { DecryptionKeys } from '../../core/codecs/age/age';
+import type { Limits } from '../../core/streams/pipeline';
+import type { Assertion, Scratch, VerifyChoice } from '../../core/verbs/verify/verify';
+import {
+	ALLOWANCES,
+	ALLOWED_IN_DRILLS,
+	type Allowance,
+	parseAllowances,
+} from '../../core/sources/postgres/replay/allowances';
 import { readDecryptionKeys, toDatabaseTarget } from '../shared/credentials';
 import { type LimitFields, readLimits } from '../shared/limits';
 import { locatorValue, splitList } from '../shared/run';

@@ -1,6 +1,6 @@
 /** Who a run of a node is, for the journal and for the locks. */
 import type { IExecuteFunctions } from 'n8n-workflow';
-import type { Actor } from '../../core/actor';
+import type { Actor } from '../../core/records/journal/actor';
 
 /** n8n leads from these to the run itself: /workflow/<workflow>/executions/<execution>. */
 export function actorOf(context: IExecuteFunctions): Actor {

@@ -1,6 +1,6 @@
 /** The option that lets a dump do what is refused otherwise. */
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
-import { type Allowance, ALLOWANCES, MEANINGS } from '../../core/postgres/allowances';
+import { type Allowance, ALLOWANCES, MEANINGS } from '../../core/sources/postgres/replay/allowances';
 
 const KINDS: INodePropertyOptions[] = ALLOWANCES.map((value) => ({
 	name: MEANINGS[value].name,

@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { BackupError } from '../../core/errors';
+import { BackupError } from '../../core/base/errors';
 
 /** What n8n allows where `N8N_RESTRICT_FILE_ACCESS_TO` is not set. */
 const STOCK_FOLDER = '~/.n8n-files';

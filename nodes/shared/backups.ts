@@ -1,11 +1,11 @@
 /** The backups of a node's storage: opening their repository, and the lists from which a user chooses a group or a backup. */
 import type { IExecuteFunctions, ILoadOptionsFunctions, INodeListSearchResult } from 'n8n-workflow';
-import { BackupError } from '../../core/errors';
-import { reaches } from '../../core/evidence';
-import { chooseReadable } from '../../core/readable-choice';
-import { type BackupEntry, Repository } from '../../core/repository';
-import { newestOfEach } from '../../core/verify-choice';
-import { sizeText } from '../../core/size-text';
+import { BackupError } from '../../core/base/errors';
+import { reaches } from '../../core/records/evidence';
+import { chooseReadable } from '../../core/records/readable-choice';
+import { type BackupEntry, Repository } from '../../core/records/repository';
+import { newestOfEach } from '../../core/verbs/verify/choice';
+import { sizeText } from '../../core/base/size-text';
 import { openAllowed, openNodeStorage } from './credentials';
 
 /**

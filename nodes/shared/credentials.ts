@@ -6,11 +6,11 @@ import type {
 	IExecuteFunctions,
 	INodeCredentialTestResult,
 } from 'n8n-workflow';
-import { checkEncryption, checkStorage } from '../../core/check';
-import { BackupError, messageOf } from '../../core/errors';
-import type { DecryptionKeys, Encryption } from '../../core/filters/age';
-import { assertPassphrase, parseIdentities, parseRecipients } from '../../core/filters/age-keys';
-import type { DatabaseTarget, TlsMode } from '../../core/postgres/target';
+import { checkEncryption, checkStorage } from '../../core/verbs/check/check';
+import { BackupError, messageOf } from '../../core/base/errors';
+import type { DecryptionKeys, Encryption } from '../../core/codecs/age/age';
+import { assertPassphrase, parseIdentities, parseRecipients } from '../../core/codecs/age/keys';
+import type { DatabaseTarget, TlsMode } from '../../core/sources/postgres/connection/target';
 import { createStorage, type StorageConfig } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
 import { allowedFolder } from './allowed-folder';

@@ -1,7 +1,7 @@
 /** The one place where an error of the engine becomes an error of n8n. */
 import type { IDataObject, INode, INodeExecutionData } from 'n8n-workflow';
 import { NodeApiError, NodeOperationError } from 'n8n-workflow';
-import { isBackupError, messageOf } from '../../core/errors';
+import { isBackupError, messageOf } from '../../core/base/errors';
 
 /**
  * What n8n shows: the message as headline, the hint below it. The cause stays inside: it may hold anything.

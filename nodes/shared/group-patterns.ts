@@ -1,5 +1,5 @@
 /** Groups as users name them in a field: by name, or with wildcards. */
-import { matchesGlob } from '../../core/glob';
+import { matchesGlob } from '../../core/base/glob';
 
 /**
  * Whether a group is one of those that the patterns name. `*` stands for any characters, also none, and `?` for one; a

@@ -1,5 +1,5 @@
 /** How long a run may take, as the node's fields say it. */
-import type { Limits } from '../../core/pipeline';
+import type { Limits } from '../../core/streams/pipeline';
 import { notNegative, positive } from './values';
 
 /** Fields of an "Options" collection; each is absent until the user adds it. */

@@ -1,6 +1,6 @@
 /** Retention policies by name, as fields of nodes offer them. */
 import type { INodePropertyOptions } from 'n8n-workflow';
-import { BackupError, isBackupError } from '../../core/errors';
+import { BackupError, isBackupError } from '../../core/base/errors';
 import { parsePolicy, PRESETS, type RetentionPolicy } from '../../core/retention/policy';
 import { unknownOption } from './values';
 

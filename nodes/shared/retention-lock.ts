@@ -1,6 +1,6 @@
 /** The option "Retention Lock" of nodes that write backups: the storage itself refuses to remove them before their time. */
 import type { INodeProperties } from 'n8n-workflow';
-import { BackupError } from '../../core/errors';
+import { BackupError } from '../../core/base/errors';
 import { protectUntil } from '../../core/retention/policy';
 import type { Protection } from '../../core/storage/storage';
 import { PRESET_OPTIONS, readPolicy } from './policy';

@@ -1,5 +1,5 @@
 /** What an item says of itself in its first column: the verdict, as a sentence that needs no other column. */
-import type { Comparison } from '../../core/postgres/compare';
+import type { Comparison } from '../../core/sources/postgres/dump/compare';
 
 /** "12 tables, 20,000 rows" */
 export function comparedText({ tables, rows }: Pick<Comparison, 'tables' | 'rows'>): string {

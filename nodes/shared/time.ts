@@ -1,5 +1,5 @@
 /** Moments that users enter. */
-import { BackupError } from '../../core/errors';
+import { BackupError } from '../../core/base/errors';
 
 /** Ends with an offset from UTC: "Z", "+02:00", "-0530". */
 const OFFSET = /(?:Z|[+-]\d{2}:?\d{2})$/i;

@@ -1,5 +1,5 @@
 /** What a field must hold before anything starts. */
-import { BackupError } from '../../core/errors';
+import { BackupError } from '../../core/base/errors';
 
 /**
  * @param field as the user sees it

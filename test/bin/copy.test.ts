@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CopySummary } from '../../core/copy';
-import { acquireLock } from '../../core/lock';
-import { Repository } from '../../core/repository';
+import type { CopySummary } from '../../core/verbs/copy/copy';
+import { acquireLock } from '../../core/records/locks/lock';
+import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { run } from '../support/command-line';
 import { commandLines } from '../support/processes';

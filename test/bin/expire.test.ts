@@ -1,9 +1,9 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { acquireLock } from '../../core/lock';
-import { objectKey, Repository } from '../../core/repository';
-import { FolderStorage } from '../../core/storage/folder';
+import { acquireLock } from '../../core/records/locks/lock';
+import { objectKey, Repository } from '../../core/records/repository';
+import { FolderStorage } from '../../core/storage/folder/folder';
 import { run } from '../support/command-line';
 import { addBackup, addOrphan, keysOf, NEVER } from '../support/dated-backups';
 import { sharedS3 } from '../support/s3';

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { forTerminal } from '../../bin/output';
 import { readKeys } from '../../bin/options';
-import { generateIdentity } from '../../core/filters/age-keys';
-import { cleanText } from '../../core/postgres/errors';
+import { generateIdentity } from '../../core/codecs/age/keys';
+import { cleanText } from '../../core/sources/postgres/connection/errors';
 import { openStorage } from '../../core/storage/create';
 import { makeTinyBackup } from '../support/tiny-backups';
 

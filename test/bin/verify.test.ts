@@ -1,9 +1,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { generateIdentity } from '../../core/filters/age-keys';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import { type VerifyResult } from '../../core/verify';
+import { generateIdentity } from '../../core/codecs/age/keys';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { type VerifyResult } from '../../core/verbs/verify/verify';
 import { databaseUrl, run } from '../support/command-line';
 import { sharedPostgres, sql } from '../support/postgres';
 

@@ -5,8 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import { Repository } from '../../core/repository';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { addBackup } from '../support/dated-backups';
 import {

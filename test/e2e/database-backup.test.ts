@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { readTemplate } from '../../scripts/lib/n8n-template.mjs';
 import { definitionOf, restoreByHand, rowsOf } from '../support/by-hand';
 import {

@@ -1,7 +1,7 @@
 /** The restore workflow in a real n8n: somebody fills in its form, and the shop is back as it was. */
 import fs from 'node:fs';
 import path from 'node:path';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { type FormPage, openForm } from '../../scripts/lib/n8n-form.mjs';
 import { definitionOf, rowsOf } from '../support/by-hand';
 import { databaseUrl, run as runCommand } from '../support/command-line';

@@ -2,8 +2,8 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { parseEvidence } from '../../core/evidence';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { parseEvidence } from '../../core/records/evidence';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { databaseUrl, run as runCommand } from '../support/command-line';
 import {
 	type CredentialReference,

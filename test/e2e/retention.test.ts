@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { PRIORITIES } from '../../gulp/preselected-trigger.js';
-import { Repository } from '../../core/repository';
+import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';

@@ -5,7 +5,7 @@ import {
 	parseRecipients,
 	provesIdentity,
 	recipientOf,
-} from '../../core/filters/age-keys';
+} from '../../core/codecs/age/keys';
 import { run } from './streams';
 
 /** What a function throws, as plain facts. */

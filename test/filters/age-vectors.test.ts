@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { inflateSync } from 'node:zlib';
 import * as vectors from 'cctv-age';
-import { BackupError } from '../../core/errors';
-import { ageDecrypt } from '../../core/filters/age';
+import { BackupError } from '../../core/base/errors';
+import { ageDecrypt } from '../../core/codecs/age/age';
 
 interface Vector {
 	expect: string;

@@ -8,8 +8,8 @@ import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Decrypter, Encrypter } from 'age-encryption';
 import fc from 'fast-check';
-import { ageDecrypt, ageEncrypt, type DecryptionKeys, type Encryption } from '../../core/filters/age';
-import { generateIdentity, type KeyPair } from '../../core/filters/age-keys';
+import { ageDecrypt, ageEncrypt, type DecryptionKeys, type Encryption } from '../../core/codecs/age/age';
+import { generateIdentity, type KeyPair } from '../../core/codecs/age/keys';
 import { cut, dumpText, run, through } from './streams';
 
 const CHUNK = 64 * 1024;

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createDigest, startHashing } from '../../core/filters/digest';
+import { createDigest, startHashing } from '../../core/codecs/digest/digest';
 import { cut, dumpText, run, through } from './streams';
 
 describe('digest', () => {

@@ -1,4 +1,4 @@
-import { readSeekTable, SeekTableBuilder, seekTableSize } from '../../core/filters/seek-table';
+import { readSeekTable, SeekTableBuilder, seekTableSize } from '../../core/codecs/zstd/seek-table';
 
 function tableOf(frames: Array<[number, number]>): Buffer {
 	const builder = new SeekTableBuilder();

@@ -4,7 +4,7 @@ import { PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, zstdCompressSync, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
 import fc from 'fast-check';
-import { freeChunk, readSeekTable, seekTableSize, zstdCompress, zstdDecompress } from '../../core/filters/zstd';
+import { freeChunk, readSeekTable, seekTableSize, zstdCompress, zstdDecompress } from '../../core/codecs/zstd/zstd';
 import { cut, dumpText, run, through } from './streams';
 
 const MIB = 1 << 20;

@@ -7,13 +7,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { backUp } from '../../core/backup';
-import { generateIdentity } from '../../core/filters/age-keys';
-import type { DecryptionKeys, Encryption } from '../../core/filters/age';
-import { DEFAULT_DUMP_OPTIONS, postgresSource, type PostgresDumpOptions } from '../../core/postgres/dump';
-import { Repository } from '../../core/repository';
+import { backUp } from '../../core/verbs/backup/backup';
+import { generateIdentity } from '../../core/codecs/age/keys';
+import type { DecryptionKeys, Encryption } from '../../core/codecs/age/age';
+import { DEFAULT_DUMP_OPTIONS, postgresSource, type PostgresDumpOptions } from '../../core/sources/postgres/dump/dump';
+import { Repository } from '../../core/records/repository';
 import { openStorage } from '../../core/storage/create';
-import { verifyBackup, type VerifyRequest } from '../../core/verify';
+import { verifyBackup, type VerifyRequest } from '../../core/verbs/verify/verify';
 import { sql, startPostgres } from '../support/postgres';
 import { rowsAsText } from './rows';
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NodeOperationError } from 'n8n-workflow';
-import { Repository } from '../../core/repository';
+import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
 import { BackupStorageApi } from '../../credentials/BackupStorageApi.credentials';

@@ -1,4 +1,4 @@
-import { checkEncryption } from '../../core/check';
+import { checkEncryption } from '../../core/verbs/check/check';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
 import { fakeContext } from '../support/fake-node';
 

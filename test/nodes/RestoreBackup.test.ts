@@ -1,5 +1,5 @@
 import { NodeOperationError } from 'n8n-workflow';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { createStorage } from '../../core/storage/create';
 import { RestoreBackup } from '../../nodes/RestoreBackup/RestoreBackup.node';
 import { ACTOR, fakeContext, fakeListContext, type FakeNode } from '../support/fake-node';

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type INodePropertyOptions, NodeOperationError } from 'n8n-workflow';
-import { EMBEDDED_MAX_BYTES } from '../../core/postgres/embedded/database';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import { Repository } from '../../core/repository';
+import { EMBEDDED_MAX_BYTES } from '../../core/sources/postgres/drill/embedded/database';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
 import { ACTOR, fakeContext, type FakeNode } from '../support/fake-node';

@@ -1,5 +1,5 @@
 /** What our nodes share: how they describe a backup in a list, and how they read a time. */
-import type { Verification } from '../../core/evidence';
+import type { Verification } from '../../core/records/evidence';
 import { describeEntry } from '../../nodes/shared/backups';
 import { matchesGroup } from '../../nodes/shared/group-patterns';
 import { toDate } from '../../nodes/shared/time';

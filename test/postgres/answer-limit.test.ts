@@ -1,9 +1,9 @@
 /** What a server says is as untrusted as what a storage holds: none fills our memory. */
 import { once } from 'node:events';
 import net from 'node:net';
-import { connect } from '../../core/postgres/connection';
-import { parseContents } from '../../core/postgres/contents';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { connect } from '../../core/sources/postgres/connection/connection';
+import { parseContents } from '../../core/sources/postgres/dump/contents';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 
 /** A message of PostgreSQL's protocol. */
 function message(letter: string, body: Buffer, length = body.length + 4): Buffer {

@@ -1,7 +1,7 @@
-import { type AssertionResult, runAssertions } from '../../core/postgres/assertions';
-import type { Query } from '../../core/postgres/compare';
-import { connect, disconnect } from '../../core/postgres/connection';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { type AssertionResult, runAssertions } from '../../core/sources/postgres/drill/assertions';
+import type { Query } from '../../core/sources/postgres/dump/compare';
+import { connect, disconnect } from '../../core/sources/postgres/connection/connection';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { sharedPostgres, sql } from '../support/postgres';
 
 let target: DatabaseTarget;

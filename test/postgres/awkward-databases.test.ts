@@ -4,9 +4,9 @@
  */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { builtinEngine } from '../../core/postgres/engines/builtin/host';
-import { replay } from '../../core/postgres/replay';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { builtinEngine } from '../../core/sources/postgres/dump/engines/builtin/host';
+import { replay } from '../../core/sources/postgres/replay/replay';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { definitionOf, rowsOf } from '../support/by-hand';
 import { type CreateOptions, type Major, type PostgresServer, sharedPostgres, sql } from '../support/postgres';
 import { comparable, forServer, restore } from '../support/psql';

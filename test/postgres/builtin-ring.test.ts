@@ -7,7 +7,7 @@ import {
 	waitForBytes,
 	waitForSpace,
 	writeRing,
-} from '../../core/postgres/engines/builtin/ring';
+} from '../../core/sources/postgres/dump/engines/builtin/ring';
 
 const RING_BYTES = 1024 * 1024;
 

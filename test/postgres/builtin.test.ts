@@ -1,9 +1,9 @@
 import { buffer } from 'node:stream/consumers';
 import { Client } from 'pg';
-import { builtinEngine } from '../../core/postgres/engines/builtin/host';
-import { dumpArguments } from '../../core/postgres/engines/args';
-import type { DumpRequest, RunningDump } from '../../core/postgres/engines/engine';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { builtinEngine } from '../../core/sources/postgres/dump/engines/builtin/host';
+import { dumpArguments } from '../../core/sources/postgres/dump/engines/args';
+import type { DumpRequest, RunningDump } from '../../core/sources/postgres/dump/engines/engine';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { backends, eventually } from '../support/activity';
 import { MAJORS, type PostgresServer, quoteName, sharedPostgres, sql } from '../support/postgres';
 import { comparable, contentDigests, forServer, nativeSchema, restore } from '../support/psql';

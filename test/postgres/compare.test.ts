@@ -1,9 +1,9 @@
 import type { Client } from 'pg';
-import { compareContents, queryOf } from '../../core/postgres/compare';
-import { connect, disconnect } from '../../core/postgres/connection';
-import type { DatabaseFacts } from '../../core/postgres/contents';
-import { openSnapshot } from '../../core/postgres/snapshot';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { compareContents, queryOf } from '../../core/sources/postgres/dump/compare';
+import { connect, disconnect } from '../../core/sources/postgres/connection/connection';
+import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
+import { openSnapshot } from '../../core/sources/postgres/dump/snapshot';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { MAJORS, type PostgresServer, quoteName, sharedPostgres, sql, startPostgres } from '../support/postgres';
 
 const signal = new AbortController().signal;

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import { chooseEngine } from '../../core/postgres/engines/choose';
-import { HEADER_BYTES, readArchiveHeader, readStart } from '../../core/postgres/custom-archive';
+import { chooseEngine } from '../../core/sources/postgres/dump/engines/choose';
+import { HEADER_BYTES, readArchiveHeader, readStart } from '../../core/sources/postgres/dump/custom-archive';
 import { sharedPostgres, sql } from '../support/postgres';
 
 let head: Buffer;

@@ -1,8 +1,8 @@
 /** Whom a drill on a server works as: nobody who could do more than make and fill one database. */
 import fs from 'node:fs';
 import path from 'node:path';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import { verifyBackup, type VerifyRequest, type VerifyResult } from '../../core/verify';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { verifyBackup, type VerifyRequest, type VerifyResult } from '../../core/verbs/verify/verify';
 import { type OwnServer, sharedPostgres, sql, startPostgres } from '../support/postgres';
 import { makeSmallBackup, remake, requestFor, type SmallBackup } from '../support/small-backup';
 

@@ -1,9 +1,9 @@
 /** What Check says of a user's rights is what a dump meets. */
-import { checkDatabase } from '../../core/check';
-import type { DatabaseFacts } from '../../core/postgres/contents';
-import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/postgres/dump';
-import type { DumpFilter } from '../../core/postgres/engines/engine';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { checkDatabase } from '../../core/verbs/check/check';
+import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
+import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/sources/postgres/dump/dump';
+import type { DumpFilter } from '../../core/sources/postgres/dump/engines/engine';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
 
 const { signal } = new AbortController();

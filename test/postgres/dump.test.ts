@@ -1,12 +1,12 @@
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
-import { connect, disconnect } from '../../core/postgres/connection';
-import { selectDatabases } from '../../core/postgres/databases';
-import { DEFAULT_DUMP_OPTIONS, type PostgresDumpOptions, postgresSource } from '../../core/postgres/dump';
-import type { DumpFilter } from '../../core/postgres/engines/engine';
-import type { DatabaseFacts } from '../../core/postgres/contents';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { connect, disconnect } from '../../core/sources/postgres/connection/connection';
+import { selectDatabases } from '../../core/sources/postgres/connection/databases';
+import { DEFAULT_DUMP_OPTIONS, type PostgresDumpOptions, postgresSource } from '../../core/sources/postgres/dump/dump';
+import type { DumpFilter } from '../../core/sources/postgres/dump/engines/engine';
+import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { sharedPostgres, sql } from '../support/postgres';
 import { until } from '../support/until';
 

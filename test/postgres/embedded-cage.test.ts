@@ -3,11 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { AnswerReader } from '../../core/postgres/embedded/answers';
-import { cageArguments } from '../../core/postgres/embedded/cage';
-import { openEmbeddedDatabase } from '../../core/postgres/embedded/database';
-import { type ChildInput, type ChildSays, HEAD_BYTES } from '../../core/postgres/embedded/messages';
-import { queryMessage } from '../../core/postgres/embedded/wire';
+import { AnswerReader } from '../../core/sources/postgres/drill/embedded/answers';
+import { cageArguments } from '../../core/sources/postgres/drill/embedded/cage';
+import { openEmbeddedDatabase } from '../../core/sources/postgres/drill/embedded/database';
+import { type ChildInput, type ChildSays, HEAD_BYTES } from '../../core/sources/postgres/drill/embedded/messages';
+import { queryMessage } from '../../core/sources/postgres/drill/embedded/wire';
 import { attack } from '../support/cage-attack';
 import { type CompiledProgram, compileProgram } from '../support/compiled-program';
 import { hostileLibrary } from '../support/hostile-library';
@@ -134,7 +134,7 @@ describe('the process of an embedded database', () => {
 		const descriptors = Array.from({ length: 30 }, () => 'ignore' as const);
 		const secret = fs.openSync(path.join(folder, 'descriptor'), 'w');
 		const script = `
-			const { openEmbeddedDatabase } = require('./core/postgres/embedded/database.js');
+			const { openEmbeddedDatabase } = require('./core/sources/postgres/drill/embedded/database.js');
 			openEmbeddedDatabase({ signal: new AbortController().signal, extensions: ['citext'] }).then((database) => {
 				console.log('open');
 				return database.query('SELECT count(*) FROM pg_catalog.generate_series(1, 1000000000000)');

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { copyMessages } from '../../core/postgres/embedded/copy-messages';
+import { copyMessages } from '../../core/sources/postgres/drill/embedded/copy-messages';
 
 const STATEMENT = Buffer.from('COPY a (b) FROM stdin;');
 

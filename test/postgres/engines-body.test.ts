@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { DumpBody } from '../../core/postgres/engines/body';
-import { openOutlet } from '../../core/postgres/engines/outlet';
+import { DumpBody } from '../../core/sources/postgres/dump/engines/body';
+import { openOutlet } from '../../core/sources/postgres/dump/engines/outlet';
 
 const TRAILER = '--\n-- PostgreSQL database dump complete\n--\n\n';
 const KEYED = `${TRAILER}\\unrestrict ${'k'.repeat(63)}\n\n`;

@@ -1,6 +1,6 @@
-import { BackupError } from '../../core/errors';
-import { cleanText, dumpError, toBackupError } from '../../core/postgres/errors';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { BackupError } from '../../core/base/errors';
+import { cleanText, dumpError, toBackupError } from '../../core/sources/postgres/connection/errors';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 
 const target: DatabaseTarget = {
 	host: 'db.example.org',

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { connect, disconnect } from '../../core/postgres/connection';
-import { queryOf } from '../../core/postgres/compare';
-import { executeGlobals, type GlobalsChoice, readGlobals } from '../../core/postgres/globals';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { connect, disconnect } from '../../core/sources/postgres/connection/connection';
+import { queryOf } from '../../core/sources/postgres/dump/compare';
+import { executeGlobals, type GlobalsChoice, readGlobals } from '../../core/sources/postgres/dump/globals';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { MAJORS, type OwnServer, sql, startPostgres } from '../support/postgres';
 
 const signal = new AbortController().signal;

@@ -5,9 +5,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { startServer, type RunningServer } from '../../scripts/lib/postgres.mjs';
-import { replay } from '../../core/postgres/replay';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import { verifyBackup } from '../../core/verify';
+import { replay } from '../../core/sources/postgres/replay/replay';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { verifyBackup } from '../../core/verbs/verify/verify';
 import { makeSmallBackup, NEVER } from '../support/small-backup';
 import { sql } from '../support/postgres';
 

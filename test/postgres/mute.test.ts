@@ -1,11 +1,11 @@
-import { backUp } from '../../core/backup';
-import { checkDatabase } from '../../core/check';
-import { connect, disconnect } from '../../core/postgres/connection';
-import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/postgres/dump';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import { restoreDatabase } from '../../core/restore';
+import { backUp } from '../../core/verbs/backup/backup';
+import { checkDatabase } from '../../core/verbs/check/check';
+import { connect, disconnect } from '../../core/sources/postgres/connection/connection';
+import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/sources/postgres/dump/dump';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { restoreDatabase } from '../../core/verbs/restore/restore';
 import { MemoryStorage } from '../../core/storage/memory';
-import { verifyBackup } from '../../core/verify';
+import { verifyBackup } from '../../core/verbs/verify/verify';
 import { type OwnServer, sql, startPostgres } from '../support/postgres';
 import { TcpProxy } from '../support/proxy';
 import { GROUP, makeSmallBackup, NEVER, requestFor, type SmallBackup } from '../support/small-backup';

@@ -1,11 +1,11 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { assertNativeRestore } from '../../core/postgres/native-restore';
-import { KEEP_ALL } from '../../core/postgres/rewrite';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import { Repository } from '../../core/repository';
-import { restoreDatabase, type RestoreRequest } from '../../core/restore';
+import { assertNativeRestore } from '../../core/sources/postgres/restore/native';
+import { KEEP_ALL } from '../../core/sources/postgres/replay/rewrite';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { Repository } from '../../core/records/repository';
+import { restoreDatabase, type RestoreRequest } from '../../core/verbs/restore/restore';
 import { type MadeBackup, makeBackup } from '../support/backups';
 import { definitionOf, rowsOf } from '../support/by-hand';
 import { FaultyStorage } from '../support/faulty-storage';

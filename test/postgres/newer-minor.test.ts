@@ -1,10 +1,10 @@
 /** Servers of a minor release that is newer than our pg_dump: what they add to a dump must not keep it from coming back. */
 import { Readable } from 'node:stream';
 import { startServer } from '../../scripts/lib/postgres.mjs';
-import { Definitions } from '../../core/postgres/engines/definitions';
-import { replay } from '../../core/postgres/replay';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import { verifyBackup } from '../../core/verify';
+import { Definitions } from '../../core/sources/postgres/dump/engines/definitions';
+import { replay } from '../../core/sources/postgres/replay/replay';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { verifyBackup } from '../../core/verbs/verify/verify';
 import { rowsOf } from '../support/by-hand';
 import { unpackDebianPostgres } from '../support/debian-postgres';
 import { sharedPostgres, sql } from '../support/postgres';

@@ -1,4 +1,4 @@
-import { translatePattern } from '../../core/postgres/patterns';
+import { translatePattern } from '../../core/sources/postgres/connection/patterns';
 
 describe('a pattern of pg_dump', () => {
 	it.each([

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { ALLOWANCES } from '../../core/postgres/allowances';
-import { builtinEngine } from '../../core/postgres/engines/builtin/host';
-import { replay, type ReplayOptions } from '../../core/postgres/replay';
-import { KEEP_ALL } from '../../core/postgres/rewrite';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { ALLOWANCES } from '../../core/sources/postgres/replay/allowances';
+import { builtinEngine } from '../../core/sources/postgres/dump/engines/builtin/host';
+import { replay, type ReplayOptions } from '../../core/sources/postgres/replay/replay';
+import { KEEP_ALL } from '../../core/sources/postgres/replay/rewrite';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { eventually } from '../support/activity';
 import { definitionOf, rowsOf } from '../support/by-hand';
 import { type CreateOptions, type PostgresServer, sharedPostgres, sql } from '../support/postgres';

@@ -1,9 +1,9 @@
-import { queryOf } from '../../core/postgres/compare';
-import { connect, disconnect } from '../../core/postgres/connection';
-import type { DatabaseFacts } from '../../core/postgres/contents';
-import { preflight, type PreflightOptions } from '../../core/postgres/preflight';
-import { KEEP_ALL, type RewriteRules } from '../../core/postgres/rewrite';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { queryOf } from '../../core/sources/postgres/dump/compare';
+import { connect, disconnect } from '../../core/sources/postgres/connection/connection';
+import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
+import { preflight, type PreflightOptions } from '../../core/sources/postgres/restore/preflight';
+import { KEEP_ALL, type RewriteRules } from '../../core/sources/postgres/replay/rewrite';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { type PostgresServer, quoteName, sharedPostgres, sql } from '../support/postgres';
 
 const signal = new AbortController().signal;

@@ -1,9 +1,9 @@
 /** Which statements of a dump are executed only when somebody allows them by name. */
 import { Readable } from 'node:stream';
-import { type Allowance, ALLOWANCES } from '../../core/postgres/allowances';
-import { needsAllowance } from '../../core/postgres/refusals';
-import { replay } from '../../core/postgres/replay';
-import { KEEP_ALL } from '../../core/postgres/rewrite';
+import { type Allowance, ALLOWANCES } from '../../core/sources/postgres/replay/allowances';
+import { needsAllowance } from '../../core/sources/postgres/replay/refusals';
+import { replay } from '../../core/sources/postgres/replay/replay';
+import { KEEP_ALL } from '../../core/sources/postgres/replay/rewrite';
 import { sharedPostgres, sql } from '../support/postgres';
 
 const dialect = { serverMajor: 17, encoding: 'UTF8', standardStrings: true };

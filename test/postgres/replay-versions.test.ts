@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { builtinEngine } from '../../core/postgres/engines/builtin/host';
-import type { Engine } from '../../core/postgres/engines/engine';
-import { nativeEngine } from '../../core/postgres/engines/native';
-import { replay } from '../../core/postgres/replay';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { builtinEngine } from '../../core/sources/postgres/dump/engines/builtin/host';
+import type { Engine } from '../../core/sources/postgres/dump/engines/engine';
+import { nativeEngine } from '../../core/sources/postgres/dump/engines/native';
+import { replay } from '../../core/sources/postgres/replay/replay';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { rowsOf } from '../support/by-hand';
 import { type Major, sharedPostgres, sql } from '../support/postgres';
 import { comparable, forServer, restore } from '../support/psql';

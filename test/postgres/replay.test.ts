@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { BackupError } from '../../core/errors';
-import { ALLOWANCES } from '../../core/postgres/allowances';
-import { builtinEngine } from '../../core/postgres/engines/builtin/host';
-import { replay, type ReplayOptions, type ReplayProgress } from '../../core/postgres/replay';
-import { KEEP_ALL } from '../../core/postgres/rewrite';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { BackupError } from '../../core/base/errors';
+import { ALLOWANCES } from '../../core/sources/postgres/replay/allowances';
+import { builtinEngine } from '../../core/sources/postgres/dump/engines/builtin/host';
+import { replay, type ReplayOptions, type ReplayProgress } from '../../core/sources/postgres/replay/replay';
+import { KEEP_ALL } from '../../core/sources/postgres/replay/rewrite';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { eventually } from '../support/activity';
 import { definitionOf, rowsOf } from '../support/by-hand';
 import { type CreateOptions, type Major, type PostgresServer, sharedPostgres, sql } from '../support/postgres';

@@ -1,11 +1,11 @@
 /** Extensions that a place has already, and those that it cannot have. */
 import { Readable } from 'node:stream';
-import { connect, disconnect } from '../../core/postgres/connection';
-import { replay } from '../../core/postgres/replay';
-import { judge } from '../../core/postgres/replay-verdict';
-import { assertEmpty } from '../../core/postgres/restore-target';
-import { KEEP_ALL } from '../../core/postgres/rewrite';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { connect, disconnect } from '../../core/sources/postgres/connection/connection';
+import { replay } from '../../core/sources/postgres/replay/replay';
+import { judge } from '../../core/sources/postgres/replay/verdict';
+import { assertEmpty } from '../../core/sources/postgres/restore/target';
+import { KEEP_ALL } from '../../core/sources/postgres/replay/rewrite';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
 
 const { signal } = new AbortController();

@@ -1,9 +1,9 @@
 import { Client } from 'pg';
-import type { DatabaseFacts } from '../../core/postgres/contents';
-import { moveIntoPlace, swapDatabases } from '../../core/postgres/database-swap';
-import { createDatabase, dropDatabase, temporaryName, withClient } from '../../core/postgres/restore-target';
-import { openSnapshot } from '../../core/postgres/snapshot';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
+import { moveIntoPlace, swapDatabases } from '../../core/sources/postgres/restore/swap';
+import { createDatabase, dropDatabase, temporaryName, withClient } from '../../core/sources/postgres/restore/target';
+import { openSnapshot } from '../../core/sources/postgres/dump/snapshot';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { MAJORS, type PostgresServer, quoteName, sharedPostgres, sql } from '../support/postgres';
 
 const signal = new AbortController().signal;

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { builtinEngine } from '../../core/postgres/engines/builtin/host';
-import { replay, type ReplayResult } from '../../core/postgres/replay';
-import type { Only } from '../../core/postgres/rewrite';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { builtinEngine } from '../../core/sources/postgres/dump/engines/builtin/host';
+import { replay, type ReplayResult } from '../../core/sources/postgres/replay/replay';
+import type { Only } from '../../core/sources/postgres/replay/rewrite';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { rowsOf } from '../support/by-hand';
 import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
 

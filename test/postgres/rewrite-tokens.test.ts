@@ -1,6 +1,6 @@
-import { mapRoles } from '../../core/postgres/rewrite-roles';
-import { subjectOf } from '../../core/postgres/sql-subject';
-import { SqlTokens, type Dialect } from '../../core/postgres/sql-tokens';
+import { mapRoles } from '../../core/sources/postgres/replay/rewrite-roles';
+import { subjectOf } from '../../core/sources/postgres/replay/sql-subject';
+import { SqlTokens, type Dialect } from '../../core/sources/postgres/replay/sql-tokens';
 
 const MODERN: Dialect = { serverMajor: 15, encoding: 'UTF8', standardStrings: true };
 

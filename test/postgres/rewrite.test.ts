@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { builtinEngine } from '../../core/postgres/engines/builtin/host';
-import { replay, type ReplayResult } from '../../core/postgres/replay';
-import { DRILL_RULES, KEEP_ALL, type RewriteRules } from '../../core/postgres/rewrite';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { builtinEngine } from '../../core/sources/postgres/dump/engines/builtin/host';
+import { replay, type ReplayResult } from '../../core/sources/postgres/replay/replay';
+import { DRILL_RULES, KEEP_ALL, type RewriteRules } from '../../core/sources/postgres/replay/rewrite';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { definitionOf, rowsOf } from '../support/by-hand';
 import { type PostgresServer, quoteName, sharedPostgres, sql } from '../support/postgres';
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
-import { isBackupError } from '../../core/errors';
-import { type DumpItem, splitDump, type SplitOptions } from '../../core/postgres/sql-splitter';
+import { isBackupError } from '../../core/base/errors';
+import { type DumpItem, splitDump, type SplitOptions } from '../../core/sources/postgres/replay/sql-splitter';
 
 /** An item with all its bytes as text, one character per byte. */
 interface Seen {

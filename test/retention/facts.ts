@@ -1,6 +1,6 @@
 /** Backups that exist only as facts. */
-import type { Verification } from '../../core/evidence';
-import type { BackupType } from '../../core/label';
+import type { Verification } from '../../core/records/evidence';
+import type { BackupType } from '../../core/records/label';
 import { type GroupPlan, planRetention, type BackupFacts, type GroupContext } from '../../core/retention/plan';
 import { parsePolicy, type RetentionPolicy, RISKS } from '../../core/retention/policy';
 

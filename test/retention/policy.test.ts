@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { DEPTHS } from '../../core/evidence';
+import { DEPTHS } from '../../core/records/evidence';
 import { planRetention } from '../../core/retention/plan';
 import {
 	formatPolicy,

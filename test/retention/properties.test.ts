@@ -1,7 +1,7 @@
 /** The rules of retention for histories nobody thought of. */
 import fc from 'fast-check';
 import { DateTime } from 'luxon';
-import { DEPTHS } from '../../core/evidence';
+import { DEPTHS } from '../../core/records/evidence';
 import { Calendar } from '../../core/retention/calendar';
 import { type BackupFacts, type GroupPlan, planRetention } from '../../core/retention/plan';
 import { protectUntil, type RetentionPolicy, RISKS, type Tier, TIERS } from '../../core/retention/policy';

@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { FolderStorage } from '../../core/storage/folder';
+import { FolderStorage } from '../../core/storage/folder/folder';
 import { limitStorage } from '../../core/storage/limited';
 import { MemoryStorage } from '../../core/storage/memory';
 import { RetryingStorage } from '../../core/storage/retrying';

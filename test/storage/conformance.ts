@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
-import { BackupError } from '../../core/errors';
+import { BackupError } from '../../core/base/errors';
 import { compareKeys } from '../../core/storage/key';
 import type { Protection, Storage, Unfinished } from '../../core/storage/storage';
 

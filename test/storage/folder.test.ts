@@ -7,7 +7,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
-import { FolderStorage } from '../../core/storage/folder';
+import { FolderStorage } from '../../core/storage/folder/folder';
 import { RetryingStorage } from '../../core/storage/retrying';
 import { randomStream } from './conformance';
 

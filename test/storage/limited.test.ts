@@ -1,21 +1,21 @@
 /** A storage that does not answer: whatever the verb and wherever in it, the run ends in time, and says why. */
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { backUp } from '../../core/backup';
-import { checkPlace } from '../../core/check';
-import { copyBackup } from '../../core/copy-backup';
-import { BackupError } from '../../core/errors';
-import { applyRetention, surveyRetention } from '../../core/expire';
-import { recordRun } from '../../core/journal';
-import { unlessStuck, withLimits } from '../../core/limits';
-import { pinBackup } from '../../core/pins';
-import { prune } from '../../core/prune';
-import { Repository } from '../../core/repository';
-import type { Source } from '../../core/source';
+import { backUp } from '../../core/verbs/backup/backup';
+import { checkPlace } from '../../core/verbs/check/check';
+import { copyBackup } from '../../core/verbs/copy/backup';
+import { BackupError } from '../../core/base/errors';
+import { applyRetention, surveyRetention } from '../../core/verbs/expire/expire';
+import { recordRun } from '../../core/records/journal/journal';
+import { unlessStuck, withLimits } from '../../core/base/limits';
+import { pinBackup } from '../../core/verbs/pin/pins';
+import { prune } from '../../core/verbs/prune/prune';
+import { Repository } from '../../core/records/repository';
+import type { Source } from '../../core/sources/source';
 import { limitStorage } from '../../core/storage/limited';
 import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage } from '../../core/storage/storage';
-import { verifyBackup } from '../../core/verify';
+import { verifyBackup } from '../../core/verbs/verify/verify';
 import { makeTinyBackup } from '../support/tiny-backups';
 
 const GROUP = 'postgres/shop';

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { RetryingStorage } from '../../core/storage/retrying';
-import { S3Storage } from '../../core/storage/s3';
+import { S3Storage } from '../../core/storage/s3/s3';
 import { startS3, type S3Server } from '../support/s3';
 import { MIB } from './s3-subject';
 

@@ -1,6 +1,6 @@
 /** Locks on objects of a bucket: which requests make them, and what becomes of servers and keys that cannot. */
 import { Readable } from 'node:stream';
-import { S3Storage, type S3Options } from '../../core/storage/s3';
+import { S3Storage, type S3Options } from '../../core/storage/s3/s3';
 import type { Protection } from '../../core/storage/storage';
 import { sharedS3 } from '../support/s3';
 import { S3Proxy } from '../support/s3-proxy';

@@ -1,6 +1,6 @@
 /** An S3 storage in a bucket of its own, for tests. */
 import { Client } from 'minio';
-import { S3Storage, type S3Options } from '../../core/storage/s3';
+import { S3Storage, type S3Options } from '../../core/storage/s3/s3';
 import type { S3Server } from '../support/s3';
 import type { Subject } from './conformance';
 

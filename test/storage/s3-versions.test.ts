@@ -1,7 +1,7 @@
 /** Buckets that keep versions: what is removed is gone, what is locked stays visible, and nobody else is touched. */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { S3Storage, type S3Options } from '../../core/storage/s3';
+import { S3Storage, type S3Options } from '../../core/storage/s3/s3';
 import { sharedS3, type S3Keys } from '../support/s3';
 import { S3Proxy } from '../support/s3-proxy';
 import { FAST } from './s3-subject';

@@ -1,6 +1,6 @@
 /** What a server says its sessions are doing, and waiting until it says it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { sql } from './postgres';
 
 /** A query with a row for each pg_dump at work in a database. */

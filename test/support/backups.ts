@@ -1,10 +1,10 @@
 /** Backups for tests of what is done with them: real dumps in memory, and ones whose contents a test has changed. */
-import { backUp } from '../../core/backup';
-import type { DecryptionKeys, Encryption } from '../../core/filters/age';
-import type { DatabaseFacts } from '../../core/postgres/contents';
-import { DEFAULT_DUMP_OPTIONS, type PostgresDumpOptions, postgresSource } from '../../core/postgres/dump';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import { Repository } from '../../core/repository';
+import { backUp } from '../../core/verbs/backup/backup';
+import type { DecryptionKeys, Encryption } from '../../core/codecs/age/age';
+import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
+import { DEFAULT_DUMP_OPTIONS, type PostgresDumpOptions, postgresSource } from '../../core/sources/postgres/dump/dump';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { Repository } from '../../core/records/repository';
 import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage } from '../../core/storage/storage';
 

@@ -1,7 +1,7 @@
 /** What an administrator does without this package: opens a stored dump with age, zstd and psql, and looks whether all is there. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { sql } from './postgres';
 
 const execute = promisify(execFile);

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 
 export interface Finished {
 	code: number | null;

@@ -3,8 +3,8 @@
  *
  *   COPY_FROM='{"type":"folder",…}' COPY_TO='{…}' node --require ./typescript.cjs copy-process.ts
  */
-import { copyMissing } from '../../core/copy';
-import { Repository } from '../../core/repository';
+import { copyMissing } from '../../core/verbs/copy/copy';
+import { Repository } from '../../core/records/repository';
 import { createStorage, type StorageConfig } from '../../core/storage/create';
 
 async function main(): Promise<void> {

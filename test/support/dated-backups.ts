@@ -1,12 +1,12 @@
 /** Small backups of any age, whole enough to be verified: real digests, and evidence where it is asked for. */
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { Depth } from '../../core/evidence';
-import { type BackupType, createLabel } from '../../core/label';
-import type { Manifest } from '../../core/manifest';
-import { storeStream } from '../../core/pipeline';
-import { PROGRAM } from '../../core/program';
-import { objectKey, type Repository } from '../../core/repository';
+import type { Depth } from '../../core/records/evidence';
+import { type BackupType, createLabel } from '../../core/records/label';
+import type { Manifest } from '../../core/records/manifest';
+import { storeStream } from '../../core/streams/pipeline';
+import { PROGRAM } from '../../core/base/program';
+import { objectKey, type Repository } from '../../core/records/repository';
 
 export const GROUP = 'postgres/shop';
 export const NEVER = new AbortController().signal;

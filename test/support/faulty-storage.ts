@@ -1,6 +1,6 @@
 /** A storage that fails on purpose: decorates any other, and does what its plan says to the operations it names. */
 import { Readable } from 'node:stream';
-import { abortError } from '../../core/errors';
+import { abortError } from '../../core/base/errors';
 import type {
 	Protecting,
 	ReadOptions,

@@ -3,7 +3,7 @@
  * takes seconds, so a run of a few tests does without.
  */
 import type { Config } from '@jest/types';
-import { prepareDatabase } from '../../core/postgres/embedded/prepared';
+import { prepareDatabase } from '../../core/sources/postgres/drill/embedded/prepared';
 import { globalStart } from './s3';
 
 export default async function setUp(config: Config.GlobalConfig): Promise<void> {

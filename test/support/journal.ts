@@ -1,6 +1,6 @@
 /** What lies in a storage besides its journal, and the journal itself, to look at and to spoil. */
 import { Readable } from 'node:stream';
-import { readText } from '../../core/small-objects';
+import { readText } from '../../core/records/small-objects';
 import type { Storage } from '../../core/storage/storage';
 
 const ENTRY = /^runs\/\d{4}-\d{2}-\d{2}\/\d{6}\.json$/;

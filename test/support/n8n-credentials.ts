@@ -2,9 +2,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import type { CredentialContent, CredentialReference } from '../../scripts/lib/n8n-client.mjs';
-import type { S3Options } from '../../core/storage/s3';
+import type { S3Options } from '../../core/storage/s3/s3';
 import type { TestN8n } from './n8n';
 
 /** What the form of n8n's own Postgres credential holds. */

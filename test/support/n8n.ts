@@ -7,7 +7,7 @@ import { readTemplate, type Choices, type TemplateName } from '../../scripts/lib
 import { installedPackage } from '../../scripts/lib/n8n-package.mjs';
 import { startN8n, type RunningN8n } from '../../scripts/lib/n8n.mjs';
 import { freePort } from '../../scripts/lib/postgres.mjs';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { sharedPostgres } from './postgres';
 
 export type {

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ICredentialDataDecryptedObject } from 'n8n-workflow';
-import { backUp } from '../../core/backup';
-import { generateIdentity, type KeyPair } from '../../core/filters/age-keys';
-import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/postgres/dump';
-import type { DatabaseFacts } from '../../core/postgres/contents';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import type { Source } from '../../core/source';
+import { backUp } from '../../core/verbs/backup/backup';
+import { generateIdentity, type KeyPair } from '../../core/codecs/age/keys';
+import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/sources/postgres/dump/dump';
+import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import type { Source } from '../../core/sources/source';
 import { createStorage } from '../../core/storage/create';
 
 export interface NodeBackups {

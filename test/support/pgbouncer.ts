@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { freePort } from '../../scripts/lib/postgres.mjs';
 
 export type PoolMode = 'session' | 'transaction' | 'statement';

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import type { RunningServer, ServerOptions } from '../../scripts/lib/postgres.mjs';
 
 export type Major = 13 | 15 | 17 | 18;

@@ -4,8 +4,8 @@
  *   REPLAY_TARGET='{"host":…}' node --require ./typescript.cjs replay-file.ts dump.sql
  */
 import { createReadStream } from 'node:fs';
-import { replay } from '../../core/postgres/replay';
-import type { DatabaseTarget } from '../../core/postgres/target';
+import { replay } from '../../core/sources/postgres/replay/replay';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 
 async function main(): Promise<void> {
 	const target = JSON.parse(process.env.REPLAY_TARGET!) as DatabaseTarget;

@@ -11,10 +11,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { backUp } from '../../core/backup';
-import { isBackupError } from '../../core/errors';
-import { recordRun } from '../../core/journal';
-import type { Source } from '../../core/source';
+import { backUp } from '../../core/verbs/backup/backup';
+import { isBackupError } from '../../core/base/errors';
+import { recordRun } from '../../core/records/journal/journal';
+import type { Source } from '../../core/sources/source';
 import { createStorage, type StorageConfig } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
 

@@ -1,5 +1,5 @@
 /** What the journal of a storage says of the runs of a test. */
-import { readRuns, type Run } from '../../core/journal';
+import { readRuns, type Run } from '../../core/records/journal/journal';
 import type { Storage } from '../../core/storage/storage';
 
 const DAY_MS = 24 * 3_600_000;

@@ -2,7 +2,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
-import { throttle } from '../../core/limits';
+import { throttle } from '../../core/base/limits';
 
 const NEVER = new AbortController().signal;
 

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Client } from 'minio';
-import type { S3Options } from '../../core/storage/s3';
+import type { S3Options } from '../../core/storage/s3/s3';
 import { Ceph, type CephOptions } from './ceph';
 
 export interface S3Keys {

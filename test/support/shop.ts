@@ -1,9 +1,9 @@
 /** A database with its backup, and requests to restore it, for the tests of restores. */
 import { Readable } from 'node:stream';
-import { KEEP_ALL } from '../../core/postgres/rewrite';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import { objectKey, Repository } from '../../core/repository';
-import type { RestoreRequest } from '../../core/restore';
+import { KEEP_ALL } from '../../core/sources/postgres/replay/rewrite';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { objectKey, Repository } from '../../core/records/repository';
+import type { RestoreRequest } from '../../core/verbs/restore/restore';
 import { MemoryStorage } from '../../core/storage/memory';
 import { type MadeBackup, makeBackup } from './backups';
 import { type PostgresServer, quoteName, sharedPostgres, sql } from './postgres';

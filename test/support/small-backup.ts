@@ -1,21 +1,21 @@
 /** A real backup of a small database in memory, and the ways to spoil it. */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { backUp } from '../../core/backup';
-import type { DecryptionKeys, Encryption } from '../../core/filters/age';
-import { generateIdentity } from '../../core/filters/age-keys';
-import { openStream } from '../../core/pipeline';
-import type { DatabaseFacts } from '../../core/postgres/contents';
-import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/postgres/dump';
-import type { EngineChoice } from '../../core/postgres/engines/choose';
-import type { DumpFormat } from '../../core/postgres/engines/engine';
-import { readContents } from '../../core/postgres/read-contents';
-import type { DatabaseTarget } from '../../core/postgres/target';
-import { objectKey, Repository } from '../../core/repository';
-import type { Source } from '../../core/source';
+import { backUp } from '../../core/verbs/backup/backup';
+import type { DecryptionKeys, Encryption } from '../../core/codecs/age/age';
+import { generateIdentity } from '../../core/codecs/age/keys';
+import { openStream } from '../../core/streams/pipeline';
+import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
+import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/sources/postgres/dump/dump';
+import type { EngineChoice } from '../../core/sources/postgres/dump/engines/choose';
+import type { DumpFormat } from '../../core/sources/postgres/dump/engines/engine';
+import { readContents } from '../../core/sources/postgres/restore/read-contents';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { objectKey, Repository } from '../../core/records/repository';
+import type { Source } from '../../core/sources/source';
 import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage } from '../../core/storage/storage';
-import type { VerifyRequest } from '../../core/verify';
+import type { VerifyRequest } from '../../core/verbs/verify/verify';
 
 export const GROUP = 'postgres/shop';
 export const NEVER = new AbortController().signal;

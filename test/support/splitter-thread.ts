@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import path from 'node:path';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { isBackupError } from '../../core/errors';
-import { splitDump } from '../../core/postgres/sql-splitter';
+import { isBackupError } from '../../core/base/errors';
+import { splitDump } from '../../core/sources/postgres/replay/sql-splitter';
 
 /** What became of an input: its items as text with one character per byte, or the code of the BackupError. */
 export type Outcome = { items: SplitItem[]; code: string | null } | { crash: string };

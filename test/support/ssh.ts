@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import type { SshTunnel } from '../../core/postgres/target';
+import type { SshTunnel } from '../../core/sources/postgres/connection/target';
 import { freePort } from '../../scripts/lib/postgres.mjs';
 
 const run = promisify(execFile);

@@ -2,16 +2,16 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { DEFAULT_LIMITS } from '../../core/limits';
-import { createLabel, parseLabel, type BackupType } from '../../core/label';
-import { FORMAT, type Manifest } from '../../core/manifest';
-import { storeStream } from '../../core/pipeline';
-import { PROGRAM } from '../../core/program';
-import { objectKey, Repository } from '../../core/repository';
+import { DEFAULT_LIMITS } from '../../core/base/limits';
+import { createLabel, parseLabel, type BackupType } from '../../core/records/label';
+import { FORMAT, type Manifest } from '../../core/records/manifest';
+import { storeStream } from '../../core/streams/pipeline';
+import { PROGRAM } from '../../core/base/program';
+import { objectKey, Repository } from '../../core/records/repository';
 import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage, WriteOptions } from '../../core/storage/storage';
-import { verifyBackup } from '../../core/verify';
-import { streamsOf } from '../../core/verify-stored';
+import { verifyBackup } from '../../core/verbs/verify/verify';
+import { streamsOf } from '../../core/verbs/verify/stored';
 import { flip, GROUP, NEVER } from './small-backup';
 
 export interface StoreOptions {

@@ -1,10 +1,10 @@
 /** Backups of a few bytes, for tests that make many, and the proof that all of them are whole. */
 import { Readable } from 'node:stream';
-import { backUp } from '../../core/backup';
-import { digestStored } from '../../core/pipeline';
-import { Repository } from '../../core/repository';
+import { backUp } from '../../core/verbs/backup/backup';
+import { digestStored } from '../../core/streams/pipeline';
+import { Repository } from '../../core/records/repository';
 import type { Storage } from '../../core/storage/storage';
-import { streamsOf } from '../../core/verify-stored';
+import { streamsOf } from '../../core/verbs/verify/stored';
 
 const NEVER = new AbortController().signal;
 

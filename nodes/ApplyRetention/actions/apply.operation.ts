@@ -1,10 +1,10 @@
 /** Apply Retention: Apply. One item out per group, with what was removed, what stays, and why. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { isBackupError } from '../../../core/errors';
-import { applyRetention, type GroupFailure } from '../../../core/expire';
-import { FailedRuns } from '../../../core/failed-runs';
+import { isBackupError } from '../../../core/base/errors';
+import { applyRetention, type GroupFailure } from '../../../core/verbs/expire/expire';
+import { FailedRuns } from '../../../core/records/journal/failed-runs';
 import { completePolicy } from '../../../core/retention/rules';
-import { sizeText } from '../../../core/size-text';
+import { sizeText } from '../../../core/base/size-text';
 import { actorOf } from '../../shared/actor';
 import { withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';

@@ -1,6 +1,6 @@
 /** Apply Retention: Pin and Unpin. One item out per backup. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { pinBackup, type PinRequest, type PinResult, unpinBackup } from '../../../core/pins';
+import { pinBackup, type PinRequest, type PinResult, unpinBackup } from '../../../core/verbs/pin/pins';
 import { actorOf } from '../../shared/actor';
 import { withRepository } from '../../shared/backups';
 import { cancelSignal, locatorValue } from '../../shared/run';

@@ -1,6 +1,6 @@
 /** Apply Retention: Plan. One item out per group, with what would stay and go, and why. Deletes nothing. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { type GroupFailure, surveyRetention } from '../../../core/expire';
+import { type GroupFailure, surveyRetention } from '../../../core/verbs/expire/expire';
 import { withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal } from '../../shared/run';

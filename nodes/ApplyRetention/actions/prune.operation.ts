@@ -1,7 +1,7 @@
 /** Apply Retention: Prune. One item out for the storage, with what killed runs have left in it. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { prune } from '../../../core/prune';
-import { sizeText } from '../../../core/size-text';
+import { prune } from '../../../core/verbs/prune/prune';
+import { sizeText } from '../../../core/base/size-text';
 import { actorOf } from '../../shared/actor';
 import { withRepository } from '../../shared/backups';
 import { cancelSignal } from '../../shared/run';

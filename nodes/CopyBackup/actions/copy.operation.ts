@@ -1,8 +1,8 @@
 /** Copy Backup: Copy. One item out per backup and destination, with a status of its own. */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { copyToAll, type CopyResult, type CopySummary } from '../../../core/copy';
-import { BackupError } from '../../../core/errors';
-import { sizeText } from '../../../core/size-text';
+import { copyToAll, type CopyResult, type CopySummary } from '../../../core/verbs/copy/copy';
+import { BackupError } from '../../../core/base/errors';
+import { sizeText } from '../../../core/base/size-text';
 import type { Storage } from '../../../core/storage/storage';
 import { actorOf } from '../../shared/actor';
 import { listSome, withRepository } from '../../shared/backups';

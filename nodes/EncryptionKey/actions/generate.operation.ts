@@ -1,7 +1,7 @@
 /** Generate Key: a new key pair, one half per item, for a password manager. */
 import type { IExecuteFunctions, INodeExecutionData, IWorkflowSettings } from 'n8n-workflow';
-import { BackupError } from '../../../core/errors';
-import { generateIdentity } from '../../../core/filters/age-keys';
+import { BackupError } from '../../../core/base/errors';
+import { generateIdentity } from '../../../core/codecs/age/keys';
 
 /** @throws BackupError 'invalid-input' where n8n would save the identity */
 export async function generate(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {

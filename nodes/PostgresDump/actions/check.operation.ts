@@ -8,9 +8,9 @@ import {
 	type DatabaseCheck,
 	type Finding,
 	summarise,
-} from '../../../core/check';
-import { BackupError, isBackupError } from '../../../core/errors';
-import type { DatabaseTarget } from '../../../core/postgres/target';
+} from '../../../core/verbs/check/check';
+import { BackupError, isBackupError } from '../../../core/base/errors';
+import type { DatabaseTarget } from '../../../core/sources/postgres/connection/target';
 import { openNodeStorage } from '../../shared/credentials';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal } from '../../shared/run';

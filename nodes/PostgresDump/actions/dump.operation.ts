@@ -1,12 +1,12 @@
 /** Postgres Dump: Dump. One item out per database. */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { type BackupResult, backUp } from '../../../core/backup';
-import { BackupError, isBackupError } from '../../../core/errors';
-import { toSegment } from '../../../core/label';
-import type { Progress } from '../../../core/pipeline';
-import { postgresSource } from '../../../core/postgres/dump';
-import { describeTarget, type DatabaseTarget } from '../../../core/postgres/target';
-import { sizeText } from '../../../core/size-text';
+import { type BackupResult, backUp } from '../../../core/verbs/backup/backup';
+import { BackupError, isBackupError } from '../../../core/base/errors';
+import { toSegment } from '../../../core/records/label';
+import type { Progress } from '../../../core/streams/pipeline';
+import { postgresSource } from '../../../core/sources/postgres/dump/dump';
+import { describeTarget, type DatabaseTarget } from '../../../core/sources/postgres/connection/target';
+import { sizeText } from '../../../core/base/size-text';
 import type { Storage } from '../../../core/storage/storage';
 import { actorOf } from '../../shared/actor';
 import { openNodeStorage } from '../../shared/credentials';

@@ -1,9 +1,9 @@
 /** Restore Backup: Restore Database. One item out per item in; a restore that does not match is an error. */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { BackupError } from '../../../core/errors';
-import { describeTarget } from '../../../core/postgres/target';
-import { chooseForRestore, restoreDatabase, type RestoreResult } from '../../../core/restore';
-import { sizeText } from '../../../core/size-text';
+import { BackupError } from '../../../core/base/errors';
+import { describeTarget } from '../../../core/sources/postgres/connection/target';
+import { chooseForRestore, restoreDatabase, type RestoreResult } from '../../../core/verbs/restore/restore';
+import { sizeText } from '../../../core/base/size-text';
 import { actorOf } from '../../shared/actor';
 import { listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';

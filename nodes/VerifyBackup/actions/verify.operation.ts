@@ -1,9 +1,14 @@
 /** Verify Backup. One item out per backup: good ones, and on the error output bad ones and those nothing can be said of. */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { BackupError, isBackupError, messageOf } from '../../../core/errors';
-import type { Repository } from '../../../core/repository';
-import { sizeText } from '../../../core/size-text';
-import { chooseForVerification, newestReadable, verifyBackup, type VerifyResult } from '../../../core/verify';
+import { BackupError, isBackupError, messageOf } from '../../../core/base/errors';
+import type { Repository } from '../../../core/records/repository';
+import { sizeText } from '../../../core/base/size-text';
+import {
+	chooseForVerification,
+	newestReadable,
+	verifyBackup,
+	type VerifyResult,
+} from '../../../core/verbs/verify/verify';
 import { actorOf } from '../../shared/actor';
 import { listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';

@@ -1,0 +1,95 @@
+/**
+ * Appending to the journal, by any number of machines at once. There is one next place at any time, and the storage lets
+ * one writer have it: who is second reads what the first wrote and tries the place after it. So the chain never forks,
+ * whatever a listing leaves out and whatever clocks say. A day is closed by an entry that names the next one, for which the
+ * same holds; a writer who is late, or whose clock is behind, finds it and goes on where the chain goes on.
+ */
+import { BackupError, isBackupError } from '../../base/errors';
+import { addDays, entryKey, listDay, newestDay, type Numbered } from './days';
+import { formatEntry, hashOf, type NewEntry, parseEntry } from './entry';
+import { readText, writeText } from '../small-objects';
+import type { Storage } from '../../storage/storage';
+
+/** The next free place, as far as is known. */
+interface Place {
+	day: string;
+	number: number;
+	previous: string | null;
+}
+
+/**
+ * Appends an entry. Ends when the signal says so; nobody knows how many others append.
+ * @param today by the storage's clock
+ * @returns where it lies
+ * @throws BackupError of the storage; 'cancelled', or the signal's reason
+ */
+export async function append(storage: Storage, entry: NewEntry, today: string, signal: AbortSignal): Promise<string> {
+	let place = await findPlace(storage, today, signal);
+	for (;;) {
+		signal.throwIfAborted();
+		const closes = place.day < today;
+		const text = closes
+			? formatEntry({ kind: 'next-day', next: today, at: entry.at }, place.previous)
+			: formatEntry(entry, place.previous);
+		const key = entryKey(place.day, place.number);
+		try {
+			await writeText(storage, key, text, { signal });
+			if (!closes) return key;
+			place = { day: today, number: 1, previous: hashOf(text) };
+		} catch (error) {
+			if (!isBackupError(error, 'already-exists')) throw error;
+			place = (await placeAfter(storage, place, today, signal)) ?? (await findPlace(storage, today, signal));
+		}
+	}
+}
+
+async function findPlace(storage: Storage, today: string, signal: AbortSignal): Promise<Place> {
+	for (;;) {
+		signal.throwIfAborted();
+		const newest = await newestDay(storage, today);
+		if (!newest) return { day: today, number: 1, previous: null };
+		const place = await placeAfter(storage, { day: newest.day, number: lastOf(newest.entries) }, today, signal);
+		if (place) return place;
+	}
+}
+
+/** @returns null when that entry is gone: then what was known of the chain is wrong */
+async function placeAfter(
+	storage: Storage,
+	{ day, number }: Pick<Place, 'day' | 'number'>,
+	today: string,
+	signal: AbortSignal,
+): Promise<Place | null> {
+	const key = entryKey(day, number);
+	let text: string;
+	try {
+		text = await readText(storage, key, signal);
+	} catch (error) {
+		if (isBackupError(error, 'not-found')) return null;
+		throw error;
+	}
+	const previous = hashOf(text);
+	const next = dayAfter(text, { day, today }, `${storage.location}/${key}`);
+	if (next === null) return { day, number: number + 1, previous };
+	const { entries } = await listDay(storage, next);
+	if (entries.length === 0) return { day: next, number: 1, previous };
+	return await placeAfter(storage, { day: next, number: lastOf(entries) }, today, signal);
+}
+
+/**
+ * The day that an entry says the chain goes on with; an entry that cannot be read closes nothing, and neither does one that
+ * leads into the future, beyond where clocks of two machines differ: with it, one forged entry would end the journal.
+ */
+function dayAfter(text: string, { day, today }: { day: string; today: string }, location: string): string | null {
+	try {
+		const entry = parseEntry(text, location);
+		return entry.kind === 'next-day' && entry.next > day && entry.next <= addDays(today, 1) ? entry.next : null;
+	} catch (error) {
+		if (error instanceof BackupError) return null;
+		throw error;
+	}
+}
+
+function lastOf(entries: readonly Numbered[]): number {
+	return entries.at(-1)!.number;
+}

@@ -1,0 +1,64 @@
+/** Names of backups and of the groups they belong to. */
+import { BackupError } from '../base/errors';
+import { randomWord } from '../base/random-word';
+import { assertKey, isKey } from '../storage/key';
+
+export const BACKUP_TYPES = ['full', 'differential', 'incremental'] as const;
+export type BackupType = (typeof BACKUP_TYPES)[number];
+
+const LABEL = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z-(full|differential|incremental)-[a-z0-9]{4}$/;
+/** Top-level names that belong to the repository itself: what it says of itself, its journal, its locks. */
+const RESERVED: ReadonlySet<string> = new Set(['repository.json', 'runs', 'locks']);
+
+/** Clocks of two machines differ by this much, milliseconds; what is dated further ahead was made by a clock that is wrong. */
+export const AHEAD_MS = 5 * 60_000;
+
+/** A new label: UTC start, type and a random suffix, e.g. `20261120T020000Z-full-k3f9`. Sorts as time; unique per attempt. */
+export function createLabel(type: BackupType, startedAt: Date): string {
+	const time = startedAt.toISOString().replace(/[-:]|\.\d+/g, '');
+	return `${time}-${type}-${randomWord(4)}`;
+}
+
+/** What a label says, or null when the text is no label. */
+export function parseLabel(label: string): { type: BackupType; startedAt: Date } | null {
+	const match = LABEL.exec(label);
+	if (!match) return null;
+	const [, year, month, day, hour, minute, second, type] = match;
+	const startedAt = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+	if (Number.isNaN(startedAt.getTime())) return null;
+	// The name of the type, and not this part of a text: there can be a hundred thousand of them.
+	return { type: BACKUP_TYPES.find((each) => each === type)!, startedAt };
+}
+
+/**
+ * Accepts one or more names joined by '/', each as {@link assertKey} wants it and none that looks like a label.
+ * @throws BackupError 'invalid-input'
+ */
+export function assertGroup(group: string): void {
+	assertKey(group);
+	if (!isGroup(group)) {
+		throw new BackupError('invalid-input', `"${group}" cannot be the name of a group`, {
+			hint: 'Choose a group that does not start with "runs" or "locks" and has no part that looks like a backup’s label.',
+		});
+	}
+}
+
+/** Whether a name is one that a group can have. Whoever can write to a storage can make objects below any other name. */
+export function isGroup(name: string): boolean {
+	return isKey(name) && !isReserved(name) && !name.split('/').some((segment) => parseLabel(segment));
+}
+
+/** Whether a key is, or lies below, what belongs to the repository itself. */
+export function isReserved(key: string): boolean {
+	return RESERVED.has(key.split('/', 1)[0]!);
+}
+
+/**
+ * A name of any characters as one segment of a group: everything but letters, digits, `_` `-` and inner dots becomes
+ * `=XX` per UTF-8 byte, so that different names stay different.
+ */
+export function toSegment(name: string): string {
+	const escape = (text: string) =>
+		[...Buffer.from(text)].map((byte) => `=${byte.toString(16).padStart(2, '0')}`).join('');
+	return name.replace(/[^\p{L}\p{N}_.-]/gu, escape).replace(/^\./, escape);
+}

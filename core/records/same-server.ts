@@ -1,0 +1,73 @@
+/**
+ * Whether a group's backups come from one server. Two servers that both have a database `shop` would fill the same group in turn:
+ * the newest backup, what retention keeps, and what a restore takes, would be now one's and now the other's.
+ */
+import { BackupError, type ErrorCode } from '../base/errors';
+import { inParallel } from '../base/in-parallel';
+import type { Manifest } from './manifest';
+import { readable } from './proof';
+import { chooseReadable } from './readable-choice';
+import type { BackupEntry, Repository } from './repository';
+import { newestOfEach } from '../verbs/verify/choice';
+
+/** Manifests read at the same time. */
+const READERS = 16;
+/** Of these nobody can say where they came from, which keeps no backup from being made. */
+const NOT_FOR_US: readonly ErrorCode[] = ['invalid-manifest', 'damaged', 'not-found', 'newer-format'];
+
+/** The server a backup came from, as it may stand in the clear; null where nobody knows, as in backups of earlier versions. */
+function serverOf({ source }: Manifest): string | null {
+	return typeof source.server === 'string' ? source.server : null;
+}
+
+/** What a backup's manifest says of where it came from. */
+export interface Origin {
+	/** Null where nobody knows. */
+	server: string | null;
+	/** Why the manifest cannot be read; null when it can. */
+	unreadable: string | null;
+}
+
+/** Which servers backups came from, as far as their manifests can be read. */
+export async function originsOf(
+	repository: Repository,
+	entries: readonly BackupEntry[],
+	signal: AbortSignal,
+): Promise<Map<BackupEntry, Origin>> {
+	const origins = new Map<BackupEntry, Origin>();
+	await inParallel(entries, READERS, async (entry) => {
+		const read = async () => await repository.readManifest(entry.group, entry.label, signal);
+		const found = await readable(read, { codes: NOT_FOR_US, signal });
+		const isUnreadable = 'why' in found;
+		origins.set(entry, {
+			server: isUnreadable ? null : serverOf(found.value),
+			unreadable: isUnreadable ? found.why : null,
+		});
+	});
+	return origins;
+}
+
+/**
+ * Compares with the newest backup of the group: who allows another server once has done with it.
+ * @param server null where it does not say which one it is
+ * @returns a warning where another server is allowed, and it is one
+ * @throws BackupError 'another-server'; those of the storage
+ */
+export async function assertSameServer(
+	repository: Repository,
+	group: string,
+	server: string | null,
+	{ allowed, signal }: { allowed: boolean; signal: AbortSignal },
+): Promise<string[]> {
+	if (server === null) return [];
+	const { chosen } = await chooseReadable(repository, await repository.list(group), newestOfEach, signal);
+	const [newest] = chosen;
+	if (!newest) return [];
+	const before = (await originsOf(repository, [newest], signal)).get(newest)?.server ?? null;
+	if ([null, server].includes(before)) return [];
+	const found = `the newest backup of ${group}, ${newest.label}, came from another server`;
+	if (allowed) return [found];
+	throw new BackupError('another-server', found, {
+		hint: 'Give each server a group of its own (another group prefix). If this is the same one, moved, upgraded or made anew, allow another server for one run: --allow-another-server, or the option Allow Another Server.',
+	});
+}

@@ -1,0 +1,248 @@
+/** The restore drill: a dump becomes a scratch database, which is compared, questioned and dropped again, whatever happens. */
+import type { Readable } from 'node:stream';
+import type { Client, QueryArrayConfig } from 'pg';
+import { abortError, BackupError, isBackupError, messageOf } from '../../../base/errors';
+import type { Allowance } from '../replay/allowances';
+import { assertArchiveAllowed } from '../restore/archive-statements';
+import { type Assertion, type AssertionResult, assertQuestions, runAssertions } from './assertions';
+import { compareContents, type Comparison, type Query, queryOf } from '../dump/compare';
+import { connect, disconnect } from '../connection/connection';
+import type { DatabaseFacts } from '../dump/contents';
+import { readStart } from '../dump/custom-archive';
+import { setInSession } from '../dump/database-settings';
+import { EMBEDDED_MAX_BYTES, openEmbeddedDatabase } from './embedded/database';
+import { assertNativeRestore, nativeRestore } from '../restore/native';
+import { replay, replayInto, type ReplayIntoOptions, type ReplayResult } from '../replay/replay';
+import { DRILL_RULES, ONLY_FOR_SUPERUSERS, type RewriteRules } from '../replay/rewrite';
+import { createScratchDatabase, type Scratch, type ScratchServer } from './scratch-database';
+import { scratchError } from './scratch-errors';
+import { sqlStateOf } from '../connection/sql-state';
+import { describeTarget, type DatabaseTarget } from '../connection/target';
+
+export interface DrillRequest {
+	/** Opens the dump. Its stream ends only when every byte was proved. */
+	open: () => Promise<Readable>;
+	/** Custom format needs a pg_restore, which need not read everything: prove the stream elsewhere. */
+	format: 'plain' | 'custom';
+	/** A pg_restore, when it is not in PATH. */
+	nativePath?: string;
+	/** Of the dump. */
+	originalBytes: number;
+	contents: DatabaseFacts;
+	scratch: Scratch;
+	/** {@link DRILL_RULES} by default. Subscriptions are left out in any case: they would begin to pull rows. */
+	rules?: RewriteRules;
+	/** What the dump may do that is refused otherwise. */
+	allow?: readonly Allowance[];
+	assertions: readonly Assertion[];
+	signal: AbortSignal;
+	onProgress?: (phase: 'waiting' | 'restoring' | 'comparing', bytes: number) => void;
+	/** Also told of a scratch database that could not be dropped. */
+	warn: (text: string) => void;
+}
+
+export interface DrillResult {
+	/** For people. */
+	scratch: string;
+	/** From the empty database to the whole one. */
+	restoreSeconds: number;
+	comparison: Comparison;
+	assertions: AssertionResult[];
+}
+
+const PG_RESTORE = 'pg_restore';
+/** For hints. */
+const WHERE_TO_NAME = '"Scratch Database: On a Server" in the node, --scratch postgres://… on the command line';
+/** From here on the embedded database is slow: 8,000 tables took it 11 minutes, and a server one. */
+const MANY_TABLES = 2000;
+
+/**
+ * Restores into a scratch database and looks at what came out. That it differs is a result, not an error.
+ * @throws BackupError 'invalid-input' for assertions that are no questions; those of the dump's stream, 'restore-failed' with `details.environment`, those of the scratch server
+ */
+export async function drill(request: DrillRequest): Promise<DrillResult> {
+	const { scratch } = request;
+	assertQuestions(request.assertions);
+	return scratch.kind === 'server'
+		? await drillOnServer(request, scratch)
+		: await drillEmbedded(request, scratch.maxBytes ?? EMBEDDED_MAX_BYTES);
+}
+
+/** Beside this process: there is no source that it could be, and closing it removes it. */
+async function drillEmbedded(request: DrillRequest, maxBytes: number): Promise<DrillResult> {
+	const { contents, signal } = request;
+	assertFits(request, maxBytes);
+	if (contents.tables.length > MANY_TABLES) {
+		request.warn(
+			`${contents.tables.length} tables take the embedded database minutes, about ten times as long as a server: ${WHERE_TO_NAME}`,
+		);
+	}
+	const names = contents.extensions.map(({ name }) => name);
+	const database = await openEmbeddedDatabase({
+		signal,
+		onWait: () => request.onProgress?.('waiting', 0),
+		extensions: names,
+	});
+	try {
+		const scratch = `embedded PostgreSQL ${database.version}`;
+		const start = performance.now();
+		const body = await request.open();
+		const settings = contents.properties?.settings ?? [];
+		await setInSession(database.query, settings);
+		await restorePlain(request, body, (options) => replayInto(body, database.session, scratch, options));
+		const restoreSeconds = (performance.now() - start) / 1000;
+		// A session as a new connection would have it, has them as well.
+		await setInSession(database.query, settings);
+		return { scratch, restoreSeconds, ...(await examine(request, database.query, database.query)) };
+	} catch (error) {
+		if (signal.aborted) throw abortError(signal);
+		throw isBackupError(error) ? byItsName(error) : embeddedError(error);
+	} finally {
+		await database.close();
+	}
+}
+
+/** A full disk refuses statements, but it is not the restore that failed. */
+function byItsName(error: BackupError): BackupError {
+	const { message, hint, details } = error;
+	const isFull = details?.sqlState === '53100';
+	return isFull ? new BackupError('storage-full', message, { hint, details, cause: error }) : error;
+}
+
+/** @throws BackupError 'unsupported' */
+function assertFits({ format, originalBytes }: DrillRequest, maxBytes: number): void {
+	const hint = `Name a scratch server for the drill: ${WHERE_TO_NAME}.`;
+	if (format === 'custom') {
+		throw new BackupError('unsupported', 'a backup in custom format cannot be restored into the embedded database', {
+			hint,
+		});
+	}
+	if (originalBytes > maxBytes) {
+		const [size, limit] = [originalBytes, maxBytes].map((bytes) => `${Math.ceil(bytes / 1_000_000)} MB`);
+		throw new BackupError('unsupported', `the dump has ${size}, and the embedded database takes up to ${limit}`, {
+			hint,
+		});
+	}
+}
+
+/** What the embedded database refused to our own queries: never the dump's fault. */
+function embeddedError(cause: unknown): BackupError {
+	const code = sqlStateOf(cause) === '53100' ? 'storage-full' : 'restore-failed';
+	return new BackupError(code, `the embedded database failed: ${messageOf(cause)}`, {
+		hint: `Try again, or name a scratch server for the drill: ${WHERE_TO_NAME}.`,
+		cause,
+	});
+}
+
+async function drillOnServer(request: DrillRequest, server: ScratchServer): Promise<DrillResult> {
+	const { contents, signal, warn } = request;
+	const rules = rulesOf(request);
+	if (request.format === 'custom') await assertPgRestore(request, rules);
+	const database = await createScratchDatabase(server, contents, { rules, signal, warn });
+	const { target, createExtension } = database;
+	const isPlainRole = target.user !== server.target.user;
+	let client: Client | undefined;
+	try {
+		const start = performance.now();
+		const body = await request.open();
+		await (request.format === 'custom'
+			? restoreNatively(request, body, target, rules)
+			: restorePlain(request, body, (options) => {
+					const leaveOut = [...(options.rules?.leaveOut ?? []), ...(isPlainRole ? ONLY_FOR_SUPERUSERS : [])];
+					return replay(body, target, { ...options, rules: { ...rules, leaveOut }, createExtension });
+				}));
+		const restoreSeconds = (performance.now() - start) / 1000;
+		client = await connect(target, { signal });
+		const found = await examine(request, queryOf(client), questions(client));
+		return { scratch: describeTarget(target), restoreSeconds, ...found };
+	} catch (error) {
+		if (signal.aborted) throw abortError(signal);
+		const named = isBackupError(error) ? byItsName(error) : scratchError(error, target);
+		throw isPlainRole ? asPlainRole(named) : named;
+	} finally {
+		if (client) await disconnect(client);
+		await database.drop();
+	}
+}
+
+/** What only a superuser may do, a drill's own role may not, though its user might be one. */
+function asPlainRole(error: BackupError): BackupError {
+	const { code, message, details, cause } = error;
+	// What pg_restore says has no SQLSTATE.
+	const isRefused = details?.sqlState === '42501' || code === 'access-denied';
+	const lacksClass = details?.sqlState === '42704' && /operator class|operator family/.test(message);
+	if (!isRefused && !lacksClass) return error;
+	return new BackupError(code, message, {
+		hint: 'The drill worked as a role of its own, which is no superuser. If you know who made this backup, allow "superuser": then what the dump says runs with all rights on the scratch server.',
+		details: { ...details, environment: true },
+		cause,
+	});
+}
+
+function rulesOf({ rules = DRILL_RULES, allow }: DrillRequest): RewriteRules {
+	const leaveOut = [...new Set([...(rules.leaveOut ?? []), 'subscriptions' as const])];
+	return { ...rules, leaveOut, ...(allow && { allow }) };
+}
+
+async function restorePlain(
+	request: DrillRequest,
+	body: Readable,
+	restore: (options: ReplayIntoOptions) => Promise<ReplayResult>,
+): Promise<void> {
+	const { contents, signal, onProgress, warn, originalBytes } = request;
+	const { bytes, warnings } = await restore({
+		signal,
+		contents,
+		rules: rulesOf(request),
+		onProgress: (progress) => onProgress?.('restoring', progress.bytes),
+	});
+	// The digests are compared at the end of the stream: without it, nothing was proved.
+	if (!body.readableEnded || bytes !== originalBytes) {
+		throw new BackupError('incomplete', `${bytes} of ${originalBytes} bytes of the dump were restored`);
+	}
+	for (const warning of warnings) warn(`of the scratch database: ${warning}`);
+}
+
+async function restoreNatively(
+	{ contents, open, signal, onProgress, warn, nativePath }: DrillRequest,
+	body: Readable,
+	target: DatabaseTarget,
+	rules: RewriteRules,
+): Promise<void> {
+	const program = nativePath ?? PG_RESTORE;
+	await assertArchiveAllowed(await open(), target, { program, rules, signal });
+	const onBytes = (bytes: number) => onProgress?.('restoring', bytes);
+	const { warnings } = await nativeRestore(body, target, { program, rules, contents, signal, onBytes });
+	for (const warning of warnings) warn(`of pg_restore: ${warning}`);
+}
+
+/** Before a database is made. */
+async function assertPgRestore({ open, nativePath }: DrillRequest, rules: RewriteRules): Promise<void> {
+	await assertNativeRestore(nativePath ?? PG_RESTORE, rules, await readStart(await open()));
+}
+
+async function examine(
+	{ contents, rules, assertions, originalBytes, onProgress }: DrillRequest,
+	query: Query,
+	ask: Query,
+): Promise<Pick<DrillResult, 'comparison' | 'assertions'>> {
+	onProgress?.('comparing', originalBytes);
+	const comparison = await compareContents(query, contents, { only: rules?.only });
+	return { comparison, assertions: await runAssertions(ask, assertions) };
+}
+
+/**
+ * For questions of the user. In the extended protocol a text can be one statement only, so none can end the transaction
+ * that holds it back. As arrays, the first column of a row is the first one even where names repeat.
+ */
+function questions(client: Client): Query {
+	return async <Row extends object>(text: string, values?: unknown[]) => {
+		const question: QueryArrayConfig & { queryMode: 'extended' } = {
+			text,
+			values,
+			rowMode: 'array',
+			queryMode: 'extended',
+		};
+		return (await client.query(question)).rows as Row[];
+	};
+}

@@ -1,0 +1,281 @@
+/**
+ * How bytes travel: source → digest → zstd → age → digest → storage, and back. The only place that joins streams.
+ * A stored stream is proof that the source ended well and that every byte of it lies in storage.
+ */
+import type { Readable } from 'node:stream';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { unlessAborted } from '../base/deadline';
+import { about, abortError, BackupError, isBackupError } from '../base/errors';
+import { ageDecrypt, ageEncrypt, type DecryptionKeys, type Encryption } from '../codecs/age/age';
+import { createDigest, startHashing } from '../codecs/digest/digest';
+import { freeChunk, zstdCompress, zstdDecompress } from '../codecs/zstd/zstd';
+import { type Limits, throttle, watchStall, watchDuration } from '../base/limits';
+import type { StoredStream } from '../records/manifest';
+import { objectKey } from '../records/repository';
+import type { Protection, Storage } from '../storage/storage';
+
+export type { Limits } from '../base/limits';
+
+export interface Progress {
+	/** Bytes the source gave so far. */
+	originalBytes: number;
+	/** Bytes safe in storage so far. */
+	storedBytes: number;
+}
+
+export interface StoreRequest {
+	storage: Storage;
+	group: string;
+	label: string;
+	/** The object's name without the extensions of the codecs, e.g. `dump.sql`. */
+	name: string;
+	/** Its chunks are taken over: see `OpenSource` in source.ts. */
+	body: Readable;
+	/** Takes each chunk back; their memory is freed when absent. */
+	recycle?: (chunk: Buffer) => void;
+	/** null stores in the clear. */
+	encryption: Encryption | null;
+	/** 1 (fastest) to 19 (smallest). */
+	zstdLevel: number;
+	limits: Limits;
+	/** Keeps the object from being removed. */
+	protect?: Protection;
+	signal: AbortSignal;
+	/** Called about once a second. */
+	onProgress?: (progress: Progress) => void;
+}
+
+/** Extension of a stored stream: what to undo, from right to left, to get the original. */
+export function codecExtension(encrypted: boolean): string {
+	return encrypted ? '.zst.age' : '.zst';
+}
+
+/**
+ * Stores a stream. When it resolves, the body ended well and the object is whole; when it rejects, nothing is left.
+ * @throws BackupError of the source, of the storage, 'stalled', 'timed-out', 'cancelled'
+ */
+export async function storeStream(request: StoreRequest): Promise<StoredStream> {
+	const { storage, body, limits, encryption } = request;
+	const abort = new AbortController();
+	const aborted = new Promise<void>((resolve) => abort.signal.addEventListener('abort', () => resolve()));
+	let failure: Error | undefined;
+	const fail = (error: unknown) => {
+		failure ??= error instanceof Error ? error : new Error(String(error));
+		abort.abort(failure);
+	};
+	const onCancel = () => fail(abortError(request.signal));
+	// Before the first await: an error of the source that nobody listens to would end the whole process.
+	body.on('error', fail);
+	if (request.signal.aborted) onCancel();
+	request.signal.addEventListener('abort', onCancel, { once: true });
+
+	const original = createDigest('blake2b512');
+	const stored = createDigest('sha256');
+	let storedBytes = 0;
+	let sent = 0;
+	const name = `${request.name}${codecExtension(encryption !== null)}`;
+	const stall = watchStall(limits.stallTimeoutMs, fail, () => {
+		request.onProgress?.({ originalBytes: original.bytes, storedBytes });
+		return {
+			moved: original.bytes + stored.bytes + storedBytes + sent,
+			waitingFor: stored.readableLength > 0 || stored.writableFinished ? `storage ${storage.location}` : 'source',
+		};
+	});
+	const duration = watchDuration(limits.hardTimeoutMs, fail, 'back up less at once');
+	try {
+		abort.signal.throwIfAborted();
+		// The work of a passphrase takes a second, in which anything can fail.
+		const encrypt = encryption ? [await unlessAborted(ageEncrypt(encryption), abort.signal)] : [];
+		const filters: Transform[] = [
+			...(limits.bytesPerSecond ? [throttle(limits.bytesPerSecond, abort.signal)] : []),
+			original,
+			zstdCompress({ level: request.zstdLevel, release: request.recycle ?? freeChunk }),
+			...encrypt,
+			stored,
+		];
+		const flow = pipeline([body, ...filters], { signal: abort.signal }).catch(fail);
+		const written = storage
+			.write(objectKey(request.group, request.label, name), stored, {
+				signal: abort.signal,
+				protect: request.protect,
+				onProgress: (bytes) => {
+					storedBytes = bytes;
+				},
+				onMoved: () => void sent++,
+			})
+			.catch(fail);
+		// A source that does not let go must not hold up the failure; whoever opened it closes it.
+		await Promise.race([flow, aborted]);
+		const object = await written;
+		if (failure !== undefined) throw failure;
+		const result = {
+			name,
+			original: { bytes: original.result().bytes, blake2b512: original.result().hex },
+			stored: { bytes: stored.result().bytes, sha256: stored.result().hex },
+		};
+		if (object?.size !== result.stored.bytes) {
+			await storage.remove(objectKey(request.group, request.label, name));
+			throw new BackupError('damaged', `${storage.location} kept ${object?.size} of ${result.stored.bytes} bytes`, {
+				hint: 'The storage lost bytes without saying so. Do not trust it before you know why.',
+			});
+		}
+		return result;
+	} catch (error) {
+		body.destroy();
+		throw failure ?? error;
+	} finally {
+		stall.stop();
+		duration.stop();
+		request.signal.removeEventListener('abort', onCancel);
+	}
+}
+
+export interface OpenRequest {
+	storage: Storage;
+	group: string;
+	label: string;
+	stream: StoredStream;
+	/** null for a backup that is not encrypted. */
+	keys: DecryptionKeys | null;
+	signal: AbortSignal;
+	/** Error the stream when the storage gives nothing for this long, milliseconds; wait for ever when absent. */
+	stallTimeoutMs?: number;
+	/** Called about once a second with the original bytes so far; needs `stallTimeoutMs`. */
+	onProgress?: (bytes: number) => void;
+}
+
+/**
+ * The original bytes of a stored stream. The stream ends only when every byte came back as it was stored: both digests
+ * and lengths are compared, anything else errors it.
+ * @throws BackupError 'not-found'; the stream errors with 'wrong-identity', 'damaged', 'stalled', the signal's reason, …
+ */
+export async function openStream(request: OpenRequest): Promise<Readable> {
+	const { storage, stream, signal, stallTimeoutMs, onProgress } = request;
+	const key = objectKey(request.group, request.label, stream.name);
+	const where = `${storage.location}/${key}`;
+	const stop = new AbortController();
+	const stored = createDigest('sha256', stream.stored.bytes);
+	const original = createDigest('blake2b512', stream.original.bytes);
+	const compare = new Transform({
+		transform: (chunk, _encoding, done) => done(null, chunk),
+		flush(done) {
+			const different =
+				stored.result().hex !== stream.stored.sha256 || original.result().hex !== stream.original.blake2b512;
+			done(
+				different
+					? new BackupError('damaged', `${where} is not what was stored`, {
+							hint: 'The object was changed or damaged in the storage. Use another backup.',
+						})
+					: null,
+			);
+		},
+	});
+	const filters = [
+		stored,
+		...(request.keys ? [ageDecrypt(request.keys)] : []),
+		zstdDecompress({ requireSeekTable: true }),
+		original,
+		compare,
+	];
+	let giveUp = (error: Error) => stop.abort(error);
+	const stall =
+		stallTimeoutMs === undefined
+			? null
+			: watchStall(
+					stallTimeoutMs,
+					(error) => giveUp(error),
+					() => {
+						onProgress?.(original.bytes);
+						const waitingFor = compare.readableLength > 0 ? null : `storage ${storage.location}`;
+						return { moved: stored.bytes + original.bytes, waitingFor };
+					},
+				);
+	let body: Readable;
+	try {
+		body = await opened(storage, key, AbortSignal.any([signal, stop.signal]));
+	} catch (error) {
+		stall?.stop();
+		throw error;
+	}
+	// From now on, the reader sees every failure as an error of `compare`, also one from before it began to read.
+	compare.on('error', () => undefined);
+	giveUp = (error) => compare.destroy(error);
+	pipeline([body, ...filters]).catch((error: Error) => {
+		const ofTheBytes = isBackupError(error, 'damaged', 'wrong-identity', 'unsupported');
+		compare.destroy(ofTheBytes ? (about(where, error) as Error) : error);
+	});
+	const onAbort = () => compare.destroy(abortError(signal));
+	if (signal.aborted) onAbort();
+	signal.addEventListener('abort', onAbort, { once: true });
+	compare.once('close', () => {
+		// A storage that hangs hears of it, even if its stream cannot be destroyed before it answers.
+		stop.abort();
+		signal.removeEventListener('abort', onAbort);
+		stall?.stop();
+	});
+	return compare;
+}
+
+/** Begins to read. A storage that does not let go must not hold up the failure. */
+async function opened(storage: Storage, key: string, signal: AbortSignal): Promise<Readable> {
+	const reading = storage.read(key, { signal });
+	reading
+		.then((body) => {
+			// Whatever it says before somebody reads it is heard by the reader, who finds it broken.
+			body.on('error', () => undefined);
+			if (signal.aborted) body.destroy();
+		})
+		.catch(() => undefined);
+	return await unlessAborted(reading, signal);
+}
+
+export interface DigestRequest {
+	storage: Storage;
+	group: string;
+	label: string;
+	/** The object's name. */
+	name: string;
+	/** About how many bytes it has. */
+	expectedBytes: number;
+	stallTimeoutMs: number;
+	signal: AbortSignal;
+	/** Called about once a second with the bytes so far. */
+	onProgress?: (bytes: number) => void;
+}
+
+/**
+ * Size and SHA-256 of an object as it lies in storage. Nothing else is done with its bytes.
+ * @throws BackupError 'not-found', 'stalled', those of the storage
+ */
+export async function digestStored(request: DigestRequest): Promise<{ bytes: number; sha256: string }> {
+	const { storage, onProgress } = request;
+	const stop = new AbortController();
+	const signal = AbortSignal.any([request.signal, stop.signal]);
+	const hashing = startHashing('sha256', request.expectedBytes);
+	let bytes = 0;
+	const stall = watchStall(
+		request.stallTimeoutMs,
+		(error) => stop.abort(error),
+		() => {
+			onProgress?.(bytes);
+			return { moved: bytes, waitingFor: `storage ${storage.location}` };
+		},
+	);
+	try {
+		const body = await opened(storage, objectKey(request.group, request.label, request.name), signal);
+		const count = async () => {
+			for await (const chunk of body as AsyncIterable<Buffer>) {
+				bytes += chunk.length;
+				await hashing.update(chunk);
+			}
+			return { bytes, sha256: await hashing.digest() };
+		};
+		// A storage that does not let go must not hold up the failure.
+		return await unlessAborted(count(), signal);
+	} finally {
+		hashing.stop();
+		stall.stop();
+		stop.abort();
+	}
+}

@@ -1,0 +1,88 @@
+/** What runs leave that did not finish, and how it goes. */
+import { BackupError, isBackupError, messageOf } from '../../base/errors';
+import type { Lock } from '../../records/locks/lock';
+import { AHEAD_MS } from '../../records/label';
+import { type BackupEntry, objectKey, type Repository } from '../../records/repository';
+import { storageTime } from '../../records/storage-clock';
+import { describeLost, parseKey } from '../../records/catalog';
+
+/** What is younger, by the storage's clock, may be missed by somebody: a manifest can be lost by accident. */
+const GRACE_MS = 24 * 3_600_000;
+
+/**
+ * Removes what earlier, failed runs of a group left a day ago or earlier: objects without a manifest. Unfinished uploads,
+ * which nobody can use, go at once, and so does what an expiry had begun to remove. What was a backup before stays.
+ * @param lock of the group: a half-written backup of another run looks the same
+ * @returns what was done, for the run's warnings
+ */
+export async function removeLeftovers(repository: Repository, group: string, lock: Lock): Promise<string[]> {
+	const { storage } = repository;
+	const { backups, leftovers } = await repository.survey(group);
+	if (storage.appendOnly) return [...leftovers.filter(({ lost }) => lost).map(describeLost), ...datedAhead(backups)];
+	const oldest = leftovers.length > 0 ? (await storageTime(storage, group)) - GRACE_MS : 0;
+	const owns = (key: string) => parseKey(key)?.group === group;
+	// Asked after the listing: until now nobody else has written to the group, so that nothing listed is of a living run,
+	// even if this one stands still before it removes it.
+	await lock.assertHeld();
+	let removed = await storage.removeUnfinished(`${group}/`, owns);
+	let kept = 0;
+	const due = leftovers.filter(({ expired, lost, modifiedAt }) => expired || (!lost && modifiedAt.getTime() <= oldest));
+	for (const key of due.flatMap(({ keys }) => keys)) {
+		try {
+			await storage.remove(key);
+			removed++;
+		} catch (error) {
+			if (!isBackupError(error, 'protected')) throw error;
+			kept++;
+		}
+	}
+	const young = leftovers.filter(({ lost }) => !lost).length - due.length;
+	return [
+		...(removed > 0 ? [`removed ${count(removed)} of earlier runs that did not finish`] : []),
+		...(kept > 0 ? [`could not yet remove ${count(kept)} of earlier runs that the storage protects`] : []),
+		...(young > 0
+			? [`left what ${young} earlier ${young === 1 ? 'run' : 'runs'} stored within the last 24 hours`]
+			: []),
+		...leftovers.filter(({ lost }) => lost).map(describeLost),
+		...datedAhead(backups),
+	];
+}
+
+/** Nothing chooses such a backup as the newest, and retention keeps it: somebody should know. */
+function datedAhead(backups: readonly BackupEntry[]): string[] {
+	const ahead = backups.filter(({ startedAt }) => startedAt > Date.now() + AHEAD_MS);
+	if (ahead.length === 0) return [];
+	const which = ahead.length === 1 ? ahead[0]!.label : `${ahead[0]!.label} and ${ahead.length - 1} more`;
+	return [
+		`dated in the future, by this machine’s clock: ${which}. A clock is or was wrong; a restore chooses them by their labels only`,
+	];
+}
+
+function count(n: number): string {
+	return `${n} leftover${n === 1 ? '' : 's'}`;
+}
+
+/**
+ * Removes what a failed run stored: its own label only, for the group may belong to another run by now.
+ * @returns the error to report: the run's own
+ */
+export async function cleanUp(repository: Repository, group: string, label: string, error: unknown): Promise<unknown> {
+	const { storage } = repository;
+	// What is no backup stays, until somebody removes it who may.
+	if (storage.appendOnly) return error;
+	try {
+		// The answer to writing it may be all that failed: then it is there, and has to go first.
+		await storage.remove(objectKey(group, label, 'manifest.json'));
+		await storage.removeUnfinished(`${group}/${label}/`);
+		for (const { key } of await repository.objects(group, label)) await storage.remove(key);
+		return error;
+	} catch (cleanUpError) {
+		if (!isBackupError(error)) return error;
+		const left = `What it had stored could not be removed (${messageOf(cleanUpError)}); a run after a day removes it.`;
+		return new BackupError(error.code, error.message, {
+			hint: error.hint ? `${error.hint} ${left}` : left,
+			cause: error.cause,
+			details: error.details,
+		});
+	}
+}

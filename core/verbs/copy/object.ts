@@ -1,0 +1,152 @@
+/** One object on its way from one storage to another: as it lies there, all of it or nothing. */
+import { Transform, type TransformCallback } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { abortError, BackupError, isBackupError } from '../../base/errors';
+import { type Hashing, startHashing } from '../../codecs/digest/digest';
+import { type Limits, throttle, watchStall } from '../../base/limits';
+import type { StoredStream } from '../../records/manifest';
+import type { Protection, Storage } from '../../storage/storage';
+
+export interface SendRequest {
+	from: Storage;
+	to: Storage;
+	key: string;
+	/** What the manifest says of its bytes. */
+	stored: StoredStream['stored'];
+	limits: Pick<Limits, 'stallTimeoutMs' | 'bytesPerSecond'>;
+	protect?: Protection;
+	signal: AbortSignal;
+	/** Called about once a second with the bytes that are safe at the destination. */
+	onProgress: (bytes: number) => void;
+}
+
+/**
+ * Sends an object. When it resolves, the destination has as many bytes as the manifest says; that they are the right ones
+ * shows only when they are read back. When it rejects, the destination has nothing of it.
+ * @throws BackupError 'damaged' with `details.at` "source" when the source holds more or fewer bytes, or other ones of what
+ * is to be protected; 'not-found' with the same; 'stalled'; the signal's reason; those of both storages
+ */
+export async function sendObject(request: SendRequest): Promise<void> {
+	const { from, to, key, stored, limits, protect } = request;
+	const abort = new AbortController();
+	const aborted = new Promise<void>((resolve) => abort.signal.addEventListener('abort', () => resolve()));
+	let failure: Error | undefined;
+	const fail = (error: unknown) => {
+		failure ??= error instanceof Error ? error : new Error(String(error));
+		abort.abort(failure);
+	};
+	const onCancel = () => fail(abortError(request.signal));
+	request.signal.addEventListener('abort', onCancel, { once: true });
+	if (request.signal.aborted) onCancel();
+
+	// What was protected could not be removed again: then the bytes must be right before there is an object.
+	const hashing = protect ? startHashing('sha256', stored.bytes) : null;
+	const proof = new Proof(stored, `${from.location}/${key}`, hashing);
+	let safe = 0;
+	let sent = 0;
+	const stall = watchStall(limits.stallTimeoutMs, fail, () => {
+		request.onProgress(safe);
+		const isThrough = proof.readableLength > 0 || proof.destroyed || proof.bytes === stored.bytes;
+		const waitingFor = `storage ${isThrough ? to.location : from.location}`;
+		return { moved: proof.bytes + safe + sent, waitingFor };
+	});
+	const flow = async () => {
+		const body = await from.read(key, { signal: abort.signal }).catch((error: unknown) => {
+			throw isBackupError(error, 'not-found') ? missingAtSource(`${from.location}/${key}`, error) : error;
+		});
+		const slower = limits.bytesPerSecond ? [throttle(limits.bytesPerSecond, abort.signal)] : [];
+		await pipeline([body, ...slower, proof], { signal: abort.signal });
+	};
+	try {
+		abort.signal.throwIfAborted();
+		const flowing = flow().catch((error: unknown) => {
+			// A writer that gave up has let go of the stream; why, it says itself, maybe after tidying up.
+			if (!hasClosed(error)) fail(error);
+		});
+		const onProgress = (bytes: number) => void (safe = bytes);
+		const onMoved = () => void sent++;
+		const writing = to.write(key, proof, { signal: abort.signal, onProgress, onMoved, protect }).catch(fail);
+		// A source that does not let go must not hold up the failure.
+		await Promise.race([flowing, aborted]);
+		const object = await writing;
+		if (failure !== undefined) throw failure;
+		if (object?.size !== stored.bytes) {
+			await to.remove(key);
+			throw new BackupError('damaged', `${to.location} kept ${object?.size} of ${stored.bytes} bytes of ${key}`, {
+				hint: 'The storage lost bytes without saying so. Do not trust it before you know why.',
+			});
+		}
+	} finally {
+		proof.destroy();
+		stall.stop();
+		request.signal.removeEventListener('abort', onCancel);
+	}
+}
+
+/** What one side has read or written ahead of the other. */
+const AHEAD = 1024 * 1024;
+
+/** Passes bytes on, and ends only if they were what the manifest says, as far as it looks: whoever writes keeps nothing else. */
+class Proof extends Transform {
+	bytes = 0;
+
+	/** @param hashing null to look only at the number of bytes */
+	constructor(
+		private readonly expected: StoredStream['stored'],
+		private readonly place: string,
+		private readonly hashing: Hashing | null,
+	) {
+		super({ highWaterMark: AHEAD });
+	}
+
+	override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback) {
+		this.bytes += chunk.length;
+		if (this.bytes > this.expected.bytes) return done(damagedAtSource(this.place, 'is larger than its manifest says'));
+		const room = this.hashing?.update(chunk);
+		if (room) room.then(() => done(null, chunk), done);
+		else done(null, chunk);
+	}
+
+	override _flush(done: (error: Error | null) => void): void {
+		const { bytes, sha256 } = this.expected;
+		if (this.bytes !== bytes) return done(damagedAtSource(this.place, `has ${this.bytes} bytes instead of ${bytes}`));
+		if (!this.hashing) return done(null);
+		this.hashing.digest().then((hex) => done(hex === sha256 ? null : damagedAtSource(this.place, DIFFERS)), done);
+	}
+
+	override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+		this.hashing?.stop();
+		done(error);
+	}
+}
+
+function hasClosed(error: unknown): boolean {
+	const code = (error as NodeJS.ErrnoException | null)?.code;
+	return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ERR_STREAM_UNABLE_TO_PIPE';
+}
+
+/** Tells an error of the source from the same one of the destination. */
+const AT_SOURCE = { at: 'source' };
+
+/** Of an object, what {@link damagedAtSource} may say of it. */
+export const DIFFERS = 'is not what was stored: its SHA-256 differs';
+
+/** @param why "is …", "has …" */
+export function damagedAtSource(place: string, why: string): BackupError {
+	return new BackupError('damaged', `${place} ${why}; it is not copied`, {
+		hint: 'The backup is damaged. Copy another one, and find out what changed this one: a disk, a copy, or a person.',
+		details: AT_SOURCE,
+	});
+}
+
+export function isOfSource(error: unknown): error is BackupError {
+	return isBackupError(error) && error.details?.at === 'source';
+}
+
+export function missingAtSource(place: string, cause: unknown): BackupError {
+	return new BackupError('not-found', `${place} is missing`, {
+		hint: 'The backup is not whole. Copy another one, and find out who removed the object.',
+		details: AT_SOURCE,
+		cause,
+	});
+}

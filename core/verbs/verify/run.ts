@@ -1,0 +1,95 @@
+/** Around a verification: its time limits, and its verdict in words. */
+import { abortError, BackupError, isBackupError } from '../../base/errors';
+import type { Depth } from '../../records/evidence';
+import { assertDecryptionKeys } from '../../codecs/age/header';
+import { assertGroup, parseLabel } from '../../records/label';
+import type { Manifest } from '../../records/manifest';
+import type { DrillResult } from '../../sources/postgres/drill/drill';
+import type { LimitedVerifyRequest, VerifyRequest, VerifyResult } from './verify';
+import { BadBackup } from './failure';
+import { streamsOf, type Subject } from './stored';
+
+export interface Verdict {
+	says: Pick<VerifyResult, 'outcome' | 'code' | 'message' | 'hint'>;
+	/** The message as it may be read by everybody. */
+	withoutNames: string;
+}
+
+/**
+ * Refuses what cannot be verified like this, before anything is read.
+ * @throws BackupError 'invalid-input', 'unsupported'
+ */
+export function assertRequest({ group, label, depth, keys, scratch, assertions }: VerifyRequest): void {
+	assertGroup(group);
+	if (!parseLabel(label)) {
+		throw new BackupError('invalid-input', `"${label}" is not the label of a backup`, {
+			hint: 'Labels look like 20261120T020000Z-full-k3f9; list the backups to see them.',
+		});
+	}
+	if (keys) assertDecryptionKeys(keys);
+	if (depth === 'restored' && !scratch) {
+		throw new BackupError('invalid-input', `there is no place to restore ${group}/${label} to`, {
+			hint: 'Name a scratch server, or choose the embedded database.',
+		});
+	}
+	if (depth !== 'restored' && assertions?.length) {
+		throw new BackupError('invalid-input', `assertions need depth "restored", not "${depth}"`, {
+			hint: 'Only a restored database can be asked.',
+		});
+	}
+}
+
+/**
+ * Runs a verification and says how it ended. Only a proof makes it bad, and only its last step makes it ok.
+ * @throws BackupError 'cancelled', 'not-found', 'incomplete' of the whole backup; errors that are none of ours
+ */
+export async function judge(
+	{ signal, cancel }: Pick<LimitedVerifyRequest, 'signal' | 'cancel'>,
+	work: () => Promise<Verdict>,
+): Promise<Verdict> {
+	try {
+		if (signal.aborted) throw abortError(signal);
+		return await work();
+	} catch (error) {
+		if (cancel.aborted) throw abortError(cancel);
+		return verdictOf(signal.aborted ? abortError(signal) : error);
+	}
+}
+
+function verdictOf(error: unknown): Verdict {
+	if (error instanceof BadBackup) {
+		const { code, message, hint, withoutNames } = error;
+		return { says: { outcome: 'bad', code, message, hint }, withoutNames };
+	}
+	if (!isBackupError(error) || error.details?.noBackup) throw error;
+	const { code, message, hint = null } = error;
+	return { says: { outcome: 'environment', code, message, hint }, withoutNames: code };
+}
+
+/** What was proved. */
+export function success(manifest: Manifest, depth: Depth, drilled: DrillResult | null): Verdict {
+	const message = {
+		stored: () => `all ${streamsOf(manifest).length} objects are as they were stored`,
+		readable: () => `it opens, and all ${manifest.object.original.bytes} bytes are as the source gave them`,
+		restored: () => restoredText(drilled!),
+	}[depth]();
+	return { says: { outcome: 'ok', code: null, message, hint: null }, withoutNames: message };
+}
+
+function restoredText({ comparison, assertions, restoreSeconds }: DrillResult): string {
+	const { tables, rows, hashed } = comparison;
+	const contents = hashed > 0 ? `, the content of ${hashed} compared` : '';
+	const asked = assertions.length > 0 ? `; ${assertions.length} assertions hold` : '';
+	return `restored in ${restoreSeconds.toFixed(1)} s: ${tables} tables with ${rows} rows as they were dumped${contents}${asked}`;
+}
+
+/** Passes on a second's last progress at most, and every change of phase. */
+export function everySecond(onProgress: VerifyRequest['onProgress']): Subject['onProgress'] {
+	let last = { phase: '', at: 0 };
+	return (phase, bytes, totalBytes) => {
+		const now = performance.now();
+		if (!onProgress || (phase === last.phase && now - last.at < 1000)) return;
+		last = { phase, at: now };
+		onProgress({ phase, bytes, totalBytes });
+	};
+}

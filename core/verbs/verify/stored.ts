@@ -1,0 +1,93 @@
+/** Depth "stored": every byte lies there as it was written. Needs no key. */
+import { BackupError } from '../../base/errors';
+import type { DecryptionKeys } from '../../codecs/age/age';
+import type { Manifest, StoredStream } from '../../records/manifest';
+import { digestStored } from '../../streams/pipeline';
+import { objectKey, type Repository } from '../../records/repository';
+import { BadBackup, USE_ANOTHER } from './failure';
+
+/** A backup under verification. */
+export interface Subject {
+	repository: Repository;
+	manifest: Manifest;
+	keys: DecryptionKeys | null;
+	/** Of reading from the storage, milliseconds. */
+	stallTimeoutMs: number;
+	/** Names of objects that were read whole just now, and were as they were stored. */
+	alreadyRead: ReadonlySet<string>;
+	signal: AbortSignal;
+	onProgress: (
+		phase: 'stored' | 'readable' | 'waiting' | 'restoring' | 'comparing',
+		bytes: number,
+		totalBytes: number,
+	) => void;
+	warn: (text: string) => void;
+}
+
+/**
+ * Compares sizes and digests with the manifest.
+ * @throws BadBackup 'damaged', 'not-found'; BackupError of the storage
+ */
+export async function proveStored(subject: Subject): Promise<void> {
+	const streams = streamsOf(subject.manifest);
+	const total = streams.reduce((sum, { stored }) => sum + stored.bytes, 0);
+	let before = 0;
+	for (const stream of streams) {
+		await proveStream(subject, stream, (bytes) => subject.onProgress('stored', before + bytes, total));
+		before += stream.stored.bytes;
+	}
+}
+
+/** All that a backup consists of besides its manifest. */
+export function streamsOf({ object, contents, globals }: Manifest): StoredStream[] {
+	return globals ? [object, contents, globals] : [object, contents];
+}
+
+async function proveStream(subject: Subject, stream: StoredStream, onProgress: (bytes: number) => void): Promise<void> {
+	await assertSize(subject, stream);
+	if (subject.alreadyRead.has(stream.name)) return;
+	const first = await look(subject, stream, onProgress);
+	if (first === null) return;
+	// A byte may have changed on its way here: only what is wrong twice is wrong.
+	const second = await look(subject, stream, onProgress);
+	if (second !== null) throw second;
+	subject.warn(`${stream.name} came wrong once and right once: look at the network, and at this machine’s memory`);
+}
+
+/** @throws BadBackup 'damaged', 'not-found' */
+async function assertSize({ repository, manifest }: Subject, { name, stored }: StoredStream): Promise<void> {
+	const { storage } = repository;
+	const { group, label } = manifest;
+	const found = await storage.stat(objectKey(group, label, name));
+	if (found?.size === stored.bytes) return;
+	if (found) {
+		throw new BadBackup('damaged', `${name} has ${found.size} bytes instead of ${stored.bytes}`, { hint: USE_ANOTHER });
+	}
+	if ((await storage.stat(objectKey(group, label, 'manifest.json'))) === null) {
+		throw new BackupError('not-found', `${group}/${label} was removed while it was being verified`, {
+			hint: 'Retention may have removed it. If not, look at the storage.',
+		});
+	}
+	throw new BadBackup('not-found', `${name} is missing`, { hint: USE_ANOTHER });
+}
+
+/** What is wrong with the bytes of an object, or null. */
+async function look(
+	{ repository, manifest, stallTimeoutMs, signal }: Subject,
+	{ name, stored }: StoredStream,
+	onProgress: (bytes: number) => void,
+): Promise<BadBackup | null> {
+	const { group, label } = manifest;
+	const found = await digestStored({
+		storage: repository.storage,
+		group,
+		label,
+		name,
+		expectedBytes: stored.bytes,
+		stallTimeoutMs,
+		signal,
+		onProgress,
+	});
+	if (found.sha256 === stored.sha256 && found.bytes === stored.bytes) return null;
+	return new BadBackup('damaged', `${name} is not what was stored: its SHA-256 differs`, { hint: USE_ANOTHER });
+}
