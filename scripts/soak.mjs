@@ -3,7 +3,7 @@
  * machine as well. Takes about half an hour.
  *
  *   npm run soak                        all of them
- *   npm run soak -- test/copy-killed    these files only
+ *   npm run soak -- test/verbs/copy    these files only
  */
 import { cleanUpOnSignals, report } from './lib/cleanup.mjs';
 import { installPrograms } from './lib/debian.mjs';
@@ -13,7 +13,12 @@ import { say } from './lib/progress.mjs';
 import { installProject } from './lib/project.mjs';
 
 /** Those that ask test/support/soak.ts how often to try. */
-const FILES = ['test/copy-killed', 'test/expire-killed', 'test/lock-killed', 'test/lock-processes'];
+const FILES = [
+	'test/verbs/copy/killed',
+	'test/verbs/expire/killed',
+	'test/records/locks/killed',
+	'test/records/locks/processes',
+];
 
 const options = process.argv.slice(2);
 

@@ -2,7 +2,7 @@
  * npm test: sets up everything the tests need, then runs everything, in a fresh clone on a bare machine as well.
  *
  *   npm test                          programs, n8n, lint, build, every test
- *   npm test -- test/filters          these tests only, with no more set-up than they need
+ *   npm test -- test/codecs          these tests only, with no more set-up than they need
  *   npm test -- -t 'leaves nothing'   any option of jest
  *
  * The last line is "<N> passed, <N> failed", after jest's summary. Exit code 0 means that everything ran and passed.

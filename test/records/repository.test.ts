@@ -1,0 +1,263 @@
+import { BackupError } from '../../core/base/errors';
+import { createLabel } from '../../core/records/label';
+import { formatManifest, type Manifest } from '../../core/records/manifest';
+import { objectKey, Repository } from '../../core/records/repository';
+import { writeText } from '../../core/records/small-objects';
+import { MemoryStorage } from '../../core/storage/memory';
+
+const GROUP = 'postgres/shop';
+
+function manifest(group: string, label: string): Manifest {
+	const stream = { original: { bytes: 1, blake2b512: 'a'.repeat(128) }, stored: { bytes: 2, sha256: 'b'.repeat(64) } };
+	return {
+		format: 1,
+		program: { name: 'n8n-nodes-backup', version: '0.1.0' },
+		group,
+		label,
+		type: 'full',
+		parents: [],
+		startedAt: '2026-11-20T02:00:00.000Z',
+		finishedAt: '2026-11-20T02:00:07.000Z',
+		source: { kind: 'postgres' },
+		codecs: ['zstd'],
+		encryption: null,
+		object: { name: 'dump.sql.zst', ...stream },
+		contents: { name: 'contents.json.zst', ...stream },
+		warnings: [],
+	};
+}
+
+async function addBackup(repository: Repository, group: string, time: string): Promise<string> {
+	const label = createLabel('full', new Date(time));
+	await writeText(repository.storage, objectKey(group, label, 'dump.sql.zst'), 'xx');
+	await repository.writeManifest(manifest(group, label));
+	return label;
+}
+
+async function keys(storage: MemoryStorage): Promise<string[]> {
+	const found: string[] = [];
+	for await (const { key } of storage.list('')) found.push(key);
+	return found;
+}
+
+describe('a repository', () => {
+	it('is made once and found again', async () => {
+		const storage = new MemoryStorage();
+		const [first, second] = await Promise.all([
+			Repository.open(storage, { create: true }),
+			Repository.open(storage, { create: true }),
+		]);
+		expect(second.id).toBe(first.id);
+		expect((await Repository.open(storage)).id).toBe(first.id);
+	});
+
+	it('that is not there is an error that says where it was looked for', async () => {
+		await expect(Repository.open(new MemoryStorage())).rejects.toMatchObject({
+			code: 'not-found',
+			message: expect.stringContaining('memory'),
+		});
+	});
+
+	it.each([
+		['a newer format', '{"format":2}', 'newer-format'],
+		['a damaged descriptor', '{"format":1', 'invalid-manifest'],
+	])('of %s is refused', async (_, text, code) => {
+		const storage = new MemoryStorage();
+		await writeText(storage, 'repository.json', text);
+		await expect(Repository.open(storage, { create: true })).rejects.toMatchObject({ code });
+	});
+
+	it.each([
+		['damaged', '{"format":1'],
+		['lost', null],
+	])('whose descriptor is %s is read all the same, with a warning', async (_, text) => {
+		const storage = new MemoryStorage();
+		const label = await addBackup(await Repository.open(storage, { create: true }), GROUP, '2026-11-20T02:00:00Z');
+		await storage.remove('repository.json');
+		if (text !== null) await writeText(storage, 'repository.json', text);
+		const repository = await Repository.open(storage);
+		expect(repository.warnings).toEqual([expect.stringContaining('repository.json')]);
+		expect((await repository.list()).map((entry) => entry.label)).toEqual([label]);
+		expect((await repository.readManifest(GROUP, label)).label).toBe(label);
+	});
+
+	it('has no groups of reserved names, whoever made objects there, and lists all others', async () => {
+		const storage = new MemoryStorage();
+		const repository = await Repository.open(storage, { create: true });
+		const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+		const planted = ['locks', 'runs', 'repository.json', `shop/${label}`].map((group) =>
+			objectKey(group, label, 'manifest.json'),
+		);
+		for (const key of planted) await writeText(storage, key, '{}');
+		const { backups, leftovers, unknown } = await repository.survey();
+		expect(backups.map(({ group }) => group)).toEqual([GROUP]);
+		expect(leftovers).toEqual([]);
+		expect(unknown.keys).toEqual([planted.at(-1)]);
+	});
+
+	it('lists a backup exactly when its manifest exists', async () => {
+		const repository = await Repository.open(new MemoryStorage(), { create: true });
+		await writeText(repository.storage, objectKey(GROUP, createLabel('full', new Date()), 'dump.sql.zst'), 'x');
+		expect(await repository.list()).toEqual([]);
+		const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+		expect(await repository.list()).toEqual([
+			expect.objectContaining({ group: GROUP, label, type: 'full', startedAt: Date.parse('2026-11-20T02:00:00Z') }),
+		]);
+	});
+
+	it('keeps groups with a common name prefix, and groups within groups, apart', async () => {
+		const repository = await Repository.open(new MemoryStorage(), { create: true });
+		for (const group of ['app', 'app-staging', 'app/inner']) await addBackup(repository, group, '2026-11-20T02:00:00Z');
+		for (const group of ['app', 'app-staging', 'app/inner']) {
+			expect((await repository.list(group)).map((entry) => entry.group)).toEqual([group]);
+		}
+		expect(await repository.list()).toHaveLength(3);
+	});
+
+	it('refuses a manifest that lies in the wrong place', async () => {
+		const repository = await Repository.open(new MemoryStorage(), { create: true });
+		const label = createLabel('full', new Date());
+		await writeText(
+			repository.storage,
+			objectKey(GROUP, label, 'manifest.json'),
+			formatManifest(manifest('postgres/crm', label)),
+		);
+		await expect(repository.readManifest(GROUP, label)).rejects.toMatchObject({
+			code: 'invalid-manifest',
+			message: expect.stringContaining('belongs to the backup postgres/crm'),
+		});
+	});
+
+	it('does not read a manifest of more than a megabyte', async () => {
+		const repository = await Repository.open(new MemoryStorage(), { create: true });
+		const label = createLabel('full', new Date());
+		await writeText(repository.storage, objectKey(GROUP, label, 'manifest.json'), ' '.repeat(2_000_000));
+		await expect(repository.readManifest(GROUP, label)).rejects.toBeInstanceOf(BackupError);
+		await expect(repository.readManifest(GROUP, label)).rejects.toMatchObject({ code: 'damaged' });
+	});
+
+	describe('surveyed in one listing', () => {
+		it('tells backups, leftovers and what is nobody’s apart, and keeps its own files out of it', async () => {
+			const repository = await Repository.open(new MemoryStorage(), { create: true });
+			const { storage } = repository;
+			const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+			const half = createLabel('full', new Date('2026-11-20T03:00:00Z'));
+			await writeText(storage, objectKey(GROUP, half, 'dump.sql.zst'), 'half');
+			for (const key of [
+				'notes.txt',
+				`${GROUP}/readme.txt`,
+				'runs/2026-11-20/000001.json',
+				'locks/postgres/shop.json',
+			]) {
+				await writeText(storage, key, 'x');
+			}
+			const survey = await repository.survey();
+			expect(survey.backups.map((backup) => backup.label)).toEqual([label]);
+			expect(survey.leftovers).toEqual([
+				expect.objectContaining({
+					group: GROUP,
+					label: half,
+					keys: [objectKey(GROUP, half, 'dump.sql.zst')],
+					storedBytes: 4,
+					expired: false,
+				}),
+			]);
+			expect(survey.unknown).toEqual({ count: 2, keys: ['notes.txt', `${GROUP}/readme.txt`] });
+		});
+
+		it('counts what is nobody’s, and names the first hundred', async () => {
+			const repository = await Repository.open(new MemoryStorage(), { create: true });
+			for (let i = 0; i < 120; i++) await writeText(repository.storage, `photos/${i}.jpg`, 'x');
+			const { unknown } = await repository.survey();
+			expect([unknown.count, unknown.keys.length]).toEqual([120, 100]);
+		});
+	});
+
+	describe('tags and pins', () => {
+		it('show in the list', async () => {
+			const repository = await Repository.open(new MemoryStorage(), { create: true });
+			const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+			await repository.writeTags(GROUP, label, ['release-7', 'audit', 'audit']);
+			expect(await repository.writePin(GROUP, label, { at: '2026-11-21T00:00:00Z', reason: 'before the move' })).toBe(
+				true,
+			);
+			expect(await repository.writePin(GROUP, label, { at: '2026-11-22T00:00:00Z', reason: null })).toBe(false);
+			expect(await repository.list()).toMatchObject([{ tags: ['audit', 'release-7'], pinned: true }]);
+			await repository.removePin(GROUP, label);
+			await repository.removePin(GROUP, label);
+			expect(await repository.list()).toMatchObject([{ pinned: false }]);
+		});
+
+		it.each(['', 'Audit', 'a b', '../x', '-a', 'a'.repeat(41)])('refuse %j', async (tag) => {
+			const repository = await Repository.open(new MemoryStorage(), { create: true });
+			const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+			await expect(repository.writeTags(GROUP, label, ['good', tag])).rejects.toMatchObject({ code: 'invalid-input' });
+			expect(await repository.list()).toMatchObject([{ tags: [] }]);
+		});
+	});
+
+	describe('an expiry', () => {
+		it('removes the backup, and nothing else', async () => {
+			const repository = await Repository.open(new MemoryStorage(), { create: true });
+			const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+			const other = await addBackup(repository, GROUP, '2026-11-20T03:00:00Z');
+			await repository.expire(GROUP, label, ['nothing keeps it']);
+			expect(await keys(repository.storage as MemoryStorage)).toEqual([
+				objectKey(GROUP, other, 'dump.sql.zst'),
+				objectKey(GROUP, other, 'manifest.json'),
+				'repository.json',
+			]);
+		});
+
+		it('that is broken off anywhere leaves the whole backup or a leftover that says so, and can be finished', async () => {
+			for (let operations = 0; ; operations++) {
+				const storage = new MemoryStorage();
+				const repository = await Repository.open(storage, { create: true });
+				const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+				const breaking = await Repository.open(breakAfter(storage, operations));
+				const broken = await breaking.expire(GROUP, label, ['x']).then(
+					() => false,
+					() => true,
+				);
+				const { backups, leftovers } = await repository.survey();
+				if (!broken) {
+					expect([operations, backups, leftovers]).toEqual([5, [], []]);
+					return;
+				}
+				expect(backups.length + leftovers.length).toBe(1);
+				if (backups.length === 1) {
+					expect(backups).toMatchObject([{ expiring: operations > 0 }]);
+					await repository.keep(GROUP, label);
+					expect(await repository.objects(GROUP, label)).toHaveLength(2);
+				} else {
+					expect(leftovers).toMatchObject([{ expired: true }]);
+					await repository.removeLeftover({ group: GROUP, label });
+					expect(await keys(storage)).toEqual(['repository.json']);
+				}
+			}
+		});
+
+		it('never takes a backup for a leftover', async () => {
+			const repository = await Repository.open(new MemoryStorage(), { create: true });
+			const label = await addBackup(repository, GROUP, '2026-11-20T02:00:00Z');
+			await expect(repository.removeLeftover({ group: GROUP, label })).rejects.toMatchObject({ code: 'invalid-input' });
+			expect(await repository.list()).toHaveLength(1);
+		});
+	});
+});
+
+/** The storage, which goes away after so many writes, removals and listings. */
+function breakAfter(storage: MemoryStorage, operations: number): MemoryStorage {
+	let left = operations;
+	const counted = new Set<PropertyKey>(['write', 'remove', 'list']);
+	return new Proxy(storage, {
+		get(target, name) {
+			const value: unknown = Reflect.get(target, name, target);
+			if (typeof value !== 'function') return value;
+			return (...args: unknown[]) => {
+				if (counted.has(name) && left-- <= 0) throw new BackupError('unreachable', 'the storage went away');
+				return value.apply(target, args) as unknown;
+			};
+		},
+	});
+}
