@@ -27,6 +27,15 @@ const NO_PROGRAMS = {
 	message: 'Only the native engine and pg_restore are programs of the host: nothing else may need one.',
 };
 
+/** The folders of core, from the ground up. Each imports from those below it, never from those above. */
+const LAYERS = [['base'], ['storage', 'codecs'], ['streams', 'records', 'retention'], ['sources'], ['verbs']];
+const heightOf = (folder) => LAYERS.findIndex((folders) => folders.includes(folder));
+const upwards = (height) =>
+	LAYERS.slice(height + 1).map((folders) => ({
+		group: folders.map((folder) => `**/${folder}/**`),
+		message: `Imports run one way: ${folders.join(', ')} lie above. See docs/design.md, "Parts".`,
+	}));
+
 export default defineConfig([
 	globalIgnores(['dist/', 'coverage/', '.demo/']),
 	{ linterOptions: { reportUnusedDisableDirectives: 'error' } },
@@ -97,14 +106,17 @@ export default defineConfig([
 		},
 	},
 
-	{ files: ['core/**/*.ts'], rules: wall(NO_N8N, NO_NODES, NO_PROGRAMS) },
+	...LAYERS.map((folders, height) => ({
+		files: folders.map((folder) => `core/${folder}/**/*.ts`),
+		rules: wall(NO_N8N, NO_NODES, NO_PROGRAMS, ...upwards(height)),
+	})),
 	{
 		files: [
 			'core/sources/postgres/dump/engines/{native,client-program}.ts',
 			'core/sources/postgres/restore/{archive-statements,native}.ts',
 			'core/sources/postgres/drill/embedded/cage.ts',
 		],
-		rules: wall(NO_N8N, NO_NODES),
+		rules: wall(NO_N8N, NO_NODES, ...upwards(heightOf('sources'))),
 	},
 	{
 		files: ['nodes/**/*.ts', 'credentials/**/*.ts'],
@@ -125,7 +137,7 @@ export default defineConfig([
 				message: 'Codecs belong to the pipeline: a node may only name their types.',
 			},
 			{
-				group: ['**/core/storage/**', '!**/core/storage/create', '!**/core/storage/storage'],
+				group: ['**/core/storage/**', '!**/core/storage/config', '!**/core/storage/create', '!**/core/storage/storage'],
 				message: 'A node does not know which storage it has: use core/storage/create.',
 			},
 			{ group: ['**/bin/**'], message: 'nodes and bin do not know each other.' },

@@ -4,7 +4,7 @@ import { copyToAll, type CopyProgress, type CopyResult, type CopySummary } from 
 import { BackupError, type ErrorCode } from '../../core/base/errors';
 import { Repository } from '../../core/records/repository';
 import { chooseReadable, describeUnreadable } from '../../core/records/readable-choice';
-import { newestOfEach } from '../../core/verbs/verify/choice';
+import { newestOfEach } from '../../core/records/newest';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';

@@ -3,7 +3,7 @@ import { chooseReadable } from '../../core/records/readable-choice';
 import { type BackupEntry, Repository } from '../../core/records/repository';
 import { sizeText } from '../../core/base/size-text';
 import { type Origin, originsOf } from '../../core/records/same-server';
-import { newestOfEach } from '../../core/verbs/verify/choice';
+import { newestOfEach } from '../../core/records/newest';
 import { openStorage } from '../../core/storage/create';
 import { describeLost } from '../../core/records/catalog';
 import type { AddCommand } from '../options';

@@ -5,12 +5,8 @@ import { ALLOWANCES, parseAllowances } from '../../core/sources/postgres/replay/
 import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
 import { type DatabaseTarget, describeTarget } from '../../core/sources/postgres/connection/target';
 import { Repository } from '../../core/records/repository';
-import {
-	chooseForRestore,
-	restoreDatabase,
-	type RestorePlace,
-	type RestoreResult,
-} from '../../core/verbs/restore/restore';
+import { chooseForRestore, restoreDatabase, type RestorePlace } from '../../core/verbs/restore/restore';
+import { type RestoreResult } from '../../core/verbs/restore/types';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys, wholeNumber } from '../options';

@@ -13,8 +13,8 @@ import {
 	newestReadable,
 	type Scratch,
 	verifyBackup,
-	type VerifyResult,
 } from '../../core/verbs/verify/verify';
+import { type VerifyResult } from '../../core/verbs/verify/types';
 import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys } from '../options';
 import { EXIT, printJson, printLine, printWarning, showProgress } from '../output';
 

@@ -6,7 +6,7 @@ import type { ErrorCode } from '../base/errors';
 import { inParallel } from '../base/in-parallel';
 import { readable } from './proof';
 import type { BackupEntry, Repository } from './repository';
-import { newestOfEach } from '../verbs/verify/choice';
+import { newestOfEach } from './newest';
 
 /** What says that there is no manifest to be read. One of a newer program is a backup: whoever meets it must hear of that. */
 const NO_MANIFEST: readonly ErrorCode[] = ['invalid-manifest', 'damaged', 'not-found'];

@@ -8,7 +8,7 @@ import type { Manifest } from './manifest';
 import { readable } from './proof';
 import { chooseReadable } from './readable-choice';
 import type { BackupEntry, Repository } from './repository';
-import { newestOfEach } from '../verbs/verify/choice';
+import { newestOfEach } from './newest';
 
 /** Manifests read at the same time. */
 const READERS = 16;

@@ -5,7 +5,7 @@
  * line per pair, each place n has a second node, "n and all before it back to the last full one", which leads to n and to
  * the same node of n - 1.
  */
-import type { BackupFacts } from './plan';
+import type { BackupFacts } from './facts';
 
 export class Chains {
 	/** Places of backups that need something which is not there, and what. */

@@ -3,7 +3,7 @@ import { BackupError } from '../base/errors';
 import { type Depth, DEPTHS, type Verification } from '../records/evidence';
 import { AHEAD_MS, BACKUP_TYPES } from '../records/label';
 import { Chains } from './chains';
-import type { BackupFacts } from './plan';
+import type { BackupFacts } from './facts';
 import { FLAWS } from './reasons';
 import type { CompletePolicy } from './rules';
 

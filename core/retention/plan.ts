@@ -1,7 +1,7 @@
 /** What a policy keeps and expires, and why: decided from a list and a time alone, for each group by itself. */
 import { BackupError } from '../base/errors';
-import type { BackupEntry } from '../records/catalog';
 import { Calendar } from './calendar';
+import { BackupFacts, Blocked, GroupContext } from './facts';
 import { guard, refuseToKeepNothing } from './guards';
 import { assess, type History } from './history';
 import { Keeping } from './keeping';
@@ -9,22 +9,9 @@ import { Pace } from './pace';
 import { REASONS } from './reasons';
 import { reliedOn } from './reliance';
 import { findRisks } from './risks';
-import { type CompletePolicy, completePolicy, type RetentionPolicy, type Risk } from './rules';
+import { type CompletePolicy, completePolicy, type RetentionPolicy } from './rules';
 import { select, type Selection } from './selection';
 import { warn } from './warnings';
-
-/** What is known of a backup when its future is decided. */
-export type BackupFacts = BackupEntry;
-
-/** What is known of a group besides its backups. */
-export interface GroupContext {
-	/** Start of the newest run that should have made a backup of this group and failed. */
-	lastFailure?: Date | null;
-	/** Backups that were found to be none that anybody can read, and why, by label. */
-	unreadable?: ReadonlyMap<string, string>;
-	/** Backups with evidence that says nothing of them, and why, by label; it is not among their facts any more. */
-	unreadableEvidence?: ReadonlyMap<string, string>;
-}
 
 export interface PlannedBackup {
 	label: string;
@@ -41,15 +28,6 @@ export interface PlannedBackup {
 	 * rules of `guards.ts` keep, policies without tiers), for what is held, and for what expires.
 	 */
 	keptUntil: Date | null;
-}
-
-/** Why nothing of a group expires. */
-export interface Blocked {
-	/** `unreadable` cannot be allowed. */
-	risk: Risk | 'unreadable';
-	message: string;
-	/** What to do instead, and what allowing it would risk. */
-	hint: string;
 }
 
 export interface GroupPlan {

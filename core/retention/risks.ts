@@ -1,7 +1,8 @@
 /** What is wrong with the newest backup of a group. As long as anything is, older ones may be the last good ones. */
 import { AHEAD_MS } from '../records/label';
 import { type Entry, isSound } from './history';
-import type { Blocked, GroupContext } from './plan';
+import type { Blocked } from './facts';
+import type { GroupContext } from './facts';
 import { timeText } from './reasons';
 import type { CompletePolicy } from './rules';
 

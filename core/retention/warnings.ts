@@ -1,7 +1,7 @@
 /** What a plan does not act upon, and people should know. */
 import { AHEAD_MS } from '../records/label';
 import type { History } from './history';
-import type { GroupContext } from './plan';
+import type { GroupContext } from './facts';
 import { timeText } from './reasons';
 import type { FoundRisk } from './risks';
 

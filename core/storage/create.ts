@@ -1,13 +1,12 @@
 /** From settings to a ready storage. Settings are plain data: n8n's credential and the command line make the same. */
 import { BackupError } from '../base/errors';
 import type { RetryPolicy } from '../base/retry';
-import { FolderStorage, type FolderOptions } from './folder/folder';
+import { StorageConfig } from './config';
+import { FolderStorage } from './folder/folder';
 import { RetryingStorage } from './retrying';
-import { S3Storage, type S3Options } from './s3/s3';
+import { S3Storage } from './s3/s3';
 import type { Storage } from './storage';
 import { parseStorageUrl } from './url';
-
-export type StorageConfig = ({ type: 'folder' } & FolderOptions) | ({ type: 's3' } & Omit<S3Options, 'memory'>);
 
 /**
  * A storage that tries again what fails for a passing reason. It connects with its first operation.

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { BackupError, messageOf } from '../base/errors';
-import type { StorageConfig } from './create';
+import type { StorageConfig } from './config';
 
 const S3_PARAMETERS = [
 	'endpoint',

@@ -4,7 +4,7 @@ import { BackupError } from '../../core/base/errors';
 import { reaches } from '../../core/records/evidence';
 import { chooseReadable } from '../../core/records/readable-choice';
 import { type BackupEntry, Repository } from '../../core/records/repository';
-import { newestOfEach } from '../../core/verbs/verify/choice';
+import { newestOfEach } from '../../core/records/newest';
 import { sizeText } from '../../core/base/size-text';
 import { openAllowed, openNodeStorage } from './credentials';
 

@@ -11,7 +11,8 @@ import { BackupError, messageOf } from '../../core/base/errors';
 import type { DecryptionKeys, Encryption } from '../../core/codecs/age/age';
 import { assertPassphrase, parseIdentities, parseRecipients } from '../../core/codecs/age/keys';
 import type { DatabaseTarget, TlsMode } from '../../core/sources/postgres/connection/target';
-import { createStorage, type StorageConfig } from '../../core/storage/create';
+import { createStorage } from '../../core/storage/create';
+import { type StorageConfig } from '../../core/storage/config';
 import type { Storage } from '../../core/storage/storage';
 import { allowedFolder } from './allowed-folder';
 

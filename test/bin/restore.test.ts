@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { generateIdentity } from '../../core/codecs/age/keys';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
-import type { RestoreResult } from '../../core/verbs/restore/restore';
+import type { RestoreResult } from '../../core/verbs/restore/types';
 import { FolderStorage } from '../../core/storage/folder/folder';
 import { makeBackup } from '../support/backups';
 import { definitionOf, rowsOf } from '../support/by-hand';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateIdentity } from '../../core/codecs/age/keys';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
-import { type VerifyResult } from '../../core/verbs/verify/verify';
+import { type VerifyResult } from '../../core/verbs/verify/types';
 import { databaseUrl, run } from '../support/command-line';
 import { sharedPostgres, sql } from '../support/postgres';
 

@@ -13,7 +13,8 @@ import type { DecryptionKeys, Encryption } from '../../core/codecs/age/age';
 import { DEFAULT_DUMP_OPTIONS, postgresSource, type PostgresDumpOptions } from '../../core/sources/postgres/dump/dump';
 import { Repository } from '../../core/records/repository';
 import { openStorage } from '../../core/storage/create';
-import { verifyBackup, type VerifyRequest } from '../../core/verbs/verify/verify';
+import { verifyBackup } from '../../core/verbs/verify/verify';
+import { type VerifyRequest } from '../../core/verbs/verify/types';
 import { sql, startPostgres } from '../support/postgres';
 import { rowsAsText } from './rows';
 

@@ -1,5 +1,5 @@
 /** What a database holds, as text that can be kept in a file and read by people. */
-import type { Query } from '../../core/sources/postgres/dump/compare';
+import type { Query } from '../../core/sources/postgres/connection/query';
 
 /** The rows of every table, and the state of every sequence and large object, by name. */
 export async function rowsAsText(query: Query): Promise<Record<string, string[]>> {

@@ -1,7 +1,9 @@
 /** Backups that exist only as facts. */
 import type { Verification } from '../../core/records/evidence';
 import type { BackupType } from '../../core/records/label';
-import { type GroupPlan, planRetention, type BackupFacts, type GroupContext } from '../../core/retention/plan';
+import { type GroupPlan, planRetention } from '../../core/retention/plan';
+import { type GroupContext } from '../../core/retention/facts';
+import { type BackupFacts } from '../../core/retention/facts';
 import { parsePolicy, type RetentionPolicy, RISKS } from '../../core/retention/policy';
 
 export const HOUR = 3_600_000;

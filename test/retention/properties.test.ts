@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { DateTime } from 'luxon';
 import { DEPTHS } from '../../core/records/evidence';
 import { Calendar } from '../../core/retention/calendar';
-import { type BackupFacts, type GroupPlan, planRetention } from '../../core/retention/plan';
+import { type GroupPlan, planRetention } from '../../core/retention/plan';
+import { type BackupFacts } from '../../core/retention/facts';
 import { protectUntil, type RetentionPolicy, RISKS, type Tier, TIERS } from '../../core/retention/policy';
 import { apply, backup, checked, DAY, expired, fearless, HOUR, kept, planOne } from './facts';
 

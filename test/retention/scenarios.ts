@@ -1,5 +1,6 @@
 /** Histories whose plans are worth reading. */
-import type { BackupFacts, GroupContext } from '../../core/retention/plan';
+import type { GroupContext } from '../../core/retention/facts';
+import type { BackupFacts } from '../../core/retention/facts';
 import { backup, checked, DAY, HOUR, series } from './facts';
 
 export interface Scenario {

@@ -5,7 +5,8 @@
  */
 import { copyMissing } from '../../core/verbs/copy/copy';
 import { Repository } from '../../core/records/repository';
-import { createStorage, type StorageConfig } from '../../core/storage/create';
+import { createStorage } from '../../core/storage/create';
+import { type StorageConfig } from '../../core/storage/config';
 
 async function main(): Promise<void> {
 	const [source, to] = [process.env.COPY_FROM!, process.env.COPY_TO!].map((text) =>

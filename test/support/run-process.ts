@@ -15,7 +15,8 @@ import { backUp } from '../../core/verbs/backup/backup';
 import { isBackupError } from '../../core/base/errors';
 import { recordRun } from '../../core/records/journal/journal';
 import type { Source } from '../../core/sources/source';
-import { createStorage, type StorageConfig } from '../../core/storage/create';
+import { createStorage } from '../../core/storage/create';
+import { type StorageConfig } from '../../core/storage/config';
 import type { Storage } from '../../core/storage/storage';
 
 export interface RunOrder {

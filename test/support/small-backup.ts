@@ -15,7 +15,7 @@ import { objectKey, Repository } from '../../core/records/repository';
 import type { Source } from '../../core/sources/source';
 import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage } from '../../core/storage/storage';
-import type { VerifyRequest } from '../../core/verbs/verify/verify';
+import type { VerifyRequest } from '../../core/verbs/verify/types';
 
 export const GROUP = 'postgres/shop';
 export const NEVER = new AbortController().signal;

@@ -9,8 +9,7 @@ import { createHash } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
 import { BackupError } from '../../base/errors';
 import { HashingThread } from './thread';
-
-export type DigestAlgorithm = 'sha256' | 'blake2b512';
+import { DigestAlgorithm, Hashing } from './hashing';
 
 export interface DigestResult {
 	algorithm: DigestAlgorithm;
@@ -22,15 +21,6 @@ export interface DigestResult {
 
 /** Starting a thread and copying to it takes about as long as hashing 20 MB. */
 const WORTH_A_THREAD = 32 * 1024 * 1024;
-
-/** A hash being computed. Whoever starts one stops it, in the end. */
-export interface Hashing {
-	/** @returns a promise when more bytes must wait for it, null when they need not */
-	update(bytes: Uint8Array): Promise<void> | null;
-	/** Of all bytes, in lower-case hexadecimal. Nothing can be added afterwards. */
-	digest(): Promise<string>;
-	stop(): void;
-}
 
 /** @param expectedBytes about how many bytes will come; very many are hashed beside everything else, in a thread of their own */
 export function startHashing(algorithm: DigestAlgorithm, expectedBytes: number): Hashing {

@@ -2,7 +2,8 @@
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { BackupError } from '../../base/errors';
-import type { DigestAlgorithm, Hashing } from './digest';
+import type { Hashing } from './hashing';
+import type { DigestAlgorithm } from './hashing';
 
 /** From the sources in tests, from the built files in use. */
 const WORKER_FILE = path.join(__dirname, `worker${path.extname(__filename)}`);

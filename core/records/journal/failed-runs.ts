@@ -1,7 +1,7 @@
 /** Which groups' backups failed last, as the journal tells. Retention removes nothing while a newer run has failed. */
 import { readRuns } from './journal';
 import type { BackupEntry } from '../catalog';
-import type { GroupContext } from '../../retention/plan';
+import type { GroupContext } from '../../retention/facts';
 import type { Storage } from '../../storage/storage';
 
 /**

@@ -9,16 +9,9 @@ import { BackupError, isBackupError } from '../../base/errors';
 import { answerText } from './answer';
 import type { S3Connection } from './connection';
 import { s3Error, S3Refusal } from './errors';
-import { pageOfObjects } from './listing';
+import { pageOfObjects, S3Object } from './listing';
 import type { Part } from './part';
 import { element, escape } from './text';
-
-export interface S3Object {
-	name: string;
-	size: number;
-	modifiedAt: Date;
-	etag: string;
-}
 
 /** What only an object's own HEAD tells. */
 export interface S3Facts extends S3Object {

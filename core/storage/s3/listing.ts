@@ -4,8 +4,21 @@
  * six times the processor time and twice the memory (`bench/catalog.ts`).
  */
 import { BackupError } from '../../base/errors';
-import type { S3Bucket, S3Object } from './bucket';
 import { element, elements, escape, plain } from './text';
+
+/** A bucket as listings see it. */
+export interface AskedBucket {
+	readonly bucket: string;
+	/** @param about what the question is about, for errors */
+	ask(verb: string, about: string, query: string, signal?: AbortSignal): Promise<string>;
+}
+
+export interface S3Object {
+	name: string;
+	size: number;
+	modifiedAt: Date;
+	etag: string;
+}
 
 export interface UnfinishedUpload {
 	name: string;
@@ -33,7 +46,7 @@ export interface Page {
 
 /** Objects whose names start with `prefix` and come after `after`, in order. */
 export async function pageOfObjects(
-	bucket: S3Bucket,
+	bucket: AskedBucket,
 	prefix: string,
 	{ after = '', limit = 1000, signal }: { after?: string; limit?: number; signal?: AbortSignal } = {},
 ): Promise<Page> {
@@ -54,7 +67,7 @@ export async function pageOfObjects(
 }
 
 /** Uploads whose names start with `prefix`, by name, all pages. */
-export async function* unfinishedUploads(bucket: S3Bucket, prefix: string): AsyncGenerator<UnfinishedUpload> {
+export async function* unfinishedUploads(bucket: AskedBucket, prefix: string): AsyncGenerator<UnfinishedUpload> {
 	for (let after: UnfinishedUpload | undefined, isTruncated = true; isTruncated; ) {
 		const place = after && `key-marker=${escape(after.name)}&upload-id-marker=${escape(after.uploadId)}&`;
 		const query = `${place ?? ''}max-uploads=1000&prefix=${escape(prefix)}&uploads`;
@@ -75,7 +88,7 @@ export async function* unfinishedUploads(bucket: S3Bucket, prefix: string): Asyn
 }
 
 /** All versions of exactly this object, newest first. */
-export async function versionsOf(bucket: S3Bucket, name: string): Promise<S3Version[]> {
+export async function versionsOf(bucket: AskedBucket, name: string): Promise<S3Version[]> {
 	const found: S3Version[] = [];
 	for (let isDone = false; !isDone; ) {
 		const after = found.at(-1);
@@ -110,12 +123,12 @@ function etagOf(text: string): string {
  * Nothing may pass for an empty listing but an empty listing: retention and copies go by what is not there.
  * @throws BackupError 'unsupported'
  */
-function whole(bucket: S3Bucket, root: string, answer: string): string {
+function whole(bucket: AskedBucket, root: string, answer: string): string {
 	if (answer.includes(`<${root}`) && answer.trimEnd().endsWith(`</${root}>`)) return answer;
 	throw noListing(bucket);
 }
 
-function noListing({ bucket }: S3Bucket): BackupError {
+function noListing({ bucket }: AskedBucket): BackupError {
 	return new BackupError('unsupported', `the server of s3://${bucket} does not answer with a listing as S3 gives it`, {
 		hint: 'Check that the endpoint is that of an S3 server, and that no proxy changes its answers.',
 	});

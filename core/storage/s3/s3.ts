@@ -9,13 +9,15 @@ import { assertRemovable } from '../append-only';
 import { assertProtection } from '../protection';
 import { ObjectLock } from './object-lock';
 import { S3Versions } from './versions';
-import { S3Bucket, type S3Object } from './bucket';
+import { S3Bucket } from './bucket';
+import { type S3Object } from './listing';
 import { S3Connection, type S3ConnectionOptions } from './connection';
 import { s3Error } from './errors';
 import { pageOfObjects, unfinishedUploads, type UnfinishedUpload } from './listing';
 import type { PartMemory } from './part';
 import type { Protecting, ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from '../storage';
-import { upload, type UploadOptions } from './upload';
+import { upload } from './upload';
+import { type UploadOptions } from './upload-options';
 
 export interface S3Options extends S3ConnectionOptions {
 	bucket: string;

@@ -4,7 +4,7 @@ import { retry, type RetryPolicy } from '../../base/retry';
 import { cannotProtect } from '../protection';
 import type { S3Bucket, S3Facts } from './bucket';
 import { versionsOf } from './listing';
-import type { UploadOptions } from './upload';
+import type { UploadOptions } from './upload-options';
 
 /** Requests after a failure are sent with less patience: what is left, the next run removes. */
 export const LAST_REQUESTS: RetryPolicy = { attempts: 2, firstDelayMs: 200, maxDelayMs: 200 };

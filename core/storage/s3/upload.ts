@@ -7,30 +7,12 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { BackupError, isBackupError } from '../../base/errors';
-import { retry, type RetryPolicy } from '../../base/retry';
+import { retry } from '../../base/retry';
 import type { S3Bucket } from './bucket';
-import { protecting, type ObjectLock } from './object-lock';
+import { protecting } from './object-lock';
 import { intoParts, partSizeOf, PartMemory, type Part } from './part';
 import { assertFree, LAST_REQUESTS, ownObject, verified, type Made, type Stored } from './stored';
-import type { Protection } from '../storage';
-
-export interface UploadOptions {
-	/** Bytes of the first parts. */
-	partSize: number;
-	maxParts: number;
-	/** Every part but the last has the same size. */
-	uniformParts: boolean;
-	/** Parts sent at the same time, as long as they have their first size. */
-	concurrency: number;
-	retry: RetryPolicy;
-	signal?: AbortSignal;
-	onProgress?: (bytes: number) => void;
-	onMoved?: () => void;
-	protect?: Protection;
-	lock: ObjectLock;
-	/** Instead of memory of the upload's own, for measuring it. */
-	memory?: PartMemory;
-}
+import { UploadOptions } from './upload-options';
 
 /**
  * @param bytes errors of it pass through as they are

@@ -4,7 +4,7 @@ import { BackupError, type ErrorCode, isBackupError } from '../../base/errors';
 import { ageEncrypt, type DecryptionKeys, type Encryption } from '../../codecs/age/age';
 import { provesIdentity } from '../../codecs/age/keys';
 import { examineJournal } from '../../records/journal/journal';
-import { queryOf } from '../../sources/postgres/dump/compare';
+import { queryOf } from '../../sources/postgres/connection/query';
 import { connect, disconnect } from '../../sources/postgres/connection/connection';
 import { assertConnections, assertReadable } from '../../sources/postgres/dump/rights';
 import { chooseEngine } from '../../sources/postgres/dump/engines/choose';

@@ -4,7 +4,8 @@ import type { CopyOptions, CopyResult, CopySubject } from './types';
 import { abortError, BackupError, isBackupError } from '../../base/errors';
 import { recordRun, type RunEnd, type RunRecord, type RunRequest } from '../../records/journal/journal';
 import { assertGroup, parseLabel } from '../../records/label';
-import { type Limits, withLimits } from '../../base/limits';
+import { type Limits } from '../../base/limits';
+import { withLimits } from '../limits';
 import type { Storage } from '../../storage/storage';
 
 /**

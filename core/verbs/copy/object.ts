@@ -2,7 +2,8 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { abortError, BackupError, isBackupError } from '../../base/errors';
-import { type Hashing, startHashing } from '../../codecs/digest/digest';
+import { startHashing } from '../../codecs/digest/digest';
+import { type Hashing } from '../../codecs/digest/hashing';
 import { type Limits, throttle, watchStall } from '../../base/limits';
 import type { StoredStream } from '../../records/manifest';
 import type { Protection, Storage } from '../../storage/storage';

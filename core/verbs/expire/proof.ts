@@ -7,7 +7,9 @@ import { inParallel } from '../../base/in-parallel';
 import { prove } from '../../records/proof';
 import type { Repository } from '../../records/repository';
 import { AHEAD_MS } from '../../records/label';
-import { type BackupFacts, type GroupContext, type GroupPlan, planGroups } from '../../retention/plan';
+import { type GroupPlan, planGroups } from '../../retention/plan';
+import { type GroupContext } from '../../retention/facts';
+import { type BackupFacts } from '../../retention/facts';
 import type { RetentionPolicy } from '../../retention/policy';
 
 /** Backups read at the same time. */

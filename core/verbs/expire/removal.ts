@@ -6,7 +6,8 @@ import type { Lock } from '../../records/locks/lock';
 import type { Reader } from '../../records/locks/read-marks';
 import { objectKey, type Repository } from '../../records/repository';
 import { Chains } from '../../retention/chains';
-import type { BackupFacts, PlannedBackup } from '../../retention/plan';
+import type { PlannedBackup } from '../../retention/plan';
+import type { BackupFacts } from '../../retention/facts';
 
 /** Full backups removed at the same time. */
 const AT_ONCE = 4;

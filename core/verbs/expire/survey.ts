@@ -2,10 +2,12 @@
 import { abortError, BackupError, isBackupError, isOfStorage, messageOf } from '../../base/errors';
 import { inParallel } from '../../base/in-parallel';
 import { FailedRuns } from '../../records/journal/failed-runs';
-import { type Limits, withLimits } from '../../base/limits';
+import { type Limits } from '../../base/limits';
+import { withLimits } from '../limits';
 import type { BackupEntry, Repository } from '../../records/repository';
 import { planProved } from './proof';
-import type { BackupFacts, GroupPlan } from '../../retention/plan';
+import type { GroupPlan } from '../../retention/plan';
+import type { BackupFacts } from '../../retention/facts';
 import type { RetentionPolicy } from '../../retention/policy';
 import { completePolicy } from '../../retention/rules';
 

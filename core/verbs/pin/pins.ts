@@ -6,7 +6,8 @@ import type { Actor, Verb } from '../../records/journal/actor';
 import { BackupError } from '../../base/errors';
 import { recordRun } from '../../records/journal/journal';
 import { assertGroup, parseLabel } from '../../records/label';
-import { type Limits, withLimits } from '../../base/limits';
+import { type Limits } from '../../base/limits';
+import { withLimits } from '../limits';
 import { startReading } from '../../records/locks/read-marks';
 import { objectKey, type Repository } from '../../records/repository';
 

@@ -5,7 +5,8 @@
 import type { Actor } from '../../records/journal/actor';
 import { abortError, BackupError, isBackupError } from '../../base/errors';
 import { recordRun, type RunRecord } from '../../records/journal/journal';
-import { type Limits, withLimits } from '../../base/limits';
+import { type Limits } from '../../base/limits';
+import { withLimits } from '../limits';
 import { acquireLock, findStaleLocks, removeStaleLocks } from '../../records/locks/lock';
 import type { Leftover, Repository } from '../../records/repository';
 import { storageTime } from '../../records/storage-clock';

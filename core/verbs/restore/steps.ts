@@ -1,7 +1,7 @@
 /** The steps of a restore, from the look at the place to the database that has its name. */
 import type { Client } from 'pg';
 import { BackupError, isBackupError, messageOf } from '../../base/errors';
-import { queryOf } from '../../sources/postgres/dump/compare';
+import { queryOf } from '../../sources/postgres/connection/query';
 import { moveIntoPlace, swapDatabases } from '../../sources/postgres/restore/swap';
 import {
 	type Given,
@@ -14,7 +14,7 @@ import { executeGlobals } from '../../sources/postgres/dump/globals';
 import { isEverything } from '../../sources/postgres/replay/only';
 import { passwordWarning } from '../../sources/postgres/connection/password-exposure';
 import { preflight } from '../../sources/postgres/restore/preflight';
-import type { ReplayProgress } from '../../sources/postgres/replay/replay';
+import type { ReplayProgress } from '../../sources/postgres/replay/types';
 import {
 	assertEmpty,
 	createDatabase,
@@ -24,7 +24,9 @@ import {
 	withClient,
 } from '../../sources/postgres/restore/target';
 import { type DatabaseTarget, describeTarget } from '../../sources/postgres/connection/target';
-import type { RestoreProgress, RestoreRequest, RestoreResult } from './restore';
+import type { RestoreResult } from './types';
+import type { RestoreRequest } from './types';
+import type { RestoreProgress } from './types';
 import { openForRestore, type OpenedBackup } from './source';
 
 /** Nothing may interrupt what must not be left half done. */

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { BackupError } from '../../base/errors';
 import { type Depth, reaches } from '../../records/evidence';
-import { AHEAD_MS } from '../../records/label';
 import type { BackupEntry } from '../../records/repository';
+import { newestOfEach } from '../../records/newest';
 
 /**
  * `label`: this one. `newest`: of each group. `unverified`: every one without good evidence of that depth, or deeper.
@@ -48,22 +48,6 @@ export function chooseForVerification(
 			return among.filter((entry) => shareOf(entry, parts) === today);
 		}
 	}
-}
-
-/**
- * By the label. One that a wrong clock has dated in the future is the newest only where there is no other.
- * @param now milliseconds since 1970
- */
-export function newestOfEach(entries: readonly BackupEntry[], now: number = Date.now()): BackupEntry[] {
-	const isAhead = ({ startedAt }: BackupEntry) => startedAt > now + AHEAD_MS;
-	const newest = new Map<string, BackupEntry>();
-	for (const entry of entries) {
-		const best = newest.get(entry.group);
-		const isBetter =
-			!best || isAhead(best) > isAhead(entry) || (isAhead(best) === isAhead(entry) && entry.label > best.label);
-		if (isBetter) newest.set(entry.group, entry);
-	}
-	return entries.filter((entry) => newest.get(entry.group) === entry);
 }
 
 /** Depends on the name only: that other backups come and go does not move a backup to another day. */

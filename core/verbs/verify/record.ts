@@ -2,7 +2,8 @@
 import { BackupError, isBackupError } from '../../base/errors';
 import { FORMAT } from '../../records/manifest';
 import { PROGRAM } from '../../base/program';
-import type { VerifyRequest, VerifyResult } from './verify';
+import type { VerifyResult } from './types';
+import type { VerifyRequest } from './types';
 import type { SeenManifest } from './manifest';
 
 /**

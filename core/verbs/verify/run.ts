@@ -5,7 +5,9 @@ import { assertDecryptionKeys } from '../../codecs/age/header';
 import { assertGroup, parseLabel } from '../../records/label';
 import type { Manifest } from '../../records/manifest';
 import type { DrillResult } from '../../sources/postgres/drill/drill';
-import type { LimitedVerifyRequest, VerifyRequest, VerifyResult } from './verify';
+import type { LimitedVerifyRequest } from './types';
+import type { VerifyResult } from './types';
+import type { VerifyRequest } from './types';
 import { BadBackup } from './failure';
 import { streamsOf, type Subject } from './stored';
 

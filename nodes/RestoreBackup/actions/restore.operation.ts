@@ -2,7 +2,8 @@
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
 import { describeTarget } from '../../../core/sources/postgres/connection/target';
-import { chooseForRestore, restoreDatabase, type RestoreResult } from '../../../core/verbs/restore/restore';
+import { chooseForRestore, restoreDatabase } from '../../../core/verbs/restore/restore';
+import { type RestoreResult } from '../../../core/verbs/restore/types';
 import { sizeText } from '../../../core/base/size-text';
 import { actorOf } from '../../shared/actor';
 import { listSome, withRepository } from '../../shared/backups';

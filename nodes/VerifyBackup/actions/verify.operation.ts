@@ -3,12 +3,8 @@ import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-wor
 import { BackupError, isBackupError, messageOf } from '../../../core/base/errors';
 import type { Repository } from '../../../core/records/repository';
 import { sizeText } from '../../../core/base/size-text';
-import {
-	chooseForVerification,
-	newestReadable,
-	verifyBackup,
-	type VerifyResult,
-} from '../../../core/verbs/verify/verify';
+import { chooseForVerification, newestReadable, verifyBackup } from '../../../core/verbs/verify/verify';
+import { type VerifyResult } from '../../../core/verbs/verify/types';
 import { actorOf } from '../../shared/actor';
 import { listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';

@@ -1,7 +1,8 @@
 /** A process of its own that writes without end into the storage of the environment variable CONFIG, to be killed. */
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { createStorage, type StorageConfig } from '../../../core/storage/create';
+import { createStorage } from '../../../core/storage/create';
+import { type StorageConfig } from '../../../core/storage/config';
 
 const storage = createStorage(JSON.parse(process.env.CONFIG ?? '') as StorageConfig);
 const body = Readable.from(

@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { createStorage, type StorageConfig } from '../../../core/storage/create';
+import { createStorage } from '../../../core/storage/create';
+import { type StorageConfig } from '../../../core/storage/config';
 import { sharedS3 } from '../../support/s3';
 
 const server = sharedS3();

@@ -1,7 +1,7 @@
 import type { BackupError } from '../../../core/base/errors';
 import type { BackupEntry } from '../../../core/records/repository';
 import { chooseBackup } from '../../../core/verbs/restore/choice';
-import { newestOfEach } from '../../../core/verbs/verify/choice';
+import { newestOfEach } from '../../../core/records/newest';
 
 describe('choosing a backup', () => {
 	const entry = (label: string): BackupEntry => ({

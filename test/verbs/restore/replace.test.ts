@@ -1,5 +1,6 @@
 import { Client } from 'pg';
-import { restoreDatabase, type RestoreRequest } from '../../../core/verbs/restore/restore';
+import { restoreDatabase } from '../../../core/verbs/restore/restore';
+import { type RestoreRequest } from '../../../core/verbs/restore/types';
 import { type BackupOptions, makeBackup } from '../../support/backups';
 import { rowsOf } from '../../support/by-hand';
 import { quoteName, sql, startPostgres } from '../../support/postgres';

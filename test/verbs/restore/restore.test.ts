@@ -1,7 +1,8 @@
 import { generateIdentity } from '../../../core/codecs/age/keys';
 import { KEEP_ALL } from '../../../core/sources/postgres/replay/rewrite';
 import { objectKey } from '../../../core/records/repository';
-import { restoreDatabase, type RestoreRequest } from '../../../core/verbs/restore/restore';
+import { restoreDatabase } from '../../../core/verbs/restore/restore';
+import { type RestoreRequest } from '../../../core/verbs/restore/types';
 import { makeBackup } from '../../support/backups';
 import { definitionOf, rowsOf } from '../../support/by-hand';
 import { sql, startPostgres } from '../../support/postgres';

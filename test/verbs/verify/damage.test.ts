@@ -6,7 +6,8 @@ import type { RewriteRules } from '../../../core/sources/postgres/replay/rewrite
 import type { DatabaseTarget } from '../../../core/sources/postgres/connection/target';
 import { objectKey, Repository } from '../../../core/records/repository';
 import { writeText } from '../../../core/records/small-objects';
-import { type Scratch, verifyBackup, type VerifyResult } from '../../../core/verbs/verify/verify';
+import { type Scratch, verifyBackup } from '../../../core/verbs/verify/verify';
+import { type VerifyResult } from '../../../core/verbs/verify/types';
 import { FaultyStorage } from '../../support/faulty-storage';
 import { type OwnServer, sql, startPostgres } from '../../support/postgres';
 import {

@@ -1,6 +1,6 @@
 /** Questions of the user to a restored database, in SQL, that a good backup answers with yes. */
 import { BackupError, isBackupError, messageOf } from '../../../base/errors';
-import type { Query } from '../dump/compare';
+import type { Query } from '../connection/query';
 import { sqlStateOf } from '../connection/sql-state';
 import { SqlTokens } from '../replay/sql-tokens';
 

@@ -2,7 +2,7 @@
 import { type Client, escapeIdentifier } from 'pg';
 import { abortError, BackupError, isBackupError, messageOf } from '../../../base/errors';
 import { randomWord } from '../../../base/random-word';
-import { queryOf } from '../dump/compare';
+import { queryOf } from '../connection/query';
 import { connect, disconnect } from '../connection/connection';
 import type { DatabaseFacts } from '../dump/contents';
 import { giveSettings } from '../dump/database-properties';

@@ -1,11 +1,8 @@
 /** Whether a restored database is what was dumped: every table of `contents`, by its exact number of rows and its hash. */
-import type { Client } from 'pg';
 import { addHashes, hashStatements, hashTable, isComparable, prepareHashing } from './content-hash';
 import type { DatabaseFacts, TableFacts } from './contents';
 import { isEverything, type Only, selects } from '../replay/only';
-
-/** Runs one statement in one session, a server's or an embedded database's, and returns its rows. */
-export type Query = <Row extends object>(text: string, values?: unknown[]) => Promise<Row[]>;
+import { Query } from '../connection/query';
 
 export interface Comparison {
 	/** Nothing differs. */
@@ -47,11 +44,6 @@ const FOUND_TABLES = `
 
 /** In one transaction each, so that no server runs out of locks: with its indexes and its TOAST a table needs several. */
 const TABLES_PER_TRANSACTION = 20;
-
-/** A client of `pg` as the comparison uses it. */
-export function queryOf(client: Client): Query {
-	return async <Row extends object>(text: string, values?: unknown[]) => (await client.query<Row>(text, values)).rows;
-}
 
 /**
  * Compares a database with what its dump must hold. Reads every table once, in transactions that change nothing. Partitions

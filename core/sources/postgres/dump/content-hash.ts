@@ -5,7 +5,7 @@
  * depends neither on a server's configuration nor on its version (13 to 18) nor on the encoding of the database.
  */
 import { BackupError } from '../../../base/errors';
-import type { Query } from './compare';
+import type { Query } from '../connection/query';
 import { sqlStateOf } from '../connection/sql-state';
 
 /** Of how a hash is made. A hash with another prefix is never compared with ours. */

@@ -4,7 +4,8 @@
  */
 import type { Client } from 'pg';
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { type Query, queryOf } from './compare';
+import { queryOf } from '../connection/query';
+import { type Query } from '../connection/query';
 import type { DatabaseProperties, DatabaseSetting } from './contents';
 import { describeSetting, harmless, makeSetting, readSettings, servesFilling } from './database-settings';
 import type { RewriteRules } from '../replay/rewrite';

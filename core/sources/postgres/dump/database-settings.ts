@@ -4,7 +4,7 @@
  */
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { Allowance } from '../replay/allowances';
-import type { Query } from './compare';
+import type { Query } from '../connection/query';
 import type { DatabaseSetting } from './contents';
 import { sqlStateOf } from '../connection/sql-state';
 

@@ -1,7 +1,8 @@
 /** A database without tables is most often not the one that was meant: n8n's credential names `postgres` by default. */
 import { isBackupError } from '../../../base/errors';
 import { sizeText } from '../../../base/size-text';
-import { type Query, queryOf } from './compare';
+import { queryOf } from '../connection/query';
+import { type Query } from '../connection/query';
 import { connect, disconnect } from '../connection/connection';
 import type { DatabaseTarget } from '../connection/target';
 

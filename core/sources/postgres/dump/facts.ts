@@ -1,6 +1,7 @@
 /** What a dump must hold: counted in the very snapshot the dump is made from, so that a restore can be compared with it. */
 import type { Client } from 'pg';
-import { type Query, queryOf } from './compare';
+import { queryOf } from '../connection/query';
+import { type Query } from '../connection/query';
 import { hashStatements, hashTable, prepareHashing } from './content-hash';
 import type { DatabaseFacts, TableFacts } from './contents';
 import { readProperties } from './database-properties';

@@ -4,7 +4,7 @@
  * Tablespaces are not in it: they are folders of one machine.
  */
 import type { Client } from 'pg';
-import type { Query } from './compare';
+import type { Query } from '../connection/query';
 import { loadsCode } from './database-settings';
 import { cleanText } from '../connection/errors';
 import { type Globals, parseGlobals } from './globals-form';

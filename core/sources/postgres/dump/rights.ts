@@ -1,6 +1,6 @@
 /** What a dump needs of the user who makes it, found out before: pg_dump stops at the first thing that it may not read. */
 import { BackupError } from '../../../base/errors';
-import type { Query } from './compare';
+import type { Query } from '../connection/query';
 import type { DumpFilter } from './engines/engine';
 import type { DumpedTable } from './facts';
 

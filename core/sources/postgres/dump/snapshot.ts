@@ -4,7 +4,7 @@
  */
 import type { Client } from 'pg';
 import { BackupError, isBackupError } from '../../../base/errors';
-import { queryOf } from './compare';
+import { queryOf } from '../connection/query';
 import { connect, disconnect } from '../connection/connection';
 import type { DatabaseFacts } from './contents';
 import { hiddenMappings } from './rights';

@@ -4,54 +4,14 @@
  */
 import type { Readable } from 'node:stream';
 import { abortError, BackupError, isBackupError, messageOf } from '../../../base/errors';
-import type { DatabaseFacts } from '../dump/contents';
 import { cleanText } from '../connection/errors';
 import type { Place } from './errors';
 import { Replay } from './run';
-import type { RewriteRules } from './rewrite';
-import type { CreateExtension } from '../drill/scratch-role';
 import { openServerSession } from './server-session';
 import type { ReplaySession } from './session';
 import { SessionPool } from './session-pool';
 import { describeTarget, type DatabaseTarget } from '../connection/target';
-
-export interface ReplayProgress {
-	/** Of the dump, so far. */
-	bytes: number;
-	/** Executed, COPY included. */
-	statements: number;
-	/** That the server took by COPY. */
-	rows: number;
-}
-
-export interface ReplayIntoOptions {
-	/** Ends the restore at once, on the server as well. */
-	signal: AbortSignal;
-	/** What the dump must hold: what differs from the original's surroundings is blamed before the dump is. */
-	contents?: DatabaseFacts;
-	/** What to leave out or to change. Default: nothing. */
-	rules?: RewriteRules;
-	/** Called after each statement and while rows are sent. */
-	onProgress?: (progress: Readonly<ReplayProgress>) => void;
-	/** See {@link splitDump}. */
-	maxStatementBytes?: number;
-}
-
-export interface ReplayOptions extends ReplayIntoOptions {
-	/** How many connections may build indexes and check constraints at the same time. Default: 1. */
-	connections?: number;
-	/** Makes the extensions at the beginning of the dump, which the session's own user may not make. */
-	createExtension?: CreateExtension;
-}
-
-export interface ReplayResult extends ReplayProgress {
-	/** Statements that the rules left out. */
-	leftOut: number;
-	/** Statements that the server refused or does not know, and without which nothing is missing, as they begin. */
-	skipped: string[];
-	/** Of the server, and what of chosen tables could not be restored; the first hundred. */
-	warnings: string[];
-}
+import { ReplayIntoOptions, ReplayOptions, ReplayResult } from './types';
 
 /**
  * Executes a plain dump in a database, which should be empty. What was executed before an error stays.

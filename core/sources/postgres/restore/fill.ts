@@ -2,10 +2,12 @@
 import type { Readable } from 'node:stream';
 import { BackupError } from '../../../base/errors';
 import { assertArchiveAllowed } from './archive-statements';
-import { compareContents, type Comparison, queryOf } from '../dump/compare';
+import { compareContents, type Comparison } from '../dump/compare';
+import { queryOf } from '../connection/query';
 import type { DatabaseFacts } from '../dump/contents';
 import { nativeRestore } from './native';
-import { replay, type ReplayProgress } from '../replay/replay';
+import { replay } from '../replay/replay';
+import { type ReplayProgress } from '../replay/types';
 import { withClient } from './target';
 import type { RewriteRules } from '../replay/rewrite';
 import { type DatabaseTarget, describeTarget } from '../connection/target';

@@ -1,7 +1,7 @@
 /** What a restore needs of its server, found out before anything is written: roles, extensions, rights. */
 import { escapeIdentifier } from 'pg';
 import { BackupError } from '../../../base/errors';
-import type { Query } from '../dump/compare';
+import type { Query } from '../connection/query';
 import type { DatabaseFacts } from '../dump/contents';
 import { isEverything } from '../replay/only';
 import type { RewriteRules } from '../replay/rewrite';

@@ -5,7 +5,8 @@
 import type { Client } from 'pg';
 import { escapeIdentifier } from 'pg';
 import { BackupError } from '../../../base/errors';
-import { queryOf, type Query } from '../dump/compare';
+import { queryOf } from '../connection/query';
+import { type Query } from '../connection/query';
 import { keepProperties } from '../dump/database-properties';
 import { toBackupError } from '../connection/errors';
 import { dropDatabase, temporaryName, withClient } from './target';

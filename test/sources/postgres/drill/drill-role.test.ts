@@ -2,7 +2,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
-import { verifyBackup, type VerifyRequest, type VerifyResult } from '../../../../core/verbs/verify/verify';
+import { verifyBackup } from '../../../../core/verbs/verify/verify';
+import { type VerifyResult } from '../../../../core/verbs/verify/types';
+import { type VerifyRequest } from '../../../../core/verbs/verify/types';
 import { type OwnServer, sharedPostgres, sql, startPostgres } from '../../../support/postgres';
 import { makeSmallBackup, remake, requestFor, type SmallBackup } from '../../../support/small-backup';
 

@@ -6,12 +6,9 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { openEmbeddedDatabase } from '../../../../core/sources/postgres/drill/embedded/database';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
-import {
-	type Scratch,
-	verifyBackup,
-	type VerifyRequest,
-	type VerifyResult,
-} from '../../../../core/verbs/verify/verify';
+import { type Scratch, verifyBackup } from '../../../../core/verbs/verify/verify';
+import { type VerifyResult } from '../../../../core/verbs/verify/types';
+import { type VerifyRequest } from '../../../../core/verbs/verify/types';
 import { rowsOf } from '../../../support/by-hand';
 import { type OwnServer, quoteName, sharedPostgres, sql, startPostgres } from '../../../support/postgres';
 import { childrenOf, commandLine, usageOf } from '../../../support/processes';

@@ -11,7 +11,8 @@ import { EMBEDDED_EXTENSIONS } from '../../../../core/sources/postgres/drill/emb
 import { ALLOWANCES } from '../../../../core/sources/postgres/replay/allowances';
 import { builtinEngine } from '../../../../core/sources/postgres/dump/engines/builtin/host';
 import { gatherFacts, listTables } from '../../../../core/sources/postgres/dump/facts';
-import { replayInto, type ReplayIntoOptions } from '../../../../core/sources/postgres/replay/replay';
+import { replayInto } from '../../../../core/sources/postgres/replay/replay';
+import { type ReplayIntoOptions } from '../../../../core/sources/postgres/replay/types';
 import { DRILL_RULES, KEEP_ALL } from '../../../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
 import { sharedPostgres, sql } from '../../../support/postgres';

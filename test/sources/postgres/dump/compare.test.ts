@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
-import { compareContents, queryOf } from '../../../../core/sources/postgres/dump/compare';
+import { compareContents } from '../../../../core/sources/postgres/dump/compare';
+import { queryOf } from '../../../../core/sources/postgres/connection/query';
 import { connect, disconnect } from '../../../../core/sources/postgres/connection/connection';
 import type { DatabaseFacts } from '../../../../core/sources/postgres/dump/contents';
 import { openSnapshot } from '../../../../core/sources/postgres/dump/snapshot';

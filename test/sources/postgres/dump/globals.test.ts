@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { connect, disconnect } from '../../../../core/sources/postgres/connection/connection';
-import { queryOf } from '../../../../core/sources/postgres/dump/compare';
+import { queryOf } from '../../../../core/sources/postgres/connection/query';
 import { executeGlobals, type GlobalsChoice, readGlobals } from '../../../../core/sources/postgres/dump/globals';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
 import { MAJORS, type OwnServer, sql, startPostgres } from '../../../support/postgres';

@@ -1,7 +1,8 @@
 /** Whom a replay blames: the dump only when no other place could take it. */
 import { Readable } from 'node:stream';
 import type { DatabaseFacts } from '../../../../core/sources/postgres/dump/contents';
-import { replay, type ReplayOptions } from '../../../../core/sources/postgres/replay/replay';
+import { replay } from '../../../../core/sources/postgres/replay/replay';
+import { type ReplayOptions } from '../../../../core/sources/postgres/replay/types';
 import { DRILL_RULES, KEEP_ALL } from '../../../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
 import { type PostgresServer, sharedPostgres, sql } from '../../../support/postgres';

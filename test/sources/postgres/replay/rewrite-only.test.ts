@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { builtinEngine } from '../../../../core/sources/postgres/dump/engines/builtin/host';
-import { replay, type ReplayResult } from '../../../../core/sources/postgres/replay/replay';
+import { replay } from '../../../../core/sources/postgres/replay/replay';
+import { type ReplayResult } from '../../../../core/sources/postgres/replay/types';
 import type { Only } from '../../../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
 import { rowsOf } from '../../../support/by-hand';

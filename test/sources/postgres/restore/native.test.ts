@@ -5,7 +5,8 @@ import { assertNativeRestore } from '../../../../core/sources/postgres/restore/n
 import { KEEP_ALL } from '../../../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
 import { Repository } from '../../../../core/records/repository';
-import { restoreDatabase, type RestoreRequest } from '../../../../core/verbs/restore/restore';
+import { restoreDatabase } from '../../../../core/verbs/restore/restore';
+import { type RestoreRequest } from '../../../../core/verbs/restore/types';
 import { type MadeBackup, makeBackup } from '../../../support/backups';
 import { definitionOf, rowsOf } from '../../../support/by-hand';
 import { FaultyStorage } from '../../../support/faulty-storage';

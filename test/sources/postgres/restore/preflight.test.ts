@@ -1,4 +1,4 @@
-import { queryOf } from '../../../../core/sources/postgres/dump/compare';
+import { queryOf } from '../../../../core/sources/postgres/connection/query';
 import { connect, disconnect } from '../../../../core/sources/postgres/connection/connection';
 import type { DatabaseFacts } from '../../../../core/sources/postgres/dump/contents';
 import { preflight, type PreflightOptions } from '../../../../core/sources/postgres/restore/preflight';

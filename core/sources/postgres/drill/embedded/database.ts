@@ -4,7 +4,7 @@
  */
 import path from 'node:path';
 import { abortError } from '../../../../base/errors';
-import type { Query } from '../../dump/compare';
+import type { Query } from '../../connection/query';
 import type { ReplaySession } from '../../replay/session';
 import { modulesFor } from './extensions';
 import { createScratchFolder, removeScratchFolder } from './folder';

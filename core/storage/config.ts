@@ -1,0 +1,5 @@
+/** Where a storage is: plain data, from a URL of the command line or a credential of n8n. */
+import type { FolderOptions } from './folder/folder';
+import type { S3Options } from './s3/s3';
+
+export type StorageConfig = ({ type: 'folder' } & FolderOptions) | ({ type: 's3' } & Omit<S3Options, 'memory'>);
