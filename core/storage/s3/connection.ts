@@ -112,8 +112,7 @@ async function refuse(request: ClientRequest, response: IncomingMessage, status:
 			// Leaving the loop ends the answer: some never end by themselves.
 			if (body.length >= MAX_ERROR_BYTES) break;
 		}
-		const region = response.headers['x-amz-bucket-region'];
-		request.emit('error', refusalOf(status, body, typeof region === 'string' ? region : undefined));
+		request.emit('error', refusalOf(status, body, response.headers));
 	} catch (error) {
 		request.emit('error', error);
 	}

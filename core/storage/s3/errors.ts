@@ -3,6 +3,7 @@
  * reference ("Error responses") and of MinIO, Ceph and R2 where they have their own. Programs act on codes: Ceph's
  * messages are empty.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import { BackupError, isBackupError, type ErrorCode } from '../../base/errors';
 import { element } from './text';
 
@@ -17,15 +18,19 @@ export class S3Refusal extends Error {
 		readonly code: string,
 		/** The region that the server names as the right one. */
 		readonly region?: string,
+		/** A delete marker hides the object: the bucket still has what was there before. */
+		readonly isHidden = false,
 	) {
 		super(`${status} ${code}`);
 	}
 }
 
 /** Reads an error answer. @param body its text, empty for HEAD requests */
-export function refusalOf(status: number, body: string, regionHeader?: string): S3Refusal {
-	const region = element(body, 'Region') ?? regionHeader;
-	return new S3Refusal(status, element(body, 'Code') ?? CODE_OF_STATUS[status] ?? `HTTP ${status}`, region);
+export function refusalOf(status: number, body: string, headers: IncomingHttpHeaders = {}): S3Refusal {
+	const { 'x-amz-bucket-region': regionHeader, 'x-amz-delete-marker': marker } = headers;
+	const region = element(body, 'Region') ?? (typeof regionHeader === 'string' ? regionHeader : undefined);
+	const code = element(body, 'Code') ?? CODE_OF_STATUS[status] ?? `HTTP ${status}`;
+	return new S3Refusal(status, code, region, marker === 'true');
 }
 
 const CODE_OF_STATUS: Record<number, string> = {
@@ -165,9 +170,16 @@ export function s3Error(action: string, error: unknown): BackupError {
 }
 
 function fromRefusal(action: string, refusal: S3Refusal): BackupError {
-	const { code, status, region } = refusal;
+	const { code, status, region, isHidden } = refusal;
 	const meaning = MEANINGS[code] ?? meaningOfStatus(status);
 	const isRegion = meaning === WRONG_REGION && region;
+	if (isHidden && meaning.code === 'not-found') {
+		return new BackupError('not-found', `${action}: it was deleted, and the bucket still has what was there before`, {
+			hint: 'Remove its delete marker to have it back: docs/append-only.md says how.',
+			cause: refusal,
+			details: { s3Code: code, status },
+		});
+	}
 	return new BackupError(meaning.code, `${action}: ${meaning.text} (${code})`, {
 		hint: isRegion ? `Set the region to ${region}.` : meaning.hint,
 		cause: refusal,

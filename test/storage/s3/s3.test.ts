@@ -274,6 +274,18 @@ describe('listings', () => {
 	});
 });
 
+it('tells what a delete marker hides from what never was, as Amazon and MinIO answer', async () => {
+	const answer = { status: 404, code: 'NoSuchKey' };
+	proxy.let(() => ({ ...answer, headers: { 'x-amz-delete-marker': 'true', 'x-amz-version-id': 'v2' } }));
+	await expect(storage().read('a')).rejects.toMatchObject({
+		code: 'not-found',
+		message: expect.stringContaining('it was deleted, and the bucket still has what was there before'),
+		hint: expect.stringContaining('delete marker'),
+	});
+	proxy.let(() => answer);
+	await expect(storage().read('a')).rejects.toMatchObject({ message: expect.stringContaining('does not exist') });
+});
+
 describe('time-outs', () => {
 	const hasty = { stallTimeoutMs: 300, retry: { attempts: 1, firstDelayMs: 1, maxDelayMs: 1 } };
 
