@@ -36,11 +36,11 @@ const { values: options } = parseArgs({
 	},
 });
 const run = promisify(execFile);
-const load = createRequire(path.resolve(options.build, 'core', 'filters') + path.sep);
-const { zstdCompress, zstdDecompress } = load('./zstd.js') as typeof Zstd;
-const { ageEncrypt, ageDecrypt } = load('./age.js') as typeof Age;
-const { generateIdentity } = load('./age-keys.js') as typeof AgeKeys;
-const { createDigest } = load('./digest.js') as typeof Digest;
+const load = createRequire(path.resolve(options.build, 'core', 'codecs') + path.sep);
+const { zstdCompress, zstdDecompress } = load('./zstd/zstd.js') as typeof Zstd;
+const { ageEncrypt, ageDecrypt } = load('./age/age.js') as typeof Age;
+const { generateIdentity } = load('./age/keys.js') as typeof AgeKeys;
+const { createDigest } = load('./digest/digest.js') as typeof Digest;
 
 const SECTIONS: Record<string, (dump: Dump) => Promise<void>> = {
 	zstd: zstdSection,
