@@ -6,7 +6,7 @@ import { provesIdentity } from '../../codecs/age/keys';
 import { examineJournal } from '../../records/journal/journal';
 import { queryOf } from '../../sources/postgres/connection/query';
 import { connect, disconnect } from '../../sources/postgres/connection/connection';
-import { assertConnections, assertReadable } from '../../sources/postgres/dump/rights';
+import { assertConnections, assertReadable, hiddenMappings } from '../../sources/postgres/dump/rights';
 import { chooseEngine } from '../../sources/postgres/dump/engines/choose';
 import { toBackupError } from '../../sources/postgres/connection/errors';
 import { listTables } from '../../sources/postgres/dump/facts';
@@ -222,7 +222,11 @@ async function readableTables(
 		const warning = await emptyWarning(queryOf(client), database, options.alongside);
 		if (warning !== null) return { warning };
 	}
-	return await assertReadable(queryOf(client), tables, options.filter);
+	const query = queryOf(client);
+	await assertReadable(query, tables, options.filter);
+	const message = `all ${tables.length} tables can be read`;
+	const hidden = await hiddenMappings(query, options.filter);
+	return hidden.length === 0 ? message : { warning: [message, ...hidden].join('; ') };
 }
 
 /**

@@ -38,19 +38,16 @@ const UNREADABLE = `
 /**
  * Whether the user may read all that a dump holds.
  * @param tables whose rows it holds
- * @returns for people
  * @throws BackupError 'access-denied' naming what it may not; what the query throws
  */
 export async function assertReadable(
 	query: Query,
 	tables: readonly DumpedTable[],
 	filter: DumpFilter,
-): Promise<string> {
+): Promise<void> {
 	const everything = isEverything(filter) && !filter.schemaOnly;
 	const found = await query<Unreadable>(UNREADABLE, [tables.map(({ oid }) => oid), everything]);
-	if (found.length === 0) {
-		return [`all ${tables.length} tables can be read`, ...(await hiddenMappings(query, filter))].join('; ');
-	}
+	if (found.length === 0) return;
 	const kinds = [...new Set(found.map(({ kind }) => kind))];
 	const words = kinds.map((kind) => {
 		const refused = found.filter((each) => each.kind === kind);
