@@ -9,7 +9,7 @@ export function allFailures(failures: readonly GroupFailure[], total: number, wh
 	if (total === 1) return new BackupError(code, each, { hint, cause: failures[0]!.error });
 	const done = total - failures.length;
 	return new BackupError(code, `${what} failed for ${failures.length} of ${total} groups: ${each}`, {
-		hint: `${done > 0 ? `The other ${done} are done. ` : ''}${hint ?? ''}`.trim() || undefined,
+		hint: `${done > 0 ? `Done all the same: ${done}. ` : ''}${hint ?? ''}`.trim() || undefined,
 		cause: failures[0]!.error,
 	});
 }

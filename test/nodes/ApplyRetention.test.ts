@@ -220,7 +220,7 @@ describe('Apply Retention: Apply', () => {
 			expect(failure).toBeInstanceOf(NodeOperationError);
 			expect(failure).toMatchObject({
 				message: expect.stringMatching(/^retention failed for 1 of 2 groups: postgres\/app: .*since/),
-				description: expect.stringMatching(/^The other 1 are done\. /),
+				description: expect.stringMatching(/^Done all the same: 1\. /),
 			});
 			expect(await labelsOf(APP)).toHaveLength(5);
 			expect(await labelsOf(STAGING)).toHaveLength(2);

@@ -144,7 +144,7 @@ describe('Postgres Dump: Dump', () => {
 		expect(failure).toBeInstanceOf(NodeOperationError);
 		expect(failure).toMatchObject({
 			message: expect.stringMatching(/^1 of 3 databases could not be backed up: gone: /),
-			description: expect.stringContaining('The other 2 are stored'),
+			description: expect.stringContaining('Stored all the same: 2.'),
 		});
 		expect(readdirSync(join(folder, 'postgres')).sort()).toEqual([target.database, other.database].sort());
 	});

@@ -147,7 +147,7 @@ function allFailures(failures: Array<{ target: DatabaseTarget; error: unknown }>
 	const code = isBackupError(first.error) ? first.error.code : 'dump-failed';
 	const hint = isBackupError(first.error) && first.error.hint ? ` ${first.error.hint}` : '';
 	return new BackupError(code, `${failures.length} of ${total} databases could not be backed up: ${each.join('; ')}`, {
-		hint: `The other ${total - failures.length} are stored.${hint} (First: ${describeTarget(first.target)})`,
+		hint: `Stored all the same: ${total - failures.length}.${hint} (First: ${describeTarget(first.target)})`,
 		cause: first.error,
 	});
 }

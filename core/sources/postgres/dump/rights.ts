@@ -40,11 +40,7 @@ const UNREADABLE = `
  * @param tables whose rows it holds
  * @throws BackupError 'access-denied' naming what it may not; what the query throws
  */
-export async function assertReadable(
-	query: Query,
-	tables: readonly DumpedTable[],
-	filter: DumpFilter,
-): Promise<void> {
+export async function assertReadable(query: Query, tables: readonly DumpedTable[], filter: DumpFilter): Promise<void> {
 	const everything = isEverything(filter) && !filter.schemaOnly;
 	const found = await query<Unreadable>(UNREADABLE, [tables.map(({ oid }) => oid), everything]);
 	if (found.length === 0) return;
