@@ -19,8 +19,10 @@ export interface PlannedBackup {
 	startedAt: number;
 	storedBytes: number;
 	action: 'keep' | 'expire';
-	/** Why, for people; never empty. Those that only a blocked plan keeps begin with "held: ". */
+	/** Why, for people; never empty. */
 	reasons: readonly string[];
+	/** It would expire if the plan were not blocked. */
+	held: boolean;
 	/**
 	 * The earliest time the policy lets go of it if backups go on: one at the start of every coming period of the policy's
 	 * finest tier, all of them good. A period that is not over counts for it in the finest tier only: in a coarser one, the
@@ -118,6 +120,7 @@ function planGroup(
 			storedBytes,
 			action: own || held !== null ? 'keep' : 'expire',
 			reasons: flaws.length > 0 ? [...reasons, ...flaws] : reasons,
+			held: !own && held !== null,
 			keptUntil: own && Number.isFinite(own.until) ? new Date(own.until) : null,
 		};
 	});

@@ -196,7 +196,7 @@ function progressOf({ removed, freedBytes }: Removal, plan: GroupPlan): Omit<Ret
 
 /** How much would go if nothing held it back. */
 export function heldBack(plan: GroupPlan): { backups: number; bytes: number } {
-	const held = plan.backups.filter(({ reasons }) => reasons.some((reason) => reason.startsWith('held: ')));
+	const held = plan.backups.filter((backup) => backup.held);
 	return { backups: held.length, bytes: held.reduce((sum, { storedBytes }) => sum + storedBytes, 0) };
 }
 
