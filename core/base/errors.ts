@@ -69,6 +69,12 @@ export class BackupError extends Error {
 		this.hint = options.hint;
 		this.details = options.details;
 	}
+
+	/** The same error with more to do. @param more a sentence, put behind the hint it has */
+	withHint(more: string): BackupError {
+		const { code, message, hint, details, cause } = this;
+		return new BackupError(code, message, { hint: hint ? `${hint} ${more}` : more, details, cause });
+	}
 }
 
 /** Whether an unknown error is a BackupError with one of the given codes (any code, when none is given). */

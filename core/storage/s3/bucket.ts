@@ -139,8 +139,7 @@ export class S3Bucket {
 		const query = versionId === undefined ? '' : `versionId=${escape(versionId)}`;
 		const { headers } = await this.request('remove', name, { method: 'DELETE', query }).catch((error: unknown) => {
 			if (!isBackupError(error, 'access-denied')) throw error;
-			const { code, message, hint, details } = error;
-			throw new BackupError(code, message, { hint: `${hint} ${ON_PURPOSE}`, details, cause: error });
+			throw error.withHint(ON_PURPOSE);
 		});
 		return versionId === undefined && headers['x-amz-delete-marker'] === 'true';
 	}

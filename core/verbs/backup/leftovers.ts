@@ -1,5 +1,5 @@
 /** What runs leave that did not finish, and how it goes. */
-import { BackupError, isBackupError, messageOf } from '../../base/errors';
+import { isBackupError, messageOf } from '../../base/errors';
 import type { Lock } from '../../records/locks/lock';
 import { AHEAD_MS } from '../../records/label';
 import { type BackupEntry, objectKey, type Repository } from '../../records/repository';
@@ -79,10 +79,6 @@ export async function cleanUp(repository: Repository, group: string, label: stri
 	} catch (cleanUpError) {
 		if (!isBackupError(error)) return error;
 		const left = `What it had stored could not be removed (${messageOf(cleanUpError)}); a run after a day removes it.`;
-		return new BackupError(error.code, error.message, {
-			hint: error.hint ? `${error.hint} ${left}` : left,
-			cause: error.cause,
-			details: error.details,
-		});
+		return error.withHint(left);
 	}
 }

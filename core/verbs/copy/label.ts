@@ -197,7 +197,7 @@ async function withoutTraces(job: LabelCopy, error: BackupError, { there }: Look
 	} catch (cleanUpError) {
 		if (!isBackupError(cleanUpError)) throw cleanUpError;
 		const left = `What was copied of it is still there (${messageOf(cleanUpError)}); prune removes it later.`;
-		return new BackupError(said.code, said.message, { hint: said.hint ? `${said.hint} ${left}` : left, cause: said });
+		return said.withHint(left);
 	}
 }
 

@@ -1,6 +1,6 @@
 /** The steps of a restore, from the look at the place to the database that has its name. */
 import type { Client } from 'pg';
-import { BackupError, isBackupError, messageOf } from '../../base/errors';
+import { isBackupError, messageOf } from '../../base/errors';
 import { queryOf } from '../../sources/postgres/connection/query';
 import { moveIntoPlace, swapDatabases } from '../../sources/postgres/restore/swap';
 import {
@@ -188,10 +188,5 @@ export class Restore {
 }
 
 function addHint(error: unknown, hint: string): unknown {
-	if (!isBackupError(error)) return error;
-	return new BackupError(error.code, error.message, {
-		hint: error.hint ? `${error.hint} ${hint}` : hint,
-		cause: error.cause,
-		details: error.details,
-	});
+	return isBackupError(error) ? error.withHint(hint) : error;
 }
