@@ -4,15 +4,10 @@
  */
 import { BackupError } from '../base/errors';
 import { parseEvidenceName, type Verification } from './evidence';
-import { type BackupType, isGroup, isReserved, parseLabel } from './label';
+import { type BackupType, isGroup, parseLabel } from './label';
+import { isReserved, objectKey, TAG_NAME, tagName, EXPIRED, MANIFEST, PIN } from './layout';
 import type { StoredObject } from '../storage/storage';
 
-/** Names of the repository's own objects, and of those that a backup can have besides its data. */
-export const REPOSITORY_KEY = 'repository.json';
-export const MANIFEST = 'manifest.json';
-export const PIN = 'pin.json';
-export const EXPIRED = 'expired.json';
-const TAG_NAME = /^tag-([a-z0-9][a-z0-9-]{0,39})\.json$/;
 const MAX_UNKNOWN = 100;
 /** Shared by all backups without: there can be very many. */
 const NO_PARENTS: readonly string[] = [];
@@ -168,22 +163,12 @@ export function isCompanion(name: string): boolean {
 	return name === PIN || TAG_NAME.test(name) || parseEvidenceName(name) !== null;
 }
 
-/** Name of the object that is a tag. */
-export function tagName(tag: string): string {
-	return `tag-${tag}.json`;
-}
-
 /** @throws BackupError 'invalid-input' */
 export function assertTag(tag: string): void {
 	if (TAG_NAME.test(tagName(tag))) return;
 	throw new BackupError('invalid-input', `"${tag.slice(0, 50)}" cannot be a tag`, {
 		hint: 'Use up to 40 lower-case letters, digits and dashes, beginning with a letter or digit.',
 	});
-}
-
-/** Where an object of a backup lies. */
-export function objectKey(group: string, label: string, name: string): string {
-	return `${group}/${label}/${name}`;
 }
 
 /** The backup an object belongs to, or null for anything else in the storage. */

@@ -2,14 +2,12 @@
 import { BackupError } from '../base/errors';
 import { randomWord } from '../base/random-word';
 import { assertKey, isKey } from '../storage/key';
+import { isReserved } from './layout';
 
 export const BACKUP_TYPES = ['full', 'differential', 'incremental'] as const;
 export type BackupType = (typeof BACKUP_TYPES)[number];
 
 const LABEL = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z-(full|differential|incremental)-[a-z0-9]{4}$/;
-/** Top-level names that belong to the repository itself: what it says of itself, its journal, its locks. */
-const RESERVED: ReadonlySet<string> = new Set(['repository.json', 'runs', 'locks']);
-
 /** Clocks of two machines differ by this much, milliseconds; what is dated further ahead was made by a clock that is wrong. */
 export const AHEAD_MS = 5 * 60_000;
 
@@ -46,11 +44,6 @@ export function assertGroup(group: string): void {
 /** Whether a name is one that a group can have. Whoever can write to a storage can make objects below any other name. */
 export function isGroup(name: string): boolean {
 	return isKey(name) && !isReserved(name) && !name.split('/').some((segment) => parseLabel(segment));
-}
-
-/** Whether a key is, or lies below, what belongs to the repository itself. */
-export function isReserved(key: string): boolean {
-	return RESERVED.has(key.split('/', 1)[0]!);
 }
 
 /**

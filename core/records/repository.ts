@@ -6,28 +6,16 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { BackupError, isBackupError } from '../base/errors';
 import { type Evidence, evidenceName, formatEvidence, parseEvidence } from './evidence';
-import { assertGroup, isReserved } from './label';
+import { assertGroup } from './label';
+import { isReserved, tagName, objectKey, EXPIRED, PIN, MANIFEST, REPOSITORY_KEY } from './layout';
 import { DEFAULT_LIMITS } from '../base/limits';
 import { assertBelongs, assertFormat, FORMAT, formatManifest, type Manifest, parseManifest } from './manifest';
 import { readText, writeText } from './small-objects';
 import { limitStorage } from '../storage/limited';
 import type { Storage, StoredObject, WriteOptions } from '../storage/storage';
-import {
-	assertTag,
-	type BackupEntry,
-	EXPIRED,
-	type Leftover,
-	MANIFEST,
-	objectKey,
-	parseKey,
-	PIN,
-	REPOSITORY_KEY,
-	type Survey,
-	surveyObjects,
-	tagName,
-} from './catalog';
+import { assertTag, type BackupEntry, type Leftover, parseKey, type Survey, surveyObjects } from './catalog';
 
-export { assertTag, type BackupEntry, type Leftover, objectKey, type Survey } from './catalog';
+export { assertTag, type BackupEntry, type Leftover, type Survey } from './catalog';
 
 const descriptor = z.object({ format: z.number().int(), id: z.string().uuid(), created: z.string().datetime() });
 

@@ -1,4 +1,5 @@
 /** The time by a storage's own clock: clocks of two machines may differ. */
+import { probeKey } from './layout';
 import { randomWord } from '../base/random-word';
 import { writeText } from './small-objects';
 import type { Storage } from '../storage/storage';
@@ -9,7 +10,7 @@ import type { Storage } from '../storage/storage';
  * @returns milliseconds since 1970
  */
 export async function storageTime(storage: Storage, name: string, signal?: AbortSignal): Promise<number> {
-	const key = `locks/${name}.probe-${randomWord(12)}.json`;
+	const key = probeKey(name, randomWord(12));
 	const { modifiedAt } = await writeText(storage, key, '{}', { signal });
 	await storage.remove(key);
 	return modifiedAt.getTime();

@@ -12,7 +12,7 @@ import { createDigest, startHashing } from '../codecs/digest/digest';
 import { freeChunk, zstdCompress, zstdDecompress } from '../codecs/zstd/zstd';
 import { type Limits, throttle, watchStall, watchDuration } from '../base/limits';
 import type { StoredStream } from '../records/manifest';
-import { objectKey } from '../records/repository';
+import { objectKey } from '../records/layout';
 import type { Protection, Storage } from '../storage/storage';
 
 export type { Limits } from '../base/limits';

@@ -1,7 +1,8 @@
 import { BackupError } from '../../core/base/errors';
 import { createLabel } from '../../core/records/label';
 import { formatManifest, type Manifest } from '../../core/records/manifest';
-import { objectKey, Repository } from '../../core/records/repository';
+import { Repository } from '../../core/records/repository';
+import { objectKey } from '../../core/records/layout';
 import { writeText } from '../../core/records/small-objects';
 import { MemoryStorage } from '../../core/storage/memory';
 

@@ -6,7 +6,8 @@ import { type BackupType, createLabel } from '../../core/records/label';
 import type { Manifest } from '../../core/records/manifest';
 import { storeStream } from '../../core/streams/pipeline';
 import { PROGRAM } from '../../core/base/program';
-import { objectKey, type Repository } from '../../core/records/repository';
+import { type Repository } from '../../core/records/repository';
+import { objectKey } from '../../core/records/layout';
 
 export const GROUP = 'postgres/shop';
 export const NEVER = new AbortController().signal;

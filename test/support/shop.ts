@@ -2,7 +2,8 @@
 import { Readable } from 'node:stream';
 import { KEEP_ALL } from '../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
-import { objectKey, Repository } from '../../core/records/repository';
+import { Repository } from '../../core/records/repository';
+import { objectKey } from '../../core/records/layout';
 import type { RestoreRequest } from '../../core/verbs/restore/types';
 import { MemoryStorage } from '../../core/storage/memory';
 import { type MadeBackup, makeBackup } from './backups';

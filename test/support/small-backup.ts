@@ -11,7 +11,8 @@ import type { EngineChoice } from '../../core/sources/postgres/dump/engines/choo
 import type { DumpFormat } from '../../core/sources/postgres/dump/engines/engine';
 import { readContents } from '../../core/sources/postgres/restore/read-contents';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
-import { objectKey, Repository } from '../../core/records/repository';
+import { Repository } from '../../core/records/repository';
+import { objectKey } from '../../core/records/layout';
 import type { Source } from '../../core/sources/source';
 import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage } from '../../core/storage/storage';

@@ -7,7 +7,8 @@ import { createLabel, parseLabel, type BackupType } from '../../core/records/lab
 import { FORMAT, type Manifest } from '../../core/records/manifest';
 import { storeStream } from '../../core/streams/pipeline';
 import { PROGRAM } from '../../core/base/program';
-import { objectKey, Repository } from '../../core/records/repository';
+import { Repository } from '../../core/records/repository';
+import { objectKey } from '../../core/records/layout';
 import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage, WriteOptions } from '../../core/storage/storage';
 import { verifyBackup } from '../../core/verbs/verify/verify';

@@ -5,7 +5,8 @@
  * same holds; a writer who is late, or whose clock is behind, finds it and goes on where the chain goes on.
  */
 import { BackupError, isBackupError } from '../../base/errors';
-import { addDays, entryKey, listDay, newestDay, type Numbered } from './days';
+import { addDays, listDay, newestDay, type Numbered } from './days';
+import { entryKey } from '../layout';
 import { formatEntry, hashOf, type NewEntry, parseEntry } from './entry';
 import { readText, writeText } from '../small-objects';
 import type { Storage } from '../../storage/storage';

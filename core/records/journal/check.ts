@@ -1,7 +1,8 @@
 /** Whether the journal is whole: every entry there, as it was written, and where it was written. */
 import { BackupError, isBackupError } from '../../base/errors';
 import { inParallel } from '../../base/in-parallel';
-import { addDays, type Day, dayOf, entryKey, listDays, newestDay } from './days';
+import { addDays, type Day, dayOf, listDays, newestDay } from './days';
+import { entryKey } from '../layout';
 import { hashOf, type JournalEntry, parseEntry } from './entry';
 import { readText } from '../small-objects';
 import type { Storage } from '../../storage/storage';

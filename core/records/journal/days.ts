@@ -6,9 +6,8 @@
  *     runs/<yyyy-mm-dd>/<run id>.beat-<n>.json      a run's last heartbeat; removed when it ends
  */
 import type { Storage, StoredObject } from '../../storage/storage';
+import { BEAT, ENTRY, RUNS } from '../layout';
 
-const ENTRY = /^runs\/(\d{4}-\d{2}-\d{2})\/(\d{6,9})\.json$/;
-const BEAT = /^runs\/\d{4}-\d{2}-\d{2}\/([a-z2-9]{12})\.beat-(\d+)\.json$/;
 const DAY_MS = 24 * 3_600_000;
 /** More days than this are found faster by one listing of all. */
 const MANY_DAYS = 14;
@@ -37,22 +36,14 @@ export function addDays(day: string, days: number): string {
 	return dayOf(new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS));
 }
 
-export function entryKey(day: string, number: number): string {
-	return `runs/${day}/${String(number).padStart(6, '0')}.json`;
-}
-
-export function beatKey(day: string, id: string, n: number): string {
-	return `runs/${day}/${id}.beat-${n}.json`;
-}
-
 export async function listDay(storage: Storage, day: string): Promise<Day> {
-	return (await collectDays(storage, `runs/${day}/`)).get(day) ?? { day, entries: [], beats: new Map() };
+	return (await collectDays(storage, `${RUNS}${day}/`)).get(day) ?? { day, entries: [], beats: new Map() };
 }
 
 /** The days from one to another, those with entries or heartbeats, oldest first. */
 export async function listDays(storage: Storage, from: string, to: string): Promise<Day[]> {
 	if (addDays(from, MANY_DAYS) < to) {
-		const all = [...(await collectDays(storage, 'runs/')).values()];
+		const all = [...(await collectDays(storage, RUNS)).values()];
 		return all.filter(({ day }) => day >= from && day <= to).sort((a, b) => (a.day < b.day ? -1 : 1));
 	}
 	const found: Day[] = [];
@@ -72,7 +63,7 @@ export async function newestDay(storage: Storage, upTo: string): Promise<Day | n
 		const day = await listDay(storage, addDays(upTo, -back));
 		if (day.entries.length > 0) return day;
 	}
-	const days = [...(await collectDays(storage, 'runs/')).values()].filter(({ entries }) => entries.length > 0);
+	const days = [...(await collectDays(storage, RUNS)).values()].filter(({ entries }) => entries.length > 0);
 	days.sort((a, b) => (a.day < b.day ? -1 : 1));
 	return days.findLast(({ day }) => day <= upTo) ?? null;
 }

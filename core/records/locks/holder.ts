@@ -14,6 +14,7 @@ import { randomWord } from '../../base/random-word';
 import { readText, writeText } from '../small-objects';
 import { storageTime } from '../storage-clock';
 import type { Storage, StoredObject } from '../../storage/storage';
+import { lockKey, breakKey, aliveKey, lockPrefix } from '../layout';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -85,14 +86,6 @@ export function forgetId(id: string): void {
 /** Whether what left this behind no longer exists. */
 export function isDead({ id, host, pid }: { id: string; host: string; pid: number }): boolean {
 	return isGone(host, pid) || (host === thisHost() && pid === process.pid && !ownIds.has(id));
-}
-
-export function lockKey(group: string): string {
-	return `locks/${group}.json`;
-}
-
-export function aliveKey(group: string, id: string, n: number): string {
-	return `locks/${group}.alive-${id}-${n}.json`;
 }
 
 export function toPeople({ host, pid, purpose, startedAt, workflow, execution }: Holder): LockHolder {
@@ -213,7 +206,7 @@ async function claimRights(
 ): Promise<string[] | null> {
 	const keys: string[] = [];
 	for (let id = holderId; ; ) {
-		const key = `locks/${group}.break-${id}.json`;
+		const key = breakKey(group, id);
 		keys.push(key);
 		try {
 			await writeText(storage, key, JSON.stringify(me));
@@ -223,7 +216,7 @@ async function claimRights(
 		}
 		const other = await readBreaker(storage, key);
 		const seen = other ? await storage.stat(key) : null;
-		if (!other || !seen || keys.includes(`locks/${group}.break-${other.id}.json`)) return null;
+		if (!other || !seen || keys.includes(breakKey(group, other.id))) return null;
 		if (!isDead(other) && !hasLapsed(seen)) return null;
 		id = other.id;
 	}
@@ -254,9 +247,9 @@ async function readBreaker(storage: Storage, key: string): Promise<Breaker | nul
 
 /** The lock, and the heartbeats of one holder: those of an earlier one, who lives on unknowing, do not count. */
 async function heartbeatsOf(storage: Storage, group: string, id: string): Promise<StoredObject[]> {
-	const alive = `locks/${group}.alive-${id}-`;
+	const alive = aliveKey(group, id);
 	const found: StoredObject[] = [];
-	for await (const object of storage.list(`locks/${group}.`)) {
+	for await (const object of storage.list(lockPrefix(group))) {
 		if (object.key === lockKey(group) || object.key.startsWith(alive)) found.push(object);
 	}
 	return found;

@@ -9,12 +9,10 @@ import { abortError, BackupError, isBackupError, messageOf } from '../../base/er
 import { BEAT_MS, Heartbeat, STALE_AFTER_MS } from '../heartbeat';
 import { assertGroup } from '../label';
 import {
-	aliveKey,
 	breakLock,
 	describeHolder,
 	forgetId,
 	type Holder,
-	lockKey,
 	lookAt,
 	type LockHolder,
 	type LockPurpose,
@@ -23,6 +21,7 @@ import {
 	toPeople,
 	whyStale,
 } from './holder';
+import { aliveKey, lockKey } from '../layout';
 import { writeText } from '../small-objects';
 import type { Storage } from '../../storage/storage';
 

@@ -17,7 +17,6 @@ import {
 	describeHolder,
 	forgetId,
 	isDead,
-	lockKey,
 	lookAt,
 	newId,
 	readHolder,
@@ -25,6 +24,7 @@ import {
 	toPeople,
 	whyStale,
 } from './holder';
+import { lockKey, MARK, markKey, markPrefix } from '../layout';
 import { hostName, thisHost } from '../../base/process-identity';
 import { readText, writeText } from '../small-objects';
 import { storageTime } from '../storage-clock';
@@ -207,7 +207,7 @@ export async function listReaders(
 ): Promise<Reader[]> {
 	assertGroup(group);
 	const { staleAfterMs = STALE_AFTER_MS, signal } = options;
-	const start = `locks/${group}.reading-`;
+	const start = markPrefix(group);
 	const found = new Map<string, StoredObject[]>();
 	for await (const object of storage.list(start)) {
 		const id = MARK.exec(object.key.slice(start.length))?.[1];
@@ -224,13 +224,6 @@ export async function listReaders(
 		readers.push({ label, verb, host: hostName(host), since: startedAt });
 	}
 	return readers;
-}
-
-/** Of what follows `reading-`. The alphabet is that of `randomWord`. */
-const MARK = /^([a-z2-9]{12})(?:-\d+)?\.json$/;
-
-function markKey(group: string, id: string, beat?: number): string {
-	return `locks/${group}.reading-${id}${beat === undefined ? '' : `-${beat}`}.json`;
 }
 
 /** @returns null when it is gone. @throws BackupError 'damaged' */

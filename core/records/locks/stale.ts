@@ -6,12 +6,12 @@ import {
 	describeHolder,
 	isBreakerDead,
 	isDead,
-	lockKey,
 	readHolder,
 	sinceHeartbeat,
 	toPeople,
 	whyStale,
 } from './holder';
+import { BESIDE, LOCK, lockKey, LOCKS, markKey } from '../layout';
 import { hostName } from '../../base/process-identity';
 import { readMark } from './read-marks';
 import { storageTime } from '../storage-clock';
@@ -35,10 +35,6 @@ interface Found extends StaleLock {
 	remove: () => Promise<boolean>;
 }
 
-/** Everything below `locks/` but the locks themselves. Words are those of `randomWord`. */
-const BESIDE = /^locks\/(.+)\.(alive|break|probe|reading)-([a-z2-9]{12})(?:-\d+)?\.json$/;
-const LOCK = /^locks\/(.+)\.json$/;
-
 /**
  * Locks, marks of readers, rights to break a lock and heartbeats whose owners are gone. A lock that is damaged is not
  * among them: somebody has to look.
@@ -58,7 +54,7 @@ export async function removeStaleLocks(storage: Storage, options: StaleLockOptio
 
 async function find(storage: Storage, { staleAfterMs = STALE_AFTER_MS, signal }: StaleLockOptions): Promise<Found[]> {
 	const objects: StoredObject[] = [];
-	for await (const object of storage.list('locks/')) objects.push(object);
+	for await (const object of storage.list(LOCKS)) objects.push(object);
 	if (objects.length === 0) return [];
 	const now = await storageTime(storage, 'prune', signal);
 	const ofOwner = (group: string, id: string) =>
@@ -126,7 +122,7 @@ async function whyUnread(
 ): Promise<string | null> {
 	if (isSilent) return 'it no longer sends heartbeats';
 	try {
-		const mark = await readMark(storage, `locks/${group}.reading-${id}.json`, signal);
+		const mark = await readMark(storage, markKey(group, id), signal);
 		return mark && isDead(mark) ? `its process on ${hostName(mark.host)} is gone` : null;
 	} catch (error) {
 		if (isBackupError(error, 'damaged')) return null;

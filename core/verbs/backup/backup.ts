@@ -1,4 +1,5 @@
 /** Makes one backup: lock, clean up after earlier failures, store the object and its contents, prove, write the manifest. */
+import { MANIFEST, objectKey } from '../../records/layout';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Actor } from '../../records/journal/actor';
@@ -14,7 +15,7 @@ import { type Limits } from '../../base/limits';
 import { withLimits } from '../limits';
 import { type Progress, storeStream } from '../../streams/pipeline';
 import { PROGRAM } from '../../base/program';
-import { assertTag, objectKey, Repository } from '../../records/repository';
+import { assertTag, Repository } from '../../records/repository';
 import { assertSameServer } from '../../records/same-server';
 import type { OpenSource, Source } from '../../sources/source';
 import type { Protection, Storage } from '../../storage/storage';
@@ -217,7 +218,7 @@ async function publish(
 	// After the manifest: a tag, like evidence, says that there was a backup.
 	await repository.writeTags(group, label, tags, { signal, protect });
 	// Not before it is final: a protected manifest could not be taken back.
-	if (protect) await storage.protection?.extend(objectKey(group, label, 'manifest.json'), protect);
+	if (protect) await storage.protection?.extend(objectKey(group, label, MANIFEST), protect);
 }
 
 /**

@@ -1,8 +1,9 @@
 /** What runs leave that did not finish, and how it goes. */
+import { MANIFEST, objectKey } from '../../records/layout';
 import { isBackupError, messageOf } from '../../base/errors';
 import type { Lock } from '../../records/locks/lock';
 import { AHEAD_MS } from '../../records/label';
-import { type BackupEntry, objectKey, type Repository } from '../../records/repository';
+import { type BackupEntry, type Repository } from '../../records/repository';
 import { storageTime } from '../../records/storage-clock';
 import { describeLost, parseKey } from '../../records/catalog';
 
@@ -72,7 +73,7 @@ export async function cleanUp(repository: Repository, group: string, label: stri
 	if (storage.appendOnly) return error;
 	try {
 		// The answer to writing it may be all that failed: then it is there, and has to go first.
-		await storage.remove(objectKey(group, label, 'manifest.json'));
+		await storage.remove(objectKey(group, label, MANIFEST));
 		await storage.removeUnfinished(`${group}/${label}/`);
 		for (const { key } of await repository.objects(group, label)) await storage.remove(key);
 		return error;

@@ -1,4 +1,5 @@
 /** The pre-flight: would a backup succeed? Every question is asked, so that one run shows everything there is to mend. */
+import { probeKey } from '../../records/layout';
 import { randomUUID } from 'node:crypto';
 import { BackupError, type ErrorCode, isBackupError } from '../../base/errors';
 import { ageEncrypt, type DecryptionKeys, type Encryption } from '../../codecs/age/age';
@@ -59,7 +60,7 @@ async function ask(check: string, question: Question): Promise<Finding> {
 export async function checkStorage(storage: Storage, signal?: AbortSignal): Promise<Finding> {
 	return await ask('storage', async () => {
 		// One that cannot be removed is left to prune, on a machine that may.
-		const key = storage.appendOnly ? `locks/check.probe-${randomWord(12)}.json` : `check-${randomUUID()}.txt`;
+		const key = storage.appendOnly ? probeKey('check', randomWord(12)) : `check-${randomUUID()}.txt`;
 		const text = 'n8n-nodes-backup was here to check this storage; this file can be removed';
 		await writeText(storage, key, text, { signal });
 		try {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { BackupError, isBackupError } from '../../base/errors';
 import { readText, writeText } from '../../records/small-objects';
 import type { Storage } from '../../storage/storage';
-import { REPOSITORY_KEY } from '../../records/catalog';
+import { REPOSITORY_KEY } from '../../records/layout';
 
 /**
  * Refuses two storages of which one lies in the other, or that are the same folder.

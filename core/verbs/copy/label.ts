@@ -11,7 +11,8 @@ import type { Repository } from '../../records/repository';
 import { sizeText } from '../../base/size-text';
 import { readText, writeText } from '../../records/small-objects';
 import type { Protection } from '../../storage/storage';
-import { EXPIRED, isCompanion, MANIFEST, objectKey } from '../../records/catalog';
+import { isCompanion } from '../../records/catalog';
+import { objectKey, EXPIRED, MANIFEST } from '../../records/layout';
 import { streamsOf } from '../verify/stored';
 
 export interface LabelCopy {

@@ -6,7 +6,7 @@ import { readable } from '../../records/proof';
 import type { Repository } from '../../records/repository';
 import { readText } from '../../records/small-objects';
 import type { StoredObject } from '../../storage/storage';
-import { MANIFEST, objectKey, tagName } from '../../records/catalog';
+import { tagName, objectKey, MANIFEST } from '../../records/layout';
 import { streamsOf } from '../verify/stored';
 
 /** Evidence of one copy that is read before it counts as not read back: which only costs another reading. */

@@ -11,7 +11,7 @@ import { acquireLock, type Lock } from '../../records/locks/lock';
 import { type Reading, startReading } from '../../records/locks/read-marks';
 import { Repository } from '../../records/repository';
 import type { Storage } from '../../storage/storage';
-import { MANIFEST, objectKey } from '../../records/catalog';
+import { objectKey, MANIFEST } from '../../records/layout';
 import { verifyBackup } from '../verify/verify';
 import { streamsOf } from '../verify/stored';
 

@@ -5,7 +5,7 @@ import { parseLabel } from '../../records/label';
 import type { Manifest } from '../../records/manifest';
 import type { Repository } from '../../records/repository';
 import { readText } from '../../records/small-objects';
-import { MANIFEST, objectKey } from '../../records/catalog';
+import { objectKey, MANIFEST } from '../../records/layout';
 import { BadBackup } from '../verify/failure';
 import { findManifest, type SeenManifest } from '../verify/manifest';
 

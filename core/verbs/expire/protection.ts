@@ -1,7 +1,8 @@
 /** Retention and objects that their storage protects: none is touched before its time, and what stays is protected on. */
+import { MANIFEST, objectKey } from '../../records/layout';
 import { abortError, isBackupError } from '../../base/errors';
 import { inParallel } from '../../base/in-parallel';
-import { objectKey, type Repository } from '../../records/repository';
+import { type Repository } from '../../records/repository';
 import type { PlannedBackup } from '../../retention/plan';
 import type { Protecting, Protection } from '../../storage/storage';
 
@@ -66,7 +67,7 @@ async function protectOne(
 	folder: string,
 	wanted: Protection,
 ): Promise<void> {
-	const manifest = `${folder}manifest.json`;
+	const manifest = `${folder}${MANIFEST}`;
 	// The manifest is protected last: when its time is right, so is that of the others.
 	const now = await protection.until(manifest);
 	if (now && now >= wanted.until) return;

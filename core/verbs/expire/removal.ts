@@ -1,10 +1,11 @@
 /** Removes the backups that a plan expires, one by one, and none that somebody reads, needs or protects. */
+import { MANIFEST, objectKey } from '../../records/layout';
 import { abortError, BackupError, isBackupError } from '../../base/errors';
 import { protectedUntil } from './protection';
 import { inParallel } from '../../base/in-parallel';
 import type { Lock } from '../../records/locks/lock';
 import type { Reader } from '../../records/locks/read-marks';
-import { objectKey, type Repository } from '../../records/repository';
+import { type Repository } from '../../records/repository';
 import { Chains } from '../../retention/chains';
 import type { PlannedBackup } from '../../retention/plan';
 import type { BackupFacts } from '../../retention/facts';
@@ -86,7 +87,7 @@ async function removeOne(
 	} catch (error) {
 		// Somebody protected it after we had looked.
 		if (!isBackupError(error, 'protected')) throw error;
-		const isWhole = (await repository.storage.stat(objectKey(group, label, 'manifest.json'))) !== null;
+		const isWhole = (await repository.storage.stat(objectKey(group, label, MANIFEST))) !== null;
 		if (isWhole) await repository.keep(group, label);
 		return skip(isWhole ? error.message : `removed but for what is protected: ${error.message}`, untilOf(error));
 	}

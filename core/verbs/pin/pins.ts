@@ -2,6 +2,7 @@
  * Pins: a pinned backup is one that no policy removes. Pinning counts as reading, so that it never comes between
  * retention's decision and the removal: while retention works, it waits; while it works, retention leaves the backup alone.
  */
+import { MANIFEST, PIN, objectKey } from '../../records/layout';
 import type { Actor, Verb } from '../../records/journal/actor';
 import { BackupError } from '../../base/errors';
 import { recordRun } from '../../records/journal/journal';
@@ -9,7 +10,7 @@ import { assertGroup, parseLabel } from '../../records/label';
 import { type Limits } from '../../base/limits';
 import { withLimits } from '../limits';
 import { startReading } from '../../records/locks/read-marks';
-import { objectKey, type Repository } from '../../records/repository';
+import { type Repository } from '../../records/repository';
 
 const MAX_REASON = 500;
 
@@ -56,7 +57,7 @@ export async function pinBackup(request: PinRequest): Promise<PinResult> {
 export async function unpinBackup(request: Omit<PinRequest, 'reason'>): Promise<PinResult> {
 	const { group, label } = request;
 	return await change(request, 'unpin', async ({ repository }) => {
-		const wasPinned = (await repository.storage.stat(objectKey(group, label, 'pin.json'))) !== null;
+		const wasPinned = (await repository.storage.stat(objectKey(group, label, PIN))) !== null;
 		await repository.removePin(group, label);
 		return wasPinned;
 	});
@@ -96,7 +97,7 @@ async function change(
 }
 
 async function isThere(repository: Repository, group: string, label: string): Promise<boolean> {
-	return (await repository.storage.stat(objectKey(group, label, 'manifest.json'))) !== null;
+	return (await repository.storage.stat(objectKey(group, label, MANIFEST))) !== null;
 }
 
 function missing({ repository, group, label }: PinRequest): BackupError {

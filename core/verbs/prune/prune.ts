@@ -2,6 +2,7 @@
  * Reclaims what runs that were killed have left: objects without a manifest, unfinished uploads, locks whose holder is
  * gone. Shows it, unless told to remove it. A backup that only lost its manifest is named, and stays. What is nobody's is named and never removed.
  */
+import { LOCKS, RUNS, REPOSITORY_KEY, lockKey } from '../../records/layout';
 import type { Actor } from '../../records/journal/actor';
 import { abortError, BackupError, isBackupError } from '../../base/errors';
 import { recordRun, type RunRecord } from '../../records/journal/journal';
@@ -16,7 +17,7 @@ import { describeLost, parseKey } from '../../records/catalog';
 const HOUR_MS = 3_600_000;
 /** Small objects of the repository itself are written in seconds: what has been unfinished for so long is dead. */
 const OWN_GRACE_MS = HOUR_MS;
-const OWN_PREFIXES = ['locks/', 'runs/', 'repository.json'];
+const OWN_PREFIXES = [LOCKS, RUNS, REPOSITORY_KEY];
 
 export interface PruneRequest {
 	repository: Repository;
@@ -102,7 +103,7 @@ async function plan(repository: Repository, graceMs: number, signal: AbortSignal
 	const staleLocks = clock === null ? [] : await findStaleLocks(storage, { signal });
 	const stale = new Set(staleLocks.map(({ key }) => key));
 	for (const [group, { orphans, unfinished }] of found.groups) {
-		const lock = `locks/${group}.json`;
+		const lock = lockKey(group);
 		if ((await storage.stat(lock)) && !stale.has(lock)) {
 			result.skipped.push({ group, why: 'another run is working there' });
 			continue;

@@ -11,7 +11,8 @@ import { MAX_GLOBALS_BYTES } from '../../sources/postgres/dump/globals';
 import { assertNativeRestore } from '../../sources/postgres/restore/native';
 import { keysFor, readContents } from '../../sources/postgres/restore/read-contents';
 import type { RewriteRules } from '../../sources/postgres/replay/rewrite';
-import { objectKey, type Repository } from '../../records/repository';
+import { type Repository } from '../../records/repository';
+import { objectKey } from '../../records/layout';
 
 export interface OpenedBackup {
 	manifest: Manifest;

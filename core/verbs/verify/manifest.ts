@@ -1,8 +1,9 @@
 /** The manifest of a backup that is to be verified: found and whole, or what exactly is wrong with it. */
+import { MANIFEST, objectKey } from '../../records/layout';
 import { createHash } from 'node:crypto';
 import { BackupError, isBackupError } from '../../base/errors';
 import { assertBelongs, FORMAT, type Manifest, parseManifest } from '../../records/manifest';
-import { objectKey, type Repository } from '../../records/repository';
+import { type Repository } from '../../records/repository';
 import { readText } from '../../records/small-objects';
 import { isCompanion } from '../../records/catalog';
 import { BadBackup } from './failure';
@@ -48,7 +49,7 @@ async function read(
 	signal: AbortSignal,
 ): Promise<Manifest> {
 	const { storage } = repository;
-	const key = objectKey(group, label, 'manifest.json');
+	const key = objectKey(group, label, MANIFEST);
 	const location = `${storage.location}/${key}`;
 	const text = await readText(storage, key, signal);
 	seen.sha256 = createHash('sha256').update(text).digest('hex');

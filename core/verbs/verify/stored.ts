@@ -1,9 +1,10 @@
 /** Depth "stored": every byte lies there as it was written. Needs no key. */
+import { MANIFEST, objectKey } from '../../records/layout';
 import { BackupError } from '../../base/errors';
 import type { DecryptionKeys } from '../../codecs/age/age';
 import type { Manifest, StoredStream } from '../../records/manifest';
 import { digestStored } from '../../streams/pipeline';
-import { objectKey, type Repository } from '../../records/repository';
+import { type Repository } from '../../records/repository';
 import { BadBackup, USE_ANOTHER } from './failure';
 
 /** A backup under verification. */
@@ -63,7 +64,7 @@ async function assertSize({ repository, manifest }: Subject, { name, stored }: S
 	if (found) {
 		throw new BadBackup('damaged', `${name} has ${found.size} bytes instead of ${stored.bytes}`, { hint: USE_ANOTHER });
 	}
-	if ((await storage.stat(objectKey(group, label, 'manifest.json'))) === null) {
+	if ((await storage.stat(objectKey(group, label, MANIFEST))) === null) {
 		throw new BackupError('not-found', `${group}/${label} was removed while it was being verified`, {
 			hint: 'Retention may have removed it. If not, look at the storage.',
 		});

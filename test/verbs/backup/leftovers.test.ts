@@ -1,7 +1,8 @@
 import { removeLeftovers } from '../../../core/verbs/backup/leftovers';
 import { createLabel } from '../../../core/records/label';
 import { acquireLock } from '../../../core/records/locks/lock';
-import { objectKey, Repository } from '../../../core/records/repository';
+import { Repository } from '../../../core/records/repository';
+import { objectKey } from '../../../core/records/layout';
 import { writeText } from '../../../core/records/small-objects';
 import { prune } from '../../../core/verbs/prune/prune';
 import { MemoryStorage } from '../../../core/storage/memory';

@@ -1,7 +1,8 @@
 import { applyRetention, type RetentionRequest, surveyRetention } from '../../../core/verbs/expire/expire';
 import { readRuns } from '../../../core/records/journal/journal';
 import { acquireLock } from '../../../core/records/locks/lock';
-import { objectKey, Repository } from '../../../core/records/repository';
+import { Repository } from '../../../core/records/repository';
+import { objectKey } from '../../../core/records/layout';
 import type { RetentionPolicy } from '../../../core/retention/policy';
 import { writeText } from '../../../core/records/small-objects';
 import { MemoryStorage } from '../../../core/storage/memory';

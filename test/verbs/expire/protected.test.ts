@@ -1,7 +1,8 @@
 /** Retention and objects that S3 protects: reported, never half removed, and protected for as long as they stay. */
 import { applyRetention, type RetentionRequest } from '../../../core/verbs/expire/expire';
 import { pinBackup, unpinBackup } from '../../../core/verbs/pin/pins';
-import { objectKey, Repository } from '../../../core/records/repository';
+import { Repository } from '../../../core/records/repository';
+import { objectKey } from '../../../core/records/layout';
 import { MemoryStorage } from '../../../core/storage/memory';
 import { S3Storage } from '../../../core/storage/s3/s3';
 import type { Storage } from '../../../core/storage/storage';

@@ -1,6 +1,7 @@
 import { BackupError, type ErrorCode } from '../../../core/base/errors';
 import { protectedUntil } from '../../../core/verbs/expire/protection';
-import { objectKey, Repository } from '../../../core/records/repository';
+import { Repository } from '../../../core/records/repository';
+import { objectKey } from '../../../core/records/layout';
 import { writeText } from '../../../core/records/small-objects';
 import { MemoryStorage } from '../../../core/storage/memory';
 import type { Storage } from '../../../core/storage/storage';

@@ -1,6 +1,7 @@
 import { acquireLock } from '../../../core/records/locks/lock';
 import { pinBackup, unpinBackup } from '../../../core/verbs/pin/pins';
-import { objectKey, Repository } from '../../../core/records/repository';
+import { Repository } from '../../../core/records/repository';
+import { objectKey } from '../../../core/records/layout';
 import { readText } from '../../../core/records/small-objects';
 import { MemoryStorage } from '../../../core/storage/memory';
 import { addBackup, GROUP, keysOf, NEVER } from '../../support/dated-backups';

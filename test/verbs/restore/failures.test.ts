@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { objectKey, Repository } from '../../../core/records/repository';
+import { Repository } from '../../../core/records/repository';
+import { objectKey } from '../../../core/records/layout';
 import { restoreDatabase } from '../../../core/verbs/restore/restore';
 import type { ReadOptions, Storage } from '../../../core/storage/storage';
 import { type MadeBackup, makeBackup } from '../../support/backups';

@@ -1,6 +1,6 @@
 import { generateIdentity } from '../../../core/codecs/age/keys';
 import { KEEP_ALL } from '../../../core/sources/postgres/replay/rewrite';
-import { objectKey } from '../../../core/records/repository';
+import { objectKey } from '../../../core/records/layout';
 import { restoreDatabase } from '../../../core/verbs/restore/restore';
 import { type RestoreRequest } from '../../../core/verbs/restore/types';
 import { makeBackup } from '../../support/backups';
