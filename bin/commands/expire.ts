@@ -97,7 +97,7 @@ async function expire(options: ExpireOptions, signal: AbortSignal): Promise<numb
 		}
 		if (options.json) printJson(results.map(withDates));
 		else if (results.length === 0) printLine('no backups');
-		else if (!options.apply)
+		else if (!options.apply && results.some(({ ok }) => ok))
 			printLine('This is the plan, and nothing was changed. Give --apply to remove what expires.');
 		return exitCodeFor(failures);
 	} finally {

@@ -6,6 +6,7 @@ import { type Origin, originsOf } from '../../core/records/same-server';
 import { newestOfEach } from '../../core/records/newest';
 import { openStorage } from '../../core/storage/create';
 import { describeLost } from '../../core/records/catalog';
+import { verificationText } from '../../core/records/verification-text';
 import type { AddCommand } from '../options';
 import { EXIT, printJson, printLine, printWarning } from '../output';
 
@@ -34,7 +35,8 @@ async function list(options: ListOptions, signal: AbortSignal): Promise<number> 
 		const known = await lookInto(repository, entries, options.group, signal);
 		const areMixed = new Set(known.values().map(({ server }) => server)).size > 1;
 		if (options.json) printJson(entries.map((entry) => ({ ...withDates(entry), ...known.get(entry) })));
-		else if (entries.length === 0) printLine('no backups');
+		else if (entries.length === 0)
+			printLine(options.group === undefined ? 'no backups' : `no backups of ${options.group}`);
 		else for (const entry of entries) printLine(describe(entry, known.get(entry), areMixed));
 		for (const lost of leftovers.filter((each) => each.lost)) printWarning(describeLost(lost));
 		return EXIT.ok;
@@ -56,7 +58,7 @@ async function lookInto(
 }
 
 function describe(entry: BackupEntry, { server, unreadable }: Partial<Origin> = {}, areMixed: boolean): string {
-	const facts = [`${entry.group}/${entry.label}`, entry.type, sizeText(entry.storedBytes)];
+	const facts = [`${entry.group}/${entry.label}`, entry.type, sizeText(entry.storedBytes), verificationText(entry)];
 	if (entry.pinned) facts.push('pinned');
 	if (unreadable) facts.push(`NOT READABLE: ${unreadable}`);
 	else if (areMixed) facts.push(`of server ${server?.slice(0, 8) ?? 'unknown'}`);

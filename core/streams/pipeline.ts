@@ -203,7 +203,8 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 	giveUp = (error) => compare.destroy(error);
 	pipeline([body, ...filters]).catch((error: Error) => {
 		const ofTheBytes = isBackupError(error, 'damaged', 'wrong-identity', 'unsupported');
-		compare.destroy(ofTheBytes ? (about(where, error) as Error) : error);
+		const named = ofTheBytes ? (about(where, error) as BackupError) : error;
+		compare.destroy(isBackupError(named, 'damaged') && !named.hint ? named.withHint(DAMAGED) : named);
 	});
 	const onAbort = () => compare.destroy(abortError(signal));
 	if (signal.aborted) onAbort();
@@ -216,6 +217,9 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 	});
 	return compare;
 }
+
+const DAMAGED =
+	'The object was changed or damaged in the storage. Use another backup: a verification says which ones are sound.';
 
 /** Begins to read. A storage that does not let go must not hold up the failure. */
 async function opened(storage: Storage, key: string, signal: AbortSignal): Promise<Readable> {

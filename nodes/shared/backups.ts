@@ -1,7 +1,7 @@
 /** The backups of a node's storage: opening their repository, and the lists from which a user chooses a group or a backup. */
 import type { IExecuteFunctions, ILoadOptionsFunctions, INodeListSearchResult } from 'n8n-workflow';
 import { BackupError } from '../../core/base/errors';
-import { reaches } from '../../core/records/evidence';
+import { verificationText } from '../../core/records/verification-text';
 import { chooseReadable } from '../../core/records/readable-choice';
 import { type BackupEntry, Repository } from '../../core/records/repository';
 import { newestOfEach } from '../../core/records/newest';
@@ -78,18 +78,6 @@ export function describeEntry(entry: BackupEntry): string {
 	return facts.join(' · ');
 }
 
-/** A failed verification counts until one that looked at least as deep went well. */
-function verificationText({ verifications }: BackupEntry): string {
-	const failed = verifications.findLast(({ ok }) => !ok);
-	const disproved =
-		failed && verifications.some(({ ok, at, depth }) => ok && at > failed.at && reaches(depth, failed.depth));
-	if (failed && !disproved) return `NOT OK when ${failed.depth} was verified ${dayText(failed.at)}`;
-	const [first, ...more] = verifications.filter(({ ok }) => ok);
-	if (!first) return 'not verified';
-	const best = more.reduce((deepest, each) => (reaches(each.depth, deepest.depth) ? each : deepest), first);
-	return `${best.depth} ok ${dayText(best.at)}`;
-}
-
 /** Only names, times and sizes of backups are read, and of each group as many manifests as it takes to find a sound one. */
 async function listBackups(
 	context: ILoadOptionsFunctions,
@@ -113,9 +101,4 @@ function contains(text: string, filter = ''): boolean {
 /** @param time milliseconds since 1970 */
 function timeText(time: number): string {
 	return `${new Date(time).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
-}
-
-/** @param time milliseconds since 1970 */
-function dayText(time: number): string {
-	return `${new Date(time).toISOString().slice(0, 10)} UTC`;
 }

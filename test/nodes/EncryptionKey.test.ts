@@ -9,9 +9,9 @@ const NOTHING_SAVED = {
 	saveExecutionProgress: false,
 } as const;
 
-async function generate(settings: object) {
+async function generate(settings: object, mode = 'manual') {
 	const { context } = fakeContext({ parameters: { notice: '', operation: 'generate' }, credentials: {} });
-	const own = Object.assign(context, { getWorkflowSettings: () => settings });
+	const own = Object.assign(context, { getWorkflowSettings: () => settings, getMode: () => mode });
 	const [items] = await new EncryptionKey().execute.call(own);
 	return items!.map(({ json }) => json as Record<'key' | 'value' | 'goesTo', string>);
 }
@@ -25,6 +25,10 @@ it('gives a new key pair, one half per item, that belongs together', async () =>
 	const found = await checkEncryption(encryption, { identities: [identity!.value] });
 	expect(found).toMatchObject({ ok: true, message: expect.stringContaining('opens') });
 	expect((await generate(NOTHING_SAVED))[1]!.value).not.toBe(identity!.value);
+});
+
+it('makes no key for another workflow, whose execution would keep it', async () => {
+	await expect(generate(NOTHING_SAVED, 'integrated')).rejects.toThrow(/another workflow called this one/);
 });
 
 it.each([

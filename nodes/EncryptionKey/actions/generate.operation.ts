@@ -5,6 +5,12 @@ import { generateIdentity } from '../../../core/codecs/age/keys';
 
 /** @throws BackupError 'invalid-input' where n8n would save the identity */
 export async function generate(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
+	// Called by another workflow, the key would be in the execution of that one.
+	if (context.getMode() === 'integrated') {
+		throw new BackupError('invalid-input', 'no key was made, because another workflow called this one', {
+			hint: 'Execute the workflow by hand: n8n would save the key with the execution of the one that called it.',
+		});
+	}
 	assertNothingIsSaved(context.getWorkflowSettings());
 	const { identity, recipient } = await generateIdentity();
 	const halves = [
