@@ -33,7 +33,8 @@ async function list(options: ListOptions, signal: AbortSignal): Promise<number> 
 		for (const warning of repository.warnings) printWarning(warning);
 		const { backups: entries, leftovers } = await repository.survey(options.group);
 		const known = await lookInto(repository, entries, options.group, signal);
-		const areMixed = new Set(known.values().map(({ server }) => server)).size > 1;
+		const readable = [...known.values()].filter(({ unreadable }) => !unreadable);
+		const areMixed = new Set(readable.map(({ server }) => server)).size > 1;
 		if (options.json) printJson(entries.map((entry) => ({ ...withDates(entry), ...known.get(entry) })));
 		else if (entries.length === 0)
 			printLine(options.group === undefined ? 'no backups' : `no backups of ${options.group}`);

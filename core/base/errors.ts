@@ -84,12 +84,23 @@ export function isBackupError(error: unknown, ...codes: ErrorCode[]): error is B
 
 /**
  * An error that says what it is about: whoever failed may not know it, as a filter that sees only bytes.
+ * What somebody stopped needs no object: he knows.
  * @param object e.g. "postgres/shop/20261120T020000Z-full-k7xm"; put before the message unless it is in there
  */
 export function about(object: string, error: unknown): unknown {
 	if (!isBackupError(error) || error.code === 'cancelled' || error.message.includes(object)) return error;
 	const { code, message, hint, details } = error;
 	return new BackupError(code, `${object}: ${message}`, { hint, details, cause: error });
+}
+
+/** What to throw after tidying up: the error, which also says so where that failed. It never takes the error's place. */
+export async function afterTidying(error: BackupError, tidy: () => Promise<void>): Promise<BackupError> {
+	try {
+		await tidy();
+		return error;
+	} catch (left) {
+		return error.withHint(`What was stored of it could not be removed: ${messageOf(left)}.`);
+	}
 }
 
 /** Turns an AbortSignal's reason into the error to throw: the reason itself if it is ours, else 'cancelled'. */

@@ -1,5 +1,5 @@
 /**
- * The names of everything in a repository, each spelled once.
+ * The names of everything in a repository, each spelled once: those of evidence in evidence.ts, all others here.
  *
  *     repository.json                                  what the repository says of itself
  *     <group>/<label>/                                 a backup: its data, and

@@ -5,14 +5,14 @@ import { writeText } from './small-objects';
 import type { Storage } from '../storage/storage';
 
 /**
- * Asks by writing a small object, which is removed again.
+ * Asks by writing a small object, which is removed again where that can be done.
  * @param name of a lock or the like, below `locks/`, for the object's name
  * @returns milliseconds since 1970
  */
 export async function storageTime(storage: Storage, name: string, signal?: AbortSignal): Promise<number> {
 	const key = probeKey(name, randomWord(12));
 	const { modifiedAt } = await writeText(storage, key, '{}', { signal });
-	await storage.remove(key);
+	if (!storage.appendOnly) await storage.remove(key);
 	return modifiedAt.getTime();
 }
 

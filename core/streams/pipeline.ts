@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { unlessAborted } from '../base/deadline';
-import { about, abortError, BackupError, isBackupError } from '../base/errors';
+import { about, abortError, afterTidying, BackupError, isBackupError } from '../base/errors';
 import { ageDecrypt, ageEncrypt, type DecryptionKeys, type Encryption } from '../codecs/age/age';
 import { createDigest, startHashing } from '../codecs/digest/digest';
 import { freeChunk, zstdCompress, zstdDecompress } from '../codecs/zstd/zstd';
@@ -115,10 +115,12 @@ export async function storeStream(request: StoreRequest): Promise<StoredStream> 
 			stored: { bytes: stored.result().bytes, sha256: stored.result().hex },
 		};
 		if (object?.size !== result.stored.bytes) {
-			await storage.remove(objectKey(request.group, request.label, name));
-			throw new BackupError('damaged', `${storage.location} kept ${object?.size} of ${result.stored.bytes} bytes`, {
+			const key = objectKey(request.group, request.label, name);
+			const what = `${storage.location} kept ${object?.size} of ${result.stored.bytes} bytes of ${key}`;
+			const lost = new BackupError('damaged', what, {
 				hint: 'The storage lost bytes without saying so. Do not trust it before you know why.',
 			});
+			throw await afterTidying(lost, async () => await storage.remove(key));
 		}
 		return result;
 	} catch (error) {

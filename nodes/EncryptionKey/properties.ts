@@ -3,7 +3,7 @@ import type { INodeProperties } from 'n8n-workflow';
 export const properties: INodeProperties[] = [
 	{
 		displayName:
-			'The node shows a new key pair, and keeps it nowhere. It refuses to run where n8n would save the identity with the execution: in the workflow’s settings, set all executions to <b>Do not save</b>, as the template <i>new-key.json</i> does.',
+			'The node shows a new key pair, and keeps it nowhere. It refuses to run where n8n would save the identity with the execution: in the workflow’s settings, set all executions to <b>Do not save</b>, as the template <i>new-key.json</i> does. Do not pin its output: what is pinned is saved with the workflow.',
 		name: 'notice',
 		type: 'notice',
 		default: '',

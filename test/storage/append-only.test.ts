@@ -1,4 +1,9 @@
 /** Keys that may add objects and not remove any, so that whoever steals them destroys no backup. */
+import { copyMissing } from '../../core/verbs/copy/copy';
+import { Readable } from 'node:stream';
+import { BackupError } from '../../core/base/errors';
+import type { Source } from '../../core/sources/source';
+import { backUp } from '../../core/verbs/backup/backup';
 import { checkPlace } from '../../core/verbs/check/check';
 import { applyRetention } from '../../core/verbs/expire/expire';
 import { prune } from '../../core/verbs/prune/prune';
@@ -77,6 +82,49 @@ it('leave retention and tidying up to other keys, which find nothing in their wa
 	const there = await Repository.open(storage({ administrator: true }));
 	expect(await applyRetention({ repository: there, group: GROUP, policy, signal })).toMatchObject({
 		removed: [expect.any(String)],
+	});
+});
+
+it('keep what a failed run stored, and say so with the reason', async () => {
+	const place = storage({ appendOnly: true });
+	const broken = new BackupError('dump-failed', 'the source broke', { hint: 'Mend it.' });
+	const source: Source = {
+		kind: 'postgres',
+		open: async () => ({
+			body: Readable.from([Buffer.from('a row\n')]),
+			objectName: 'dump.sql',
+			finish: async () => await Promise.reject(broken),
+			close: async () => undefined,
+		}),
+	};
+	await expect(backUp({ storage: place, group: GROUP, source, encryption: null, signal })).rejects.toMatchObject({
+		code: 'dump-failed',
+		hint: expect.stringMatching(/^Mend it\. What it had stored stays, because the keys may not delete/),
+	});
+	expect((await keys(place, `${GROUP}/`)).map((key) => key.replace(/.*\//, ''))).toEqual(['dump.sql.zst']);
+	expect(await (await Repository.open(place)).list(GROUP)).toEqual([]);
+});
+
+it('take copies, also into an empty place that lies, by its name, in the source', async () => {
+	const from = storage({ appendOnly: true });
+	const { label } = await makeTinyBackup(from, GROUP);
+	const { accessKey, secretKey } = user;
+	const elsewhere = await shared().makeUser();
+	const far = new S3Storage({
+		...shared().options(await shared().makeBucket(undefined, elsewhere), { ...elsewhere, appendOnly: true }),
+		prefix: 'copies',
+	});
+	const inside = new S3Storage({
+		...shared().options(bucket, { accessKey, secretKey, appendOnly: true }),
+		prefix: 'in/it',
+	});
+	open.push(far, inside);
+	expect(await copyMissing({ from: await Repository.open(from), to: far, signal })).toMatchObject([
+		{ label, status: 'copied' },
+	]);
+	await expect(copyMissing({ from: await Repository.open(from), to: inside, signal })).rejects.toMatchObject({
+		code: 'invalid-input',
+		message: expect.stringContaining('lies in'),
 	});
 });
 

@@ -114,7 +114,7 @@ export class S3Bucket {
 				},
 				`<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${parts.join('')}</CompleteMultipartUpload>`,
 			);
-			const answer = await answerText(response);
+			const answer = await answerText(response, `s3://${this.bucket}`);
 			// A server that needs long begins with 200 and may still fail.
 			if (answer.includes('<Error>')) throw new S3Refusal(500, element(answer, 'Code') ?? 'InternalError');
 			return versionOf(response.headers);
@@ -164,7 +164,7 @@ export class S3Bucket {
 		const options = { bucketName: this.bucket, ...(name && { objectName: name }), ...request };
 		const client = await this.connection.client(signal);
 		const response = await client.makeRequestAsync(options, payload, [200, 204]);
-		return { headers: response.headers, body: await answerText(response) };
+		return { headers: response.headers, body: await answerText(response, `s3://${this.bucket}`) };
 	}
 
 	async #sendPart(
@@ -195,7 +195,7 @@ export class S3Bucket {
 			[200],
 			this.connection.region,
 		);
-		await answerText(response);
+		await answerText(response, `s3://${this.bucket}`);
 		return response;
 	}
 

@@ -70,7 +70,10 @@ function count(n: number): string {
 export async function cleanUp(repository: Repository, group: string, label: string, error: unknown): Promise<unknown> {
 	const { storage } = repository;
 	// What is no backup stays, until somebody removes it who may.
-	if (storage.appendOnly) return error;
+	if (storage.appendOnly) {
+		const left = 'What it had stored stays, because the keys may not delete; prune removes it with others.';
+		return isBackupError(error) ? error.withHint(left) : error;
+	}
 	try {
 		// The answer to writing it may be all that failed: then it is there, and has to go first.
 		await storage.remove(objectKey(group, label, MANIFEST));

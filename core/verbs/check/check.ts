@@ -1,6 +1,4 @@
 /** The pre-flight: would a backup succeed? Every question is asked, so that one run shows everything there is to mend. */
-import { probeKey } from '../../records/layout';
-import { randomUUID } from 'node:crypto';
 import { BackupError, type ErrorCode, isBackupError } from '../../base/errors';
 import { ageEncrypt, type DecryptionKeys, type Encryption } from '../../codecs/age/age';
 import { provesIdentity } from '../../codecs/age/keys';
@@ -15,8 +13,8 @@ import { isFiltered, type PostgresDumpOptions } from '../../sources/postgres/dum
 import { emptyWarning } from '../../sources/postgres/dump/empty-database';
 import { passwordWarning } from '../../sources/postgres/connection/password-exposure';
 import type { DatabaseTarget } from '../../sources/postgres/connection/target';
-import { randomWord } from '../../base/random-word';
-import { readText, writeText } from '../../records/small-objects';
+import { withProbe } from '../../records/probe';
+import { readText } from '../../records/small-objects';
 import { limitStorage } from '../../storage/limited';
 import type { Storage } from '../../storage/storage';
 
@@ -59,27 +57,26 @@ async function ask(check: string, question: Question): Promise<Finding> {
 /** Whether objects can be written, read, listed and, where the keys may, removed. Leaves nothing behind that it can remove. */
 export async function checkStorage(storage: Storage, signal?: AbortSignal): Promise<Finding> {
 	return await ask('storage', async () => {
-		// One that cannot be removed is left to prune, on a machine that may.
-		const key = storage.appendOnly ? probeKey('check', randomWord(12)) : `check-${randomUUID()}.txt`;
 		const text = 'n8n-nodes-backup was here to check this storage; this file can be removed';
-		await writeText(storage, key, text, { signal });
-		try {
-			const back = await readText(storage, key, signal);
-			if (back !== text) {
-				throw new BackupError('damaged', `${storage.location} gave back other bytes than were written`, {
-					hint: 'Do not use this storage before you know why.',
-				});
-			}
-			let listed = false;
-			for await (const object of storage.list(key)) listed ||= object.key === key;
-			if (!listed) {
+		const key = await withProbe(
+			storage,
+			text,
+			async (written) => {
+				const back = await readText(storage, written, signal);
+				if (back !== text) {
+					throw new BackupError('damaged', `${storage.location} gave back other bytes than were written`, {
+						hint: 'Do not use this storage before you know why.',
+					});
+				}
+				let listed = false;
+				for await (const object of storage.list(written)) listed ||= object.key === written;
+				if (listed) return written;
 				throw new BackupError('access-denied', `${storage.location} does not list what is stored in it`, {
 					hint: 'Allow the key to list the bucket (s3:ListBucket) below the prefix.',
 				});
-			}
-		} finally {
-			if (!storage.appendOnly) await storage.remove(key);
-		}
+			},
+			signal,
+		);
 		if (storage.appendOnly) {
 			return `${storage.location} can be written, read and listed; nothing can be removed with these keys: retention has to run elsewhere`;
 		}

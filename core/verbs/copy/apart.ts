@@ -1,7 +1,7 @@
 /** Storages that lie in each other: backups of the inner one would look like groups of the outer one, and be copied again and again. */
-import { randomUUID } from 'node:crypto';
 import { BackupError, isBackupError } from '../../base/errors';
-import { readText, writeText } from '../../records/small-objects';
+import { withProbe } from '../../records/probe';
+import { readText } from '../../records/small-objects';
 import type { Storage } from '../../storage/storage';
 import { REPOSITORY_KEY } from '../../records/layout';
 
@@ -38,17 +38,11 @@ function keyWithin(outer: Storage, inner: Storage): string | null {
 	return inner.location.slice(start.length).replace(/\/?$/, '/');
 }
 
-/** Writes nothing that stays. */
 async function seesInner(outer: Storage, inner: Storage, key: string): Promise<boolean> {
 	const text = await textOf(inner, REPOSITORY_KEY);
 	if (text !== null) return (await textOf(outer, `${key}${REPOSITORY_KEY}`)) === text;
-	const probe = `check-${randomUUID()}.txt`;
-	await writeText(inner, probe, 'n8n-nodes-backup was here to see where this storage lies; this file can be removed');
-	try {
-		return (await outer.stat(`${key}${probe}`)) !== null;
-	} finally {
-		await inner.remove(probe);
-	}
+	const words = 'n8n-nodes-backup was here to see where this storage lies; this file can be removed';
+	return await withProbe(inner, words, async (probe) => (await outer.stat(`${key}${probe}`)) !== null);
 }
 
 async function textOf(storage: Storage, key: string): Promise<string | null> {

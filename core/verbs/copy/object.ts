@@ -1,7 +1,7 @@
 /** One object on its way from one storage to another: as it lies there, all of it or nothing. */
 import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { abortError, BackupError, isBackupError } from '../../base/errors';
+import { afterTidying, abortError, BackupError, isBackupError } from '../../base/errors';
 import { startHashing } from '../../codecs/digest/digest';
 import { type Hashing } from '../../codecs/digest/hashing';
 import { type Limits, throttle, watchStall } from '../../base/limits';
@@ -72,10 +72,11 @@ export async function sendObject(request: SendRequest): Promise<void> {
 		const object = await writing;
 		if (failure !== undefined) throw failure;
 		if (object?.size !== stored.bytes) {
-			await to.remove(key);
-			throw new BackupError('damaged', `${to.location} kept ${object?.size} of ${stored.bytes} bytes of ${key}`, {
+			const what = `${to.location} kept ${object?.size} of ${stored.bytes} bytes of ${key}`;
+			const lost = new BackupError('damaged', what, {
 				hint: 'The storage lost bytes without saying so. Do not trust it before you know why.',
 			});
+			throw await afterTidying(lost, async () => await to.remove(key));
 		}
 	} finally {
 		proof.destroy();

@@ -62,8 +62,14 @@ export async function openOutlet(take: (bytes: Buffer) => boolean): Promise<Outl
 			else socket.destroy();
 		});
 	});
-	const writeEnd = await Promise.race([accepted, ended.then(() => Promise.reject(new Error('closed at once')))]);
-	server.close();
+	// It cannot take our connection, for want of descriptors.
+	server.on('error', (error) => readEnd.destroy(error));
+	let writeEnd: net.Socket;
+	try {
+		writeEnd = await Promise.race([accepted, ended.then(() => Promise.reject(new Error('closed at once')))]);
+	} finally {
+		server.close();
+	}
 	return {
 		writeEnd,
 		resume() {
