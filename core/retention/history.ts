@@ -1,6 +1,7 @@
 /** The backups of one group in the order of their times, and which of them can be relied on. */
 import { BackupError } from '../base/errors';
-import { type Depth, DEPTHS, type Verification } from '../records/evidence';
+import { assessEvidence, isProved } from '../records/assessment';
+import type { Verification } from '../records/evidence';
 import { AHEAD_MS, BACKUP_TYPES } from '../records/label';
 import { Chains } from './chains';
 import type { BackupFacts } from './facts';
@@ -78,21 +79,14 @@ export function isSound({ future, flaw }: Entry): boolean {
 	return !future && flaw === null;
 }
 
-/**
- * A failed verification stands until a later one that looked at least as deep succeeds. A success dated in the future
- * proves nothing, because what came after what is not known; a failure does all the same.
- */
 function judge(verifications: readonly Verification[], { trust }: CompletePolicy, limit: number): Verdict {
-	/** By depth: when a look at least as deep succeeded last. */
-	const proved = DEPTHS.map(() => -Infinity);
-	let futureEvidence = false;
-	for (const { at, depth, ok } of verifications) {
-		if (at > limit) futureEvidence = true;
-		else if (ok) for (let each = DEPTHS.indexOf(depth); each >= 0; each--) proved[each] = Math.max(proved[each]!, at);
-	}
-	const failed = verifications.findLast(({ at, depth, ok }) => !ok && at >= proved[DEPTHS.indexOf(depth)]!) ?? null;
-	const isProved = (depth: Depth) => failed === null && proved[DEPTHS.indexOf(depth)]! > -Infinity;
-	return { failed, verified: isProved(trust), restored: isProved('restored'), futureEvidence };
+	const assessment = assessEvidence(verifications, limit);
+	return {
+		failed: assessment.failed,
+		verified: isProved(assessment, trust),
+		restored: isProved(assessment, 'restored'),
+		futureEvidence: assessment.future,
+	};
 }
 
 function findFlaws(

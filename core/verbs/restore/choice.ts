@@ -1,6 +1,8 @@
 /** Which backup is restored. */
 import { BackupError } from '../../base/errors';
+import { assessEvidence } from '../../records/assessment';
 import { AHEAD_MS } from '../../records/label';
+import { prove } from '../../records/proof';
 import { chooseReadable, describeUnreadable, type Unreadable } from '../../records/readable-choice';
 import type { BackupEntry, Repository } from '../../records/repository';
 
@@ -8,9 +10,10 @@ import type { BackupEntry, Repository } from '../../records/repository';
 export type BackupChoice = { kind: 'newest' } | { kind: 'label'; label: string } | { kind: 'before'; time: Date };
 
 /**
- * One backup of a list, and warnings of newer ones that are no more than a name. One that is chosen by its label is taken as it
- * is: what is wrong with it, the restore says.
- * @throws BackupError 'not-found'; 'invalid-manifest' when none can be read; those of the storage
+ * One backup of a list, and warnings of newer ones that were passed over: what is no more than a name, and what a verification
+ * found bad. One that is chosen by its label is taken as it is: what is wrong with it, the restore says.
+ * @throws BackupError 'not-found'; 'invalid-manifest' when none can be read; 'damaged' when all were found bad; those of the
+ * storage
  */
 export async function chooseForRestore(
 	repository: Repository,
@@ -18,12 +21,34 @@ export async function chooseForRestore(
 	choice: BackupChoice,
 	signal?: AbortSignal,
 ): Promise<{ label: string; warnings: string[] }> {
-	if (choice.kind === 'label') return { label: chooseBackup(entries, choice).label, warnings: [] };
-	const choose = (left: readonly BackupEntry[]) =>
-		left.length === 0 && entries.length > 0 ? [] : [chooseBackup(left, choice)];
-	const { chosen, unreadable } = await chooseReadable(repository, entries, choose, signal);
-	if (chosen.length === 0) throw noneReadable(repository, unreadable);
-	return { label: chosen[0]!.label, warnings: unreadable.map(describeUnreadable) };
+	if (choice.kind === 'label') {
+		const entry = chooseBackup(entries, choice);
+		const failed = await findFailure(repository, entry, signal);
+		return { label: entry.label, warnings: failed === null ? [] : [`${entry.group}/${entry.label} ${failed}`] };
+	}
+	const warnings: string[] = [];
+	const bad = new Map<BackupEntry, string>();
+	for (;;) {
+		const left = entries.filter((entry) => !bad.has(entry));
+		const choose = (some: readonly BackupEntry[]) =>
+			some.length === 0 && entries.length > 0 ? [] : [chooseBackup(some, choice)];
+		const { chosen, unreadable } = await chooseReadable(repository, left, choose, signal);
+		const [entry] = chosen;
+		if (!entry) throw noneLeft(repository, unreadable, [...bad.values()]);
+		const failed = await findFailure(repository, entry, signal);
+		if (failed === null) return { label: entry.label, warnings: [...unreadable.map(describeUnreadable), ...warnings] };
+		const name = `${entry.group}/${entry.label}`;
+		bad.set(entry, `${name} ${failed}`);
+		warnings.push(`${name} is newer, and was passed over because it ${failed}`);
+	}
+}
+
+/** What a verification found wrong with a backup: what its evidence says, not what names say. Null when it is not bad. */
+async function findFailure(repository: Repository, entry: BackupEntry, signal?: AbortSignal): Promise<string | null> {
+	if (assessEvidence(entry.verifications).failed === null) return null;
+	const proof = await prove(repository, entry, Date.now() + AHEAD_MS, signal);
+	const failed = proof.readable ? assessEvidence(proof.verifications).failed : null;
+	return failed && `failed a verification (${failed.depth}) at ${new Date(failed.at).toISOString()}`;
 }
 
 /**
@@ -66,10 +91,17 @@ export function chooseBackup(
 	});
 }
 
-function noneReadable(repository: Repository, unreadable: readonly Unreadable[]): BackupError {
+/** Why none was chosen of a list that is not empty. */
+function noneLeft(repository: Repository, unreadable: readonly Unreadable[], bad: readonly string[]): BackupError {
+	const { location } = repository.storage;
+	if (bad.length > 0) {
+		return new BackupError('damaged', `every backup that could be chosen is bad or cannot be read: ${bad[0]!}`, {
+			hint: 'Choose one by its label to restore what is left of it, or look for a copy in another storage.',
+		});
+	}
 	const { entry, why } = unreadable[0]!;
 	const of = `backup${unreadable.length === 1 ? '' : 's'} of ${entry.group}`;
 	return new BackupError('invalid-manifest', `no manifest can be read of the ${unreadable.length} ${of}: ${why}`, {
-		hint: `Look at who can write to ${repository.storage.location}. What lies beside a manifest can be restored by hand.`,
+		hint: `Look at who can write to ${location}. What lies beside a manifest can be restored by hand.`,
 	});
 }

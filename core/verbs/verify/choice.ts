@@ -1,12 +1,13 @@
 /** Which backups a verification is about: decided from the list alone. */
 import { createHash } from 'node:crypto';
 import { BackupError } from '../../base/errors';
-import { type Depth, reaches } from '../../records/evidence';
+import { assessEvidence, isProved } from '../../records/assessment';
+import type { Depth } from '../../records/evidence';
 import type { BackupEntry } from '../../records/repository';
 import { newestOfEach } from '../../records/newest';
 
 /**
- * `label`: this one. `newest`: of each group. `unverified`: every one without good evidence of that depth, or deeper.
+ * `label`: this one. `newest`: of each group. `unverified`: every one that is not proved to that depth, or was found bad since.
  * `share`: one of `parts` shares, another one each UTC day, so that every backup is seen once in `parts` days.
  */
 export type VerifyChoice =
@@ -36,7 +37,7 @@ export function chooseForVerification(
 		case 'newest':
 			return newestOfEach(among);
 		case 'unverified':
-			return among.filter(({ verifications }) => !verifications.some((v) => v.ok && reaches(v.depth, depth)));
+			return among.filter(({ verifications }) => !isProved(assessEvidence(verifications), depth));
 		case 'share': {
 			const { parts, day } = choice;
 			if (!Number.isInteger(parts) || parts < 1 || parts > 10_000) {

@@ -1,7 +1,11 @@
+import { Readable } from 'node:stream';
 import type { BackupError } from '../../../core/base/errors';
 import type { BackupEntry } from '../../../core/records/repository';
-import { chooseBackup } from '../../../core/verbs/restore/choice';
+import { objectKey } from '../../../core/records/layout';
 import { newestOfEach } from '../../../core/records/newest';
+import { chooseBackup, chooseForRestore } from '../../../core/verbs/restore/choice';
+import { addBackup, addEvidence, GROUP } from '../../support/dated-backups';
+import { newRepository } from '../../support/stored-backups';
 
 describe('choosing a backup', () => {
 	const entry = (label: string): BackupEntry => ({
@@ -53,5 +57,48 @@ describe('choosing a backup', () => {
 			hint: expect.stringContaining('2026-01-03'),
 		});
 		expect(miss({ kind: 'before', time: new Date('2025-01-01') }).hint).toContain('2026-01-01T00:00:00.000Z');
+	});
+});
+
+describe('a backup that a verification found bad', () => {
+	const choose = async (repository: Awaited<ReturnType<typeof newRepository>>, label?: string) =>
+		await chooseForRestore(
+			repository,
+			await repository.list(GROUP),
+			label === undefined ? { kind: 'newest' } : { kind: 'label', label },
+		);
+
+	it('is passed over by a restore of the newest, with a warning, and taken with a warning when it is named', async () => {
+		const repository = await newRepository();
+		const sound = await addBackup(repository, { at: '2026-11-01T02:00:00Z' });
+		const bad = await addBackup(repository, { at: '2026-11-02T02:00:00Z', verified: 'restored', ok: false });
+		const failed = `failed a verification (restored) at 2026-11-02T02:00:00.000Z`;
+		expect(await choose(repository)).toEqual({
+			label: sound,
+			warnings: [`${GROUP}/${bad} is newer, and was passed over because it ${failed}`],
+		});
+		expect(await choose(repository, bad)).toEqual({ label: bad, warnings: [`${GROUP}/${bad} ${failed}`] });
+		await addEvidence(repository, bad, { at: '2026-11-03T02:00:00Z', depth: 'restored' });
+		expect(await choose(repository)).toEqual({ label: bad, warnings: [] });
+	});
+
+	it('is not chosen where there is nothing else', async () => {
+		const repository = await newRepository();
+		await addBackup(repository, { at: '2026-11-02T02:00:00Z', verified: 'stored', ok: false });
+		await expect(choose(repository)).rejects.toMatchObject({
+			code: 'damaged',
+			message: expect.stringContaining('failed a verification (stored)'),
+			hint: expect.stringContaining('by its label'),
+		});
+	});
+
+	it('is not bad because of a name that anybody can make', async () => {
+		const repository = await newRepository();
+		const label = await addBackup(repository, { at: '2026-11-02T02:00:00Z' });
+		await repository.storage.write(
+			objectKey(GROUP, label, 'verified-20261103T020000Z-stored-failed.json'),
+			Readable.from(['{}']),
+		);
+		expect(await choose(repository)).toEqual({ label, warnings: [] });
 	});
 });
