@@ -12,11 +12,12 @@ function* chunks() {
 }
 
 const storage = openStorage(url, process.env);
-const finish = async () => ({ details: {}, contents: {}, warnings: [] });
 const open = async () => ({
-	body: Readable.from(chunks(), { objectMode: false }),
-	objectName: 'dump.sql',
-	finish,
+	async *parts() {
+		yield { role: 'data', name: 'dump.sql', body: Readable.from(chunks(), { objectMode: false }) };
+		yield { role: 'contents', name: 'contents.json', body: Readable.from([Buffer.from('{}')]) };
+	},
+	finish: async () => ({ details: {}, warnings: [] }),
 	close: async () => undefined,
 });
 backUp({
@@ -27,5 +28,5 @@ backUp({
 	zstdLevel: 1,
 	signal: new AbortController().signal,
 })
-	.then(({ manifest }) => process.stdout.write(`${group}/${manifest.label}/${manifest.object.name}`))
+	.then(({ manifest }) => process.stdout.write(`${group}/${manifest.label}/${manifest.parts[0].name}`))
 	.finally(() => storage.close());

@@ -79,7 +79,7 @@ async function drills(
 				` --database "postgres://$PGUSER@$PGHOST:$PGPORT/${DATABASE}?sslmode=disable"`,
 			how,
 		);
-		const { bytes } = (JSON.parse(dump) as { object: { original: { bytes: number } } }).object.original;
+		const { bytes } = (JSON.parse(dump) as { parts: Array<{ original: { bytes: number } }> }).parts[0]!.original;
 		const duels = await createDuels(storage, identityFile);
 		// The databases to come are others.
 		const without: CommandOptions = { env: {}, signal };

@@ -59,7 +59,7 @@ async function main(folder: string, signal: AbortSignal): Promise<void> {
 				` --recipient ${recipient} --engine native`,
 			how,
 		);
-		const bytes = (JSON.parse(dump) as { object: { original: { bytes: number } } }).object.original.bytes;
+		const bytes = (JSON.parse(dump) as { parts: Array<{ original: { bytes: number } }> }).parts[0]!.original.bytes;
 		const results: Result[] = [];
 		for (const duel of await createDuels(storage, identityFile, how)) {
 			if (tasks.includes(duel.name)) results.push(await fight(duel, { ...how, rounds, folder, say }));

@@ -1,5 +1,7 @@
 /** n8n-backup check: would a backup succeed? */
-import { checkDatabase, checkPlace, checkSpace, type Finding, summarise } from '../../core/verbs/check/check';
+import { type Finding, summarise } from '../../core/base/finding';
+import { checkDatabase } from '../../core/sources/postgres/check';
+import { checkPlace, checkSpace } from '../../core/verbs/check/check';
 import { DEFAULT_DUMP_OPTIONS } from '../../core/sources/postgres/dump/dump';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, parseDatabaseUrl } from '../options';

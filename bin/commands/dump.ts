@@ -5,6 +5,8 @@ import { BackupError } from '../../core/base/errors';
 import type { EngineChoice } from '../../core/sources/postgres/dump/engines/choose';
 import type { DumpFormat } from '../../core/sources/postgres/dump/engines/engine';
 import { assertFilter, DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/sources/postgres/dump/dump';
+import { dataSize } from '../../core/records/manifest';
+import { dumpOf } from '../../core/sources/postgres/kind';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import {
@@ -116,9 +118,10 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 		if (options.json) printJson({ ...manifest, location });
 		else {
 			for (const warning of manifest.warnings) printWarning(warning);
-			const { original, stored, name } = manifest.object;
+			const { originalBytes, storedBytes } = dataSize(manifest);
+			const { name } = dumpOf(manifest);
 			printLine(
-				`${manifest.group}/${manifest.label}: ${sizeText(original.bytes)} as ${sizeText(stored.bytes)} in ${location}/${name}`,
+				`${manifest.group}/${manifest.label}: ${sizeText(originalBytes)} as ${sizeText(storedBytes)} in ${location}/${name}`,
 			);
 			if (!encryption) printLine('not encrypted: whoever reads the storage reads the data');
 		}

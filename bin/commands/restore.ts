@@ -5,12 +5,14 @@ import { ALLOWANCES, parseAllowances } from '../../core/sources/postgres/replay/
 import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
 import { type DatabaseTarget, describeTarget } from '../../core/sources/postgres/connection/target';
 import { Repository } from '../../core/records/repository';
-import { chooseForRestore, restoreDatabase, type RestorePlace } from '../../core/verbs/restore/restore';
+import { postgresRestorer, type RestoredDatabase } from '../../core/sources/postgres/restore/restorer';
+import type { RestorePlace } from '../../core/sources/postgres/restore/target';
+import { chooseForRestore, restoreBackup } from '../../core/verbs/restore/restore';
 import { type RestoreResult } from '../../core/verbs/restore/types';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys, wholeNumber } from '../options';
-import { EXIT, forTerminal, printJson, printLine, printWarning, showProgress } from '../output';
+import { count, EXIT, forTerminal, printJson, printLine, printWarning, showProgress } from '../output';
 
 interface RestoreOptions {
 	storage: string;
@@ -77,6 +79,15 @@ async function restore(name: string, options: RestoreOptions, signal: AbortSigna
 	const rules = readRules(options);
 	const { target, database } = await readTarget(options);
 	const keys = (await readKeys(options.identity, process.env)) ?? null;
+	const restorer = postgresRestorer({
+		server: target,
+		into: { mode: options.into, database, confirmation: options.confirm },
+		rules,
+		connections,
+		nativePath: options.pgRestore ?? process.env.N8N_BACKUP_PG_RESTORE,
+		allowMissingExtensions: options.allowMissingExtensions,
+		globals: options.globals,
+	});
 	const storage = openStorage(options.storage, process.env);
 	try {
 		const repository = await Repository.open(storage, { signal });
@@ -93,21 +104,15 @@ async function restore(name: string, options: RestoreOptions, signal: AbortSigna
 			signal,
 		);
 		for (const warning of warnings) printWarning(warning);
-		const result = await restoreDatabase({
+		const result = await restoreBackup({
 			repository,
 			group,
 			label: chosen,
 			keys,
-			server: target,
-			into: { mode: options.into, database, confirmation: options.confirm },
-			rules,
-			connections,
-			nativePath: options.pgRestore ?? process.env.N8N_BACKUP_PG_RESTORE,
-			allowMissingExtensions: options.allowMissingExtensions,
-			globals: options.globals,
+			restorer,
 			signal,
-			onProgress: ({ phase, bytes, totalBytes, rows }) =>
-				showProgress(`${phase}: ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${rows} rows`),
+			onProgress: ({ phase, bytes, totalBytes, figures }) =>
+				showProgress(`${phase}: ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${figures?.rows ?? 0} rows`),
 		});
 		showProgress(null);
 		if (options.json) printJson({ ok: result.comparison.ok, ...result, warnings: [...warnings, ...result.warnings] });
@@ -166,19 +171,20 @@ function wrongUse(message: string, hint: string): BackupError {
 	return new BackupError('invalid-input', message, { hint });
 }
 
-function show(result: RestoreResult, target: DatabaseTarget): void {
+function show(result: RestoreResult<RestoredDatabase>, target: DatabaseTarget): void {
 	const { group, label, rows, originalBytes, seconds, comparison, properties, warnings } = result;
 	for (const warning of warnings) printWarning(warning);
 	printLine(
 		`${group}/${label} is restored as ${describeTarget(target)}: ${sizeText(originalBytes)}, ${rows} rows in ${seconds.toFixed(1)} s`,
 	);
 	if (comparison.ok) {
-		const hashed = comparison.hashed > 0 ? `, ${comparison.hashed} of them by their content` : '';
-		printLine(`${comparison.tables} tables are what was backed up, by their number of rows${hashed}`);
+		const { tables = 0, hashed = 0 } = comparison.figures;
+		const contents = hashed > 0 ? `, ${hashed} of them by their content` : '';
+		printLine(`${count(tables, 'table')} as backed up, by the number of rows${contents}`);
 		if (properties.length > 0) printLine(`the database itself got back ${properties.join(', ')}`);
 		return;
 	}
-	for (const { table, expected, found } of comparison.differences) {
-		process.stderr.write(`${forTerminal(`differs: ${table}: ${found} instead of ${expected}`)}\n`);
+	for (const { item, expected, found } of comparison.differences) {
+		process.stderr.write(`${forTerminal(`differs: ${item}: ${found} instead of ${expected}`)}\n`);
 	}
 }

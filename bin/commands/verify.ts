@@ -7,13 +7,10 @@ import { ALLOWANCES, ALLOWED_IN_DRILLS, parseAllowances } from '../../core/sourc
 import { Repository } from '../../core/records/repository';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
-import {
-	type Assertion,
-	chooseForVerification,
-	newestReadable,
-	type Scratch,
-	verifyBackup,
-} from '../../core/verbs/verify/verify';
+import type { Assertion } from '../../core/sources/postgres/drill/assertions';
+import { postgresDrill } from '../../core/sources/postgres/drill/drill';
+import type { Scratch } from '../../core/sources/postgres/drill/scratch-database';
+import { chooseForVerification, newestReadable, verifyBackup } from '../../core/verbs/verify/verify';
 import { type VerifyResult } from '../../core/verbs/verify/types';
 import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys } from '../options';
 import { EXIT, printJson, printLine, printWarning, showProgress } from '../output';
@@ -75,6 +72,13 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 	const allow = ALLOWANCES.filter((kind) => allowed.includes(kind));
 	const asSuperuser = allowed.includes('superuser');
 	const scratch = depth === 'restored' ? await parseScratch(options.scratch ?? 'embedded', asSuperuser) : undefined;
+	const nativePath = options.pgRestore ?? process.env.N8N_BACKUP_PG_RESTORE;
+	const drills = scratch ? [postgresDrill({ scratch, assertions, allow, nativePath })] : [];
+	if (!scratch && assertions.length > 0) {
+		throw new BackupError('invalid-input', `assertions need depth "restored", not "${depth}"`, {
+			hint: 'Only a restored database can be asked.',
+		});
+	}
 	const storage = openStorage(options.storage, process.env);
 	try {
 		const repository = await Repository.open(storage, { signal });
@@ -86,10 +90,7 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 				label,
 				depth,
 				keys,
-				scratch,
-				assertions,
-				allow,
-				nativePath: options.pgRestore ?? process.env.N8N_BACKUP_PG_RESTORE,
+				drills,
 				signal,
 				onProgress: ({ phase, bytes, totalBytes }) =>
 					showProgress(`${group}/${label}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}`),

@@ -13,3 +13,8 @@ export function sizeText(bytes: number): string {
 	}
 	return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
 }
+
+/** A size on a server, which is an estimate anyway: in whole MB, from 10 GB in GB. */
+export function sizeInMegabytes(bytes: number): string {
+	return bytes < 10_000_000_000 ? `${Math.ceil(bytes / 1_000_000)} MB` : `${(bytes / 1_000_000_000).toFixed(1)} GB`;
+}

@@ -16,49 +16,91 @@ const time = z.string().datetime();
 const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`));
 const fileName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/);
 
-/** One object of a backup: the bytes as the source made them and as they lie in storage. */
-const storedStream = z.object({
+/** The bytes of one object as the source made them and as they lie in storage. */
+const storedStream = z.strictObject({
 	name: fileName,
-	original: z.object({ bytes, blake2b512: hex(128) }),
-	stored: z.object({ bytes, sha256: hex(64) }),
+	original: z.strictObject({ bytes, blake2b512: hex(128) }),
+	stored: z.strictObject({ bytes, sha256: hex(64) }),
 });
 
+/**
+ * What a part of a backup is for. `data`: what is restored. `contents`: what must match after a restore. `globals`: what the
+ * data needs of its server and is not in it.
+ */
+export const PART_ROLES = ['data', 'contents', 'globals'] as const;
+export type PartRole = (typeof PART_ROLES)[number];
+
+const part = storedStream.extend({ role: z.enum(PART_ROLES) });
+
 const encryption = z.discriminatedUnion('method', [
-	z.object({
+	z.strictObject({
 		method: z.literal('recipients'),
 		recipients: z.array(z.string().max(3000)).min(1).max(100),
+		/** The recipient of the host key, which opens `contents` and nothing else; null where there is none. */
+		host: z.string().max(3000).nullable(),
 		/** Whether the stored object was opened with an identity right after it was written. */
 		proved: z.boolean(),
 	}),
-	z.object({ method: z.literal('passphrase'), proved: z.boolean() }),
+	z.strictObject({ method: z.literal('passphrase'), proved: z.boolean() }),
 ]);
 
-const schema = z.object({
+const schema = z.strictObject({
 	format: z.literal(FORMAT),
 	program: z.object({ name: z.string(), version: z.string() }),
+	/** The id of the repository where it was made; a copy elsewhere keeps it. */
+	repository: z.string().uuid(),
 	group: z.string(),
 	label: z.string(),
 	type: z.enum(BACKUP_TYPES),
 	/** Labels of the backups this one needs for a restore, nearest first. */
-	parents: z.array(z.string()),
+	parents: z.array(z.string()).max(1000),
+	/** `incomplete`: the source could not give everything; what is missing is among the warnings. */
+	status: z.enum(['whole', 'incomplete']),
 	startedAt: time,
 	finishedAt: time,
-	source: z
-		.object({ kind: z.enum(['postgres', 'files', 'config', 'bucket']) })
-		.catchall(z.union([z.string(), z.number(), z.boolean(), z.null()])),
+	source: z.strictObject({
+		/** A name of the registry of kinds, e.g. `postgres`. */
+		kind: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/),
+		/** A mark that tells servers apart and says nothing else; null where nobody knows it. */
+		server: hex(32).nullable(),
+		/** Facts of this kind of source, which may stand in the clear. */
+		details: z.record(z.union([z.string(), z.number(), z.boolean(), z.null()])),
+	}),
 	codecs: z.array(z.enum(['zstd', 'age'])),
 	/** null: anyone who can read the storage can read the backup. */
 	encryption: encryption.nullable(),
-	object: storedStream,
-	contents: storedStream,
-	/** The roles of a database's server, as SQL; absent where they were not saved. */
-	globals: storedStream.optional(),
+	/** In the order in which they were stored; exactly one is `contents`. */
+	parts: z
+		.array(part)
+		.max(1000)
+		.refine((parts) => new Set(parts.map(({ name }) => name)).size === parts.length, 'two parts have one name')
+		.refine(
+			(parts) => parts.filter(({ role }) => role === 'contents').length === 1,
+			'not exactly one part is contents',
+		),
+	/** The newest backup of the group before this one, as it was then; null for the first. SHA-256 of its manifest's text. */
+	previous: z.strictObject({ label: z.string(), sha256: hex(64) }).nullable(),
 	warnings: z.array(z.string()),
 });
 
 export type Manifest = z.infer<typeof schema>;
 export type StoredStream = z.infer<typeof storedStream>;
+export type StoredPart = z.infer<typeof part>;
 export type ManifestEncryption = z.infer<typeof encryption>;
+
+/** The contents of a backup, which every backup has. */
+export function contentsOf({ parts }: Manifest): StoredPart {
+	return parts.find(({ role }) => role === 'contents')!;
+}
+
+/** Bytes of what is restored: as the source gave them, and as they are stored. */
+export function dataSize({ parts }: Manifest): { originalBytes: number; storedBytes: number } {
+	const data = parts.filter(({ role }) => role === 'data');
+	return {
+		originalBytes: data.reduce((sum, { original }) => sum + original.bytes, 0),
+		storedBytes: data.reduce((sum, { stored }) => sum + stored.bytes, 0),
+	};
+}
 
 /**
  * Reads a manifest's text.
@@ -78,15 +120,35 @@ export function parseManifest(text: string, location: string): Manifest {
 		throw invalid('is not valid JSON', cause);
 	}
 	assertFormat(data, location);
-	const result = schema.safeParse(data);
-	if (!result.success) {
-		const issue = result.error.issues[0]!;
-		throw invalid(`is not valid at "${issue.path.join('.')}": ${issue.message.toLowerCase()}`, result.error);
+	const { sha256: _, ...said } = { ...(data as { sha256?: unknown }) };
+	const isAsWritten = text === withChecksum(said);
+	const result = schema.safeParse(said);
+	if (result.success && isAsWritten) return result.data;
+	if (result.success) throw invalid('is not as it was written: its checksum differs');
+	const [issue] = result.error.issues as [z.ZodIssue];
+	if (isAsWritten && isUnknown(issue)) {
+		throw new BackupError(
+			'newer-format',
+			`the manifest ${location} says what this version does not know: ${textOf(issue)}`,
+			{
+				hint: UPDATE,
+				cause: result.error,
+			},
+		);
 	}
-	const { sha256: _, ...rest } = data as Record<string, unknown>;
-	if (text !== withChecksum(rest)) throw invalid('is not as it was written: its checksum differs');
-	return result.data;
+	throw invalid(`is not valid ${textOf(issue)}`, result.error);
 }
+
+/** Whether a program that knows more may have written it: a member or a word that is not among ours. */
+function isUnknown({ code }: z.ZodIssue): boolean {
+	return code === 'unrecognized_keys' || code === 'invalid_enum_value' || code === 'invalid_union_discriminator';
+}
+
+function textOf({ path, message }: z.ZodIssue): string {
+	return `at "${path.join('.')}": ${message.toLowerCase()}`;
+}
+
+const UPDATE = 'Update n8n-nodes-backup and try again.';
 
 /**
  * Refuses what a later version of this program wrote, before looking at anything else in it.
@@ -96,7 +158,7 @@ export function assertFormat(data: unknown, location: string): void {
 	const format = typeof data === 'object' && data !== null && 'format' in data ? data.format : undefined;
 	if (typeof format === 'number' && format > FORMAT) {
 		throw new BackupError('newer-format', `${location} has format ${format}, this version reads up to ${FORMAT}`, {
-			hint: 'Update n8n-nodes-backup and try again.',
+			hint: UPDATE,
 		});
 	}
 }

@@ -72,8 +72,7 @@ export async function prove(
 /** @throws BackupError 'invalid-manifest' also when there is less than the manifest says */
 async function readManifest(repository: Repository, { group, label, dataBytes }: BackupEntry, signal?: AbortSignal) {
 	const { manifest, text } = await repository.readManifestText(group, label, signal);
-	const { object, contents, globals } = manifest;
-	const bytes = object.stored.bytes + contents.stored.bytes + (globals?.stored.bytes ?? 0);
+	const bytes = manifest.parts.reduce((sum, { stored }) => sum + stored.bytes, 0);
 	if (dataBytes < bytes) {
 		throw new BackupError('damaged', `${group}/${label} has fewer bytes than its manifest says: objects are missing`);
 	}

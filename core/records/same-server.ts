@@ -2,6 +2,7 @@
  * Whether a group's backups come from one server. Two servers that both have a database `shop` would fill the same group in turn:
  * the newest backup, what retention keeps, and what a restore takes, would be now one's and now the other's.
  */
+import { createHash } from 'node:crypto';
 import { BackupError, type ErrorCode } from '../base/errors';
 import { inParallel } from '../base/in-parallel';
 import type { Manifest } from './manifest';
@@ -14,11 +15,6 @@ import { newestOfEach } from './newest';
 const READERS = 16;
 /** Of these nobody can say where they came from, which keeps no backup from being made. */
 const NOT_FOR_US: readonly ErrorCode[] = ['invalid-manifest', 'damaged', 'not-found', 'newer-format'];
-
-/** The server a backup came from, as it may stand in the clear; null where nobody knows, as in backups of earlier versions. */
-function serverOf({ source }: Manifest): string | null {
-	return typeof source.server === 'string' ? source.server : null;
-}
 
 /** What a backup's manifest says of where it came from. */
 export interface Origin {
@@ -40,32 +36,54 @@ export async function originsOf(
 		const found = await readable(read, { codes: NOT_FOR_US, signal });
 		const isUnreadable = 'why' in found;
 		origins.set(entry, {
-			server: isUnreadable ? null : serverOf(found.value),
+			server: isUnreadable ? null : found.value.source.server,
 			unreadable: isUnreadable ? found.why : null,
 		});
 	});
 	return origins;
 }
 
+/** The newest backup of a group that can be read. */
+export interface NewestBackup {
+	manifest: Manifest;
+	/** Of the manifest's text. */
+	sha256: string;
+}
+
+/**
+ * Reads the manifest of a group's newest backup; null where there is none that can be read.
+ * @throws BackupError of the storage
+ */
+export async function readNewest(
+	repository: Repository,
+	group: string,
+	signal: AbortSignal,
+): Promise<NewestBackup | null> {
+	const { chosen } = await chooseReadable(repository, await repository.list(group), newestOfEach, signal);
+	const [newest] = chosen;
+	if (!newest) return null;
+	const read = async () => await repository.readManifestText(group, newest.label, signal);
+	const found = await readable(read, { codes: NOT_FOR_US, signal });
+	if ('why' in found) return null;
+	const { manifest, text } = found.value;
+	return { manifest, sha256: createHash('sha256').update(text).digest('hex') };
+}
+
 /**
  * Compares with the newest backup of the group: who allows another server once has done with it.
  * @param server null where it does not say which one it is
  * @returns a warning where another server is allowed, and it is one
- * @throws BackupError 'another-server'; those of the storage
+ * @throws BackupError 'another-server'
  */
-export async function assertSameServer(
-	repository: Repository,
-	group: string,
+export function assertSameServer(
+	newest: NewestBackup | null,
 	server: string | null,
-	{ allowed, signal }: { allowed: boolean; signal: AbortSignal },
-): Promise<string[]> {
-	if (server === null) return [];
-	const { chosen } = await chooseReadable(repository, await repository.list(group), newestOfEach, signal);
-	const [newest] = chosen;
-	if (!newest) return [];
-	const before = (await originsOf(repository, [newest], signal)).get(newest)?.server ?? null;
-	if ([null, server].includes(before)) return [];
-	const found = `the newest backup of ${group}, ${newest.label}, came from another server`;
+	{ allowed }: { allowed: boolean },
+): string[] {
+	const before = newest?.manifest.source.server ?? null;
+	if (newest === null || server === null || before === null || before === server) return [];
+	const { group, label } = newest.manifest;
+	const found = `the newest backup of ${group}, ${label}, came from another server`;
 	if (allowed) return [found];
 	throw new BackupError('another-server', found, {
 		hint: 'Give each server a group of its own (another group prefix). If this is the same one, moved, upgraded or made anew, allow another server for one run: --allow-another-server, or the option Allow Another Server.',

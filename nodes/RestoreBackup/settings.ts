@@ -5,8 +5,9 @@ import type { Limits } from '../../core/streams/pipeline';
 import { ALLOWANCES, parseAllowances } from '../../core/sources/postgres/replay/allowances';
 import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import type { DatabaseRestoreOptions } from '../../core/sources/postgres/restore/restorer';
+import type { RestorePlace } from '../../core/sources/postgres/restore/target';
 import type { BackupChoice } from '../../core/verbs/restore/restore';
-import type { RestoreRequest } from '../../core/verbs/restore/types';
 import { readDecryptionKeys, toDatabaseTarget } from '../shared/credentials';
 import { type LimitFields, readLimits } from '../shared/limits';
 import { locatorValue, splitList } from '../shared/run';
@@ -31,13 +32,9 @@ export interface RestoreSettings {
 	group: string;
 	choice: BackupChoice;
 	keys: DecryptionKeys | null;
-	server: DatabaseTarget;
-	into: RestoreRequest['into'];
-	rules: RewriteRules;
-	connections: number;
-	allowMissingExtensions: boolean;
-	globals: boolean;
 	limits: Limits;
+	/** Where and how the database is restored. */
+	database: DatabaseRestoreOptions;
 }
 
 const ESCROW =
@@ -50,19 +47,21 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 	return {
 		group: filled('Group', locatorValue(context, 'group', itemIndex)),
 		choice: readChoice(context, itemIndex),
-		into,
-		rules: readRules(options),
-		connections: wholeNumber('Connections', options.connections ?? 1, 1, 16),
-		allowMissingExtensions: options.allowMissingExtensions === true,
-		globals: options.globals === true,
-		limits: readLimits(options),
 		keys: await readDecryptionKeys(context, itemIndex, ESCROW),
-		server: beside(into, toDatabaseTarget(await context.getCredentials('postgres', itemIndex))),
+		limits: readLimits(options),
+		database: {
+			into,
+			rules: readRules(options),
+			connections: wholeNumber('Connections', options.connections ?? 1, 1, 16),
+			allowMissingExtensions: options.allowMissingExtensions === true,
+			globals: options.globals === true,
+			server: beside(into, toDatabaseTarget(await context.getCredentials('postgres', itemIndex))),
+		},
 	};
 }
 
 /** A database that is made or replaced cannot be the one we are connected to; every server has "postgres". */
-function beside({ mode, database }: RestoreRequest['into'], server: DatabaseTarget): DatabaseTarget {
+function beside({ mode, database }: RestorePlace, server: DatabaseTarget): DatabaseTarget {
 	return mode !== 'empty' && server.database === database ? { ...server, database: 'postgres' } : server;
 }
 
@@ -80,8 +79,8 @@ function readChoice(context: IExecuteFunctions, itemIndex: number): BackupChoice
 	}
 }
 
-function readPlace(context: IExecuteFunctions, itemIndex: number): RestoreRequest['into'] {
-	const mode = context.getNodeParameter('into', itemIndex) as RestoreRequest['into']['mode'];
+function readPlace(context: IExecuteFunctions, itemIndex: number): RestorePlace {
+	const mode = context.getNodeParameter('into', itemIndex) as RestorePlace['mode'];
 	if (!['new', 'empty', 'replace'].includes(mode)) throw unknownOption('Restore Into', mode);
 	const database = filled('Database', (context.getNodeParameter('database', itemIndex) as string).trim());
 	if (mode !== 'replace') return { mode, database };

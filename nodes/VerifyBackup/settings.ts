@@ -3,13 +3,11 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 import { type Depth, DEPTHS } from '../../core/records/evidence';
 import type { DecryptionKeys } from '../../core/codecs/age/age';
 import type { Limits } from '../../core/streams/pipeline';
-import type { Assertion, Scratch, VerifyChoice } from '../../core/verbs/verify/verify';
-import {
-	ALLOWANCES,
-	ALLOWED_IN_DRILLS,
-	type Allowance,
-	parseAllowances,
-} from '../../core/sources/postgres/replay/allowances';
+import type { Assertion } from '../../core/sources/postgres/drill/assertions';
+import type { DrillOptions } from '../../core/sources/postgres/drill/drill';
+import type { Scratch } from '../../core/sources/postgres/drill/scratch-database';
+import type { VerifyChoice } from '../../core/verbs/verify/verify';
+import { ALLOWANCES, ALLOWED_IN_DRILLS, parseAllowances } from '../../core/sources/postgres/replay/allowances';
 import { readDecryptionKeys, toDatabaseTarget } from '../shared/credentials';
 import { type LimitFields, readLimits } from '../shared/limits';
 import { locatorValue, splitList } from '../shared/run';
@@ -28,9 +26,8 @@ export interface VerifySettings {
 	choice: NodeChoice;
 	depth: Depth;
 	keys: DecryptionKeys | null;
-	scratch?: Scratch;
-	assertions: Assertion[];
-	allow: Allowance[];
+	/** Absent where nothing is restored. */
+	drill?: DrillOptions;
 	limits: Limits;
 	failOnEnvironment: boolean;
 }
@@ -46,16 +43,13 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
 	const depth = context.getNodeParameter('depth', itemIndex) as Depth;
 	if (!DEPTHS.includes(depth)) throw unknownOption('Depth', depth);
-	const allowed = parseAllowances(options.allow ?? [], ALLOWED_IN_DRILLS);
 	return {
 		choice: readChoice(context, itemIndex),
 		depth,
 		limits: readLimits(options),
 		failOnEnvironment: options.failOnEnvironment !== false,
-		assertions: depth === 'restored' ? readAssertions(context, itemIndex) : [],
 		keys: depth === 'stored' ? null : await readDecryptionKeys(context, itemIndex, ESCROW),
-		scratch: depth === 'restored' ? await readScratch(context, itemIndex, allowed.includes('superuser')) : undefined,
-		allow: ALLOWANCES.filter((kind) => allowed.includes(kind)),
+		drill: depth === 'restored' ? await readDrill(context, itemIndex, options.allow ?? []) : undefined,
 	};
 }
 
@@ -79,6 +73,15 @@ function readChoice(context: IExecuteFunctions, itemIndex: number): NodeChoice {
 		default:
 			throw unknownOption('Which Backups', kind);
 	}
+}
+
+async function readDrill(context: IExecuteFunctions, itemIndex: number, allow: string[]): Promise<DrillOptions> {
+	const allowed = parseAllowances(allow, ALLOWED_IN_DRILLS);
+	return {
+		scratch: await readScratch(context, itemIndex, allowed.includes('superuser')),
+		assertions: readAssertions(context, itemIndex),
+		allow: ALLOWANCES.filter((kind) => allowed.includes(kind)),
+	};
 }
 
 async function readScratch(context: IExecuteFunctions, itemIndex: number, asSuperuser: boolean): Promise<Scratch> {

@@ -1,8 +1,8 @@
 /** What an item says of itself in its first column: the verdict, as a sentence that needs no other column. */
-import type { Comparison } from '../../core/sources/postgres/dump/compare';
+import type { Comparison } from '../../core/sources/source';
 
 /** "12 tables, 20,000 rows" */
-export function comparedText({ tables, rows }: Pick<Comparison, 'tables' | 'rows'>): string {
+export function comparedText({ figures: { tables = 0, rows = 0 } }: Comparison): string {
 	return `${counted(tables, 'table')}, ${counted(rows, 'row')}`;
 }
 

@@ -60,7 +60,7 @@ Verify by restoring, and restore into a new database (elsewhere: npm install --o
 
 The same by hand, with no help from this package (Debian: apt-get install age zstd postgresql-client):
   dump=${dump}
-  sha256sum $dump   # ${manifest.object.stored.sha256.slice(0, 16)}…, says the manifest
+  sha256sum $dump   # ${manifest.parts[0].stored.sha256.slice(0, 16)}…, says the manifest
   age -d -i ${secret} $dump | zstd -d | less
   createdb shop_by_hand
   guarded() { printf '\\\\restrict %s\\n' "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \\n')"; awk 'NR < 20 && /^\\\\restrict / { key = $2; next } key == "" || $0 != "\\\\unrestrict " key'; }

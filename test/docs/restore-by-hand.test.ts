@@ -166,7 +166,7 @@ describe('docs/restore-by-hand.md', () => {
 			expect(computed).toMatch(/^[0-9a-f]{64}$/);
 			expect(recorded).toBe(computed);
 			expect(await inBackup('recipient', document.block('sha256sum -c'))).toBe(
-				'dump.sql.zst.age: OK\ncontents.json.zst.age: OK\nglobals.sql.zst.age: OK\n',
+				'dump.sql.zst.age: OK\nglobals.sql.zst.age: OK\ncontents.json.zst.age: OK\n',
 			);
 			const inside = document.block('set -o pipefail') + document.block('b2sum -c');
 			expect(await inBackup('recipient', inside)).toBe('-: OK\n');

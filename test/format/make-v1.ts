@@ -1,9 +1,10 @@
 /**
- * Made the repository in v1/, once, with version 0.1.0. It is not to be made again: it stands for what people have stored.
+ * Made the repository in v1/, once, with version 0.1.0. Not to be made again after the first release: it stands for what people have stored.
  * A change of the format gets a folder of its own, and v1 stays. This file says where its bytes came from:
  *
  *   node --require test/support/typescript.cjs test/format/make-v1.ts <empty folder>
  */
+import { postgresDrill } from '../../core/sources/postgres/drill/drill';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -50,15 +51,16 @@ async function make(folder: string): Promise<void> {
 
 		const repository = await Repository.open(storage);
 		const verify = async (
-			request: Pick<VerifyRequest, 'group' | 'label' | 'depth' | 'keys' | 'scratch'>,
+			request: Pick<VerifyRequest, 'group' | 'label' | 'depth' | 'keys' | 'drills'>,
 			outcome = 'ok',
 		) => {
 			const result = await verifyBackup({ repository, signal, ...request });
 			if (result.outcome !== outcome) throw new Error(`${request.group}: ${result.outcome}, ${result.message}`);
 		};
 		const scratch = { kind: 'server', target: server.target() } as const;
+		const drills = [postgresDrill({ scratch })];
 		await verify({ group: 'postgres/recipient', label: recipients, depth: 'stored', keys: null });
-		await verify({ group: 'postgres/recipient', label: recipients, depth: 'restored', keys, scratch });
+		await verify({ group: 'postgres/recipient', label: recipients, depth: 'restored', keys, drills });
 		await verify({
 			group: 'postgres/passphrase',
 			label: passphrase,
@@ -74,9 +76,9 @@ async function make(folder: string): Promise<void> {
 			label: clear,
 			depth: 'restored',
 			keys: null,
-			scratch,
+			drills: [postgresDrill({ scratch, assertions: [lie] })],
 		} as const;
-		const bad = await verifyBackup({ ...drill, assertions: [lie] });
+		const bad = await verifyBackup(drill);
 		if (bad.outcome !== 'bad') throw new Error(`${bad.outcome}, ${bad.message}`);
 
 		await storage.close();

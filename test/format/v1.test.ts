@@ -9,14 +9,16 @@ import { join } from 'node:path';
 import { parseEvidence } from '../../core/records/evidence';
 import { parseIdentities } from '../../core/codecs/age/keys';
 import type { DecryptionKeys } from '../../core/codecs/age/age';
-import { readContents } from '../../core/sources/postgres/restore/read-contents';
+import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
+import type { Scratch } from '../../core/sources/postgres/drill/scratch-database';
+import { openBackup } from '../../core/verbs/open-backup';
 import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { Repository } from '../../core/records/repository';
-import { restoreDatabase } from '../../core/verbs/restore/restore';
+import { restoreDatabase, withDrill } from '../support/database-verbs';
 import { openStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
-import { verifyBackup, type Scratch } from '../../core/verbs/verify/verify';
+import { verifyBackup } from '../../core/verbs/verify/verify';
 import { clientEnvironment, sh } from '../support/document';
 import { type OwnServer, sharedPostgres, sql, startPostgres } from '../support/postgres';
 import { rowsAsText } from './rows';
@@ -38,7 +40,7 @@ interface Kept {
 const KEPT: Record<string, Kept> = {
 	'encrypted to a recipient': {
 		group: 'postgres/recipient',
-		label: '20261121T055751Z-full-yrdk',
+		label: '20261127T054004Z-full-gy4f',
 		keys: { identities: parseIdentities(text('key.txt')) },
 		verifications: [
 			{ depth: 'stored', ok: true },
@@ -48,14 +50,14 @@ const KEPT: Record<string, Kept> = {
 	},
 	'encrypted with a passphrase': {
 		group: 'postgres/passphrase',
-		label: '20261121T055752Z-full-berb',
+		label: '20261127T054005Z-full-c5tm',
 		keys: { passphrase },
 		verifications: [{ depth: 'readable', ok: true }],
 		rules: { owners: 'drop', privileges: 'drop' },
 	},
 	'not encrypted': {
 		group: 'postgres/clear',
-		label: '20261121T055758Z-full-ztf3',
+		label: '20261127T054006Z-full-y2zs',
 		keys: null,
 		verifications: [{ depth: 'restored', ok: false }],
 		rules: { owners: 'drop', privileges: 'drop' },
@@ -107,7 +109,8 @@ describe('the repository of format 1', () => {
 		it('whose manifest, contents and evidence are read', async () => {
 			const manifest = await repository.readManifest(group, label);
 			expect(manifest).toMatchObject({ format: 1, group, label, type: 'full', program: { version: '0.1.0' } });
-			const contents = await readContents(repository, manifest, keys, { signal, stallTimeoutMs: 60_000 });
+			const opened = await openBackup([manifest], { repository, keys, signal, stallTimeoutMs: 60_000 });
+			const contents = opened.contents as DatabaseFacts;
 			expect(contents).toMatchObject({ database: 'shop', encoding: 'UTF8', largeObjects: 1 });
 			expect(contents.tables).toHaveLength(TABLES);
 			const evidence = readdirSync(join(v1, 'repository', group, label)).filter((name) => name.startsWith('verified-'));
@@ -136,11 +139,11 @@ describe('the repository of format 1', () => {
 					label,
 					depth: 'restored',
 					keys,
-					scratch: await scratch(),
+					...withDrill({ scratch: await scratch() }),
 					signal,
 				});
 				expect(result).toMatchObject({ message: expect.any(String), outcome: 'ok' });
-				expect(result.comparison).toMatchObject({ ok: true, tables: TABLES, rows: ROWS, largeObjects: 1 });
+				expect(result.comparison).toMatchObject({ ok: true, figures: { tables: TABLES, rows: ROWS, largeObjects: 1 } });
 			},
 			120_000,
 		);
@@ -158,7 +161,7 @@ describe('the repository of format 1', () => {
 				globals: rules.owners === 'keep',
 				signal,
 			});
-			expect(result).toMatchObject({ database, comparison: { ok: true, tables: TABLES, rows: ROWS } });
+			expect(result).toMatchObject({ database, comparison: { ok: true, figures: { tables: TABLES, rows: ROWS } } });
 			const restored = server.target(database);
 			expect(await rowsAsText(queryOf(restored))).toEqual(expectedRows);
 			const [owner] = await sql(

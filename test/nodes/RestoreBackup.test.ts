@@ -250,7 +250,7 @@ describe('Restore Backup', () => {
 		expect(error).toEqual(expect.stringContaining('not what was backed up'));
 		expect(details).toMatchObject({
 			...{ ok: false, countsMatch: false, code: 'different', group: 'postgres/lie', label, database },
-			differences: [{ table: 'other.o', expected: expect.stringContaining('2'), found: expect.stringContaining('1') }],
+			differences: [{ item: 'other.o', expected: expect.stringContaining('2'), found: expect.stringContaining('1') }],
 			seconds: expect.any(Number),
 		});
 	});

@@ -1,6 +1,7 @@
+import { manifestOf } from '../support/manifest';
 import { BackupError } from '../../core/base/errors';
 import { createLabel } from '../../core/records/label';
-import { formatManifest, type Manifest } from '../../core/records/manifest';
+import { formatManifest } from '../../core/records/manifest';
 import { Repository } from '../../core/records/repository';
 import { objectKey } from '../../core/records/layout';
 import { writeText } from '../../core/records/small-objects';
@@ -8,30 +9,10 @@ import { MemoryStorage } from '../../core/storage/memory';
 
 const GROUP = 'postgres/shop';
 
-function manifest(group: string, label: string): Manifest {
-	const stream = { original: { bytes: 1, blake2b512: 'a'.repeat(128) }, stored: { bytes: 2, sha256: 'b'.repeat(64) } };
-	return {
-		format: 1,
-		program: { name: 'n8n-nodes-backup', version: '0.1.0' },
-		group,
-		label,
-		type: 'full',
-		parents: [],
-		startedAt: '2026-11-20T02:00:00.000Z',
-		finishedAt: '2026-11-20T02:00:07.000Z',
-		source: { kind: 'postgres' },
-		codecs: ['zstd'],
-		encryption: null,
-		object: { name: 'dump.sql.zst', ...stream },
-		contents: { name: 'contents.json.zst', ...stream },
-		warnings: [],
-	};
-}
-
 async function addBackup(repository: Repository, group: string, time: string): Promise<string> {
 	const label = createLabel('full', new Date(time));
 	await writeText(repository.storage, objectKey(group, label, 'dump.sql.zst'), 'xx');
-	await repository.writeManifest(manifest(group, label));
+	await repository.writeManifest(manifestOf(group, label));
 	return label;
 }
 
@@ -121,7 +102,7 @@ describe('a repository', () => {
 		await writeText(
 			repository.storage,
 			objectKey(GROUP, label, 'manifest.json'),
-			formatManifest(manifest('postgres/crm', label)),
+			formatManifest(manifestOf('postgres/crm', label)),
 		);
 		await expect(repository.readManifest(GROUP, label)).rejects.toMatchObject({
 			code: 'invalid-manifest',

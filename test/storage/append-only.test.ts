@@ -1,4 +1,5 @@
 /** Keys that may add objects and not remove any, so that whoever steals them destroys no backup. */
+import { openDump } from '../support/dump-source';
 import { copyMissing } from '../../core/verbs/copy/copy';
 import { Readable } from 'node:stream';
 import { BackupError } from '../../core/base/errors';
@@ -90,12 +91,12 @@ it('keep what a failed run stored, and say so with the reason', async () => {
 	const broken = new BackupError('dump-failed', 'the source broke', { hint: 'Mend it.' });
 	const source: Source = {
 		kind: 'postgres',
-		open: async () => ({
-			body: Readable.from([Buffer.from('a row\n')]),
-			objectName: 'dump.sql',
-			finish: async () => await Promise.reject(broken),
-			close: async () => undefined,
-		}),
+		open: async () =>
+			openDump({
+				body: Readable.from([Buffer.from('a row\n')]),
+				finish: async () => await Promise.reject(broken),
+				close: async () => undefined,
+			}),
 	};
 	await expect(backUp({ storage: place, group: GROUP, source, encryption: null, signal })).rejects.toMatchObject({
 		code: 'dump-failed',

@@ -1,4 +1,5 @@
 /** A storage that does not answer: whatever the verb and wherever in it, the run ends in time, and says why. */
+import { openDump } from '../support/dump-source';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { backUp } from '../../core/verbs/backup/backup';
@@ -58,12 +59,12 @@ function silentFrom(inner: Storage, nth: number) {
 
 const source: Source = {
 	kind: 'postgres',
-	open: async () => ({
-		body: Readable.from([Buffer.from('a row\n')]),
-		objectName: 'dump.sql',
-		finish: async () => ({ details: {}, contents: { format: 1, tables: [] }, warnings: [] }),
-		close: async () => undefined,
-	}),
+	open: async () =>
+		openDump({
+			body: Readable.from([Buffer.from('a row\n')]),
+			finish: async () => ({ details: {}, contents: { format: 1, tables: [] }, warnings: [] }),
+			close: async () => undefined,
+		}),
 };
 
 interface Place {

@@ -1,4 +1,5 @@
 /** Failures at every step of a run. Jest fails a test in which an error event or a rejection is heard by nobody. */
+import { openDump } from '../support/dump-source';
 import { Readable } from 'node:stream';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { backUp, type BackupRequest } from '../../core/verbs/backup/backup';
@@ -93,12 +94,12 @@ function request(storage: Storage, change: Partial<BackupRequest> = {}): BackupR
 		group: GROUP,
 		source: {
 			kind: 'postgres',
-			open: async () => ({
-				body: Readable.from([Buffer.from('a row\n')]),
-				objectName: 'dump.sql',
-				finish: async () => ({ details: {}, contents: { format: 1, tables: [] }, globals: '-- roles', warnings: [] }),
-				close: async () => undefined,
-			}),
+			open: async () =>
+				openDump({
+					body: Readable.from([Buffer.from('a row\n')]),
+					finish: async () => ({ details: {}, contents: { format: 1, tables: [] }, globals: '-- roles', warnings: [] }),
+					close: async () => undefined,
+				}),
 		},
 		encryption: recipients,
 		signal: new AbortController().signal,

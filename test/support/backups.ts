@@ -1,4 +1,7 @@
 /** Backups for tests of what is done with them: real dumps in memory, and ones whose contents a test has changed. */
+import { Readable } from 'node:stream';
+import { json } from 'node:stream/consumers';
+import type { OpenSource } from '../../core/sources/source';
 import { backUp } from '../../core/verbs/backup/backup';
 import type { DecryptionKeys, Encryption } from '../../core/codecs/age/age';
 import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
@@ -34,18 +37,27 @@ export async function makeBackup(target: DatabaseTarget, options: BackupOptions 
 		group,
 		source: {
 			kind: 'postgres',
-			open: async (options) => {
-				const open = await source.open(options);
-				const finish = async () => {
-					const finished = await open.finish();
-					return { ...finished, contents: changeContents(finished.contents as unknown as DatabaseFacts) };
-				};
-				return { ...open, body: open.body, finish, close: async () => await open.close() };
-			},
+			open: async (options) => withContents(await source.open(options), changeContents),
 		},
 		encryption,
 		proveWith,
 		signal: new AbortController().signal,
 	});
 	return { storage, repository: await Repository.open(storage), group, label: manifest.label };
+}
+
+/** The same source with other contents. */
+export function withContents(open: OpenSource, change: (contents: DatabaseFacts) => DatabaseFacts): OpenSource {
+	return {
+		...open,
+		async *parts() {
+			for await (const part of open.parts()) {
+				if (part.role !== 'contents') yield part;
+				else {
+					const contents = change((await json(part.body)) as DatabaseFacts);
+					yield { ...part, body: Readable.from([Buffer.from(`${JSON.stringify(contents)}\n`)]) };
+				}
+			}
+		},
+	};
 }

@@ -3,11 +3,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Depth } from '../../core/records/evidence';
 import { type BackupType, createLabel } from '../../core/records/label';
-import type { Manifest } from '../../core/records/manifest';
+import type { StoredPart } from '../../core/records/manifest';
 import { storeStream } from '../../core/streams/pipeline';
 import { PROGRAM } from '../../core/base/program';
 import { type Repository } from '../../core/records/repository';
 import { objectKey } from '../../core/records/layout';
+import { manifestOf } from './manifest';
 
 export const GROUP = 'postgres/shop';
 export const NEVER = new AbortController().signal;
@@ -43,23 +44,11 @@ export async function addBackup(repository: Repository, backup: DatedBackup): Pr
 			limits: { stallTimeoutMs: 60_000, hardTimeoutMs: 60_000 },
 			signal: NEVER,
 		});
-	const manifest: Manifest = {
-		format: 1,
-		program: PROGRAM,
-		group,
-		label,
-		type,
-		parents,
-		startedAt: time,
-		finishedAt: time,
-		source: { kind: 'postgres' },
-		codecs: ['zstd'],
-		encryption: null,
-		object: await store('dump.sql', randomBytes(bytes)),
-		contents: await store('contents.json', Buffer.from('{}')),
-		warnings: [],
-	};
-	await repository.writeManifest(manifest);
+	const parts: StoredPart[] = [
+		{ role: 'data', ...(await store('dump.sql', randomBytes(bytes))) },
+		{ role: 'contents', ...(await store('contents.json', Buffer.from('{}'))) },
+	];
+	await repository.writeManifest(manifestOf(group, label, { parents, parts }));
 	if (verified) await addEvidence(repository, label, { group, at: time, depth: verified, ok });
 	return label;
 }

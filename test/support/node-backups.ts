@@ -1,4 +1,5 @@
 /** For tests of nodes that read backups: a folder with real backups of a small database, and credentials for it. */
+import { withContents } from './backups';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +7,6 @@ import type { ICredentialDataDecryptedObject } from 'n8n-workflow';
 import { backUp } from '../../core/verbs/backup/backup';
 import { generateIdentity, type KeyPair } from '../../core/codecs/age/keys';
 import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/sources/postgres/dump/dump';
-import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import type { Source } from '../../core/sources/source';
 import { createStorage } from '../../core/storage/create';
@@ -63,17 +63,10 @@ export async function nodeBackups(source: DatabaseTarget): Promise<NodeBackups> 
 function liar(source: Source): Source {
 	return {
 		kind: source.kind,
-		async open(options) {
-			const opened = await source.open(options);
-			return {
-				...opened,
-				async finish() {
-					const facts = await opened.finish();
-					const { tables } = facts.contents as unknown as DatabaseFacts;
-					tables[0]!.rows! += 1;
-					return facts;
-				},
-			};
-		},
+		open: async (options) =>
+			withContents(await source.open(options), (contents) => {
+				contents.tables[0]!.rows! += 1;
+				return contents;
+			}),
 	};
 }

@@ -7,6 +7,7 @@
  * holds the lock is watched from outside. `stopped`: one backup that stops its own process (SIGSTOP) at a moment. `begin`:
  * begins a run and never ends it. Each writes what came of it to standard output, one line of JSON each.
  */
+import { openDump } from './dump-source';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -107,12 +108,12 @@ function tiny(): Source {
 	};
 	return {
 		kind: 'postgres',
-		open: async () => ({
-			body: Readable.from(body(), { objectMode: false }),
-			objectName: 'dump.sql',
-			finish: async () => ({ details: {}, contents: { format: 1, tables: [] }, warnings: [] }),
-			close: async () => undefined,
-		}),
+		open: async () =>
+			openDump({
+				body: Readable.from(body(), { objectMode: false }),
+				finish: async () => ({ details: {}, contents: { format: 1, tables: [] }, warnings: [] }),
+				close: async () => undefined,
+			}),
 	};
 }
 

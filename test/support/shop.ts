@@ -4,7 +4,7 @@ import { KEEP_ALL } from '../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { Repository } from '../../core/records/repository';
 import { objectKey } from '../../core/records/layout';
-import type { RestoreRequest } from '../../core/verbs/restore/types';
+import type { DatabaseRestoreRequest } from './database-verbs';
 import { MemoryStorage } from '../../core/storage/memory';
 import { type MadeBackup, makeBackup } from './backups';
 import { type PostgresServer, quoteName, sharedPostgres, sql } from './postgres';
@@ -18,7 +18,7 @@ export interface Shop {
 	/** A name that nobody has yet, with the given beginning. What has it in the end is dropped. */
 	freeName(beginning?: string): string;
 	/** For a restore of the backup into a new database of the server. */
-	request(change?: Partial<RestoreRequest> & Partial<MadeBackup>): RestoreRequest;
+	request(change?: Partial<DatabaseRestoreRequest> & Partial<MadeBackup>): DatabaseRestoreRequest;
 	/** A database of a server, ours by default. */
 	at(database: string, of?: PostgresServer): DatabaseTarget;
 	databases(of?: PostgresServer): Promise<string[]>;

@@ -1,4 +1,5 @@
 /** A real backup of a small database in memory, and the ways to spoil it. */
+import { openDump } from './dump-source';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { backUp } from '../../core/verbs/backup/backup';
@@ -9,7 +10,9 @@ import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
 import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../core/sources/postgres/dump/dump';
 import type { EngineChoice } from '../../core/sources/postgres/dump/engines/choose';
 import type { DumpFormat } from '../../core/sources/postgres/dump/engines/engine';
-import { readContents } from '../../core/sources/postgres/restore/read-contents';
+import { dumpOf } from '../../core/sources/postgres/kind';
+import { openBackup } from '../../core/verbs/open-backup';
+import { type DrillChange, withDrill } from './database-verbs';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { Repository } from '../../core/records/repository';
 import { objectKey } from '../../core/records/layout';
@@ -50,16 +53,16 @@ export async function remake(
 ): Promise<SmallBackup> {
 	const source: Source = {
 		kind: 'postgres',
-		open: async () => ({
-			body: Readable.from([Buffer.from(change.dump ?? backup.dump)]),
-			objectName: 'dump.sql',
-			finish: async () => ({
-				details: { format: 'plain', engineVersion: '18.3' },
-				contents: { ...backup.contents, ...change.contents },
-				warnings: [],
+		open: async () =>
+			openDump({
+				body: Readable.from([Buffer.from(change.dump ?? backup.dump)]),
+				finish: async () => ({
+					details: { format: 'plain', engineVersion: '18.3' },
+					contents: { ...backup.contents, ...change.contents },
+					warnings: [],
+				}),
+				close: async () => undefined,
 			}),
-			close: async () => undefined,
-		}),
 	};
 	return await store(source, backup.keys, backup.encryption);
 }
@@ -67,12 +70,13 @@ export async function remake(
 async function store(source: Source, keys: DecryptionKeys, encryption: Encryption | null): Promise<SmallBackup> {
 	const storage = new MemoryStorage();
 	const { manifest } = await backUp({ storage, group: GROUP, source, encryption, signal: NEVER });
-	const { label, object } = manifest;
+	const { label } = manifest;
 	const repository = await Repository.open(storage);
 	const used = encryption ? keys : null;
-	const body = await openStream({ storage, group: GROUP, label, stream: object, keys: used, signal: NEVER });
+	const body = await openStream({ storage, group: GROUP, label, stream: dumpOf(manifest), keys: used, signal: NEVER });
 	const dump = (await buffer(body)).toString();
-	const contents = await readContents(repository, manifest, used, { signal: NEVER, stallTimeoutMs: 60_000 });
+	const opened = await openBackup([manifest], { repository, keys: used, signal: NEVER, stallTimeoutMs: 60_000 });
+	const contents = opened.contents as DatabaseFacts;
 	return { repository, label, keys, encryption, dump, contents };
 }
 
@@ -101,9 +105,9 @@ export function flip(bytes: Buffer, at: number): Buffer {
 export function requestFor(
 	{ repository, label, keys }: SmallBackup,
 	depth: VerifyRequest['depth'],
-	change: Partial<VerifyRequest> = {},
+	change: DrillChange = {},
 ): VerifyRequest {
-	return { repository, group: GROUP, label, depth, keys, signal: NEVER, ...change };
+	return { repository, group: GROUP, label, depth, keys, signal: NEVER, ...withDrill(change) };
 }
 
 async function keysIn(storage: Storage): Promise<string[]> {

@@ -4,15 +4,14 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { DEFAULT_LIMITS } from '../../core/base/limits';
 import { createLabel, parseLabel, type BackupType } from '../../core/records/label';
-import { FORMAT, type Manifest } from '../../core/records/manifest';
+import type { StoredPart } from '../../core/records/manifest';
 import { storeStream } from '../../core/streams/pipeline';
-import { PROGRAM } from '../../core/base/program';
 import { Repository } from '../../core/records/repository';
 import { objectKey } from '../../core/records/layout';
 import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage, WriteOptions } from '../../core/storage/storage';
 import { verifyBackup } from '../../core/verbs/verify/verify';
-import { streamsOf } from '../../core/verbs/verify/stored';
+import { manifestOf } from './manifest';
 import { flip, GROUP, NEVER } from './small-backup';
 
 export interface StoreOptions {
@@ -42,23 +41,11 @@ export async function storeBackup({ storage }: Repository, options: StoreOptions
 	const body = Readable.from(chunksOf(bytes), { objectMode: false });
 	const object = await storeStream({ ...common, name: 'dump.sql', body });
 	const contents = await storeStream({ ...common, name: 'contents.json', body: Readable.from([Buffer.from('{}\n')]) });
-	const time = startedAt.toISOString();
-	const manifest: Manifest = {
-		format: FORMAT,
-		program: PROGRAM,
-		group,
-		label,
-		type,
-		parents: [...parents],
-		startedAt: time,
-		finishedAt: time,
-		source: { kind: 'postgres' },
-		codecs: ['zstd'],
-		encryption: null,
-		object,
-		contents,
-		warnings: [],
-	};
+	const parts: StoredPart[] = [
+		{ role: 'data', ...object },
+		{ role: 'contents', ...contents },
+	];
+	const manifest = manifestOf(group, label, { parents: [...parents], parts });
 	const repository = await Repository.open(storage);
 	await repository.writeManifest(manifest);
 	await repository.writeTags(group, label, tags);
@@ -122,9 +109,9 @@ export async function assertConsistent(storage: Storage): Promise<string[]> {
 		const manifest = await repository.readManifest(group, label);
 		expect(labels).toEqual(expect.arrayContaining(manifest.parents));
 		const sizes = await Promise.all(
-			streamsOf(manifest).map(async ({ name }) => (await storage.stat(objectKey(group, label, name)))?.size),
+			manifest.parts.map(async ({ name }) => (await storage.stat(objectKey(group, label, name)))?.size),
 		);
-		expect(sizes).toEqual(streamsOf(manifest).map(({ stored }) => stored.bytes));
+		expect(sizes).toEqual(manifest.parts.map(({ stored }) => stored.bytes));
 	}
 	return labels;
 }

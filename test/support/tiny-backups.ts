@@ -1,10 +1,10 @@
 /** Backups of a few bytes, for tests that make many, and the proof that all of them are whole. */
+import { openDump } from './dump-source';
 import { Readable } from 'node:stream';
 import { backUp } from '../../core/verbs/backup/backup';
 import { digestStored } from '../../core/streams/pipeline';
 import { Repository } from '../../core/records/repository';
 import type { Storage } from '../../core/storage/storage';
-import { streamsOf } from '../../core/verbs/verify/stored';
 
 const NEVER = new AbortController().signal;
 
@@ -17,12 +17,12 @@ export async function makeTinyBackup(
 		group,
 		source: {
 			kind: 'postgres',
-			open: async () => ({
-				body: Readable.from([Buffer.from('a row\n')]),
-				objectName: 'dump.sql',
-				finish: async () => ({ details: {}, contents: { format: 1, tables: [] }, warnings: [] }),
-				close: async () => undefined,
-			}),
+			open: async () =>
+				openDump({
+					body: Readable.from([Buffer.from('a row\n')]),
+					finish: async () => ({ details: {}, contents: { format: 1, tables: [] }, warnings: [] }),
+					close: async () => undefined,
+				}),
 		},
 		encryption: null,
 		signal: NEVER,
@@ -39,7 +39,7 @@ export async function wholeBackups(storage: Storage, group: string, known = new 
 	const repository = await Repository.open(storage);
 	const listed = (await repository.list(group)).map(({ label }) => label);
 	for (const label of listed.filter((one) => !known.has(one))) {
-		for (const { name, stored } of streamsOf(await repository.readManifest(group, label))) {
+		for (const { name, stored } of (await repository.readManifest(group, label)).parts) {
 			const found = await digestStored({
 				storage,
 				group,

@@ -61,11 +61,18 @@ async function run({ storage, target, during, more }: Run) {
 			kind: 'postgres',
 			open: async (options) => {
 				const open = await source.open(options);
-				open.body.on('pause', () => {
-					if (!started) void during?.();
-					started = true;
-				});
-				return open;
+				return {
+					...open,
+					async *parts() {
+						for await (const part of open.parts()) {
+							part.body.on('pause', () => {
+								if (!started) void during?.();
+								started = true;
+							});
+							yield part;
+						}
+					},
+				};
 			},
 		},
 	});

@@ -1,23 +1,25 @@
 /** Makes one backup: lock, clean up after earlier failures, store the object and its contents, prove, write the manifest. */
 import { MANIFEST, objectKey } from '../../records/layout';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Actor } from '../../records/journal/actor';
 import { cleanUp, removeLeftovers } from './leftovers';
 import { unlessAborted, within } from '../../base/deadline';
 import { BackupError, isBackupError } from '../../base/errors';
+import { recipientOf } from '../../codecs/age/keys';
 import { ageDecrypt, type DecryptionKeys, type Encryption } from '../../codecs/age/age';
-import { assertGroup, createLabel } from '../../records/label';
+import { assertGroup, type BackupType, createLabel, parseLabel } from '../../records/label';
 import { recordRun, type RunEnd, type RunRecord } from '../../records/journal/journal';
 import { acquireLock, type Lock } from '../../records/locks/lock';
-import { FORMAT, type Manifest, type ManifestEncryption, type StoredStream } from '../../records/manifest';
+import { dataSize, FORMAT, type Manifest, type ManifestEncryption, type StoredPart } from '../../records/manifest';
 import { type Limits } from '../../base/limits';
 import { withLimits } from '../limits';
 import { type Progress, storeStream } from '../../streams/pipeline';
 import { PROGRAM } from '../../base/program';
 import { assertTag, Repository } from '../../records/repository';
-import { assertSameServer } from '../../records/same-server';
-import type { OpenSource, Source } from '../../sources/source';
+import { assertSameServer, readNewest } from '../../records/same-server';
+import type { OpenSource, Source, SourceFacts, SourcePart } from '../../sources/source';
+import { openBase } from './base';
 import type { Protection, Storage } from '../../storage/storage';
 
 /** Ends programs and connections, politely first. */
@@ -30,10 +32,20 @@ export interface BackupRequest {
 	storage: Storage;
 	group: string;
 	source: Source;
+	/** `differential` builds on the newest full backup, `incremental` on the newest of all. @default 'full' */
+	type?: BackupType;
 	/** null stores in the clear: everyone who reads the storage reads the data. */
 	encryption: Encryption | null;
-	/** Keys that should open the backup, to prove that they do; absent where only recipients are known. */
+	/**
+	 * Keys that should open the backup, to prove that they do, and that open the one it builds on; absent where only recipients
+	 * are known.
+	 */
 	proveWith?: DecryptionKeys;
+	/**
+	 * An identity of the host that makes backups. It opens what they must hold, but no data: so a host that cannot read its
+	 * backups can make the next differential or incremental one, and compare counts.
+	 */
+	hostKey?: string;
 	zstdLevel?: number;
 	limits?: Partial<Limits>;
 	/** How long to wait while another run writes to the group, milliseconds; not at all when absent. */
@@ -81,13 +93,13 @@ export async function backUp(request: BackupRequest): Promise<BackupResult> {
 }
 
 function describe({ manifest, warnings }: BackupResult): RunEnd {
-	const { label, object, encryption, startedAt, finishedAt } = manifest;
+	const { label, type, status, encryption, startedAt, finishedAt } = manifest;
 	return {
-		outcome: 'ok',
+		outcome: status === 'whole' ? 'ok' : 'degraded',
 		label,
 		facts: {
-			originalBytes: object.original.bytes,
-			storedBytes: object.stored.bytes,
+			...dataSize(manifest),
+			type,
 			seconds: (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000,
 			encryption: encryption?.method ?? 'none',
 			proved: encryption?.proved ?? false,
@@ -104,15 +116,10 @@ async function locked(repository: Repository, run: RunRecord, request: LimitedRe
 	const lock = await acquireLock(storage, group, { signal, actor, waitMs: lockWaitMs, onWait });
 	try {
 		const left = await removeLeftovers(repository, group, lock);
-		const label = createLabel('full', new Date());
-		try {
-			const held = { ...request, signal: AbortSignal.any([signal, lock.lost]) };
-			const manifest = await writeBackup(repository, lock, label, left, run, held);
-			run.warnings.unshift(...manifest.warnings);
-			return { manifest, location: `${storage.location}/${group}/${label}`, warnings: run.warnings };
-		} catch (error) {
-			throw await cleanUp(repository, group, label, error);
-		}
+		const held = { ...request, signal: AbortSignal.any([signal, lock.lost]) };
+		const manifest = await writeBackup(repository, lock, left, run, held);
+		run.warnings.unshift(...manifest.warnings);
+		return { manifest, location: `${storage.location}/${group}/${manifest.label}`, warnings: run.warnings };
 	} finally {
 		const known = lock.warnings.length;
 		await lock.release();
@@ -126,7 +133,6 @@ async function openSource(source: Source, options: Parameters<Source['open']>[0]
 	const opening = source.open(options);
 	opening
 		.then(async (late) => {
-			late.body.on('error', () => undefined);
 			if (signal.aborted) await late.close();
 		})
 		// Of what is opened for nobody, nobody wants to know why it could not be closed.
@@ -137,67 +143,113 @@ async function openSource(source: Source, options: Parameters<Source['open']>[0]
 async function writeBackup(
 	repository: Repository,
 	lock: Lock,
-	label: string,
 	left: readonly string[],
 	run: RunRecord,
 	request: LimitedRequest,
 ): Promise<Manifest> {
-	const { storage, group, source, encryption, protect, signal, onProgress } = request;
-	const startedAt = new Date();
-	const common = {
-		storage,
-		group,
-		label,
-		encryption,
-		zstdLevel: request.zstdLevel ?? DEFAULT_ZSTD_LEVEL,
-		limits: request.limits,
-		protect,
-		signal,
-	};
-	const open = await openSource(source, { signal, stallTimeoutMs: request.limits.stallTimeoutMs });
-	let object: StoredStream;
-	const notes: string[] = [];
-	let facts: Awaited<ReturnType<typeof open.finish>>;
+	const { group, source, signal, limits, type: wanted = 'full' } = request;
+	const { stallTimeoutMs } = limits;
+	const newest = await readNewest(repository, group, signal);
+	const startedAt = await startAfter(newest?.manifest.label, wanted, signal);
+	const keys = request.proveWith ?? null;
+	const base = await openBase(group, wanted, source.kind, {
+		...{ repository, keys, signal, stallTimeoutMs },
+		hostKey: request.hostKey,
+	});
+	const open = await openSource(source, { signal, stallTimeoutMs, base });
+	const type = open.type ?? wanted;
+	const label = createLabel(type, startedAt);
 	try {
-		const allowed = request.allowAnotherServer === true;
-		notes.push(...(await assertSameServer(repository, group, open.server ?? null, { allowed, signal })));
-		object = await storeStream({
-			...common,
-			name: open.objectName,
-			body: open.body,
-			recycle: open.recycle,
-			onProgress: (progress) => {
+		const notes: string[] = [];
+		let parts: StoredPart[];
+		let facts: SourceFacts;
+		try {
+			const allowed = request.allowAnotherServer === true;
+			notes.push(...assertSameServer(newest, open.server ?? null, { allowed }));
+			parts = await storeParts(open, label, run, request);
+			facts = await unlessAborted(open.finish(), signal);
+		} finally {
+			await within(CLOSE_MS, 'the source', async () => await open.close());
+		}
+		const manifest: Manifest = {
+			format: FORMAT,
+			program: PROGRAM,
+			repository: repository.id!,
+			group,
+			label,
+			type,
+			parents: type === 'full' || base === null ? [] : [base.manifest.label, ...base.manifest.parents],
+			status: facts.incomplete ? 'incomplete' : 'whole',
+			startedAt: startedAt.toISOString(),
+			finishedAt: new Date().toISOString(),
+			source: { kind: source.kind, server: open.server ?? null, details: facts.details },
+			codecs: request.encryption ? ['zstd', 'age'] : ['zstd'],
+			encryption: request.encryption && (await describeEncryption(request.encryption, request, label, parts)),
+			parts,
+			previous: newest && { label: newest.manifest.label, sha256: newest.sha256 },
+			warnings: [...lock.warnings, ...left, ...notes, ...facts.warnings],
+		};
+		await publish(repository, lock, manifest, request);
+		return manifest;
+	} catch (error) {
+		throw await cleanUp(repository, group, label, error);
+	}
+}
+
+/**
+ * The start of a backup. In a chain, the order of labels must be the order in which backups were made, and they tell seconds.
+ * @param label of the newest backup
+ */
+async function startAfter(label: string | undefined, type: BackupType, signal: AbortSignal): Promise<Date> {
+	const newest = label === undefined ? null : parseLabel(label);
+	const isChain = newest !== null && (newest.type !== 'full' || type !== 'full');
+	const now = new Date();
+	const left = isChain ? newest.startedAt.getTime() + 1000 - now.getTime() : 0;
+	if (left <= 0 || left > 1000) return now;
+	// A timer may be early by a millisecond.
+	await delay(left + 2, undefined, { signal });
+	return new Date();
+}
+
+/** Stores the parts one after the other, as the source gives them. */
+async function storeParts(
+	open: OpenSource,
+	label: string,
+	run: RunRecord,
+	request: LimitedRequest,
+): Promise<StoredPart[]> {
+	const { storage, group, encryption, hostKey, limits, protect, signal, onProgress } = request;
+	const zstdLevel = request.zstdLevel ?? DEFAULT_ZSTD_LEVEL;
+	const hostRecipient = await hostRecipientOf({ encryption, hostKey });
+	const parts: StoredPart[] = [];
+	const done = { originalBytes: 0, storedBytes: 0 };
+	const remaining = open.parts()[Symbol.asyncIterator]();
+	for (;;) {
+		const next = remaining.next();
+		// Of what comes when nobody waits for it any more, an error that nobody hears would end the process.
+		next.then(
+			({ value }) => (value as SourcePart | undefined)?.body.on('error', () => undefined),
+			() => undefined,
+		);
+		const given = await unlessAborted(next, signal);
+		if (given.done) return parts;
+		const { role, name, body, recycle } = given.value;
+		const stored = await storeStream({
+			...{ storage, group, label, name, body, recycle, zstdLevel, limits, protect, signal },
+			encryption: role === 'contents' ? withHost(encryption, hostRecipient) : encryption,
+			onProgress: ({ originalBytes, storedBytes }) => {
+				const progress = {
+					originalBytes: done.originalBytes + originalBytes,
+					storedBytes: done.storedBytes + storedBytes,
+				};
 				run.progress('storing', progress.originalBytes);
 				onProgress?.(progress);
 			},
 		});
-		facts = await unlessAborted(open.finish(), signal);
-	} finally {
-		await within(CLOSE_MS, 'the source', async () => await open.close());
+		parts.push({ role, ...stored });
+		done.originalBytes += stored.original.bytes;
+		done.storedBytes += stored.stored.bytes;
 	}
-	const storeText = async (name: string, text: string) =>
-		await storeStream({ ...common, name, body: Readable.from([Buffer.from(text)]) });
-	const globals = facts.globals === undefined ? undefined : await storeText('globals.sql', facts.globals);
-	const contents = await storeText('contents.json', `${JSON.stringify(facts.contents, null, 1)}\n`);
-	const manifest: Manifest = {
-		format: FORMAT,
-		program: PROGRAM,
-		group,
-		label,
-		type: 'full',
-		parents: [],
-		startedAt: startedAt.toISOString(),
-		finishedAt: new Date().toISOString(),
-		source: { kind: source.kind, ...facts.details },
-		codecs: encryption ? ['zstd', 'age'] : ['zstd'],
-		encryption: encryption && (await describeEncryption(encryption, request, objectKey(group, label, object.name))),
-		object,
-		contents,
-		...(globals && { globals }),
-		warnings: [...lock.warnings, ...left, ...notes, ...facts.warnings],
-	};
-	await publish(repository, lock, manifest, request);
-	return manifest;
 }
 
 /**
@@ -225,8 +277,8 @@ async function publish(
  * Everything the manifest will promise is there: whoever else tidies up in this storage was not faster.
  * @throws BackupError 'damaged'
  */
-async function assertStored(storage: Storage, { group, label, object, contents, globals }: Manifest): Promise<void> {
-	for (const { name, stored } of [object, contents, ...(globals ? [globals] : [])]) {
+async function assertStored(storage: Storage, { group, label, parts }: Manifest): Promise<void> {
+	for (const { name, stored } of parts) {
 		const found = await storage.stat(objectKey(group, label, name));
 		if (found?.size === stored.bytes) continue;
 		throw new BackupError('damaged', `${storage.location}/${objectKey(group, label, name)} is gone, or was changed`, {
@@ -237,14 +289,31 @@ async function assertStored(storage: Storage, { group, label, object, contents, 
 
 async function describeEncryption(
 	encryption: Encryption,
-	request: BackupRequest,
-	key: string,
+	{ storage, group, proveWith, hostKey, signal }: BackupRequest,
+	label: string,
+	[first]: readonly StoredPart[],
 ): Promise<ManifestEncryption> {
-	const proved = request.proveWith !== undefined;
-	if (request.proveWith) await assertOpens(request.storage, key, request.proveWith, request.signal);
+	const proved = proveWith !== undefined;
+	if (proveWith && first) await assertOpens(storage, objectKey(group, label, first.name), proveWith, signal);
 	return 'passphrase' in encryption
 		? { method: 'passphrase', proved }
-		: { method: 'recipients', recipients: encryption.recipients, proved };
+		: {
+				method: 'recipients',
+				recipients: encryption.recipients,
+				host: await hostRecipientOf({ encryption, hostKey }),
+				proved,
+			};
+}
+
+/** The recipient of the host key; null where there is none, or nothing that it would add. */
+async function hostRecipientOf({ encryption, hostKey }: Pick<BackupRequest, 'encryption' | 'hostKey'>) {
+	if (hostKey === undefined || encryption === null || !('recipients' in encryption)) return null;
+	return await recipientOf(hostKey);
+}
+
+function withHost(encryption: Encryption | null, host: string | null): Encryption | null {
+	if (host === null || encryption === null || !('recipients' in encryption)) return encryption;
+	return { recipients: [...encryption.recipients, host] };
 }
 
 /** The age header of a hundred recipients and the first chunk of the payload fit in here with room to spare. */

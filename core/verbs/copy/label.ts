@@ -1,7 +1,7 @@
 /** Makes one backup exist at a destination: what an interrupted copy left, what is missing, and the manifest last. */
 import type { Look } from './look';
 import { damagedAtSource, DIFFERS, isOfSource, missingAtSource, sendObject } from './object';
-import type { SourceBackup } from './source';
+import type { SourceBackup } from '../chain';
 import type { CopyProgress } from './types';
 import { BackupError, isBackupError, messageOf } from '../../base/errors';
 import type { Limits } from '../../base/limits';
@@ -13,7 +13,6 @@ import { readText, writeText } from '../../records/small-objects';
 import type { Protection } from '../../storage/storage';
 import { isCompanion } from '../../records/catalog';
 import { objectKey, EXPIRED, MANIFEST } from '../../records/layout';
-import { streamsOf } from '../verify/stored';
 
 export interface LabelCopy {
 	from: Repository;
@@ -81,7 +80,7 @@ async function keepWhole(job: LabelCopy, { there }: Look): Promise<Set<string>> 
 	if (there.has(EXPIRED)) await to.removeLeftover({ group, label });
 	else {
 		for (const [name, { key, size }] of there) {
-			const stream = streamsOf(backup.manifest).find((each) => each.name === name);
+			const stream = backup.manifest.parts.find((each) => each.name === name);
 			if (stream?.stored.bytes === size && (await isAsStored(job, to, stream))) kept.add(name);
 			else if (!isCompanion(name)) await to.storage.remove(key);
 		}
@@ -91,7 +90,7 @@ async function keepWhole(job: LabelCopy, { there }: Look): Promise<Set<string>> 
 }
 
 async function sendStreams(job: LabelCopy, kept: ReadonlySet<string>): Promise<void> {
-	const streams = streamsOf(job.backup.manifest);
+	const streams = job.backup.manifest.parts;
 	const sum = (some: readonly StoredStream[]) => some.reduce((bytes, { stored }) => bytes + stored.bytes, 0);
 	const missing = streams.filter(({ name }) => !kept.has(name));
 	await assertSpace(job, sum(missing));

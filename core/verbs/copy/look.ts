@@ -1,5 +1,5 @@
 /** What a destination has of a backup already: nothing, parts that an interrupted copy left, or all of it. */
-import type { SourceBackup } from './source';
+import type { SourceBackup } from '../chain';
 import { BackupError } from '../../base/errors';
 import { parseEvidenceName, whyNotOf } from '../../records/evidence';
 import { readable } from '../../records/proof';
@@ -7,7 +7,6 @@ import type { Repository } from '../../records/repository';
 import { readText } from '../../records/small-objects';
 import type { StoredObject } from '../../storage/storage';
 import { tagName, objectKey, MANIFEST } from '../../records/layout';
-import { streamsOf } from '../verify/stored';
 
 /** Evidence of one copy that is read before it counts as not read back: which only costs another reading. */
 const MAX_READ = 50;
@@ -86,7 +85,7 @@ async function assertSame(
 			hint: 'Its manifest differs from that of the source: verify both. Copy to a storage, or with a prefix, of its own.',
 		});
 	}
-	const wrong = streamsOf(manifest).find(({ name, stored }) => there.get(name)?.size !== stored.bytes);
+	const wrong = manifest.parts.find(({ name, stored }) => there.get(name)?.size !== stored.bytes);
 	if (!wrong) return;
 	throw new BackupError('damaged', `${place} was copied before, and ${wrong.name} is damaged or missing there`, {
 		hint: 'Find out what changed it. Remove that copy by hand, its manifest first, then copy again.',

@@ -1,7 +1,7 @@
 /** One backup, with the parents it needs, into one storage: marks and locks, the copying itself, and reading it back. */
 import { copyCompanions, copyLabel, DOUBT, type LabelCopy } from './label';
 import { type Look, lookAt } from './look';
-import { readChain, type SourceBackup } from './source';
+import { readChain, type SourceBackup } from '../chain';
 import type { CopyOptions, CopyProgress, CopySubject } from './types';
 import { assertApart } from './apart';
 import { abortError, BackupError, isBackupError, messageOf } from '../../base/errors';
@@ -13,7 +13,6 @@ import { Repository } from '../../records/repository';
 import type { Storage } from '../../storage/storage';
 import { objectKey, MANIFEST } from '../../records/layout';
 import { verifyBackup } from '../verify/verify';
-import { streamsOf } from '../verify/stored';
 
 export interface CopyJob extends CopyOptions, CopySubject {
 	limits: Limits;
@@ -126,7 +125,7 @@ async function copyOne(job: CopyJob, to: Repository, backup: SourceBackup, lock:
 	else {
 		await copyLabel(copy, look);
 		done.copied.push(label);
-		for (const { name } of streamsOf(backup.manifest)) alreadyRead.add(name);
+		for (const { name } of backup.manifest.parts) alreadyRead.add(name);
 	}
 	if (look.proved) return;
 	const started = performance.now();

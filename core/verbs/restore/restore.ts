@@ -1,27 +1,29 @@
-/** Restores a database from its backup: choose, look before the first byte is written, restore, compare. */
-import { about } from '../../base/errors';
+/** Restores a backup, whatever it is of: look before the first byte is written, restore, compare. */
+import { about, BackupError } from '../../base/errors';
+import type { Limits } from '../../base/limits';
 import { recordRun, type RunEnd, type RunRecord } from '../../records/journal/journal';
-import { type Limits } from '../../base/limits';
+import { objectKey } from '../../records/layout';
+import { type Reading, startReading } from '../../records/locks/read-marks';
+import { dataSize, type Manifest } from '../../records/manifest';
+import type { Storage } from '../../storage/storage';
+import type { Restored } from '../../sources/source';
+import { kindOf } from '../../sources/registry';
+import { readChain } from '../chain';
 import { withLimits } from '../limits';
-import { assertOnly } from '../../sources/postgres/replay/only';
-import { assertPlace } from '../../sources/postgres/restore/target';
-import { startReading } from '../../records/locks/read-marks';
-import { Restore } from './steps';
-import { RestoreRequest, RestoreResult } from './types';
+import { openBackup } from '../open-backup';
+import type { RestoreFacts, RestoreRequest, RestoreResult } from './types';
 
-export type { RestorePlace } from '../../sources/postgres/restore/target';
 export { type BackupChoice, chooseForRestore } from './choice';
 
 /**
- * Restores a backup into a database and compares it with what was backed up. When it rejects, a new database is gone
- * again, a replaced one is as it was, and only an empty one may be half filled, which the error says. Row counts that differ
- * are a result: `comparison.ok` is false, and nothing is replaced.
- * @throws BackupError 'invalid-input', 'locked', 'not-found', 'already-exists', 'missing-requirements', 'wrong-identity', 'damaged' …
- * before anything was written; 'restore-failed', 'damaged', 'stalled', 'timed-out', 'cancelled' … later
+ * Restores a backup, with all that it needs, and compares the result with what was backed up. Retention leaves all of it alone
+ * meanwhile. What differs is a result: `comparison.ok` is false.
+ * @throws BackupError 'invalid-input' when it is a backup of another kind than the restorer's, 'locked', 'not-found',
+ * 'wrong-identity', 'damaged' … before anything was written; those of the restorer; 'timed-out', 'cancelled'
  */
-export async function restoreDatabase(request: RestoreRequest): Promise<RestoreResult> {
-	assertPlace(request.into, request.server);
-	assertOnly(request.rules.only);
+export async function restoreBackup<Result extends Restored>(
+	request: RestoreRequest<Result>,
+): Promise<RestoreResult<Result>> {
 	const restoring = withLimits({ ...request, advice: 'restore a part of it' }, async ({ signal, limits, limited }) => {
 		const repository = request.repository.through(limited(request.repository.storage));
 		return await recorded({ ...request, repository, limits, signal });
@@ -32,58 +34,98 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreR
 	});
 }
 
-type LimitedRequest = RestoreRequest & { limits: Limits };
+type LimitedRequest<Result extends Restored> = RestoreRequest<Result> & { limits: Limits };
 
-async function recorded(request: LimitedRequest): Promise<RestoreResult> {
-	const { group, label, actor, signal } = request;
-	const { storage, warnings } = request.repository;
-	const work = async (run: RunRecord): Promise<RestoreResult> => {
-		const onProgress: RestoreRequest['onProgress'] = (progress) => {
-			run.progress(progress.phase, progress.bytes, progress.totalBytes);
-			request.onProgress?.(progress);
+type Ended<Result> = RestoreFacts & Result;
+
+async function recorded<Result extends Restored>(request: LimitedRequest<Result>): Promise<RestoreResult<Result>> {
+	const { repository, group, label, actor, signal } = request;
+	const { storage } = repository;
+	const work = async (run: RunRecord): Promise<Ended<Result>> => {
+		run.warnings.push(...repository.warnings);
+		const readings: Reading[] = [];
+		const hold = async (each: string) => {
+			readings.push(await startReading(storage, group, each, { verb: 'restore', signal }));
 		};
-		const reading = await startReading(storage, group, label, { verb: 'restore', signal });
 		try {
-			const result = await restore({ ...request, onProgress });
-			run.warnings.push(...warnings, ...result.warnings);
-			return { ...result, warnings: run.warnings };
+			return await restore(request, run, hold);
 		} finally {
-			await reading.stop();
-			run.warnings.push(...reading.warnings);
+			for (const reading of readings) {
+				await reading.stop();
+				run.warnings.push(...reading.warnings);
+			}
 		}
 	};
-	return await recordRun(storage, { verb: 'restore', group, label, actor, signal }, work, describe);
+	const ended = await recordRun(storage, { verb: 'restore', group, label, actor, signal }, work, describe);
+	const { facts: _, ...result } = ended;
+	return result;
 }
 
-function describe({ mode, seconds, originalBytes, rows, comparison, warnings }: RestoreResult): RunEnd {
+function describe({ seconds, originalBytes, comparison, facts, warnings }: Ended<Restored>): RunEnd {
 	return {
 		outcome: comparison.ok ? 'ok' : 'failed',
 		code: comparison.ok ? null : 'different',
-		facts: {
-			mode,
-			seconds,
-			originalBytes,
-			rows,
-			tables: comparison.tables,
-			different: comparison.differences.length,
-			warnings: warnings.length,
-		},
+		facts: { ...facts, seconds, originalBytes, warnings: warnings.length },
 	};
 }
 
-async function restore(request: LimitedRequest): Promise<RestoreResult> {
+async function restore<Result extends Restored>(
+	request: LimitedRequest<Result>,
+	run: RunRecord,
+	hold: (label: string) => Promise<void>,
+): Promise<Ended<Result>> {
+	const { repository, group, label, keys, restorer, signal } = request;
+	const { stallTimeoutMs } = request.limits;
 	const startedAt = new Date();
 	const start = performance.now();
-	const { stallTimeoutMs } = request.limits;
-	const server = { patienceMs: stallTimeoutMs, ...request.server };
-	const facts = await new Restore({ ...request, server }, stallTimeoutMs).run();
+	const chain = (await readChain(repository, group, label, hold, signal)).map(({ manifest }) => manifest);
+	const manifest = chain.at(-1)!;
+	assertKind(manifest, restorer.kind);
+	const backup = await openBackup(chain, { repository, keys, signal, stallTimeoutMs });
+	for (const each of chain) await assertThere(repository.storage, each);
+	const totalBytes = dataSize(manifest).originalBytes;
+	const result = await restorer.restore(backup, {
+		signal,
+		stallTimeoutMs,
+		warn: (text) => void run.warnings.push(text),
+		onProgress: (progress) => {
+			run.progress(progress.phase, progress.bytes, totalBytes);
+			request.onProgress?.({ ...progress, totalBytes });
+		},
+	});
 	return {
-		group: request.group,
-		label: request.label,
-		mode: request.into.mode,
+		group,
+		label,
+		originalBytes: totalBytes,
 		startedAt: startedAt.toISOString(),
 		finishedAt: new Date().toISOString(),
 		seconds: (performance.now() - start) / 1000,
-		...facts,
+		...result,
+		warnings: run.warnings,
 	};
+}
+
+/** @throws BackupError 'invalid-input', 'unsupported' */
+function assertKind(manifest: Manifest, kind: string): void {
+	const { noun } = kindOf(manifest);
+	if (manifest.source.kind === kind) return;
+	throw new BackupError('invalid-input', `${manifest.group}/${manifest.label} is a backup of ${noun}`, {
+		hint: 'Choose another backup, or the command or node that restores what this one holds.',
+	});
+}
+
+/**
+ * Looks whether the data of a backup is there before anything is written.
+ * @throws BackupError 'not-found', 'damaged'
+ */
+async function assertThere(storage: Storage, { group, label, parts }: Manifest): Promise<void> {
+	for (const { name, stored } of parts.filter(({ role }) => role === 'data')) {
+		const key = objectKey(group, label, name);
+		const found = await storage.stat(key);
+		if (found?.size === stored.bytes) continue;
+		const what = found ? `has ${found.size} instead of ${stored.bytes} bytes` : 'is missing';
+		throw new BackupError(found ? 'damaged' : 'not-found', `${storage.location}/${key} ${what}`, {
+			hint: 'The object was removed or changed after the backup was made. Use another backup.',
+		});
+	}
 }

@@ -1,5 +1,6 @@
 /** What a verification failed of: the backup, proved; or something around it. */
-import { BackupError, type BackupErrorOptions, type ErrorCode } from '../../base/errors';
+import { BackupError, type ErrorCode } from '../../base/errors';
+import type { SourceKind } from '../../sources/source';
 
 /** Thrown only with a proof in hand. Whatever else is thrown says nothing about the backup. */
 export class BadBackup extends Error {
@@ -33,23 +34,9 @@ const SUSPICIOUS: readonly ErrorCode[] = [
 	'restore-failed',
 	'refused-statement',
 ];
-/** Server out of resources, stopped, or broken (SQLSTATE classes; PostgreSQL manual, appendix A). */
-const OF_THE_SERVER = /^(?:53|57|58|XX)/;
-
 /** Whether a failure while a backup was read or restored calls for a second look at the backup itself. */
-export function isSuspicious(error: unknown): error is BackupError {
-	if (!(error instanceof BackupError) || !SUSPICIOUS.includes(error.code)) return false;
-	const sqlState = error.details?.sqlState;
-	return !(typeof sqlState === 'string' && OF_THE_SERVER.test(sqlState));
-}
-
-/** The bytes are as they were dumped, and a server refuses them for a reason of the data. */
-export function isRefusalOfData({ code, details }: BackupError): boolean {
-	return code === 'restore-failed' && details?.environment === false;
-}
-
-/** What a refused statement may say where everybody can read it. */
-export function refusalWithoutNames(details: BackupErrorOptions['details']): string {
-	const { sqlState = 'unknown', line = 'unknown' } = details ?? {};
-	return `the server refused a statement (SQLSTATE ${String(sqlState)}) at line ${String(line)} of the dump`;
+export function isSuspicious(kind: SourceKind, error: unknown): error is BackupError {
+	if (!(error instanceof BackupError)) return false;
+	const fault = kind.classify(error);
+	return fault === 'backup' || (fault === 'unknown' && SUSPICIOUS.includes(error.code));
 }

@@ -1,49 +1,54 @@
-/** Depth "readable": what is stored decrypts and decompresses to what the source gave, whole to its last word. */
-import type { Readable } from 'node:stream';
+/** Depth "readable": what is stored decrypts and decompresses to what the source gave, whole to its end. */
 import { finished } from 'node:stream/promises';
 import { BackupError } from '../../base/errors';
 import type { DecryptionKeys } from '../../codecs/age/age';
 import { recipientOf } from '../../codecs/age/keys';
-import type { Manifest, StoredStream } from '../../records/manifest';
-import { openStream } from '../../streams/pipeline';
-import type { DatabaseFacts } from '../../sources/postgres/dump/contents';
-import { HEADER_BYTES, readArchiveHeader } from '../../sources/postgres/dump/custom-archive';
-import { readContents } from '../../sources/postgres/restore/read-contents';
-import { DumpTail } from '../../sources/postgres/dump/trailer';
+import { dataSize, type Manifest, type StoredPart } from '../../records/manifest';
+import { kindOf } from '../../sources/registry';
+import type { OpenBackup } from '../../sources/source';
+import { openBackup, openPart } from '../open-backup';
 import { BadBackup, isSuspicious, USE_ANOTHER } from './failure';
 import { proveStored, type Subject } from './stored';
 
 /**
  * Reads everything to its end.
- * @returns the contents
+ * @returns the backup, ready to be restored
  * @throws BadBackup as {@link proveStored}, and 'damaged', 'incomplete', 'wrong-identity' when what is stored as it was
  * written cannot be read; BackupError 'wrong-identity' when it is the key that does not belong to the backup
  */
-export async function proveReadable(subject: Subject): Promise<DatabaseFacts> {
-	if (subject.manifest.encryption && !subject.keys) {
-		// What can be proved without a key is not left out.
-		await proveStored(subject);
-		throw noKey(subject.manifest);
-	}
-	return await twice(subject, () => readAll(subject));
+export async function proveReadable(subject: Subject): Promise<OpenBackup> {
+	await assertKey(subject);
+	return await twice(subject, async () => {
+		const backup = await readSmallParts(subject);
+		await readData(subject);
+		return backup;
+	});
 }
 
-/** The same of everything but the dump. */
-export async function proveContents(subject: Subject): Promise<DatabaseFacts> {
-	if (subject.manifest.encryption && !subject.keys) return await proveReadable(subject);
-	return await twice(subject, () => readSmallParts(subject));
+/** The same of everything but the data. */
+export async function proveContents(subject: Subject): Promise<OpenBackup> {
+	await assertKey(subject);
+	return await twice(subject, async () => await readSmallParts(subject));
+}
+
+/** What can be proved without a key is not left out. @throws BackupError 'wrong-identity' where there is none */
+async function assertKey(subject: Subject): Promise<void> {
+	if (subject.manifest.encryption === null || subject.keys) return;
+	await proveStored(subject);
+	throw noKey(subject.manifest);
 }
 
 /** Reads; what fails for a reason that can be the backup's is the backup's only after a look at the bytes, and a second try. */
 async function twice<T>(subject: Subject, read: () => Promise<T>): Promise<T> {
+	const kind = kindOf(subject.manifest);
 	let first: BackupError;
 	try {
 		return await read();
 	} catch (error) {
-		if (subject.signal.aborted || !isSuspicious(error)) throw error;
+		if (subject.signal.aborted || !isSuspicious(kind, error)) throw error;
 		first = error;
 	}
-	// A changed header looks like a wrong key: damage has the first word.
+	// A changed header looks like a wrong key: damage has priority.
 	await proveStored(subject);
 	if (first.code === 'unsupported' || first.code === 'invalid-input') throw first;
 	if (first.code === 'wrong-identity' && !(await belongs(subject.keys, subject.manifest))) throw first;
@@ -54,62 +59,38 @@ async function twice<T>(subject: Subject, read: () => Promise<T>): Promise<T> {
 		);
 		return result;
 	} catch (error) {
-		if (subject.signal.aborted || !isSuspicious(error)) throw error;
+		if (subject.signal.aborted || !isSuspicious(kind, error)) throw error;
 		const { code, message } = error;
 		const hint = `Its bytes are as they were stored, so it was stored like this. ${USE_ANOTHER}`;
 		throw new BadBackup(code, message, { hint, cause: error });
 	}
 }
 
-async function readSmallParts(subject: Subject): Promise<DatabaseFacts> {
-	const { repository, manifest, keys, signal, stallTimeoutMs } = subject;
-	if (manifest.globals) await finished((await openStored(subject, manifest.globals)).resume());
-	return await readContents(repository, manifest, keys, { signal, stallTimeoutMs });
-}
-
-async function readAll(subject: Subject): Promise<DatabaseFacts> {
+/** Everything but the data and the contents is read to its end, which proves it; of the contents, opening reads all. */
+async function readSmallParts(subject: Subject): Promise<OpenBackup> {
 	const { manifest } = subject;
-	const contents = await readSmallParts(subject);
-	const body = await openStored(subject, manifest.object, (bytes) =>
-		subject.onProgress('readable', bytes, manifest.object.original.bytes),
-	);
-	const end = new DumpTail();
-	const start: Buffer[] = [];
-	let bytes = 0;
-	for await (const chunk of body as AsyncIterable<Buffer>) {
-		if (bytes < HEADER_BYTES) start.push(Buffer.from(chunk.subarray(0, HEADER_BYTES)));
-		end.add(chunk);
-		bytes += chunk.length;
+	for (const part of manifest.parts.filter(({ role }) => role !== 'data' && role !== 'contents')) {
+		await finished((await openPart(manifest, part, subject)).resume());
 	}
-	if (formatOf(manifest) === 'custom') readArchiveHeader(Buffer.concat(start));
-	else if (!end.isComplete()) {
-		throw new BackupError('incomplete', 'the dump has no proper end: pg_dump’s last words are missing');
-	}
-	return contents;
+	return await openBackup(subject.chain, subject);
 }
 
-/** The original bytes of a part of the backup. Their end is the proof of all of them. */
-export async function openStored(
-	{ repository, manifest, keys, stallTimeoutMs, signal }: Subject,
-	stream: StoredStream,
-	onProgress?: (bytes: number) => void,
-): Promise<Readable> {
-	const { group, label, encryption } = manifest;
-	return await openStream({
-		storage: repository.storage,
-		group,
-		label,
-		stream,
-		keys: encryption ? keys : null,
-		stallTimeoutMs,
-		signal,
-		onProgress,
-	});
+async function readData(subject: Subject): Promise<void> {
+	const { manifest } = subject;
+	const total = dataSize(manifest).originalBytes;
+	let before = 0;
+	for (const part of manifest.parts.filter(({ role }) => role === 'data')) {
+		await readToEnd(subject, part, (bytes) => subject.onProgress('readable', before + bytes, total));
+		before += part.original.bytes;
+	}
 }
 
-/** As pg_dump wrote it. */
-export function formatOf({ source }: Manifest): 'plain' | 'custom' {
-	return source.format === 'custom' ? 'custom' : 'plain';
+async function readToEnd(subject: Subject, part: StoredPart, onProgress: (bytes: number) => void): Promise<void> {
+	const { manifest } = subject;
+	const end = kindOf(manifest).endCheck(manifest);
+	const body = await openPart(manifest, part, subject, onProgress);
+	for await (const chunk of body as AsyncIterable<Buffer>) end.add(chunk);
+	end.end();
 }
 
 /** Whether one of the identities is among those the manifest names. Of a passphrase, nobody can say. */

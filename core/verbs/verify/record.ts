@@ -2,8 +2,7 @@
 import { BackupError, isBackupError } from '../../base/errors';
 import { FORMAT } from '../../records/manifest';
 import { PROGRAM } from '../../base/program';
-import type { VerifyResult } from './types';
-import type { VerifyRequest } from './types';
+import type { VerifyRequest, VerifyResult } from './types';
 import type { SeenManifest } from './manifest';
 
 /**
@@ -62,13 +61,7 @@ function figures({ seconds, restoreSeconds, comparison, assertions }: VerifyResu
 	return {
 		seconds,
 		...(restoreSeconds !== null && { restoreSeconds }),
-		...(comparison && {
-			tables: comparison.tables,
-			rows: comparison.rows,
-			hashed: comparison.hashed,
-			different: comparison.differences.length,
-			...(comparison.largeObjects !== null && { largeObjects: comparison.largeObjects }),
-		}),
+		...(comparison && { ...comparison.figures, different: comparison.differences.length }),
 		...(assertions.length > 0 && {
 			assertions: assertions.length,
 			assertionsFailed: assertions.filter(({ ok }) => !ok).length,

@@ -3,13 +3,11 @@ import { abortError, BackupError, isBackupError } from '../../base/errors';
 import type { Depth } from '../../records/evidence';
 import { assertDecryptionKeys } from '../../codecs/age/header';
 import { assertGroup, parseLabel } from '../../records/label';
-import type { Manifest } from '../../records/manifest';
-import type { DrillResult } from '../../sources/postgres/drill/drill';
-import type { LimitedVerifyRequest } from './types';
-import type { VerifyResult } from './types';
-import type { VerifyRequest } from './types';
+import { dataSize, type Manifest } from '../../records/manifest';
+import type { DrillResult } from '../../sources/source';
+import type { LimitedVerifyRequest, VerifyRequest, VerifyResult } from './types';
 import { BadBackup } from './failure';
-import { streamsOf, type Subject } from './stored';
+import type { Subject } from './stored';
 
 export interface Verdict {
 	says: Pick<VerifyResult, 'outcome' | 'code' | 'message' | 'hint'>;
@@ -21,7 +19,7 @@ export interface Verdict {
  * Refuses what cannot be verified like this, before anything is read.
  * @throws BackupError 'invalid-input', 'unsupported'
  */
-export function assertRequest({ group, label, depth, keys, scratch, assertions }: VerifyRequest): void {
+export function assertRequest({ group, label, depth, keys, drills = [] }: VerifyRequest): void {
 	assertGroup(group);
 	if (!parseLabel(label)) {
 		throw new BackupError('invalid-input', `"${label}" is not the label of a backup`, {
@@ -29,14 +27,14 @@ export function assertRequest({ group, label, depth, keys, scratch, assertions }
 		});
 	}
 	if (keys) assertDecryptionKeys(keys);
-	if (depth === 'restored' && !scratch) {
-		throw new BackupError('invalid-input', `there is no place to restore ${group}/${label} to`, {
-			hint: 'Name a scratch server, or choose the embedded database.',
+	if (depth !== 'restored' && drills.length > 0) {
+		throw new BackupError('invalid-input', `a drill needs depth "restored", not "${depth}"`, {
+			hint: 'Only what was restored can be looked at.',
 		});
 	}
-	if (depth !== 'restored' && assertions?.length) {
-		throw new BackupError('invalid-input', `assertions need depth "restored", not "${depth}"`, {
-			hint: 'Only a restored database can be asked.',
+	if (depth === 'restored' && drills.length === 0) {
+		throw new BackupError('invalid-input', `there is no place to restore ${group}/${label} to`, {
+			hint: 'Name a scratch server, or choose the embedded database.',
 		});
 	}
 }
@@ -71,18 +69,16 @@ function verdictOf(error: unknown): Verdict {
 /** What was proved. */
 export function success(manifest: Manifest, depth: Depth, drilled: DrillResult | null): Verdict {
 	const message = {
-		stored: () => `all ${streamsOf(manifest).length} objects are as they were stored`,
-		readable: () => `it opens, and all ${manifest.object.original.bytes} bytes are as the source gave them`,
+		stored: () => `all ${manifest.parts.length} objects are as they were stored`,
+		readable: () => `it opens, and all ${dataSize(manifest).originalBytes} bytes are as the source gave them`,
 		restored: () => restoredText(drilled!),
 	}[depth]();
 	return { says: { outcome: 'ok', code: null, message, hint: null }, withoutNames: message };
 }
 
 function restoredText({ comparison, assertions, restoreSeconds }: DrillResult): string {
-	const { tables, rows, hashed } = comparison;
-	const contents = hashed > 0 ? `, the content of ${hashed} compared` : '';
 	const asked = assertions.length > 0 ? `; ${assertions.length} assertions hold` : '';
-	return `restored in ${restoreSeconds.toFixed(1)} s: ${tables} tables with ${rows} rows as they were dumped${contents}${asked}`;
+	return `restored in ${restoreSeconds.toFixed(1)} s: ${comparison.says}${asked}`;
 }
 
 /** Passes on a second's last progress at most, and every change of phase. */

@@ -11,17 +11,15 @@ import { BadBackup, USE_ANOTHER } from './failure';
 export interface Subject {
 	repository: Repository;
 	manifest: Manifest;
+	/** The manifests of all that it needs, and its own, the last one. */
+	chain: readonly Manifest[];
 	keys: DecryptionKeys | null;
 	/** Of reading from the storage, milliseconds. */
 	stallTimeoutMs: number;
 	/** Names of objects that were read whole just now, and were as they were stored. */
 	alreadyRead: ReadonlySet<string>;
 	signal: AbortSignal;
-	onProgress: (
-		phase: 'stored' | 'readable' | 'waiting' | 'restoring' | 'comparing',
-		bytes: number,
-		totalBytes: number,
-	) => void;
+	onProgress: (phase: string, bytes: number, totalBytes: number) => void;
 	warn: (text: string) => void;
 }
 
@@ -30,18 +28,13 @@ export interface Subject {
  * @throws BadBackup 'damaged', 'not-found'; BackupError of the storage
  */
 export async function proveStored(subject: Subject): Promise<void> {
-	const streams = streamsOf(subject.manifest);
-	const total = streams.reduce((sum, { stored }) => sum + stored.bytes, 0);
+	const { parts } = subject.manifest;
+	const total = parts.reduce((sum, { stored }) => sum + stored.bytes, 0);
 	let before = 0;
-	for (const stream of streams) {
+	for (const stream of parts) {
 		await proveStream(subject, stream, (bytes) => subject.onProgress('stored', before + bytes, total));
 		before += stream.stored.bytes;
 	}
-}
-
-/** All that a backup consists of besides its manifest. */
-export function streamsOf({ object, contents, globals }: Manifest): StoredStream[] {
-	return globals ? [object, contents, globals] : [object, contents];
 }
 
 async function proveStream(subject: Subject, stream: StoredStream, onProgress: (bytes: number) => void): Promise<void> {

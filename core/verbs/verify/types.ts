@@ -5,15 +5,11 @@ import type { DecryptionKeys } from '../../codecs/age/header';
 import type { Depth } from '../../records/evidence';
 import type { Actor } from '../../records/journal/actor';
 import type { Repository } from '../../records/repository';
-import type { Comparison } from '../../sources/postgres/dump/compare';
-import type { Allowance } from '../../sources/postgres/replay/allowances';
-import type { RewriteRules } from '../../sources/postgres/replay/rewrite';
-import type { Assertion, AssertionResult } from '../../sources/postgres/drill/assertions';
-import type { Scratch } from '../../sources/postgres/drill/scratch-database';
+import type { AssertionResult, Comparison, Drill } from '../../sources/source';
 
 export interface VerifyProgress {
-	/** `waiting`: for the embedded database, while another verification of this process uses it. */
-	phase: 'stored' | 'readable' | 'waiting' | 'restoring' | 'comparing';
+	/** `stored`, `readable`, or what the drill does: `waiting`, `restoring`, `comparing`. */
+	phase: string;
 	/** Of this phase, so far. */
 	bytes: number;
 	totalBytes: number;
@@ -31,16 +27,8 @@ export interface VerifyRequest {
 	 * manifest says. Of them only the size is looked at again.
 	 */
 	alreadyRead?: ReadonlySet<string>;
-	/** Where to restore; needed for depth `restored` only. */
-	scratch?: Scratch;
-	/** Asked of the restored database. */
-	assertions?: readonly Assertion[];
-	/** How the dump is changed on its way into the scratch database. Default: without owners, privileges and subscriptions. */
-	rules?: RewriteRules;
-	/** What the dump may do in a drill that is refused otherwise. */
-	allow?: readonly Allowance[];
-	/** A pg_restore for backups in custom format, when it is not in PATH. */
-	nativePath?: string;
+	/** Restores as a test, one of each kind that can be restored here; needed for depth `restored` only. */
+	drills?: readonly Drill[];
 	limits?: Partial<Limits>;
 	/** For the journal. */
 	actor?: Actor;
@@ -60,14 +48,14 @@ export interface VerifyResult {
 	outcome: 'ok' | 'bad' | 'environment';
 	/** null when it is ok. */
 	code: ErrorCode | null;
-	/** Lower case, for people. May name tables. */
+	/** Lower case, for people. May name what the source holds. */
 	message: string;
 	hint: string | null;
 	/** ISO 8601. */
 	startedAt: string;
 	finishedAt: string;
 	seconds: number;
-	/** How long the scratch database took to become whole: the measured RTO. */
+	/** How long the drill took until all was restored: the measured RTO. */
 	restoreSeconds: number | null;
 	comparison: Comparison | null;
 	assertions: AssertionResult[];

@@ -1,7 +1,8 @@
 /** Verifies one backup, as deep as asked for, and keeps apart what is wrong with the backup from what is wrong around it. */
 import { recordRun, type RunEnd, type RunRecord } from '../../records/journal/journal';
 import { withLimits } from '../limits';
-import type { DrillResult } from '../../sources/postgres/drill/drill';
+import type { DrillResult } from '../../sources/source';
+import { findChain } from './chain';
 import { type Reading, startReading } from '../../records/locks/read-marks';
 import { record } from './record';
 import { findManifest, type SeenManifest } from './manifest';
@@ -11,8 +12,6 @@ import { proveStored, type Subject } from './stored';
 import { assertRequest, everySecond, judge, success } from './run';
 import { LimitedVerifyRequest, VerifyRequest, VerifyResult } from './types';
 
-export type { Assertion, AssertionResult } from '../../sources/postgres/drill/assertions';
-export type { Scratch } from '../../sources/postgres/drill/scratch-database';
 export { newestReadable } from '../../records/readable-choice';
 export { chooseForVerification, type VerifyChoice } from './choice';
 
@@ -37,18 +36,20 @@ async function recorded(request: LimitedVerifyRequest): Promise<VerifyResult> {
 			run.progress(progress.phase, progress.bytes, progress.totalBytes);
 			request.onProgress?.(progress);
 		};
-		const mark: { reading?: Reading } = {};
-		const leaveMark = async () => {
-			mark.reading = await startReading(repository.storage, group, label, { verb: 'verify', signal });
+		const readings: Reading[] = [];
+		const hold = async (each: string) => {
+			readings.push(await startReading(repository.storage, group, each, { verb: 'verify', signal }));
 		};
 		try {
-			const result = await verify({ ...request, onProgress }, leaveMark);
+			const result = await verify({ ...request, onProgress }, hold);
 			run.warnings.push(...repository.warnings, ...result.warnings);
 			return { ...result, warnings: run.warnings };
 		} finally {
 			// Not before the evidence lies beside the backup.
-			await mark.reading?.stop();
-			run.warnings.push(...(mark.reading?.warnings ?? []));
+			for (const reading of readings) {
+				await reading.stop();
+				run.warnings.push(...reading.warnings);
+			}
 		}
 	};
 	return await recordRun(repository.storage, { verb: 'verify', group, label, actor, signal }, work, describe);
@@ -63,25 +64,26 @@ function describe({ depth, outcome, code, seconds, restoreSeconds, comparison, w
 			outcome,
 			seconds,
 			...(restoreSeconds !== null && { restoreSeconds }),
-			...(comparison && { tables: comparison.tables, rows: comparison.rows, hashed: comparison.hashed }),
+			...comparison?.figures,
 			warnings: warnings.length,
 		},
 	};
 }
 
-/** @param leaveMark keeps retention from removing what is being looked at */
-async function verify(request: LimitedVerifyRequest, leaveMark: () => Promise<void>): Promise<VerifyResult> {
+/** @param hold keeps retention from removing a backup that is being looked at */
+async function verify(request: LimitedVerifyRequest, hold: (label: string) => Promise<void>): Promise<VerifyResult> {
 	const { repository, group, label, depth, signal } = request;
 	const startedAt = new Date();
 	const warnings: string[] = [];
 	const seen: SeenManifest = { sha256: null };
 	let drilled: DrillResult | null = null;
 	const verdict = await judge(request, async () => {
-		await leaveMark();
+		await hold(label);
 		const manifest = await findManifest(repository, group, label, seen, signal);
 		const subject: Subject = {
 			repository,
 			manifest,
+			chain: await findChain(repository, manifest, hold, signal),
 			keys: request.keys,
 			stallTimeoutMs: request.limits.stallTimeoutMs,
 			alreadyRead: request.alreadyRead ?? new Set(),
@@ -91,11 +93,7 @@ async function verify(request: LimitedVerifyRequest, leaveMark: () => Promise<vo
 		};
 		if (depth === 'stored') await proveStored(subject);
 		else if (depth === 'readable') await proveReadable(subject);
-		else {
-			const { scratch, assertions = [], rules, allow, nativePath } = request;
-			const test = { scratch: scratch!, assertions, rules, allow, nativePath };
-			await proveRestored(subject, test, (result) => (drilled = result));
-		}
+		else await proveRestored(subject, request.drills ?? [], (result) => (drilled = result));
 		return success(manifest, depth, drilled);
 	});
 	const finishedAt = new Date();

@@ -1,14 +1,8 @@
 /** Postgres Dump: Check Connection. One item out, with every finding; it is an error where one of them is. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import {
-	checkDatabase,
-	checkEncryption,
-	checkPlace,
-	checkSpace,
-	type DatabaseCheck,
-	type Finding,
-	summarise,
-} from '../../../core/verbs/check/check';
+import { type Finding, summarise } from '../../../core/base/finding';
+import { checkDatabase, type DatabaseCheck } from '../../../core/sources/postgres/check';
+import { checkEncryption, checkPlace, checkSpace } from '../../../core/verbs/check/check';
 import { BackupError, isBackupError } from '../../../core/base/errors';
 import type { DatabaseTarget } from '../../../core/sources/postgres/connection/target';
 import { openNodeStorage } from '../../shared/credentials';

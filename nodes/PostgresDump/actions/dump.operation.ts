@@ -4,6 +4,7 @@ import { type BackupResult, backUp } from '../../../core/verbs/backup/backup';
 import { BackupError, isBackupError } from '../../../core/base/errors';
 import { toSegment } from '../../../core/records/label';
 import type { Progress } from '../../../core/streams/pipeline';
+import { dumpOf } from '../../../core/sources/postgres/kind';
 import { postgresSource } from '../../../core/sources/postgres/dump/dump';
 import { describeTarget, type DatabaseTarget } from '../../../core/sources/postgres/connection/target';
 import { sizeText } from '../../../core/base/size-text';
@@ -88,8 +89,9 @@ function toItem(
 	{ tags, protect }: DumpSettings,
 ): IDataObject {
 	const dumpSeconds = (Date.parse(manifest.finishedAt) - Date.parse(manifest.startedAt)) / 1000;
-	const { object, source } = manifest;
-	const held = typeof source.tables === 'number' ? `, ${counted(source.tables, 'table')}` : '';
+	const { details, server } = manifest.source;
+	const object = dumpOf(manifest);
+	const held = typeof details.tables === 'number' ? `, ${counted(details.tables, 'table')}` : '';
 	return {
 		summary: `${target.database}: ${sizeText(object.original.bytes)} backed up as ${sizeText(object.stored.bytes)}${held}`,
 		ok: true,
@@ -105,13 +107,13 @@ function toItem(
 		storedBytes: object.stored.bytes,
 		ratio: rounded(object.original.bytes / object.stored.bytes),
 		bytesPerSecond: Math.round(object.original.bytes / Math.max(dumpSeconds, 0.001)),
-		engine: `${source.engine} pg_dump ${source.engineVersion}`,
-		server: source.server ?? null,
-		serverVersion: source.serverVersion,
-		format: source.format,
-		tables: source.tables,
-		contentHash: source.contentHash === true,
-		rolesSaved: manifest.globals !== undefined,
+		engine: `${details.engine} pg_dump ${details.engineVersion}`,
+		server,
+		serverVersion: details.serverVersion,
+		format: details.format,
+		tables: details.tables,
+		contentHash: details.contentHash === true,
+		rolesSaved: manifest.parts.some(({ role }) => role === 'globals'),
 		encrypted: manifest.encryption !== null,
 		proved: manifest.encryption?.proved ?? null,
 		originalBlake2b512: object.original.blake2b512,

@@ -2,7 +2,8 @@
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
 import { describeTarget } from '../../../core/sources/postgres/connection/target';
-import { chooseForRestore, restoreDatabase } from '../../../core/verbs/restore/restore';
+import { postgresRestorer, type RestoredDatabase } from '../../../core/sources/postgres/restore/restorer';
+import { chooseForRestore, restoreBackup } from '../../../core/verbs/restore/restore';
 import { type RestoreResult } from '../../../core/verbs/restore/types';
 import { sizeText } from '../../../core/base/size-text';
 import { actorOf } from '../../shared/actor';
@@ -15,23 +16,26 @@ import { readSettings } from '../settings';
 /** Restores the chosen backup and compares the result with what was backed up. */
 export async function restore(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
-	const { group, choice, into, server, ...settings } = await readSettings(context, itemIndex);
+	const { group, choice, keys, limits, database: how } = await readSettings(context, itemIndex);
+	const { into, server } = how;
+	// Only who runs n8n may name a program to run, not who edits a workflow.
+	const restorer = postgresRestorer({ ...how, nativePath: process.env.N8N_BACKUP_PG_RESTORE });
 	const show = progressLine(context);
 	const result = await withRepository(context, itemIndex, signal, async (repository) => {
 		const { label, warnings } = await chooseForRestore(repository, await listSome(repository, [group]), choice, signal);
-		const restored = await restoreDatabase({
-			...settings,
+		const restored = await restoreBackup({
 			repository,
 			group,
 			label,
-			server,
-			into,
-			// Only who runs n8n may name a program to run, not who edits a workflow.
-			nativePath: process.env.N8N_BACKUP_PG_RESTORE,
+			keys,
+			limits,
+			restorer,
 			actor: actorOf(context),
 			signal,
-			onProgress: ({ phase, bytes, totalBytes, rows }) =>
-				show(() => `${into.database}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${rows} rows`),
+			onProgress: ({ phase, bytes, totalBytes, figures }) =>
+				show(
+					() => `${into.database}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${figures?.rows ?? 0} rows`,
+				),
 		});
 		return { ...restored, warnings: [...warnings, ...restored.warnings] };
 	});
@@ -46,7 +50,7 @@ export async function restore(context: IExecuteFunctions, itemIndex: number): Pr
 }
 
 /** Sizes in bytes, times in seconds; `seconds` is the measured recovery time. */
-function toFacts(result: RestoreResult, restoredTo: string): IDataObject {
+function toFacts(result: RestoreResult<RestoredDatabase>, restoredTo: string): IDataObject {
 	const { comparison, ...facts } = result;
 	const { database, group, originalBytes } = facts;
 	const verdict = comparison.ok ? 'compared:' : `${counted(comparison.differences.length, 'difference')} in`;
@@ -58,17 +62,24 @@ function toFacts(result: RestoreResult, restoredTo: string): IDataObject {
 		restoredTo,
 		bytesPerSecond: Math.round(facts.originalBytes / Math.max(facts.seconds, 0.001)),
 		countsMatch: comparison.ok,
-		tablesCompared: comparison.tables,
-		rowsCompared: comparison.rows,
-		tablesHashed: comparison.hashed,
-		largeObjects: comparison.largeObjects,
+		tablesCompared: comparison.figures.tables,
+		rowsCompared: comparison.figures.rows,
+		tablesHashed: comparison.figures.hashed,
+		largeObjects: comparison.figures.largeObjects ?? null,
 		differences: comparison.differences.map((difference) => ({ ...difference })),
 	};
 }
 
-function mismatch({ group, label, database, mode, comparison, warnings }: RestoreResult): BackupError {
+function mismatch({
+	group,
+	label,
+	database,
+	mode,
+	comparison,
+	warnings,
+}: RestoreResult<RestoredDatabase>): BackupError {
 	const { differences } = comparison;
-	const some = differences.slice(0, 5).map(({ table, expected, found }) => `${table}: ${found} instead of ${expected}`);
+	const some = differences.slice(0, 5).map(({ item, expected, found }) => `${item}: ${found} instead of ${expected}`);
 	const more = differences.length > some.length ? ` and ${differences.length - some.length} more` : '';
 	return new BackupError(
 		'different',

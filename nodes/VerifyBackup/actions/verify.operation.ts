@@ -4,6 +4,7 @@ import { BackupError, isBackupError, messageOf } from '../../../core/base/errors
 import type { Repository } from '../../../core/records/repository';
 import { sizeText } from '../../../core/base/size-text';
 import { chooseForVerification, newestReadable, verifyBackup } from '../../../core/verbs/verify/verify';
+import { postgresDrill } from '../../../core/sources/postgres/drill/drill';
 import { type VerifyResult } from '../../../core/verbs/verify/types';
 import { actorOf } from '../../shared/actor';
 import { listSome, withRepository } from '../../shared/backups';
@@ -16,7 +17,9 @@ import { readSettings, type VerifySettings } from '../settings';
 export async function verify(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
 	const settings = await readSettings(context, itemIndex);
-	const { depth, keys, scratch, assertions, allow, limits } = settings;
+	const { depth, keys, drill, limits } = settings;
+	// Only who runs n8n may name a program to run, not who edits a workflow.
+	const drills = drill ? [postgresDrill({ ...drill, nativePath: process.env.N8N_BACKUP_PG_RESTORE })] : [];
 	const show = progressLine(context);
 	return await withRepository(context, itemIndex, signal, async (repository) => {
 		const items: INodeExecutionData[] = [];
@@ -29,9 +32,7 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 			};
 			try {
 				const result = await verifyBackup({
-					...{ repository, group, label, depth, keys, scratch, assertions, allow, limits, signal },
-					// Only who runs n8n may name a program to run, not who edits a workflow.
-					nativePath: process.env.N8N_BACKUP_PG_RESTORE,
+					...{ repository, group, label, depth, keys, drills, limits, signal },
 					actor: actorOf(context),
 					onProgress: ({ phase, bytes, totalBytes }) =>
 						show(() => `${about}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}`),
@@ -86,7 +87,8 @@ function toFacts(verified: VerifyResult): IDataObject {
 		restoreSeconds: result.restoreSeconds === null ? null : rounded(result.restoreSeconds),
 		code,
 		comparison: comparison && {
-			...comparison,
+			ok: comparison.ok,
+			...comparison.figures,
 			differences: comparison.differences.map((difference) => ({ ...difference })),
 		},
 		assertions: result.assertions.map((assertion) => ({ ...assertion })),

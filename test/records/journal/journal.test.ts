@@ -1,4 +1,5 @@
 /** What a run writes into the journal, and what it does not. */
+import { openDump } from '../../support/dump-source';
 import { Readable } from 'node:stream';
 import { backUp } from '../../../core/verbs/backup/backup';
 import { BackupError } from '../../../core/base/errors';
@@ -23,12 +24,16 @@ const denied = new BackupError('access-denied', 'cannot write');
 function source(text: string): Source {
 	return {
 		kind: 'postgres',
-		open: async () => ({
-			body: Readable.from([Buffer.from(text)]),
-			objectName: 'dump.sql',
-			finish: async () => ({ details: {}, contents: { format: 1, tables: [{ name: 'secret_table' }] }, warnings: [] }),
-			close: async () => undefined,
-		}),
+		open: async () =>
+			openDump({
+				body: Readable.from([Buffer.from(text)]),
+				finish: async () => ({
+					details: {},
+					contents: { format: 1, tables: [{ name: 'secret_table' }] },
+					warnings: [],
+				}),
+				close: async () => undefined,
+			}),
 	};
 }
 

@@ -1,3 +1,6 @@
+import { contentsOf } from '../../../core/records/manifest';
+import { openFull } from '../../support/database-verbs';
+import { type GivenDump, openDump } from '../../support/dump-source';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,27 +16,27 @@ import { openStream } from '../../../core/streams/pipeline';
 import { Repository } from '../../../core/records/repository';
 import { objectKey } from '../../../core/records/layout';
 import { writeText } from '../../../core/records/small-objects';
-import type { Contents, OpenSource, Source } from '../../../core/sources/source';
+import type { Source } from '../../../core/sources/source';
 import { AgedStorage } from '../../support/aged-storage';
 import { MemoryStorage } from '../../../core/storage/memory';
 import type { Storage } from '../../../core/storage/storage';
 import { keysBesideJournal, keysIn } from '../../support/journal';
 
 const GROUP = 'postgres/shop';
-const CONTENTS: Contents = { format: 1, tables: [{ schema: 'public', name: 'secret_table', rows: 3 }] };
+const CONTENTS = { format: 1, tables: [{ schema: 'public', name: 'secret_table', rows: 3 }] };
 const DATA = Buffer.from(Array.from({ length: 300_000 }, (_, i) => `row ${i} ${i * 7919}\n`).join(''));
 
 /** A source whose every step a test can change. */
-function source(change: Partial<OpenSource> & { onClose?: () => void } = {}): Source {
+function source(change: Partial<GivenDump> & { onClose?: () => void } = {}): Source {
 	return {
 		kind: 'postgres',
-		open: async () => ({
-			body: Readable.from(slices(DATA)),
-			objectName: 'dump.sql',
-			finish: async () => ({ details: { engine: 'builtin' }, contents: CONTENTS, warnings: ['of the source'] }),
-			close: async () => change.onClose?.(),
-			...change,
-		}),
+		open: async () =>
+			openDump({
+				body: Readable.from(slices(DATA)),
+				finish: async () => ({ details: { engine: 'builtin' }, contents: CONTENTS, warnings: ['of the source'] }),
+				close: async () => change.onClose?.(),
+				...change,
+			}),
 	};
 }
 
@@ -74,14 +77,14 @@ describe('a backup', () => {
 				.concat('repository.json'),
 		);
 		const open = { storage: job.storage, group: GROUP, label: manifest.label, keys, signal: job.signal };
-		expect(DATA.equals(await buffer(await openStream({ ...open, stream: manifest.object })))).toBe(true);
-		const contents = await buffer(await openStream({ ...open, stream: manifest.contents }));
+		expect(DATA.equals(await buffer(await openStream({ ...open, stream: manifest.parts[0]! })))).toBe(true);
+		const contents = await buffer(await openStream({ ...open, stream: contentsOf(manifest) }));
 		expect(JSON.parse(contents.toString())).toEqual(CONTENTS);
 		const repository = await Repository.open(job.storage);
 		expect(await repository.readManifest(GROUP, manifest.label)).toEqual(manifest);
 		expect(manifest).toMatchObject({
 			encryption: { method: 'recipients', proved: true },
-			source: { kind: 'postgres', engine: 'builtin' },
+			source: { kind: 'postgres', details: { engine: 'builtin' } },
 			warnings: ['of the source'],
 		});
 	});
@@ -96,8 +99,8 @@ describe('a backup', () => {
 			writeFileSync(join(folder, 'key.txt'), `${keys.identities![0]}\n`);
 			const sh = (command: string) => execFileSync('sh', ['-c', command], { cwd: folder, maxBuffer: 1e9 }).toString();
 			sh('age -d -i key.txt dump.sql.zst.age | zstd -dq > dump.sql');
-			expect(sh('b2sum dump.sql').split(' ')[0]).toBe(manifest.object.original.blake2b512);
-			expect(sh('sha256sum dump.sql.zst.age').split(' ')[0]).toBe(manifest.object.stored.sha256);
+			expect(sh('b2sum dump.sql').split(' ')[0]).toBe(manifest.parts[0]!.original.blake2b512);
+			expect(sh('sha256sum dump.sql.zst.age').split(' ')[0]).toBe(manifest.parts[0]!.stored.sha256);
 		} finally {
 			rmSync(folder, { recursive: true });
 		}
@@ -106,9 +109,9 @@ describe('a backup', () => {
 	it('without encryption needs zstd only, and the manifest says so', async () => {
 		const job = request({ encryption: null });
 		const { manifest } = await backUp(job);
-		expect(manifest).toMatchObject({ encryption: null, codecs: ['zstd'], object: { name: 'dump.sql.zst' } });
+		expect(manifest).toMatchObject({ encryption: null, codecs: ['zstd'], parts: [{ name: 'dump.sql.zst' }, {}] });
 		const open = { storage: job.storage, group: GROUP, label: manifest.label, keys: null, signal: job.signal };
-		expect(DATA.equals(await buffer(await openStream({ ...open, stream: manifest.object })))).toBe(true);
+		expect(DATA.equals(await buffer(await openStream({ ...open, stream: manifest.parts[0]! })))).toBe(true);
 	});
 
 	it('says when nobody here could prove that it opens', async () => {
@@ -212,7 +215,7 @@ describe('a backup that fails', () => {
 			const body = bodyThen(() => held);
 			const slow = {
 				...source(),
-				open: async () => (resolve(), await source({ body }).open({ signal: new AbortController().signal })),
+				open: async () => (resolve(), await openFull(source({ body }))),
 			};
 			first = backUp(request({ storage, source: slow }));
 		});

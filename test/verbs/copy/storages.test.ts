@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { copyBackup, type CopyResult, copyToAll } from '../../../core/verbs/copy/copy';
 import { Repository } from '../../../core/records/repository';
 import { objectKey } from '../../../core/records/layout';
-import { restoreDatabase } from '../../../core/verbs/restore/restore';
+import { restoreDatabase } from '../../support/database-verbs';
 import { createStorage } from '../../../core/storage/create';
 import { type StorageConfig } from '../../../core/storage/config';
 import { MemoryStorage } from '../../../core/storage/memory';

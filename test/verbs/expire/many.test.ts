@@ -1,9 +1,9 @@
 /** Retention of very many backups: one listing, one plan, one pass. */
+import { manifestOf } from '../../support/manifest';
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { formatEvidence } from '../../../core/records/evidence';
 import { applyRetention, surveyRetention } from '../../../core/verbs/expire/expire';
-import { parseLabel } from '../../../core/records/label';
 import { formatManifest } from '../../../core/records/manifest';
 import { PROGRAM } from '../../../core/base/program';
 import { Repository } from '../../../core/records/repository';
@@ -23,15 +23,8 @@ function labelAt(index: number, count: number): string {
 	return `${at}-full-aaaa`;
 }
 
-function manifestOf(label: string): string {
-	const at = parseLabel(label)!.startedAt.toISOString();
-	const digests = { original: { bytes: 1, blake2b512: '0'.repeat(128) }, stored: { bytes: 1, sha256: '0'.repeat(64) } };
-	return formatManifest({
-		...{ format: 1, program: PROGRAM, group: GROUP, label, type: 'full', parents: [], startedAt: at, finishedAt: at },
-		...{ source: { kind: 'postgres' }, codecs: ['zstd'], encryption: null, warnings: [] },
-		object: { name: 'dump.sql.zst', ...digests },
-		contents: { name: 'contents.json.zst', ...digests },
-	});
+function manifestText(label: string): string {
+	return formatManifest(manifestOf(GROUP, label));
 }
 
 function evidenceOf(label: string): string {
@@ -39,7 +32,7 @@ function evidenceOf(label: string): string {
 	return formatEvidence({
 		...{ format: 1, program: PROGRAM, group: GROUP, label, depth: 'stored', outcome: 'ok', failure: null, facts: {} },
 		...{ startedAt: at, finishedAt: at },
-		manifestSha256: createHash('sha256').update(manifestOf(label)).digest('hex'),
+		manifestSha256: createHash('sha256').update(manifestText(label)).digest('hex'),
 	});
 }
 
@@ -73,7 +66,7 @@ class LargeStorage extends MemoryStorage {
 
 	override async read(key: string, options?: ReadOptions): Promise<Readable> {
 		const label = key.split('/').at(-2)!;
-		if (key.endsWith('/manifest.json')) return Readable.from([Buffer.from(manifestOf(label))]);
+		if (key.endsWith('/manifest.json')) return Readable.from([Buffer.from(manifestText(label))]);
 		return key.includes('/verified-')
 			? Readable.from([Buffer.from(evidenceOf(label))])
 			: await super.read(key, options);

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { Repository } from '../../../core/records/repository';
 import { objectKey } from '../../../core/records/layout';
-import { restoreDatabase } from '../../../core/verbs/restore/restore';
+import { restoreDatabase } from '../../support/database-verbs';
 import type { ReadOptions, Storage } from '../../../core/storage/storage';
 import { type MadeBackup, makeBackup } from '../../support/backups';
 import { FaultyStorage } from '../../support/faulty-storage';

@@ -1,5 +1,6 @@
 /** What belongs to a database and is not in it comes back with it: settings, owner, rights, comment, connection limit. */
-import { restoreDatabase, type RestorePlace } from '../../../core/verbs/restore/restore';
+import { restoreDatabase } from '../../support/database-verbs';
+import type { RestorePlace } from '../../../core/sources/postgres/restore/target';
 import type { RewriteRules } from '../../../core/sources/postgres/replay/rewrite';
 import { KEEP_ALL } from '../../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../../core/sources/postgres/connection/target';

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
-import { restoreDatabase } from '../../../core/verbs/restore/restore';
-import { type RestoreRequest } from '../../../core/verbs/restore/types';
+import { restoreDatabase } from '../../support/database-verbs';
+import type { DatabaseRestoreRequest } from '../../support/database-verbs';
 import { type BackupOptions, makeBackup } from '../../support/backups';
 import { rowsOf } from '../../support/by-hand';
 import { quoteName, sql, startPostgres } from '../../support/postgres';
@@ -125,7 +125,7 @@ describe('a restore over an existing database', () => {
 		expect(result.database).not.toBe(database);
 		expect(result.comparison).toMatchObject({
 			ok: false,
-			differences: [{ table: 'public.names', expected: '3 rows', found: '2 rows' }],
+			differences: [{ item: 'public.names', expected: '3 rows', found: '2 rows' }],
 		});
 		expect(result.warnings).toEqual([expect.stringContaining(result.database)]);
 		await isUntouched(database);
@@ -145,7 +145,7 @@ describe('a restore over an existing database', () => {
 	it('leaves it as it was when it was given up just before the swap', async () => {
 		const database = await old();
 		const stop = new AbortController();
-		const onProgress: RestoreRequest['onProgress'] = ({ phase }) => phase === 'swapping' && stop.abort();
+		const onProgress: DatabaseRestoreRequest['onProgress'] = ({ phase }) => phase === 'swapping' && stop.abort();
 		await expect(restoreDatabase(replace(database, { signal: stop.signal, onProgress }))).rejects.toMatchObject({
 			code: 'cancelled',
 		});

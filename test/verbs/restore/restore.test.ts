@@ -1,8 +1,8 @@
 import { generateIdentity } from '../../../core/codecs/age/keys';
 import { KEEP_ALL } from '../../../core/sources/postgres/replay/rewrite';
 import { objectKey } from '../../../core/records/layout';
-import { restoreDatabase } from '../../../core/verbs/restore/restore';
-import { type RestoreRequest } from '../../../core/verbs/restore/types';
+import { restoreDatabase } from '../../support/database-verbs';
+import type { DatabaseRestoreRequest } from '../../support/database-verbs';
 import { makeBackup } from '../../support/backups';
 import { definitionOf, rowsOf } from '../../support/by-hand';
 import { sql, startPostgres } from '../../support/postgres';
@@ -26,7 +26,7 @@ describe('a restore into a new database', () => {
 			database: job.into.database,
 			mode: 'new',
 			rows: 5002,
-			comparison: { ok: true, tables: 2, rows: 5002, hashed: 2, largeObjects: 1, differences: [] },
+			comparison: { ok: true, figures: { tables: 2, rows: 5002, hashed: 2, largeObjects: 1 }, differences: [] },
 			warnings: [],
 		});
 		expect(result.seconds).toBeGreaterThan(0);
@@ -57,7 +57,10 @@ describe('a restore into a new database', () => {
 
 	it('only tables that were asked for come, and only they are compared', async () => {
 		const job = shop.request({ rules: { ...KEEP_ALL, only: { tables: ['names'] } } });
-		expect((await restoreDatabase(job)).comparison).toMatchObject({ ok: true, tables: 1, rows: 2, largeObjects: null });
+		expect((await restoreDatabase(job)).comparison).toMatchObject({
+			ok: true,
+			figures: { tables: 1, rows: 2, hashed: 1 },
+		});
 		expect(await sql(shop.at(job.into.database), "SELECT to_regclass('shop.orders') AS orders")).toEqual([
 			{ orders: null },
 		]);
@@ -71,7 +74,7 @@ describe('a restore into a new database', () => {
 		const job = shop.request(await makeBackup(latin1, { contentHash: true }));
 		const { comparison } = await restoreDatabase(job);
 		expect(comparison).toMatchObject({ ok: true });
-		expect(comparison.hashed).toBeGreaterThan(0);
+		expect(comparison.figures.hashed).toBeGreaterThan(0);
 		const encoding = 'SELECT pg_encoding_to_char(encoding) AS name FROM pg_database WHERE datname = current_database()';
 		expect(await sql(shop.at(job.into.database), encoding)).toEqual([{ name: 'LATIN1' }]);
 		expect(await rowsOf(shop.at(job.into.database))).toEqual(await rowsOf(latin1));
@@ -180,7 +183,8 @@ describe('the roles of the original server', () => {
 			const target = await from.createDatabase();
 			await sql(target, 'CREATE ROLE clerk; CREATE TABLE t (id int); ALTER TABLE t OWNER TO clerk');
 			const saved = await makeBackup(target, { globals: 'roles' });
-			const job = (change: Partial<RestoreRequest>) => shop.request({ ...saved, server: to.target(), ...change });
+			const job = (change: Partial<DatabaseRestoreRequest>) =>
+				shop.request({ ...saved, server: to.target(), ...change });
 			await expect(restoreDatabase(job({}))).rejects.toMatchObject({ code: 'missing-requirements' });
 			const lacking = await makeBackup(target, {
 				globals: 'roles',

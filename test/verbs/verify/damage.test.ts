@@ -7,7 +7,8 @@ import type { DatabaseTarget } from '../../../core/sources/postgres/connection/t
 import { Repository } from '../../../core/records/repository';
 import { objectKey } from '../../../core/records/layout';
 import { writeText } from '../../../core/records/small-objects';
-import { type Scratch, verifyBackup } from '../../../core/verbs/verify/verify';
+import type { Scratch } from '../../../core/sources/postgres/drill/scratch-database';
+import { verifyBackup } from '../../../core/verbs/verify/verify';
 import { type VerifyResult } from '../../../core/verbs/verify/types';
 import { FaultyStorage } from '../../support/faulty-storage';
 import { type OwnServer, sql, startPostgres } from '../../support/postgres';
@@ -255,7 +256,7 @@ describe('a dump whose bytes are as they were stored', () => {
 		expectBad(result, 'different');
 		expect(result.comparison).toMatchObject({
 			ok: false,
-			differences: [{ table: 'public.customers', expected: '40 rows', found: '39 rows' }],
+			differences: [{ item: 'public.customers', expected: '40 rows', found: '39 rows' }],
 		});
 		const evidence = (await bytesOf(less, result.evidence!)).toString();
 		expect(evidence).toContain('1 of 2 tables differ');

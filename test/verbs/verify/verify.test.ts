@@ -1,3 +1,4 @@
+import { postgresDrill } from '../../../core/sources/postgres/drill/drill';
 import { BackupError } from '../../../core/base/errors';
 import { type Depth, parseEvidence } from '../../../core/records/evidence';
 import type { DatabaseTarget } from '../../../core/sources/postgres/connection/target';
@@ -79,7 +80,7 @@ describe('a verification', () => {
 
 	it.each([
 		['no place to restore to', { depth: 'restored' as const }],
-		['assertions at depth stored', { assertions: [{ name: 'a', sql: 'SELECT true' }] }],
+		['a drill at depth stored', { drills: [postgresDrill({ scratch: { kind: 'embedded' } })] }],
 		['a label that is none', { label: 'newest' }],
 		['a group that is none', { group: '../x' }],
 	])('with %s is wrong use', async (_, change) => {

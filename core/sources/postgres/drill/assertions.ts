@@ -1,5 +1,6 @@
 /** Questions of the user to a restored database, in SQL, that a good backup answers with yes. */
 import { BackupError, isBackupError, messageOf } from '../../../base/errors';
+import type { AssertionResult } from '../../source';
 import type { Query } from '../connection/query';
 import { sqlStateOf } from '../connection/sql-state';
 import { SqlTokens } from '../replay/sql-tokens';
@@ -9,13 +10,6 @@ export interface Assertion {
 	name: string;
 	/** One statement. See {@link runAssertions} for which answers pass. */
 	sql: string;
-}
-
-export interface AssertionResult {
-	name: string;
-	ok: boolean;
-	/** Why it failed; null when it passed. */
-	message: string | null;
 }
 
 /** For one assertion. Longer than any sensible question takes, shorter than a night. */

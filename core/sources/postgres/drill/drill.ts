@@ -1,11 +1,14 @@
 /** The restore drill: a dump becomes a scratch database, which is compared, questioned and dropped again, whatever happens. */
 import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import type { Client, QueryArrayConfig } from 'pg';
 import { abortError, BackupError, isBackupError, messageOf } from '../../../base/errors';
 import type { Allowance } from '../replay/allowances';
 import { assertArchiveAllowed } from '../restore/archive-statements';
-import { type Assertion, type AssertionResult, assertQuestions, runAssertions } from './assertions';
-import { compareContents, type Comparison } from '../dump/compare';
+import type { Drill, DrillResult } from '../../source';
+import { dumpOf, formatOf, postgresKind } from '../kind';
+import { type Assertion, assertQuestions, runAssertions } from './assertions';
+import { compareContents } from '../dump/compare';
 import { queryOf } from '../connection/query';
 import { type Query } from '../connection/query';
 import { connect, disconnect } from '../connection/connection';
@@ -23,35 +26,33 @@ import { scratchError } from './scratch-errors';
 import { sqlStateOf } from '../connection/sql-state';
 import { describeTarget, type DatabaseTarget } from '../connection/target';
 
-export interface DrillRequest {
-	/** Opens the dump. Its stream ends only when every byte was proved. */
-	open: () => Promise<Readable>;
-	/** Custom format needs a pg_restore, which need not read everything: prove the stream elsewhere. */
-	format: 'plain' | 'custom';
-	/** A pg_restore, when it is not in PATH. */
-	nativePath?: string;
-	/** Of the dump. */
-	originalBytes: number;
-	contents: DatabaseFacts;
+/** Where and how backups of databases are restored as a test. */
+export interface DrillOptions {
 	scratch: Scratch;
+	/** Asked of the restored database. */
+	assertions?: readonly Assertion[];
 	/** {@link DRILL_RULES} by default. Subscriptions are left out in any case: they would begin to pull rows. */
 	rules?: RewriteRules;
 	/** What the dump may do that is refused otherwise. */
 	allow?: readonly Allowance[];
-	assertions: readonly Assertion[];
-	signal: AbortSignal;
-	onProgress?: (phase: 'waiting' | 'restoring' | 'comparing', bytes: number) => void;
-	/** Also told of a scratch database that could not be dropped. */
-	warn: (text: string) => void;
+	/** A pg_restore for dumps in custom format, when it is not in PATH. */
+	nativePath?: string;
 }
 
-export interface DrillResult {
-	/** For people. */
-	scratch: string;
-	/** From the empty database to the whole one. */
-	restoreSeconds: number;
-	comparison: Comparison;
-	assertions: AssertionResult[];
+/** One drill. */
+interface DrillRequest extends DrillOptions {
+	/** Opens the dump. Its stream ends only when every byte was proved. */
+	open: () => Promise<Readable>;
+	format: 'plain' | 'custom';
+	/** Of the dump. */
+	originalBytes: number;
+	contents: DatabaseFacts;
+	assertions: readonly Assertion[];
+	signal: AbortSignal;
+	/** `waiting`: for the embedded database, while another drill of this process uses it. */
+	onProgress: (phase: 'waiting' | 'restoring' | 'comparing', bytes: number) => void;
+	/** Also told of a scratch database that could not be dropped. */
+	warn: (text: string) => void;
 }
 
 const PG_RESTORE = 'pg_restore';
@@ -60,11 +61,34 @@ const WHERE_TO_NAME = '"Scratch Database: On a Server" in the node, --scratch po
 /** From here on the embedded database is slow: 8,000 tables took it 11 minutes, and a server one. */
 const MANY_TABLES = 2000;
 
-/**
- * Restores into a scratch database and looks at what came out. That it differs is a result, not an error.
- * @throws BackupError 'invalid-input' for assertions that are no questions; those of the dump's stream, 'restore-failed' with `details.environment`, those of the scratch server
- */
-export async function drill(request: DrillRequest): Promise<DrillResult> {
+/** The drill for backups of databases: a scratch database is made, compared, questioned and dropped again. */
+export function postgresDrill(options: DrillOptions): Drill<DatabaseFacts> {
+	return {
+		kind: postgresKind.kind,
+		async run({ manifest, contents, open }, { signal, stallTimeoutMs, onProgress, warn }) {
+			const dump = dumpOf(manifest);
+			return await drill({
+				...options,
+				assertions: options.assertions ?? [],
+				scratch: withPatience(options.scratch, stallTimeoutMs),
+				open: async () => await open(dump),
+				format: formatOf(manifest),
+				originalBytes: dump.original.bytes,
+				contents,
+				signal,
+				onProgress: (phase, bytes) => onProgress({ phase, bytes }),
+				warn,
+			});
+		},
+	};
+}
+
+function withPatience(scratch: Scratch, patienceMs: number): Scratch {
+	return scratch.kind === 'server' ? { ...scratch, target: { patienceMs, ...scratch.target } } : scratch;
+}
+
+/** @throws BackupError 'invalid-input' for assertions that are no questions; those of the dump's stream, of a server */
+async function drill(request: DrillRequest): Promise<DrillResult> {
 	const { scratch } = request;
 	assertQuestions(request.assertions);
 	return scratch.kind === 'server'
@@ -84,7 +108,7 @@ async function drillEmbedded(request: DrillRequest, maxBytes: number): Promise<D
 	const names = contents.extensions.map(({ name }) => name);
 	const database = await openEmbeddedDatabase({
 		signal,
-		onWait: () => request.onProgress?.('waiting', 0),
+		onWait: () => request.onProgress('waiting', 0),
 		extensions: names,
 	});
 	try {
@@ -198,7 +222,7 @@ async function restorePlain(
 		signal,
 		contents,
 		rules: rulesOf(request),
-		onProgress: (progress) => onProgress?.('restoring', progress.bytes),
+		onProgress: (progress) => onProgress('restoring', progress.bytes),
 	});
 	// The digests are compared at the end of the stream: without it, nothing was proved.
 	if (!body.readableEnded || bytes !== originalBytes) {
@@ -214,8 +238,10 @@ async function restoreNatively(
 	rules: RewriteRules,
 ): Promise<void> {
 	const program = nativePath ?? PG_RESTORE;
+	// pg_restore need not read the last bytes of an archive, behind which the digests are compared.
+	await finished((await open()).resume());
 	await assertArchiveAllowed(await open(), target, { program, rules, signal });
-	const onBytes = (bytes: number) => onProgress?.('restoring', bytes);
+	const onBytes = (bytes: number) => onProgress('restoring', bytes);
 	const { warnings } = await nativeRestore(body, target, { program, rules, contents, signal, onBytes });
 	for (const warning of warnings) warn(`of pg_restore: ${warning}`);
 }
@@ -230,7 +256,7 @@ async function examine(
 	query: Query,
 	ask: Query,
 ): Promise<Pick<DrillResult, 'comparison' | 'assertions'>> {
-	onProgress?.('comparing', originalBytes);
+	onProgress('comparing', originalBytes);
 	const comparison = await compareContents(query, contents, { only: rules?.only });
 	return { comparison, assertions: await runAssertions(ask, assertions) };
 }

@@ -2,29 +2,8 @@
 import { addHashes, hashStatements, hashTable, isComparable, prepareHashing } from './content-hash';
 import type { DatabaseFacts, TableFacts } from './contents';
 import { isEverything, type Only, selects } from '../replay/only';
-import { Query } from '../connection/query';
-
-export interface Comparison {
-	/** Nothing differs. */
-	ok: boolean;
-	/** Compared. */
-	tables: number;
-	/** Found in these tables. */
-	rows: number;
-	/** Tables whose content was compared too. */
-	hashed: number;
-	/** Found; null where the backup holds none. */
-	largeObjects: number | null;
-	/** Each table that differs; large objects are under the name "large objects". */
-	differences: Difference[];
-}
-
-export interface Difference {
-	/** For people: `schema.table`. */
-	table: string;
-	expected: string;
-	found: string;
-}
+import type { Query } from '../connection/query';
+import type { Comparison, Difference } from '../../source';
 
 interface FoundTable {
 	oid: string;
@@ -42,6 +21,8 @@ const FOUND_TABLES = `
 	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 	WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`;
 
+/** In place of a table’s name. */
+const LARGE_OBJECTS = 'large objects';
 /** In one transaction each, so that no server runs out of locks: with its indexes and its TOAST a table needs several. */
 const TABLES_PER_TRANSACTION = 20;
 
@@ -58,13 +39,15 @@ export async function compareContents(
 	options: { only?: Only } = {},
 ): Promise<Comparison> {
 	const expected = contents.tables.filter((table) => selects(options.only, table));
-	const result: Comparison = { ok: true, tables: 0, rows: 0, hashed: 0, largeObjects: null, differences: [] };
+	const figures = { tables: 0, rows: 0, hashed: 0 };
+	const differences: Difference[] = [];
+	let largeObjects: number | null = null;
 	const found = new Map<string, FoundTable>();
 	await reading(query, async () => {
 		for (const table of await query<FoundTable>(FOUND_TABLES)) found.set(key(table), table);
 		if (contents.largeObjects === null || !isEverything(options.only)) return;
 		const [counted] = await query<{ n: string }>('SELECT count(*)::text AS n FROM pg_catalog.pg_largeobject_metadata');
-		result.largeObjects = Number(counted!.n);
+		largeObjects = Number(counted!.n);
 	});
 	const looks = expected.map((table): Look => ({ table, found: found.get(key(table)), rows: null, hash: null }));
 	for (let at = 0; at < looks.length; at += TABLES_PER_TRANSACTION) {
@@ -73,18 +56,34 @@ export async function compareContents(
 	const moved = new Set([...partitionsOf(looks).values()].filter(haveMoved).flat());
 	for (const look of looks) {
 		const difference = moved.has(look) ? null : differenceOf(look);
-		result.tables++;
-		result.rows += look.rows ?? 0;
-		if (look.hash !== null) result.hashed++;
-		if (difference) result.differences.push(difference);
+		figures.tables++;
+		figures.rows += look.rows ?? 0;
+		if (look.hash !== null) figures.hashed++;
+		if (difference) differences.push(difference);
 	}
-	const { largeObjects } = contents;
-	if (result.largeObjects !== null && result.largeObjects !== largeObjects) {
-		const [expected, found] = [String(largeObjects), String(result.largeObjects)];
-		result.differences.push({ table: 'large objects', expected, found });
+	if (largeObjects !== null && largeObjects !== contents.largeObjects) {
+		const [expected, found] = [String(contents.largeObjects), String(largeObjects)];
+		differences.push({ item: LARGE_OBJECTS, expected, found });
 	}
-	result.ok = result.differences.length === 0;
-	return result;
+	return {
+		ok: differences.length === 0,
+		says: verdict(figures, differences),
+		// Absent where the backup holds none.
+		figures: largeObjects === null ? figures : { ...figures, largeObjects },
+		differences,
+	};
+}
+
+function verdict(
+	{ tables, rows, hashed }: { tables: number; rows: number; hashed: number },
+	differences: readonly Difference[],
+): string {
+	const objects = differences.filter(({ item }) => item === LARGE_OBJECTS).length;
+	const different = differences.length - objects;
+	if (different > 0) return `${different} of ${tables} tables differ from what was dumped`;
+	if (objects > 0) return 'the large objects differ from what was dumped';
+	const contents = hashed > 0 ? `, the content of ${hashed} compared` : '';
+	return `${tables} ${tables === 1 ? 'table' : 'tables'} with ${rowsText(rows)} as they were dumped${contents}`;
 }
 
 /** What was found of a table; null where nothing had to be looked for. */
@@ -134,14 +133,14 @@ async function lookAt(query: Query, looks: Look[]): Promise<void> {
 }
 
 function differenceOf({ table: { schema, name, ...expected }, found, rows, hash }: Look): Difference | null {
-	const table = `${schema}.${name}`;
+	const item = `${schema}.${name}`;
 	if (!found) {
-		return { table, expected: expected.rows === null ? 'the table' : rowsText(expected.rows), found: 'no such table' };
+		return { item, expected: expected.rows === null ? 'the table' : rowsText(expected.rows), found: 'no such table' };
 	}
 	if (expected.rows === null || rows === null) return null;
-	if (rows !== expected.rows) return { table, expected: rowsText(expected.rows), found: rowsText(rows) };
+	if (rows !== expected.rows) return { item, expected: rowsText(expected.rows), found: rowsText(rows) };
 	if (hash === null || hash === expected.hash) return null;
-	return { table, expected: `${rowsText(rows)} as they were`, found: 'as many, but with other values' };
+	return { item, expected: `${rowsText(rows)} as they were`, found: 'as many, but with other values' };
 }
 
 /** By the table that they are the partitions of. */

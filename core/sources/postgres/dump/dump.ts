@@ -1,10 +1,11 @@
 /** A database as the source of a backup: snapshot, facts and pg_dump's bytes, all of one moment. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { BackupError, isBackupError } from '../../../base/errors';
 import { watchStall } from '../../../base/limits';
-import type { OpenSource, Source } from '../../source';
+import type { OpenSource, Source, SourceDetails } from '../../source';
+import type { DatabaseFacts } from './contents';
 import { warnIfEmpty } from './empty-database';
 import { chooseEngine, type EngineChoice } from './engines/choose';
 import type { DumpFilter, DumpFormat, RunningDump } from './engines/engine';
@@ -83,54 +84,39 @@ async function openDump(
 		const version = await engine.version();
 		const running = await engine.start({ target, format, filter, snapshot: snapshot.id, lockTimeoutMs }, { signal });
 		const { body } = (dump = running);
+		// Who reads it finds it errored; until then, an error that nobody hears would end the process.
+		body.on('error', () => undefined);
 		// pg_dump keeps its own copy of the snapshot, but without ours nobody can say what the dump must hold.
 		snapshot.lost.catch((error: Error) => body.destroy(error));
 		const counting = snapshot.facts({ contentHash: options.contentHash });
 		counting.catch((error: Error) => body.destroy(error));
 		await begun(body, patienceOf(target));
+		const warnings: string[] = [];
+		let details: SourceDetails = {};
 		return {
-			body,
-			recycle: running.recycle,
 			server,
-			objectName: OBJECT_NAME[format],
-			async finish() {
+			async *parts() {
+				yield { role: 'data', name: OBJECT_NAME[format], body, recycle: running.recycle };
 				const { contents, warnings: emptied } = await counting;
 				const globals = options.globals && (await snapshot.globals(options.globals));
 				const held = await snapshot.end();
-				const warnings = [...running.warnings, ...emptied];
-				if (held.heldMs > options.snapshotWarningMs) {
-					warnings.push(
-						`the dump's snapshot held back vacuum for ${Math.round(held.heldMs / 60_000)} minutes (${held.heldTransactions} transactions)`,
-					);
-				}
-				if (contents.tables.length === 0 && !isFiltered(filter)) {
-					const warning = await warnIfEmpty(target, options.alongside, signal);
-					if (warning !== null) warnings.push(warning);
-				}
-				const unhashed = contents.tables.filter(({ rows, hash }) => rows !== null && hash === undefined).length;
-				if (options.contentHash && unhashed > 0) {
-					warnings.push(
-						`${unhashed} of ${contents.tables.length} tables could not be hashed: a row is too long or not text`,
-					);
-				}
-				return {
-					details: {
-						...(server !== null && { server }),
-						engine: engine.name,
-						engineVersion: version.text,
-						serverVersion: contents.serverVersion,
-						format,
-						filtered: isFiltered(filter),
-						tables: contents.tables.length,
-						contentHash: options.contentHash === true,
-						databaseBytes: contents.databaseBytes,
-						snapshotMs: Math.round(held.heldMs),
-					},
-					contents,
-					globals,
-					warnings,
+				warnings.push(...running.warnings, ...emptied, ...heldBack(held, options.snapshotWarningMs));
+				details = {
+					engine: engine.name,
+					engineVersion: version.text,
+					serverVersion: contents.serverVersion,
+					format,
+					filtered: isFiltered(filter),
+					tables: contents.tables.length,
+					contentHash: options.contentHash === true,
+					databaseBytes: contents.databaseBytes,
+					snapshotMs: Math.round(held.heldMs),
 				};
+				warnings.push(...(await aboutContents(contents, target, options, signal)));
+				if (globals !== undefined) yield { role: 'globals', name: 'globals.sql', body: bodyOf(globals) };
+				yield { role: 'contents', name: 'contents.json', body: bodyOf(`${JSON.stringify(contents, null, 1)}\n`) };
 			},
+			finish: async () => ({ details, warnings }),
 			close: async () => {
 				body.destroy();
 				await snapshot.close();
@@ -141,6 +127,38 @@ async function openDump(
 		await snapshot.close();
 		throw error;
 	}
+}
+
+function bodyOf(text: string): Readable {
+	return Readable.from([Buffer.from(text)]);
+}
+
+function heldBack(
+	{ heldMs, heldTransactions }: { heldMs: number; heldTransactions: number },
+	limitMs: number,
+): string[] {
+	if (heldMs <= limitMs) return [];
+	const minutes = Math.round(heldMs / 60_000);
+	return [`the dump's snapshot held back vacuum for ${minutes} minutes (${heldTransactions} transactions)`];
+}
+
+/** What somebody should know of what was dumped. */
+async function aboutContents(
+	{ tables }: DatabaseFacts,
+	target: DatabaseTarget,
+	{ filter, alongside, contentHash }: PostgresDumpOptions,
+	signal: AbortSignal,
+): Promise<string[]> {
+	const warnings: string[] = [];
+	if (tables.length === 0 && !isFiltered(filter)) {
+		const warning = await warnIfEmpty(target, alongside, signal);
+		if (warning !== null) warnings.push(warning);
+	}
+	const unhashed = tables.filter(({ rows, hash }) => rows !== null && hash === undefined).length;
+	if (contentHash && unhashed > 0) {
+		warnings.push(`${unhashed} of ${tables.length} tables could not be hashed: a row is too long or not text`);
+	}
+	return warnings;
 }
 
 /** Waits until there is something to read, which takes nothing away. @throws BackupError 'stalled', those of the stream */

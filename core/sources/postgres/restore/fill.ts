@@ -2,7 +2,8 @@
 import type { Readable } from 'node:stream';
 import { BackupError } from '../../../base/errors';
 import { assertArchiveAllowed } from './archive-statements';
-import { compareContents, type Comparison } from '../dump/compare';
+import type { Comparison } from '../../source';
+import { compareContents } from '../dump/compare';
 import { queryOf } from '../connection/query';
 import type { DatabaseFacts } from '../dump/contents';
 import { nativeRestore } from './native';
@@ -48,7 +49,7 @@ export async function fillDatabase(dump: Dump, target: DatabaseTarget, options: 
 		async (client) => await compareContents(queryOf(client), dump.contents, { only: options.rules.only }),
 	);
 	// pg_restore does not say how many rows it restored.
-	return { ...done, rows: dump.format === 'plain' ? done.rows : comparison.rows, comparison, warnings };
+	return { ...done, rows: dump.format === 'plain' ? done.rows : (comparison.figures.rows ?? 0), comparison, warnings };
 }
 
 async function restoreInto(

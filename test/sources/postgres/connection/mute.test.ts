@@ -1,9 +1,9 @@
 import { backUp } from '../../../../core/verbs/backup/backup';
-import { checkDatabase } from '../../../../core/verbs/check/check';
+import { checkDatabase } from '../../../../core/sources/postgres/check';
 import { connect, disconnect } from '../../../../core/sources/postgres/connection/connection';
 import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../../../core/sources/postgres/dump/dump';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
-import { restoreDatabase } from '../../../../core/verbs/restore/restore';
+import { restoreDatabase } from '../../../support/database-verbs';
 import { MemoryStorage } from '../../../../core/storage/memory';
 import { verifyBackup } from '../../../../core/verbs/verify/verify';
 import { type OwnServer, sql, startPostgres } from '../../../support/postgres';

@@ -1,6 +1,6 @@
-import { buffer } from 'node:stream/consumers';
+import { openFull, readSource } from '../../../support/database-verbs';
 import { Client } from 'pg';
-import { checkDatabase } from '../../../../core/verbs/check/check';
+import { checkDatabase } from '../../../../core/sources/postgres/check';
 import { connect, disconnect } from '../../../../core/sources/postgres/connection/connection';
 import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../../../core/sources/postgres/dump/dump';
 import { withClient } from '../../../../core/sources/postgres/restore/target';
@@ -27,11 +27,9 @@ beforeAll(async () => {
 afterAll(async () => await pooler.stop());
 
 async function dump(target: DatabaseTarget): Promise<string> {
-	const open = await postgresSource(target).open({ signal: NEVER });
+	const open = await openFull(postgresSource(target));
 	try {
-		const text = (await buffer(open.body)).toString();
-		await open.finish();
-		return text;
+		return (await readSource(open)).dump.toString();
 	} finally {
 		await open.close();
 	}

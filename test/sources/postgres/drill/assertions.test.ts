@@ -1,4 +1,5 @@
-import { type AssertionResult, runAssertions } from '../../../../core/sources/postgres/drill/assertions';
+import type { AssertionResult } from '../../../../core/sources/source';
+import { runAssertions } from '../../../../core/sources/postgres/drill/assertions';
 import type { Query } from '../../../../core/sources/postgres/connection/query';
 import { connect, disconnect } from '../../../../core/sources/postgres/connection/connection';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';

@@ -1,10 +1,10 @@
 /** Whom a drill on a server works as: nobody who could do more than make and fill one database. */
+import type { DrillChange } from '../../../support/database-verbs';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
 import { verifyBackup } from '../../../../core/verbs/verify/verify';
 import { type VerifyResult } from '../../../../core/verbs/verify/types';
-import { type VerifyRequest } from '../../../../core/verbs/verify/types';
 import { type OwnServer, sharedPostgres, sql, startPostgres } from '../../../support/postgres';
 import { makeSmallBackup, remake, requestFor, type SmallBackup } from '../../../support/small-backup';
 
@@ -37,7 +37,7 @@ afterAll(async () => await server.stop());
 async function verify(
 	of: SmallBackup,
 	target: DatabaseTarget,
-	change: Partial<VerifyRequest> = {},
+	change: DrillChange = {},
 	asSuperuser = false,
 ): Promise<VerifyResult> {
 	return await verifyBackup(
@@ -71,7 +71,7 @@ describe('a drill whose user is a superuser', () => {
 				},
 			],
 		});
-		expect(result).toMatchObject({ outcome: 'ok', comparison: { rows: 20 } });
+		expect(result).toMatchObject({ outcome: 'ok', comparison: { figures: { rows: 20 } } });
 		expect(await leftovers()).toEqual([]);
 	});
 

@@ -1,4 +1,5 @@
 /** The restore drill: what it leaves, what it never touches, and what breaks around it. */
+import type { DrillChange } from '../../../support/database-verbs';
 import { execFile } from 'node:child_process';
 import fs from 'node:fs/promises';
 import os from 'node:os';
@@ -6,9 +7,9 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { openEmbeddedDatabase } from '../../../../core/sources/postgres/drill/embedded/database';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
-import { type Scratch, verifyBackup } from '../../../../core/verbs/verify/verify';
+import type { Scratch } from '../../../../core/sources/postgres/drill/scratch-database';
+import { verifyBackup } from '../../../../core/verbs/verify/verify';
 import { type VerifyResult } from '../../../../core/verbs/verify/types';
-import { type VerifyRequest } from '../../../../core/verbs/verify/types';
 import { rowsOf } from '../../../support/by-hand';
 import { type OwnServer, quoteName, sharedPostgres, sql, startPostgres } from '../../../support/postgres';
 import { childrenOf, commandLine, usageOf } from '../../../support/processes';
@@ -49,7 +50,7 @@ async function databases(on = server): Promise<string[]> {
 	return rows.map(({ name }) => name);
 }
 
-async function verify(of: SmallBackup, change: Partial<VerifyRequest> = {}): Promise<VerifyResult> {
+async function verify(of: SmallBackup, change: DrillChange = {}): Promise<VerifyResult> {
 	// A slow statement is none that pg_dump writes.
 	const allow = of === slow ? (['other-statements'] as const) : [];
 	return await verifyBackup(requestFor(of, 'restored', { scratch, allow, ...change }));
@@ -95,7 +96,7 @@ describe('a drill', () => {
 		expect(result).toMatchObject({
 			outcome: 'ok',
 			code: null,
-			comparison: { ok: true, tables: 2, rows: 80, largeObjects: 1, differences: [] },
+			comparison: { ok: true, figures: { tables: 2, rows: 80, largeObjects: 1 }, differences: [] },
 			scratch: expect.stringMatching(/^n8n_backup_drill_\d{14}_[a-z0-9]{8} on 127\.0\.0\.1:/),
 			evidence: expect.stringMatching(/-restored-ok\.json$/),
 		});
@@ -129,7 +130,7 @@ describe('a drill', () => {
 			 CREATE EVENT TRIGGER noting ON ddl_command_end EXECUTE FUNCTION note()`,
 		);
 		const result = await verify(await makeSmallBackup(watched));
-		expect(result).toMatchObject({ outcome: 'ok', comparison: { ok: true, tables: 1 } });
+		expect(result).toMatchObject({ outcome: 'ok', comparison: { ok: true, figures: { tables: 1 } } });
 	});
 
 	it('on another server has nothing to warn of', async () => {
@@ -296,7 +297,7 @@ describe('the embedded database', () => {
 		const result = await verify(backup, { scratch: { kind: 'embedded' }, assertions });
 		expect(result).toMatchObject({
 			outcome: 'ok',
-			comparison: { ok: true, tables: 2, rows: 80, largeObjects: 1 },
+			comparison: { ok: true, figures: { tables: 2, rows: 80, largeObjects: 1 } },
 			assertions: [{ ok: true }],
 			scratch: expect.stringMatching(/^embedded PostgreSQL \d/),
 			warnings: [],
@@ -395,7 +396,7 @@ describe('a backup in custom format', () => {
 	it('is restored by a pg_restore', async () => {
 		const before = await databases();
 		const result = await verify(custom);
-		expect(result).toMatchObject({ outcome: 'ok', comparison: { ok: true, tables: 1, rows: 80 } });
+		expect(result).toMatchObject({ outcome: 'ok', comparison: { ok: true, figures: { tables: 1, rows: 80 } } });
 		expect(await databases()).toEqual(before);
 	});
 

@@ -83,10 +83,10 @@ describe('a drill in the embedded database', () => {
 			const { facts, database } = await drilled(source);
 			try {
 				const comparison = await compareContents(database.query, facts);
-				expect(comparison).toMatchObject({ ok: true, differences: [], tables: facts.tables.length });
-				expect(comparison.hashed).toBe(facts.tables.filter(({ hash }) => hash !== undefined).length);
-				expect(comparison.hashed).toBeGreaterThan(0);
-				expect(comparison.largeObjects).toBe(facts.largeObjects);
+				expect(comparison).toMatchObject({ ok: true, differences: [], figures: { tables: facts.tables.length } });
+				expect(comparison.figures.hashed).toBe(facts.tables.filter(({ hash }) => hash !== undefined).length);
+				expect(comparison.figures.hashed).toBeGreaterThan(0);
+				expect(comparison.figures.largeObjects).toBe(facts.largeObjects);
 			} finally {
 				await database.close();
 			}

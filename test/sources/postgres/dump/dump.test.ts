@@ -1,6 +1,5 @@
-import { buffer } from 'node:stream/consumers';
+import { openFull, readSource } from '../../../support/database-verbs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Readable } from 'node:stream';
 import { connect, disconnect } from '../../../../core/sources/postgres/connection/connection';
 import { selectDatabases } from '../../../../core/sources/postgres/connection/databases';
 import {
@@ -17,12 +16,11 @@ import { until } from '../../../support/until';
 const signal = new AbortController().signal;
 
 async function dump(target: DatabaseTarget, options: Partial<PostgresDumpOptions> = {}, during?: () => Promise<void>) {
-	const open = await postgresSource(target, { ...DEFAULT_DUMP_OPTIONS, ...options }).open({ signal });
+	const open = await openFull(postgresSource(target, { ...DEFAULT_DUMP_OPTIONS, ...options }));
 	try {
 		await during?.();
-		const text = (await buffer(open.body)).toString();
-		const { contents, ...rest } = await open.finish();
-		return { text, contents: contents as DatabaseFacts, ...rest };
+		const { dump: bytes, ...rest } = await readSource(open);
+		return { text: bytes.toString(), ...rest };
 	} finally {
 		await open.close();
 	}
@@ -141,22 +139,18 @@ describe('a dump and its facts', () => {
 });
 
 describe('a dump that cannot be trusted', () => {
-	async function drain(body: Readable): Promise<void> {
-		for await (const chunk of body) void chunk;
-	}
-
 	it('because the connection that holds its snapshot was lost fails', async () => {
 		await sql(
 			target,
 			'CREATE TABLE audit.slow AS SELECT i, repeat(md5(i::text), 30) t FROM generate_series(1, 50000) i',
 		);
-		const open = await postgresSource(target).open({ signal });
+		const open = await openFull(postgresSource(target));
 		try {
 			const [session] = await sql<{ pid: number }>(
 				target,
 				`SELECT pid FROM pg_stat_activity WHERE application_name = 'n8n-nodes-backup' AND datname = current_database()`,
 			);
-			const drained = drain(open.body).then(() => open.finish());
+			const drained = readSource(open);
 			await sql(target, 'SELECT pg_terminate_backend($1)', [session!.pid]);
 			await expect(drained).rejects.toMatchObject({
 				code: 'connection-lost',

@@ -1,6 +1,6 @@
 /** What Check says of a user's rights is what a dump meets. */
-import { checkDatabase } from '../../../../core/verbs/check/check';
-import type { DatabaseFacts } from '../../../../core/sources/postgres/dump/contents';
+import { openFull, readSource } from '../../../support/database-verbs';
+import { checkDatabase } from '../../../../core/sources/postgres/check';
 import { DEFAULT_DUMP_OPTIONS, postgresSource } from '../../../../core/sources/postgres/dump/dump';
 import type { DumpFilter } from '../../../../core/sources/postgres/dump/engines/engine';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
@@ -26,10 +26,9 @@ async function privileges(filter: DumpFilter = {}, user = reader) {
 
 /** @returns the warnings of a dump; throws what it throws */
 async function dump(user = reader) {
-	const open = await postgresSource(user).open({ signal });
+	const open = await openFull(postgresSource(user));
 	try {
-		for await (const chunk of open.body) void chunk;
-		return await open.finish();
+		return await readSource(open);
 	} finally {
 		await open.close();
 	}
@@ -99,7 +98,7 @@ describe('Check finds, as a dump would,', () => {
 it('the server’s first superuser is needed for a restore where a schema, function or type belongs to him, and no extension', async () => {
 	const mine = await server.createDatabase();
 	await sql(server.target(), `ALTER DATABASE "${mine.database}" OWNER TO ${READER}`);
-	const owners = async () => ((await dump(mine)).contents as unknown as DatabaseFacts).owners;
+	const owners = async () => (await dump(mine)).contents.owners;
 	await sql(mine, 'CREATE EXTENSION hstore; CREATE EXTENSION ltree');
 	expect(await owners()).toEqual([]);
 	for (const [what, statement] of [

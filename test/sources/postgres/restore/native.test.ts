@@ -5,8 +5,8 @@ import { assertNativeRestore } from '../../../../core/sources/postgres/restore/n
 import { KEEP_ALL } from '../../../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
 import { Repository } from '../../../../core/records/repository';
-import { restoreDatabase } from '../../../../core/verbs/restore/restore';
-import { type RestoreRequest } from '../../../../core/verbs/restore/types';
+import { restoreDatabase } from '../../../support/database-verbs';
+import type { DatabaseRestoreRequest } from '../../../support/database-verbs';
 import { type MadeBackup, makeBackup } from '../../../support/backups';
 import { definitionOf, rowsOf } from '../../../support/by-hand';
 import { FaultyStorage } from '../../../support/faulty-storage';
@@ -41,7 +41,7 @@ afterAll(async () => {
 	rmSync(folder, { recursive: true, force: true });
 });
 
-function request(change: Partial<RestoreRequest> = {}): RestoreRequest {
+function request(change: Partial<DatabaseRestoreRequest> = {}): DatabaseRestoreRequest {
 	const database = `nat'ive =${process.pid}_${++names}`;
 	made.push(database);
 	const { repository, group, label } = backup;
@@ -67,7 +67,7 @@ describe('a backup in custom format', () => {
 	it('is restored through pg_restore, as it was', async () => {
 		const job = request();
 		const { comparison } = await restoreDatabase(job);
-		expect(comparison).toMatchObject({ ok: true, tables: 1, rows: 5000, hashed: 1, largeObjects: 1 });
+		expect(comparison).toMatchObject({ ok: true, figures: { tables: 1, rows: 5000, hashed: 1, largeObjects: 1 } });
 		expect(await definitionOf(server.target(job.into.database))).toBe(await definitionOf(source));
 		expect(await rowsOf(server.target(job.into.database))).toEqual(await rowsOf(source));
 	}, 60_000);
