@@ -27,6 +27,11 @@ const NO_PROGRAMS = {
 	message: 'Only the native engine and pg_restore are programs of the host: nothing else may need one.',
 };
 
+const NO_KINDS = {
+	group: ['**/sources/*/**'],
+	message: 'A verb knows sources by their contract only: core/sources/source.ts and registry.ts.',
+};
+
 /** The folders of core, from the ground up. Each imports from those below it, never from those above. */
 const LAYERS = [['base'], ['storage', 'codecs'], ['streams', 'records', 'retention'], ['sources'], ['verbs']];
 const heightOf = (folder) => LAYERS.findIndex((folders) => folders.includes(folder));
@@ -110,6 +115,10 @@ export default defineConfig([
 		files: folders.map((folder) => `core/${folder}/**/*.ts`),
 		rules: wall(NO_N8N, NO_NODES, NO_PROGRAMS, ...upwards(height)),
 	})),
+	{
+		files: ['core/verbs/**/*.ts'],
+		rules: wall(NO_N8N, NO_NODES, NO_PROGRAMS, NO_KINDS),
+	},
 	{
 		files: [
 			'core/sources/postgres/dump/engines/{native,client-program}.ts',

@@ -64,6 +64,16 @@ it('every folder of core is in a layer', () => {
 	]);
 });
 
+it('only the registry of sources, the nodes and the command line name a kind of source', () => {
+	const others = files.filter((file) => !/^(?:core\/sources\/|nodes\/|bin\/|credentials\/)/.test(file));
+	const named = others.filter((file) => importsOf(file).some((to) => /^core\/sources\/[^/]+\//.test(to)));
+	expect(named).toEqual([]);
+	const within = files.filter((file) => /^core\/sources\/[^/]+$/.test(file));
+	expect(within.filter((file) => importsOf(file).some((to) => /^core\/sources\/[^/]+\//.test(to)))).toEqual([
+		'core/sources/registry.ts',
+	]);
+});
+
 describe('the walls', () => {
 	/** File and what it imports; whether its types may be had. */
 	const FORBIDDEN: Array<[string, string, boolean?]> = [
@@ -74,6 +84,7 @@ describe('the walls', () => {
 		['core/streams/pipeline.ts', '../sources/source'],
 		['core/sources/postgres/dump/dump.ts', '../../../verbs/backup/backup'],
 		['core/verbs/backup/backup.ts', '../../../nodes/shared/run'],
+		['core/verbs/backup/backup.ts', '../../sources/postgres/dump/dump'],
 		['core/verbs/backup/backup.ts', 'n8n-workflow'],
 		['core/verbs/backup/backup.ts', 'node:child_process'],
 		['nodes/shared/run.ts', '../../core/codecs/zstd/zstd', true],
@@ -82,6 +93,7 @@ describe('the walls', () => {
 	const ALLOWED = [
 		['core/storage/url.ts', '../base/errors'],
 		['core/verbs/backup/backup.ts', '../../sources/source'],
+		['core/verbs/backup/backup.ts', '../../sources/registry'],
 		['core/sources/postgres/dump/engines/native.ts', 'node:child_process'],
 		['nodes/shared/run.ts', '../../core/codecs/age/keys'],
 	] as const;
