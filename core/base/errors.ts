@@ -25,6 +25,7 @@ export type ErrorCode =
 	| 'another-server' // the group holds backups of another one
 	// data
 	| 'damaged' // bytes are not what was written
+	| 'bad-signature' // not of this text, or made for another purpose
 	| 'incomplete' // a producer stopped before its end
 	| 'wrong-identity' // encrypted to somebody else, or wrong passphrase
 	| 'invalid-manifest' // a manifest that does not follow the format
