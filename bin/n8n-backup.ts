@@ -2,9 +2,10 @@
 /** The engine without n8n: for scripts, tests, and the day n8n is what was lost. */
 import { Command, CommanderError } from 'commander';
 import { BackupError, isBackupError } from '../core/base/errors';
+import { listening } from '../core/base/events';
 import { PROGRAM } from '../core/base/program';
 import type { AddCommand } from './options';
-import { EXIT, exitCodeOf, printError } from './output';
+import { EXIT, exitCodeOf, printError, printEvent } from './output';
 
 /** In the order in which the help shows them. */
 const COMMANDS: Record<string, () => Promise<AddCommand>> = {
@@ -43,6 +44,7 @@ export async function main(argv: string[]): Promise<number> {
 	const program = new Command('n8n-backup')
 		.description('Back up PostgreSQL databases, encrypted, to a folder or S3; the same engine as the n8n nodes.')
 		.version(PROGRAM.version)
+		.option('--verbose', 'tell on stderr what happens: steps, waits, retries, broken locks')
 		.exitOverride()
 		.configureHelp({ showGlobalOptions: true })
 		.addHelpText(
@@ -58,7 +60,9 @@ Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 
 	const run = <O extends { json?: boolean }>(command: (options: O, signal: AbortSignal) => Promise<number>) => {
 		return async (options: O) => {
 			try {
-				exitCode = await command(options, stop.signal);
+				const work = async () => await command(options, stop.signal);
+				const { verbose } = program.opts<{ verbose?: boolean }>();
+				exitCode = await (verbose ? listening(printEvent, work) : work());
 			} catch (error) {
 				if (!isBackupError(error)) throw error;
 				printError(error, options.json === true);

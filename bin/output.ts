@@ -1,5 +1,6 @@
 /** What the command line prints, and how it ends. */
 import type { BackupError } from '../core/base/errors';
+import type { Event } from '../core/base/events';
 
 /** Exit codes; the same for every command. */
 export const EXIT = { ok: 0, failed: 1, wrongUse: 2, incomplete: 3, verificationFailed: 4, locked: 5 } as const;
@@ -48,6 +49,25 @@ export function printError(error: BackupError, json: boolean): void {
 	if (json) printJson({ ok: false, error: error.message, code: error.code, hint: error.hint ?? null });
 	const hint = error.hint ? `\n  ${error.hint}` : '';
 	process.stderr.write(`${forTerminal(`n8n-backup: ${error.message}${hint}`)}\n`);
+}
+
+/** What happens while a command runs, with the time, on stderr. */
+export function printEvent(event: Event): void {
+	const time = new Date().toISOString().slice(11, 19);
+	process.stderr.write(`${forTerminal(`${time} ${describeEvent(event)}`)}\n`);
+}
+
+function describeEvent(event: Event): string {
+	switch (event.kind) {
+		case 'phase':
+			return event.phase;
+		case 'retry':
+			return `tries again after failure ${event.failures}: ${event.message}`;
+		case 'slow':
+			return `nothing has moved for ${event.seconds} seconds; waiting for the ${event.waitingFor}`;
+		case 'lock-broken':
+			return event.message;
+	}
 }
 
 /** Progress on a terminal: one line that is rewritten. Nothing where stderr is a file or a pipe. */

@@ -2,6 +2,7 @@
 import { Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { abortError, BackupError } from './errors';
+import { tell } from './events';
 
 export interface Limits {
 	/** Stop when no byte moves for this long, milliseconds. */
@@ -46,23 +47,33 @@ export interface Movement {
 	waitingFor: string | null;
 }
 
-/** Looks once a second, and ends the run when nothing moved for too long. */
+/** After so long without a movement, somebody who watches should know. */
+const SLOW_MS = 15_000;
+
+/** Looks once a second, tells when nothing moves, and ends the run when nothing moved for too long. */
 export function watchStall(
 	stallTimeoutMs: number,
 	fail: (error: BackupError) => void,
 	look: () => Movement,
 ): { stop(): void } {
 	let last = { moved: 0, at: performance.now() };
+	let told = 0;
 	const timer = setInterval(
 		() => {
 			const { moved, waitingFor } = look();
-			if (moved !== last.moved || waitingFor === null) last = { moved, at: performance.now() };
-			else if (performance.now() - last.at >= stallTimeoutMs) {
+			const waitedMs = performance.now() - last.at;
+			if (moved !== last.moved || waitingFor === null) {
+				last = { moved, at: performance.now() };
+				told = 0;
+			} else if (waitedMs >= stallTimeoutMs) {
 				fail(
 					new BackupError('stalled', `nothing moved for ${seconds(stallTimeoutMs)}; waiting for the ${waitingFor}`, {
 						hint: 'Check the network and the load of both sides. If such pauses are normal here, raise the stall timeout.',
 					}),
 				);
+			} else if (waitedMs >= (told + 1) * SLOW_MS) {
+				told++;
+				tell({ kind: 'slow', waitingFor, seconds: Math.round(waitedMs / 1000) });
 			}
 		},
 		Math.min(1000, stallTimeoutMs / 4),

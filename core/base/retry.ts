@@ -1,6 +1,7 @@
 /** Trying again what failed for a passing reason: exponential backoff with jitter, and an end. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { abortError, BackupError, isBackupError } from './errors';
+import { tell } from './events';
 
 export interface RetryPolicy {
 	/** How often to try in all; 1 means never again. */
@@ -58,6 +59,7 @@ export async function pauseAfter(
 	if (signal?.aborted) throw abortError(signal);
 	if (!isTransient(error)) throw error;
 	if (failures >= policy.attempts) throw exhausted(error, failures);
+	tell({ kind: 'retry', message: error.message, failures });
 	await pause(backoff(policy, failures), signal);
 }
 

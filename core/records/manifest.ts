@@ -94,7 +94,7 @@ export function contentsOf({ parts }: Manifest): StoredPart {
 }
 
 /** Bytes of what is restored: as the source gave them, and as they are stored. */
-export function dataSize({ parts }: Manifest): { originalBytes: number; storedBytes: number } {
+export function dataSize({ parts }: Pick<Manifest, 'parts'>): { originalBytes: number; storedBytes: number } {
 	const data = parts.filter(({ role }) => role === 'data');
 	return {
 		originalBytes: data.reduce((sum, { original }) => sum + original.bytes, 0),

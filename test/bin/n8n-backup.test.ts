@@ -141,6 +141,13 @@ describe('n8n-backup', () => {
 		expect(finished.stderr).not.toContain('hunter22');
 	});
 
+	it('tells what happens, when asked to, on stderr', async () => {
+		const quiet = await run(['list', '--storage', storage()], env());
+		expect(quiet.stderr).toBe('');
+		const { stderr } = await run([...dumpArguments('told'), '--recipient', recipient, '--verbose'], env());
+		expect(stderr).toMatch(/^\d\d:\d\d:\d\d storing$/m);
+	});
+
 	it('says that another run holds the group with exit code 5', async () => {
 		const lock = await acquireLock(openStorage(storage(), {}), 'held');
 		try {

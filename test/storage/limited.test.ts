@@ -9,7 +9,7 @@ import { BackupError } from '../../core/base/errors';
 import { applyRetention, surveyRetention } from '../../core/verbs/expire/expire';
 import { recordRun } from '../../core/records/journal/journal';
 import { unlessStuck } from '../../core/base/limits';
-import { withLimits } from '../../core/verbs/limits';
+import { withLimits } from '../../core/verbs/run';
 import { pinBackup } from '../../core/verbs/pin/pins';
 import { prune } from '../../core/verbs/prune/prune';
 import { Repository } from '../../core/records/repository';

@@ -1,4 +1,5 @@
 /** The verbs as tests of databases use them: flat requests, and reading a source without storing it. */
+import type { Depth } from '../../core/records/evidence';
 import type { DatabaseFacts } from '../../core/sources/postgres/dump/contents';
 import { type DrillOptions, postgresDrill } from '../../core/sources/postgres/drill/drill';
 import {
@@ -20,16 +21,12 @@ export async function restoreDatabase(request: DatabaseRestoreRequest): Promise<
 /** A change to a request for a verification, with what its drill needs. */
 export type DrillChange = Partial<VerifyRequest> & Partial<DrillOptions>;
 
-/** Takes what a drill needs out of a change, and puts the drill in. */
-export function withDrill({
-	scratch,
-	assertions,
-	rules,
-	allow,
-	nativePath,
-	...change
-}: DrillChange): Partial<VerifyRequest> {
-	if (!scratch) return change;
+/** Takes what a drill needs out of a change, and puts the drill in where the depth asks for one. */
+export function withDrill(
+	{ scratch, assertions, rules, allow, nativePath, ...change }: DrillChange,
+	depth: Depth = 'restored',
+): Partial<VerifyRequest> {
+	if (!scratch || depth !== 'restored') return change;
 	return { ...change, drills: [postgresDrill({ scratch, assertions, rules, allow, nativePath })] };
 }
 

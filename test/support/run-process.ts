@@ -48,10 +48,10 @@ async function main(order: RunOrder): Promise<void> {
 
 async function journal(storage: Storage, { group, runs = 1 }: RunOrder): Promise<void> {
 	for (let n = 0; n < runs; n++) {
-		const warnings = await recordRun(
+		const { warnings } = await recordRun(
 			storage,
 			{ verb: 'verify', group },
-			async (run) => run.warnings,
+			async () => undefined,
 			() => ({ outcome: 'ok', facts: { n } }),
 		);
 		say({ warnings });

@@ -107,7 +107,7 @@ export function requestFor(
 	depth: VerifyRequest['depth'],
 	change: DrillChange = {},
 ): VerifyRequest {
-	return { repository, group: GROUP, label, depth, keys, signal: NEVER, ...withDrill(change) };
+	return { repository, group: GROUP, label, depth, keys, signal: NEVER, ...withDrill(change, depth) };
 }
 
 async function keysIn(storage: Storage): Promise<string[]> {

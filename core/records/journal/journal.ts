@@ -45,12 +45,9 @@ export interface RunRequest {
 export interface RunRecord {
 	readonly id: string;
 	/** Notes how far the run is; the next heartbeat takes it along. May be called as often as one likes. */
-	progress(phase: string, bytes: number, totalBytes?: number): void;
-	/**
-	 * What went wrong with the journal, and whatever the run adds. Give this very array to the caller: what comes up
-	 * while the end is being written is added to it.
-	 */
-	readonly warnings: string[];
+	readonly progress: (phase: string, bytes: number, totalBytes?: number) => void;
+	/** Adds to the warnings of the run. */
+	readonly warn: (...texts: readonly string[]) => void;
 }
 
 /** How a run ended, in codes and figures: no secret, no name of a table, no message. */
@@ -65,22 +62,23 @@ export interface RunEnd {
 /**
  * Does the work and writes down its start, its heartbeats and its end. A journal that cannot be written is a warning:
  * it never fails the work, and holds it up for half a minute at most, a restore for some seconds.
- * @param describe how the run ended, of its result; work that throws has failed, or was cancelled
+ * @param describe how the run ended, of its result and of the warnings so far; work that throws has failed, or was cancelled
+ * @returns what the work gave, and all warnings: those of the run, and what went wrong with the journal
  * @throws what the work throws
  */
 export async function recordRun<T>(
 	storage: Storage,
 	request: RunRequest,
 	work: (run: RunRecord) => Promise<T>,
-	describe: (result: T) => RunEnd,
-): Promise<T> {
+	describe: (value: T, warnings: readonly string[]) => RunEnd,
+): Promise<{ value: T; warnings: string[] }> {
 	const run = new RunJournal(storage, request);
 	await run.start();
 	try {
 		const working = work(run);
-		const result = await (request.signal ? unlessStuck(working, request.signal, request.endingMs) : working);
-		await run.end(describe(result));
-		return result;
+		const value = await (request.signal ? unlessStuck(working, request.signal, request.endingMs) : working);
+		await run.end(describe(value, run.warnings));
+		return { value, warnings: run.warnings };
 	} catch (error) {
 		await run.fail(error);
 		throw error;
@@ -126,9 +124,13 @@ class RunJournal implements RunRecord {
 		});
 	}
 
-	progress(phase: string, bytes: number, totalBytes?: number): void {
+	readonly progress = (phase: string, bytes: number, totalBytes?: number): void => {
 		this.#progress = { phase, bytes, totalBytes: totalBytes ?? null };
-	}
+	};
+
+	readonly warn = (...texts: readonly string[]): void => {
+		this.warnings.push(...texts);
+	};
 
 	/** The first heartbeat tells the storage's time, and so the day to write to. */
 	async start(): Promise<void> {

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Actor } from '../journal/actor';
 import { within } from '../../base/deadline';
 import { abortError, BackupError, isBackupError, messageOf } from '../../base/errors';
+import { tell } from '../../base/events';
 import { BEAT_MS, Heartbeat, STALE_AFTER_MS } from '../heartbeat';
 import { assertGroup } from '../label';
 import {
@@ -100,7 +101,9 @@ export async function acquireLock(storage: Storage, group: string, options: Lock
 					continue;
 				}
 				if (await breakLock(storage, group, seen, staleAfterMs)) {
-					warnings.push(`broke the lock of ${describeHolder(toPeople(holder))}: that run ${why}`);
+					const message = `broke the lock of ${describeHolder(toPeople(holder))}: that run ${why}`;
+					warnings.push(message);
+					tell({ kind: 'lock-broken', message });
 				}
 			}
 			if (isLate) misses++;

@@ -9,11 +9,11 @@ import { BackupError, isBackupError } from '../../base/errors';
 import { recipientOf } from '../../codecs/age/keys';
 import { ageDecrypt, type DecryptionKeys, type Encryption } from '../../codecs/age/age';
 import { assertGroup, type BackupType, createLabel, parseLabel } from '../../records/label';
-import { recordRun, type RunEnd, type RunRecord } from '../../records/journal/journal';
-import { acquireLock, type Lock } from '../../records/locks/lock';
+import type { RunEnd } from '../../records/journal/journal';
+import type { Lock } from '../../records/locks/lock';
 import { dataSize, FORMAT, type Manifest, type ManifestEncryption, type StoredPart } from '../../records/manifest';
 import { type Limits } from '../../base/limits';
-import { withLimits } from '../limits';
+import { type Run, runVerb } from '../run';
 import { type Progress, storeStream } from '../../streams/pipeline';
 import { PROGRAM } from '../../base/program';
 import { assertTag, Repository } from '../../records/repository';
@@ -79,21 +79,26 @@ export async function backUp(request: BackupRequest): Promise<BackupResult> {
 	const { group, actor, tags = [] } = request;
 	assertGroup(group);
 	for (const tag of tags) assertTag(tag);
-	return await withLimits({ ...request, advice: 'back up less at once' }, async ({ signal, limits, limited }) => {
-		const storage = limited(request.storage);
-		const { stallTimeoutMs } = limits;
-		const repository = await Repository.open(storage, { create: true, signal, stallTimeoutMs });
-		return await recordRun(
-			storage,
-			{ verb: 'dump', group, actor, signal },
-			async (run) => await locked(repository, run, { ...request, storage, limits, signal }),
-			describe,
-		);
-	});
+	const { storage, lockWaitMs } = request;
+	const { value: manifest, warnings } = await runVerb(
+		{
+			...{ verb: 'dump', group, actor, lockWaitMs, limits: request.limits, signal: request.signal },
+			advice: 'back up less at once',
+			open: async ({ signal, limits: { stallTimeoutMs }, limited }) =>
+				await Repository.open(limited(storage), { create: true, signal, stallTimeoutMs }),
+		},
+		async (run) =>
+			await run.asWriter(run.repository.storage, group, 'backup', async (lock, signal) => {
+				const left = await removeLeftovers(run.repository, group, lock);
+				const limited = { ...request, storage: run.repository.storage, limits: run.limits, signal };
+				return await writeBackup(run, lock, left, limited);
+			}),
+		describe,
+	);
+	return { manifest, location: `${storage.location}/${group}/${manifest.label}`, warnings };
 }
 
-function describe({ manifest, warnings }: BackupResult): RunEnd {
-	const { label, type, status, encryption, startedAt, finishedAt } = manifest;
+function describe({ label, type, status, encryption, startedAt, finishedAt, ...manifest }: Manifest): RunEnd {
 	return {
 		outcome: status === 'whole' ? 'ok' : 'degraded',
 		label,
@@ -103,29 +108,11 @@ function describe({ manifest, warnings }: BackupResult): RunEnd {
 			seconds: (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000,
 			encryption: encryption?.method ?? 'none',
 			proved: encryption?.proved ?? false,
-			warnings: warnings.length,
 		},
 	};
 }
 
 type LimitedRequest = BackupRequest & { limits: Limits };
-
-async function locked(repository: Repository, run: RunRecord, request: LimitedRequest): Promise<BackupResult> {
-	const { storage, group, actor, signal, lockWaitMs } = request;
-	const onWait = () => run.progress('waiting for the lock', 0);
-	const lock = await acquireLock(storage, group, { signal, actor, waitMs: lockWaitMs, onWait });
-	try {
-		const left = await removeLeftovers(repository, group, lock);
-		const held = { ...request, signal: AbortSignal.any([signal, lock.lost]) };
-		const manifest = await writeBackup(repository, lock, left, run, held);
-		run.warnings.unshift(...manifest.warnings);
-		return { manifest, location: `${storage.location}/${group}/${manifest.label}`, warnings: run.warnings };
-	} finally {
-		const known = lock.warnings.length;
-		await lock.release();
-		run.warnings.push(...lock.warnings.slice(known));
-	}
-}
 
 /** Opens a source. One that does not let go of its opening is closed when it has done. */
 async function openSource(source: Source, options: Parameters<Source['open']>[0]): Promise<OpenSource> {
@@ -140,13 +127,8 @@ async function openSource(source: Source, options: Parameters<Source['open']>[0]
 	return await unlessAborted(opening, signal);
 }
 
-async function writeBackup(
-	repository: Repository,
-	lock: Lock,
-	left: readonly string[],
-	run: RunRecord,
-	request: LimitedRequest,
-): Promise<Manifest> {
+async function writeBackup(run: Run, lock: Lock, left: readonly string[], request: LimitedRequest): Promise<Manifest> {
+	const { repository } = run;
 	const { group, source, signal, limits, type: wanted = 'full' } = request;
 	const { stallTimeoutMs } = limits;
 	const newest = await readNewest(repository, group, signal);
@@ -171,6 +153,7 @@ async function writeBackup(
 		} finally {
 			await within(CLOSE_MS, 'the source', async () => await open.close());
 		}
+		const warnings = [...left, ...notes, ...facts.warnings];
 		const manifest: Manifest = {
 			format: FORMAT,
 			program: PROGRAM,
@@ -187,9 +170,10 @@ async function writeBackup(
 			encryption: request.encryption && (await describeEncryption(request.encryption, request, label, parts)),
 			parts,
 			previous: newest && { label: newest.manifest.label, sha256: newest.sha256 },
-			warnings: [...lock.warnings, ...left, ...notes, ...facts.warnings],
+			warnings: [...lock.warnings, ...warnings],
 		};
 		await publish(repository, lock, manifest, request);
+		run.warn(...warnings);
 		return manifest;
 	} catch (error) {
 		throw await cleanUp(repository, group, label, error);
@@ -212,12 +196,7 @@ async function startAfter(label: string | undefined, type: BackupType, signal: A
 }
 
 /** Stores the parts one after the other, as the source gives them. */
-async function storeParts(
-	open: OpenSource,
-	label: string,
-	run: RunRecord,
-	request: LimitedRequest,
-): Promise<StoredPart[]> {
+async function storeParts(open: OpenSource, label: string, run: Run, request: LimitedRequest): Promise<StoredPart[]> {
 	const { storage, group, encryption, hostKey, limits, protect, signal, onProgress } = request;
 	const zstdLevel = request.zstdLevel ?? DEFAULT_ZSTD_LEVEL;
 	const hostRecipient = await hostRecipientOf({ encryption, hostKey });
@@ -234,6 +213,7 @@ async function storeParts(
 		const given = await unlessAborted(next, signal);
 		if (given.done) return parts;
 		const { role, name, body, recycle } = given.value;
+		run.progress('storing', done.originalBytes);
 		const stored = await storeStream({
 			...{ storage, group, label, name, body, recycle, zstdLevel, limits, protect, signal },
 			encryption: role === 'contents' ? withHost(encryption, hostRecipient) : encryption,

@@ -2,10 +2,9 @@
 import { copyChain, type Done, openDestination } from './run';
 import type { CopyOptions, CopyResult, CopySubject } from './types';
 import { abortError, BackupError, isBackupError } from '../../base/errors';
-import { recordRun, type RunEnd, type RunRecord, type RunRequest } from '../../records/journal/journal';
+import { recordRun, type RunEnd } from '../../records/journal/journal';
 import { assertGroup, parseLabel } from '../../records/label';
-import { type Limits } from '../../base/limits';
-import { withLimits } from '../limits';
+import { type Run, runVerb, within } from '../run';
 import type { Storage } from '../../storage/storage';
 
 /**
@@ -23,76 +22,68 @@ export async function copyBackup(request: CopyOptions & CopySubject & { to: Stor
 			hint: 'Labels look like 20261120T020000Z-full-k3f9; list the backups to see them.',
 		});
 	}
-	return await withLimits({ ...request, advice: 'copy at a quieter time' }, async ({ signal, limits, limited }) => {
-		const from = request.from.through(limited(request.from.storage));
-		return await recorded({ ...request, from, to: limited(request.to), limits, signal }, request.signal);
-	});
-}
-
-type LimitedRequest = CopyOptions & CopySubject & { to: Storage; limits: Limits };
-
-/** @param cancel of whoever asked: that it was cancelled is an error, that it takes too long a result */
-async function recorded(request: LimitedRequest, cancel: AbortSignal): Promise<CopyResult> {
-	const { from, to, group, label, actor, signal } = request;
-	const about = { verb: 'copy', group, label, actor, signal } as const;
+	const { from, to, actor, lockWaitMs, limits, signal: cancel } = request;
 	const started = performance.now();
-	// Both storages write it down: one that cannot be reached can tell nobody that it did not get its copy.
-	return await recordRun(
-		from.storage,
-		about,
-		async (here) => {
-			const done: Done = { copied: [], bytes: 0, provingSeconds: 0, evidence: null, warnings: here.warnings };
+	const { value, warnings } = await runVerb(
+		{
+			...{ verb: 'copy', group, label, actor, lockWaitMs, limits, signal: cancel, advice: 'copy at a quieter time' },
+			open: within(from),
+		},
+		async (run) => {
+			const done: Done = { copied: [], bytes: 0, provingSeconds: 0, evidence: null };
+			const job = { ...request, from: run.repository, to: run.limited(to), limits: run.limits, signal: run.signal };
 			try {
-				const repository = await openDestination(request);
-				await recordThere(to, about, here, async (run) => {
-					await copyChain({ ...request, run }, repository, done);
+				const repository = await openDestination(job);
+				await recordThere(job, run, async (both) => {
+					await copyChain({ ...job, run: both }, repository, done);
 					return endOf(resultOf(request, done, started, null), 'destination', from.storage.location);
 				});
 				return resultOf(request, done, started, null);
 			} catch (error) {
+				// That it was cancelled is an error, that it takes too long a result.
 				if (cancel.aborted) throw abortError(cancel);
-				const failure = signal.aborted ? abortError(signal) : error;
+				const failure = run.signal.aborted ? abortError(run.signal) : error;
 				if (!isBackupError(failure)) throw failure;
 				return resultOf(request, done, started, failure);
 			}
 		},
 		(result) => endOf(result, 'source', to.location),
 	);
+	return { ...value, warnings };
 }
 
-/** The destination's journal takes the same run. What it could not write down is a warning of the run. */
+type Copied = Omit<CopyResult, 'warnings'>;
+
+/**
+ * The destination's journal takes the same run: one that cannot be reached can tell nobody that it did not get its copy. What
+ * it could not write down is a warning of the run.
+ */
 async function recordThere(
-	storage: Storage,
-	about: RunRequest,
-	here: RunRecord,
-	work: (run: Pick<RunRecord, 'progress'>) => Promise<RunEnd>,
+	{ to, group, label, actor, signal }: CopyOptions & CopySubject & { to: Storage },
+	run: Run,
+	work: (both: Run) => Promise<RunEnd>,
 ): Promise<void> {
-	let warnings: readonly string[] = [];
-	try {
-		await recordRun(
-			storage,
-			about,
-			async (there) => {
-				warnings = there.warnings;
-				const progress: RunRecord['progress'] = (...said) => {
-					here.progress(...said);
-					there.progress(...said);
-				};
-				return await work({ progress });
-			},
-			(end) => end,
-		);
-	} finally {
-		here.warnings.push(...warnings);
-	}
+	const { warnings } = await recordRun(
+		to,
+		{ verb: 'copy', group, label, actor, signal },
+		async (there) => {
+			const progress: Run['progress'] = (...said) => {
+				run.progress(...said);
+				there.progress(...said);
+			};
+			return await work({ ...run, progress });
+		},
+		(end) => end,
+	);
+	run.warn(...warnings);
 }
 
 function resultOf(
 	{ to, group, label }: CopySubject & { to: Storage },
-	{ copied, bytes, provingSeconds, evidence, warnings }: Done,
+	{ copied, bytes, provingSeconds, evidence }: Done,
 	started: number,
 	failure: BackupError | null,
-): CopyResult {
+): Copied {
 	const seconds = (performance.now() - started) / 1000;
 	const parents = copied.filter((each) => each !== label);
 	const status = failure ? 'failed' : copied.includes(label) ? 'copied' : 'present';
@@ -110,12 +101,11 @@ function resultOf(
 		code: failure?.code ?? null,
 		message: failure?.message ?? (parents.length > 0 ? `${alone}, with what it needs: ${parents.join(', ')}` : alone),
 		hint: failure?.hint ?? null,
-		warnings,
 	};
 }
 
 /** Both journals say in which direction it went: what a storage did not get is not the same as what it did not give. */
-function endOf(result: CopyResult, role: 'source' | 'destination', other: string): RunEnd {
+function endOf(result: Copied, role: 'source' | 'destination', other: string): RunEnd {
 	const { status, code, bytes, seconds, parents } = result;
 	return {
 		outcome: status === 'failed' ? 'failed' : 'ok',

@@ -5,10 +5,9 @@ import { readChain, type SourceBackup } from '../chain';
 import type { CopyOptions, CopyProgress, CopySubject } from './types';
 import { assertApart } from './apart';
 import { abortError, BackupError, isBackupError, messageOf } from '../../base/errors';
-import type { RunRecord } from '../../records/journal/journal';
 import type { Limits } from '../../base/limits';
-import { acquireLock, type Lock } from '../../records/locks/lock';
-import { type Reading, startReading } from '../../records/locks/read-marks';
+import type { Lock } from '../../records/locks/lock';
+import type { Run } from '../run';
 import { Repository } from '../../records/repository';
 import type { Storage } from '../../storage/storage';
 import { objectKey, MANIFEST } from '../../records/layout';
@@ -17,8 +16,7 @@ import { verifyBackup } from '../verify/verify';
 export interface CopyJob extends CopyOptions, CopySubject {
 	limits: Limits;
 	to: Storage;
-	/** For the journal's heartbeats. */
-	run: Pick<RunRecord, 'progress'>;
+	run: Run;
 }
 
 /** What was done, as far as it got: also a copy that failed has sent bytes. */
@@ -30,7 +28,6 @@ export interface Done {
 	provingSeconds: number;
 	/** Of the backup that was asked for. */
 	evidence: string | null;
-	warnings: string[];
 }
 
 /**
@@ -60,20 +57,9 @@ export async function openDestination({
  * @throws BackupError
  */
 export async function copyChain(job: CopyJob, to: Repository, done: Done): Promise<void> {
-	const { from, group, label, signal } = job;
-	const readings: Reading[] = [];
-	try {
-		const hold = async (each: string) => {
-			readings.push(await startReading(from.storage, group, each, { verb: 'copy', signal }));
-		};
-		const chain = await readChain(from, group, label, hold, signal);
-		if (!(await isDone(job, to, chain))) await underLock(job, to, chain, done);
-	} finally {
-		for (const reading of readings) {
-			await reading.stop();
-			done.warnings.push(...reading.warnings);
-		}
-	}
+	const { from, group, label, run, signal } = job;
+	const chain = await readChain(from, group, label, async (each) => await run.hold(group, each), signal);
+	if (!(await isDone(job, to, chain))) await underLock(job, to, chain, done);
 }
 
 /** Whether nothing is left to do; most copies that are asked for again need no lock to know that. */
@@ -86,17 +72,13 @@ async function isDone({ from, signal }: CopyJob, to: Repository, chain: readonly
 }
 
 async function underLock(job: CopyJob, to: Repository, chain: readonly SourceBackup[], done: Done): Promise<void> {
-	const { group, actor, lockWaitMs, signal } = job;
-	const lock = await acquireLock(to.storage, group, { signal, actor, waitMs: lockWaitMs, purpose: 'copy' });
-	const signals = AbortSignal.any([signal, lock.lost]);
-	try {
-		for (const backup of chain) await copyOne({ ...job, signal: signals }, to, backup, lock, done);
-	} catch (error) {
-		throw signals.aborted ? abortError(signals) : error;
-	} finally {
-		await lock.release();
-		done.warnings.push(...lock.warnings);
-	}
+	await job.run.asWriter(to.storage, job.group, 'copy', async (lock, signal) => {
+		try {
+			for (const backup of chain) await copyOne({ ...job, signal }, to, backup, lock, done);
+		} catch (error) {
+			throw signal.aborted ? abortError(signal) : error;
+		}
+	});
 }
 
 async function copyOne(job: CopyJob, to: Repository, backup: SourceBackup, lock: Lock, done: Done): Promise<void> {
@@ -117,12 +99,15 @@ async function copyOne(job: CopyJob, to: Repository, backup: SourceBackup, lock:
 		onProgress: tell,
 		onProved: (seconds) => void (done.provingSeconds += seconds),
 		onSent: (bytes) => void (done.bytes += bytes),
-		warn: (text) => void done.warnings.push(text),
+		warn: (text) => job.run.warn(text),
 	};
 	const look = await lookAt(from, to, backup, signal);
 	const alreadyRead = new Set<string>();
-	if (look.present) await copyCompanions(copy, lackingOf(look));
-	else {
+	if (look.present) {
+		// A copy that was killed right after its manifest came into being may have left the file it was written to.
+		await to.storage.removeUnfinished(`${group}/${label}/`);
+		await copyCompanions(copy, lackingOf(look));
+	} else {
 		await copyLabel(copy, look);
 		done.copied.push(label);
 		for (const { name } of backup.manifest.parts) alreadyRead.add(name);
@@ -142,7 +127,7 @@ async function copyOne(job: CopyJob, to: Repository, backup: SourceBackup, lock:
 		onProgress: ({ bytes, totalBytes }) => tell('verifying', bytes, totalBytes),
 	});
 	done.provingSeconds += (performance.now() - started) / 1000;
-	done.warnings.push(...verified.warnings);
+	job.run.warn(...verified.warnings);
 	if (label === job.label) done.evidence = verified.evidence;
 	if (verified.outcome === 'ok') return;
 	const where = `${to.storage.location}/${group}/${label}`;

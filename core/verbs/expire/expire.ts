@@ -8,11 +8,11 @@ import { extendProtection } from './protection';
 import { type Removal, removeExpired, type Skipped, untilOf } from './removal';
 import { noBackups, type PlannedFacts, planFor } from './survey';
 import { FailedRuns } from '../../records/journal/failed-runs';
-import { recordRun, type RunEnd, type RunRecord } from '../../records/journal/journal';
+import type { RunEnd } from '../../records/journal/journal';
 import { assertGroup } from '../../records/label';
 import { type Limits } from '../../base/limits';
-import { withLimits } from '../limits';
-import { acquireLock, type Lock } from '../../records/locks/lock';
+import { type Run, runVerb, within } from '../run';
+import type { Lock } from '../../records/locks/lock';
 import { listReaders, type Reader } from '../../records/locks/read-marks';
 import type { Repository } from '../../records/repository';
 import type { GroupPlan } from '../../retention/plan';
@@ -83,36 +83,26 @@ export async function applyRetention(request: RetentionRequest): Promise<Retenti
 	assertGroup(group);
 	// Refuses the policy before anything is written.
 	completePolicy(policy);
-	return await withLimits({ ...request, advice: ADVICE }, async ({ signal, limited }) => {
-		const repository = request.repository.through(limited(request.repository.storage));
-		return await recorded({ ...request, repository, signal });
-	});
-}
-
-async function recorded(request: RetentionRequest): Promise<RetentionResult> {
-	const { repository, group, lockWaitMs, actor, signal } = request;
-	const { storage } = repository;
-	assertRemovable(storage);
-	return await recordRun(
-		storage,
-		{ verb: 'expire', group, actor, signal },
-		async (run) => {
-			run.warnings.push(...repository.warnings);
-			const lock = await acquireLock(storage, group, { signal, actor, waitMs: lockWaitMs, purpose: 'retention' });
-			try {
-				return await apply(request, lock, run);
-			} finally {
-				await lock.release();
-				run.warnings.push(...lock.warnings);
-			}
+	assertRemovable(request.repository.storage);
+	const { lockWaitMs, actor, limits, signal } = request;
+	const { value, warnings } = await runVerb(
+		{
+			...{ verb: 'expire', group, actor, lockWaitMs, limits, signal, advice: ADVICE },
+			open: within(request.repository),
 		},
+		async (run) =>
+			await run.asWriter(run.repository.storage, group, 'retention', async (lock, writing) => {
+				return await apply({ ...request, repository: run.repository, signal: writing }, lock, run);
+			}),
 		describe,
 	);
+	return { ...value, warnings };
 }
 
-async function apply(request: RetentionRequest, lock: Lock, run: RunRecord): Promise<RetentionResult> {
-	const { repository, group, policy } = request;
-	const signal = AbortSignal.any([request.signal, lock.lost]);
+type Applied = Omit<RetentionResult, 'warnings'>;
+
+async function apply(request: RetentionRequest, lock: Lock, run: Run): Promise<Applied> {
+	const { repository, group, policy, signal } = request;
 	const survey = await repository.survey(group);
 	const unfinished = survey.leftovers.filter(({ expired }) => expired);
 	if (survey.backups.length === 0 && unfinished.length === 0) throw noBackups(repository, group);
@@ -133,9 +123,9 @@ async function apply(request: RetentionRequest, lock: Lock, run: RunRecord): Pro
 	if (request.extendProtection) {
 		const kept = plan.backups.filter(({ action }) => action === 'keep');
 		request.onProgress?.({ phase: 'protecting', ...progressOf(removal, plan) });
-		run.warnings.push(...(await extendProtection(repository, group, kept, request.extendProtection, signal)));
+		run.warn(...(await extendProtection(repository, group, kept, request.extendProtection, signal)));
 	}
-	return { group, plan, ...removal, resumed, held: heldBack(plan), warnings: run.warnings };
+	return { group, plan, ...removal, resumed, held: heldBack(plan) };
 }
 
 /** Removes the rest of backups whose manifest an earlier run has removed already. */
@@ -176,7 +166,7 @@ async function removePlanned(
 		readers: readonly Reader[];
 		lock: Lock;
 		signal: AbortSignal;
-		run: RunRecord;
+		run: Run;
 	},
 	removal: Removal,
 ): Promise<void> {
@@ -216,7 +206,7 @@ function afterRemoving(removed: number, error: unknown): unknown {
 }
 
 /** Blocked counts as degraded: that nothing is removed any more should be noticed before the storage is full. */
-function describe({ plan, removed, resumed, skipped, freedBytes, held }: RetentionResult): RunEnd {
+function describe({ plan, removed, resumed, skipped, freedBytes, held }: Applied): RunEnd {
 	return {
 		outcome: plan.blocked.length > 0 ? 'degraded' : 'ok',
 		facts: {

@@ -3,7 +3,7 @@ import { abortError, BackupError, isBackupError, isOfStorage, messageOf } from '
 import { inParallel } from '../../base/in-parallel';
 import { FailedRuns } from '../../records/journal/failed-runs';
 import { type Limits } from '../../base/limits';
-import { withLimits } from '../limits';
+import { withLimits } from '../run';
 import type { BackupEntry, Repository } from '../../records/repository';
 import { planProved } from './proof';
 import type { GroupPlan } from '../../retention/plan';

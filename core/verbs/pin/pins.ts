@@ -5,11 +5,9 @@
 import { MANIFEST, PIN, objectKey } from '../../records/layout';
 import type { Actor, Verb } from '../../records/journal/actor';
 import { BackupError } from '../../base/errors';
-import { recordRun } from '../../records/journal/journal';
 import { assertGroup, parseLabel } from '../../records/label';
 import { type Limits } from '../../base/limits';
-import { withLimits } from '../limits';
-import { startReading } from '../../records/locks/read-marks';
+import { type Run, runVerb, within } from '../run';
 import { type Repository } from '../../records/repository';
 
 const MAX_REASON = 500;
@@ -66,7 +64,7 @@ export async function unpinBackup(request: Omit<PinRequest, 'reason'>): Promise<
 async function change(
 	request: PinRequest,
 	verb: Extract<Verb, 'pin' | 'unpin'>,
-	work: (run: { repository: Repository; signal: AbortSignal }) => Promise<boolean>,
+	work: (run: Run) => Promise<boolean>,
 ): Promise<PinResult> {
 	const { group, label, actor } = request;
 	assertGroup(group);
@@ -75,25 +73,17 @@ async function change(
 			hint: 'Labels look like 20261120T020000Z-full-k3f9; list the backups to see them.',
 		});
 	}
-	return await withLimits({ ...request, advice: 'try again' }, async ({ signal, limited }) => {
-		const repository = request.repository.through(limited(request.repository.storage));
-		return await recordRun(
-			repository.storage,
-			{ verb, group, label, actor, signal },
-			async (run): Promise<PinResult> => {
-				const reading = await startReading(repository.storage, group, label, { verb, signal });
-				try {
-					if (!(await isThere(repository, group, label))) throw missing(request);
-					const changed = await work({ repository, signal });
-					return { group, label, pinned: verb === 'pin', changed, warnings: run.warnings };
-				} finally {
-					await reading.stop();
-					run.warnings.push(...reading.warnings);
-				}
-			},
-			({ changed }) => ({ outcome: 'ok', facts: { changed } }),
-		);
-	});
+	const { limits, signal } = request;
+	const { value, warnings } = await runVerb(
+		{ ...{ verb, group, label, actor, limits, signal, advice: 'try again' }, open: within(request.repository) },
+		async (run): Promise<Omit<PinResult, 'warnings'>> => {
+			await run.hold(group, label);
+			if (!(await isThere(run.repository, group, label))) throw missing(request);
+			return { group, label, pinned: verb === 'pin', changed: await work(run) };
+		},
+		({ changed }) => ({ outcome: 'ok', facts: { changed } }),
+	);
+	return { ...value, warnings };
 }
 
 async function isThere(repository: Repository, group: string, label: string): Promise<boolean> {

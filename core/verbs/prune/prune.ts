@@ -5,10 +5,9 @@
 import { LOCKS, RUNS, REPOSITORY_KEY, lockKey } from '../../records/layout';
 import type { Actor } from '../../records/journal/actor';
 import { abortError, BackupError, isBackupError } from '../../base/errors';
-import { recordRun, type RunRecord } from '../../records/journal/journal';
 import { type Limits } from '../../base/limits';
-import { withLimits } from '../limits';
-import { acquireLock, findStaleLocks, removeStaleLocks } from '../../records/locks/lock';
+import { type Run, runVerb, within, withLimits } from '../run';
+import { findStaleLocks, removeStaleLocks } from '../../records/locks/lock';
 import type { Leftover, Repository } from '../../records/repository';
 import { storageTime } from '../../records/storage-clock';
 import { assertRemovable } from '../../storage/append-only';
@@ -59,23 +58,18 @@ export async function prune(request: PruneRequest): Promise<PruneResult> {
 			hint: 'Give from 0 to 8760 hours; 24 are usual, and must be longer than the longest run.',
 		});
 	}
-	return await withLimits({ ...request, advice: 'run it again: it goes on' }, async ({ signal, limited }) => {
-		const repository = request.repository.through(limited(request.repository.storage));
-		return await pruneNow({ ...request, repository, graceHours, signal });
-	});
-}
-
-async function pruneNow(request: PruneRequest & { graceHours: number }): Promise<PruneResult> {
-	const { repository, graceHours, apply, actor, signal } = request;
-	if (!apply) return await plan(repository, graceHours * HOUR_MS, signal);
-	assertRemovable(repository.storage);
-	return await recordRun(
-		repository.storage,
-		{ verb: 'prune', group: null, actor, signal },
-		async (run) => {
-			run.warnings.push(...repository.warnings);
-			return await remove(repository, graceHours * HOUR_MS, signal, run);
-		},
+	const { limits, actor } = request;
+	const graceMs = graceHours * HOUR_MS;
+	const under = { limits, signal: request.signal, advice: 'run it again: it goes on' };
+	if (!request.apply) {
+		return await withLimits(under, async ({ signal, limited }) => {
+			return await plan(request.repository.through(limited(request.repository.storage)), graceMs, signal);
+		});
+	}
+	assertRemovable(request.repository.storage);
+	const { value, warnings } = await runVerb(
+		{ ...under, verb: 'prune', group: null, actor, open: within(request.repository) },
+		async (run) => await remove(graceMs, run),
 		({ orphans, unfinished, staleLocks, freedBytes, skipped }) => ({
 			outcome: 'ok',
 			facts: {
@@ -87,6 +81,7 @@ async function pruneNow(request: PruneRequest & { graceHours: number }): Promise
 			},
 		}),
 	);
+	return { ...value, warnings };
 }
 
 async function plan(repository: Repository, graceMs: number, signal: AbortSignal): Promise<PruneResult> {
@@ -115,22 +110,18 @@ async function plan(repository: Repository, graceMs: number, signal: AbortSignal
 	return { ...result, ...found.unknown };
 }
 
-async function remove(
-	repository: Repository,
-	graceMs: number,
-	signal: AbortSignal,
-	run: RunRecord,
-): Promise<PruneResult> {
+async function remove(graceMs: number, run: Run): Promise<PruneResult> {
+	const { repository, signal } = run;
 	const { storage } = repository;
-	const result: PruneResult = { ...emptyResult(true), warnings: run.warnings };
+	const result = emptyResult(true);
 	const now = await storageTime(storage, 'prune', signal);
 	result.staleLocks = (await removeStaleLocks(storage, { signal })).map(({ description }) => description);
 	const found = await look(repository, graceMs, now);
-	result.warnings.push(...found.lost);
+	run.warn(...found.lost);
 	for (const group of found.groups.keys()) {
 		if (signal.aborted) throw abortError(signal);
 		try {
-			await removeIn(repository, group, graceMs, signal, result);
+			await removeIn(run, group, graceMs, result);
 		} catch (error) {
 			if (!isBackupError(error, 'locked')) throw error;
 			result.skipped.push({ group, why: error.message });
@@ -145,16 +136,10 @@ async function remove(
 }
 
 /** Looks anew under the lock: what was an orphan a moment ago may have become a backup. */
-async function removeIn(
-	repository: Repository,
-	group: string,
-	graceMs: number,
-	signal: AbortSignal,
-	result: PruneResult,
-): Promise<void> {
+async function removeIn(run: Run, group: string, graceMs: number, result: PruneResult): Promise<void> {
+	const { repository } = run;
 	const { storage } = repository;
-	const lock = await acquireLock(storage, group, { signal, purpose: 'retention' });
-	try {
+	await run.asWriter(storage, group, 'retention', async (lock, signal) => {
 		const isDue = isOlder(await storageTime(storage, group, signal), graceMs);
 		for (const leftover of (await repository.survey(group)).leftovers) {
 			if (leftover.lost || (!leftover.expired && !isDue(leftover.modifiedAt))) continue;
@@ -174,10 +159,7 @@ async function removeIn(
 			(key, startedAt) => parseKey(key)?.group === group && isDue(startedAt),
 		);
 		add(result, [], removed);
-	} finally {
-		await lock.release();
-		result.warnings.push(...lock.warnings);
-	}
+	});
 }
 
 interface Found {

@@ -1,15 +1,13 @@
 /** Restores a backup, whatever it is of: look before the first byte is written, restore, compare. */
 import { about, BackupError } from '../../base/errors';
-import type { Limits } from '../../base/limits';
-import { recordRun, type RunEnd, type RunRecord } from '../../records/journal/journal';
+import type { RunEnd } from '../../records/journal/journal';
 import { objectKey } from '../../records/layout';
-import { type Reading, startReading } from '../../records/locks/read-marks';
 import { dataSize, type Manifest } from '../../records/manifest';
 import type { Storage } from '../../storage/storage';
 import type { Restored } from '../../sources/source';
 import { kindOf } from '../../sources/registry';
 import { readChain } from '../chain';
-import { withLimits } from '../limits';
+import { type Run, runVerb, within } from '../run';
 import { openBackup } from '../open-backup';
 import type { RestoreFacts, RestoreRequest, RestoreResult } from './types';
 
@@ -24,61 +22,42 @@ export { type BackupChoice, chooseForRestore } from './choice';
 export async function restoreBackup<Result extends Restored>(
 	request: RestoreRequest<Result>,
 ): Promise<RestoreResult<Result>> {
-	const restoring = withLimits({ ...request, advice: 'restore a part of it' }, async ({ signal, limits, limited }) => {
-		const repository = request.repository.through(limited(request.repository.storage));
-		return await recorded({ ...request, repository, limits, signal });
+	const { group, label, actor, limits, signal } = request;
+	const restoring = runVerb(
+		{
+			...{ verb: 'restore', group, label, actor, limits, signal, advice: 'restore a part of it' },
+			open: within(request.repository),
+		},
+		async (run) => await restore(request, run),
+		describe,
+	);
+	const { value, warnings } = await restoring.catch((error: unknown) => {
+		// Which one it is, nobody has said where the newest was chosen.
+		throw about(`${group}/${label}`, error);
 	});
-	// Which one it is, nobody has said where the newest was chosen.
-	return await restoring.catch((error: unknown) => {
-		throw about(`${request.group}/${request.label}`, error);
-	});
+	const { facts: _, ...result } = value;
+	return { ...result, warnings };
 }
 
-type LimitedRequest<Result extends Restored> = RestoreRequest<Result> & { limits: Limits };
+type Ended<Result> = Omit<RestoreFacts, 'warnings'> & Result;
 
-type Ended<Result> = RestoreFacts & Result;
-
-async function recorded<Result extends Restored>(request: LimitedRequest<Result>): Promise<RestoreResult<Result>> {
-	const { repository, group, label, actor, signal } = request;
-	const { storage } = repository;
-	const work = async (run: RunRecord): Promise<Ended<Result>> => {
-		run.warnings.push(...repository.warnings);
-		const readings: Reading[] = [];
-		const hold = async (each: string) => {
-			readings.push(await startReading(storage, group, each, { verb: 'restore', signal }));
-		};
-		try {
-			return await restore(request, run, hold);
-		} finally {
-			for (const reading of readings) {
-				await reading.stop();
-				run.warnings.push(...reading.warnings);
-			}
-		}
-	};
-	const ended = await recordRun(storage, { verb: 'restore', group, label, actor, signal }, work, describe);
-	const { facts: _, ...result } = ended;
-	return result;
-}
-
-function describe({ seconds, originalBytes, comparison, facts, warnings }: Ended<Restored>): RunEnd {
+function describe({ seconds, originalBytes, comparison, facts }: Ended<Restored>): RunEnd {
 	return {
 		outcome: comparison.ok ? 'ok' : 'failed',
 		code: comparison.ok ? null : 'different',
-		facts: { ...facts, seconds, originalBytes, warnings: warnings.length },
+		facts: { ...facts, seconds, originalBytes },
 	};
 }
 
 async function restore<Result extends Restored>(
-	request: LimitedRequest<Result>,
-	run: RunRecord,
-	hold: (label: string) => Promise<void>,
+	{ group, label, keys, restorer, onProgress }: RestoreRequest<Result>,
+	{ repository, signal, limits: { stallTimeoutMs }, hold, warn, progress }: Run,
 ): Promise<Ended<Result>> {
-	const { repository, group, label, keys, restorer, signal } = request;
-	const { stallTimeoutMs } = request.limits;
 	const startedAt = new Date();
 	const start = performance.now();
-	const chain = (await readChain(repository, group, label, hold, signal)).map(({ manifest }) => manifest);
+	const chain = (await readChain(repository, group, label, async (each) => await hold(group, each), signal)).map(
+		({ manifest }) => manifest,
+	);
 	const manifest = chain.at(-1)!;
 	assertKind(manifest, restorer.kind);
 	const backup = await openBackup(chain, { repository, keys, signal, stallTimeoutMs });
@@ -87,10 +66,10 @@ async function restore<Result extends Restored>(
 	const result = await restorer.restore(backup, {
 		signal,
 		stallTimeoutMs,
-		warn: (text) => void run.warnings.push(text),
-		onProgress: (progress) => {
-			run.progress(progress.phase, progress.bytes, totalBytes);
-			request.onProgress?.({ ...progress, totalBytes });
+		warn,
+		onProgress: (now) => {
+			progress(now.phase, now.bytes, totalBytes);
+			onProgress?.({ ...now, totalBytes });
 		},
 	});
 	return {
@@ -101,7 +80,6 @@ async function restore<Result extends Restored>(
 		finishedAt: new Date().toISOString(),
 		seconds: (performance.now() - start) / 1000,
 		...result,
-		warnings: run.warnings,
 	};
 }
 

@@ -2,8 +2,11 @@
 import { BackupError, isBackupError } from '../../base/errors';
 import { FORMAT } from '../../records/manifest';
 import { PROGRAM } from '../../base/program';
-import type { VerifyRequest, VerifyResult } from './types';
+import type { Run } from '../run';
+import type { VerifyResult } from './types';
 import type { SeenManifest } from './manifest';
+
+type Result = Omit<VerifyResult, 'warnings'>;
 
 /**
  * Stores the evidence of a verification that proved something, with figures only: who may read the storage may read it. One
@@ -13,11 +16,11 @@ import type { SeenManifest } from './manifest';
  * @throws BackupError 'cancelled'
  */
 export async function record(
-	{ repository, signal }: VerifyRequest,
-	result: VerifyResult,
+	{ repository, signal, warn }: Pick<Run, 'repository' | 'signal' | 'warn'>,
+	result: Result,
 	manifest: SeenManifest,
 	withoutNames: string,
-): Promise<VerifyResult> {
+): Promise<Result> {
 	const { group, label, depth, outcome, code, startedAt, finishedAt } = result;
 	try {
 		const evidence = await repository.writeEvidence(
@@ -39,11 +42,13 @@ export async function record(
 		return { ...result, evidence };
 	} catch (error) {
 		if (!isBackupError(error) || signal.aborted) throw error;
-		return outcome === 'ok' ? unrecorded(result, error) : warned(result, error);
+		if (outcome === 'ok') return unrecorded(result, error);
+		warn(`the evidence could not be stored: ${error.message}`);
+		return result;
 	}
 }
 
-function unrecorded(result: VerifyResult, { code, message, hint }: BackupError): VerifyResult {
+function unrecorded(result: Result, { code, message, hint }: BackupError): Result {
 	return {
 		...result,
 		outcome: 'environment',
@@ -53,11 +58,7 @@ function unrecorded(result: VerifyResult, { code, message, hint }: BackupError):
 	};
 }
 
-function warned(result: VerifyResult, { message }: BackupError): VerifyResult {
-	return { ...result, warnings: [...result.warnings, `the evidence could not be stored: ${message}`] };
-}
-
-function figures({ seconds, restoreSeconds, comparison, assertions }: VerifyResult): Record<string, number> {
+function figures({ seconds, restoreSeconds, comparison, assertions }: Result): Record<string, number> {
 	return {
 		seconds,
 		...(restoreSeconds !== null && { restoreSeconds }),

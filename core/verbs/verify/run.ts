@@ -5,7 +5,7 @@ import { assertDecryptionKeys } from '../../codecs/age/header';
 import { assertGroup, parseLabel } from '../../records/label';
 import { dataSize, type Manifest } from '../../records/manifest';
 import type { DrillResult } from '../../sources/source';
-import type { LimitedVerifyRequest, VerifyRequest, VerifyResult } from './types';
+import type { VerifyRequest, VerifyResult } from './types';
 import { BadBackup } from './failure';
 import type { Subject } from './stored';
 
@@ -41,10 +41,11 @@ export function assertRequest({ group, label, depth, keys, drills = [] }: Verify
 
 /**
  * Runs a verification and says how it ended. Only a proof makes it bad, and only its last step makes it ok.
+ * @param cancel of whoever asked: that it was cancelled is an error, that it takes too long a result
  * @throws BackupError 'cancelled', 'not-found', 'incomplete' of the whole backup; errors that are none of ours
  */
 export async function judge(
-	{ signal, cancel }: Pick<LimitedVerifyRequest, 'signal' | 'cancel'>,
+	{ signal, cancel }: { signal: AbortSignal; cancel: AbortSignal },
 	work: () => Promise<Verdict>,
 ): Promise<Verdict> {
 	try {

@@ -65,10 +65,3 @@ export interface VerifyResult {
 	evidence: string | null;
 	warnings: string[];
 }
-
-/** What is asked for, as the limits let it be done. */
-export type LimitedVerifyRequest = VerifyRequest & {
-	limits: Limits;
-	/** Of whoever asked: that it was cancelled is an error, that it takes too long a result. */
-	cancel: AbortSignal;
-};

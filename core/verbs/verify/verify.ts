@@ -1,16 +1,15 @@
 /** Verifies one backup, as deep as asked for, and keeps apart what is wrong with the backup from what is wrong around it. */
-import { recordRun, type RunEnd, type RunRecord } from '../../records/journal/journal';
-import { withLimits } from '../limits';
+import type { RunEnd } from '../../records/journal/journal';
+import { type Run, runVerb, within } from '../run';
 import type { DrillResult } from '../../sources/source';
 import { findChain } from './chain';
-import { type Reading, startReading } from '../../records/locks/read-marks';
 import { record } from './record';
 import { findManifest, type SeenManifest } from './manifest';
 import { proveReadable } from './readable';
 import { proveRestored } from './restored';
 import { proveStored, type Subject } from './stored';
 import { assertRequest, everySecond, judge, success } from './run';
-import { LimitedVerifyRequest, VerifyRequest, VerifyResult } from './types';
+import type { VerifyRequest, VerifyResult } from './types';
 
 export { newestReadable } from '../../records/readable-choice';
 export { chooseForVerification, type VerifyChoice } from './choice';
@@ -22,40 +21,21 @@ export { chooseForVerification, type VerifyChoice } from './choice';
  */
 export async function verifyBackup(request: VerifyRequest): Promise<VerifyResult> {
 	assertRequest(request);
-	const advice = 'verify at a quieter time';
-	return await withLimits({ ...request, advice }, async ({ signal, limits, limited }) => {
-		const repository = request.repository.through(limited(request.repository.storage));
-		return await recorded({ ...request, repository, limits, signal, cancel: request.signal });
-	});
+	const { group, label, actor, limits, signal } = request;
+	const { value, warnings } = await runVerb(
+		{
+			...{ verb: 'verify', group, label, actor, limits, signal, advice: 'verify at a quieter time' },
+			open: within(request.repository),
+		},
+		async (run) => await verify(request, run),
+		describe,
+	);
+	return { ...value, warnings };
 }
 
-async function recorded(request: LimitedVerifyRequest): Promise<VerifyResult> {
-	const { repository, group, label, actor, signal } = request;
-	const work = async (run: RunRecord): Promise<VerifyResult> => {
-		const onProgress: VerifyRequest['onProgress'] = (progress) => {
-			run.progress(progress.phase, progress.bytes, progress.totalBytes);
-			request.onProgress?.(progress);
-		};
-		const readings: Reading[] = [];
-		const hold = async (each: string) => {
-			readings.push(await startReading(repository.storage, group, each, { verb: 'verify', signal }));
-		};
-		try {
-			const result = await verify({ ...request, onProgress }, hold);
-			run.warnings.push(...repository.warnings, ...result.warnings);
-			return { ...result, warnings: run.warnings };
-		} finally {
-			// Not before the evidence lies beside the backup.
-			for (const reading of readings) {
-				await reading.stop();
-				run.warnings.push(...reading.warnings);
-			}
-		}
-	};
-	return await recordRun(repository.storage, { verb: 'verify', group, label, actor, signal }, work, describe);
-}
+type Verified = Omit<VerifyResult, 'warnings'>;
 
-function describe({ depth, outcome, code, seconds, restoreSeconds, comparison, warnings }: VerifyResult): RunEnd {
+function describe({ depth, outcome, code, seconds, restoreSeconds, comparison }: Verified): RunEnd {
 	return {
 		outcome: outcome === 'ok' ? 'ok' : 'failed',
 		code,
@@ -65,19 +45,19 @@ function describe({ depth, outcome, code, seconds, restoreSeconds, comparison, w
 			seconds,
 			...(restoreSeconds !== null && { restoreSeconds }),
 			...comparison?.figures,
-			warnings: warnings.length,
 		},
 	};
 }
 
-/** @param hold keeps retention from removing a backup that is being looked at */
-async function verify(request: LimitedVerifyRequest, hold: (label: string) => Promise<void>): Promise<VerifyResult> {
-	const { repository, group, label, depth, signal } = request;
+async function verify(request: VerifyRequest, run: Run): Promise<Verified> {
+	const { group, label, depth } = request;
+	const { repository, signal, limits, warn } = run;
+	const hold = async (each: string) => await run.hold(group, each);
+	const report = everySecond(request.onProgress);
 	const startedAt = new Date();
-	const warnings: string[] = [];
 	const seen: SeenManifest = { sha256: null };
 	let drilled: DrillResult | null = null;
-	const verdict = await judge(request, async () => {
+	const verdict = await judge({ signal, cancel: request.signal }, async () => {
 		await hold(label);
 		const manifest = await findManifest(repository, group, label, seen, signal);
 		const subject: Subject = {
@@ -85,11 +65,14 @@ async function verify(request: LimitedVerifyRequest, hold: (label: string) => Pr
 			manifest,
 			chain: await findChain(repository, manifest, hold, signal),
 			keys: request.keys,
-			stallTimeoutMs: request.limits.stallTimeoutMs,
+			stallTimeoutMs: limits.stallTimeoutMs,
 			alreadyRead: request.alreadyRead ?? new Set(),
 			signal,
-			onProgress: everySecond(request.onProgress),
-			warn: (text) => void warnings.push(text),
+			onProgress: (phase, bytes, totalBytes) => {
+				run.progress(phase, bytes, totalBytes);
+				report(phase, bytes, totalBytes);
+			},
+			warn,
 		};
 		if (depth === 'stored') await proveStored(subject);
 		else if (depth === 'readable') await proveReadable(subject);
@@ -98,7 +81,7 @@ async function verify(request: LimitedVerifyRequest, hold: (label: string) => Pr
 	});
 	const finishedAt = new Date();
 	const drill = drilled as DrillResult | null;
-	const result: VerifyResult = {
+	const result: Verified = {
 		group,
 		label,
 		depth,
@@ -111,7 +94,6 @@ async function verify(request: LimitedVerifyRequest, hold: (label: string) => Pr
 		assertions: drill?.assertions ?? [],
 		scratch: drill?.scratch ?? null,
 		evidence: null,
-		warnings,
 	};
-	return result.outcome === 'environment' ? result : await record(request, result, seen, verdict.withoutNames);
+	return result.outcome === 'environment' ? result : await record(run, result, seen, verdict.withoutNames);
 }

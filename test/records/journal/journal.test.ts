@@ -47,7 +47,7 @@ describe('a run in the journal', () => {
 			async () => 'what the work gives',
 			() => ({ outcome: 'degraded', label: '20261120T020000Z-full-k3f9', facts: { bytes: 17, kind: 'x', all: true } }),
 		);
-		expect(result).toBe('what the work gives');
+		expect(result).toEqual({ value: 'what the work gives', warnings: [] });
 		const [run] = await readRuns(storage, ALL);
 		expect(run).toMatchObject({
 			verb: 'dump',
@@ -141,7 +141,7 @@ describe('a run in the journal', () => {
 describe('a journal that cannot be written', () => {
 	it('because the storage can only be read is one warning, and one attempt', async () => {
 		const storage = new FaultyStorage(new MemoryStorage(), [{ on: 'write', then: { fail: denied } }]);
-		const warnings = await recordRun(storage, { ...RUN, beatMs: 1 }, async (run) => run.warnings, OK);
+		const { warnings } = await recordRun(storage, { ...RUN, beatMs: 1 }, async () => undefined, OK);
 		expect(warnings).toEqual(['the journal could not take its start: cannot write']);
 		expect(storage.calls).toHaveLength(1);
 	});
@@ -150,7 +150,7 @@ describe('a journal that cannot be written', () => {
 		for (const on of ['write', 'list'] as const) {
 			const storage = new FaultyStorage(new MemoryStorage(), [{ on, then: 'hang' }]);
 			const start = performance.now();
-			const warnings = await recordRun(storage, { ...RUN, verb: 'restore' }, async (run) => run.warnings, OK);
+			const { warnings } = await recordRun(storage, { ...RUN, verb: 'restore' }, async () => undefined, OK);
 			expect(performance.now() - start).toBeLessThan(15_000);
 			expect(warnings).toEqual([
 				expect.stringMatching(/could not take its start: .* did not answer within 5 seconds$/),
@@ -159,18 +159,22 @@ describe('a journal that cannot be written', () => {
 		}
 	});
 
-	it('at the end only is a warning in the result that was already made', async () => {
+	it('at the end only is a warning, though the work was done', async () => {
 		const storage = new FaultyStorage(new MemoryStorage());
 		const result = await recordRun(
 			storage,
 			RUN,
 			async (run) => {
+				run.warn('of the work');
 				storage.plan.push({ on: 'write', then: { fail: denied } });
-				return { warnings: run.warnings };
+				return 17;
 			},
 			OK,
 		);
-		expect(result).toEqual({ warnings: ['the journal could not take its end: cannot write'] });
+		expect(result).toEqual({
+			value: 17,
+			warnings: ['of the work', 'the journal could not take its end: cannot write'],
+		});
 		storage.plan.length = 0;
 		expect(await readRuns(storage, ALL)).toMatchObject([{ state: 'lost' }]);
 	});
