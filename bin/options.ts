@@ -5,7 +5,10 @@ import pgPass from 'pgpass';
 import { BackupError } from '../core/base/errors';
 import type { DecryptionKeys, Encryption } from '../core/codecs/age/age';
 import { assertPassphrase, parseIdentities, parseRecipients } from '../core/codecs/age/keys';
+import { parseSigningKey } from '../core/codecs/sshsig/keys';
+import { type Authority, parseSigners } from '../core/records/authority';
 import { assertGroup, parseLabel } from '../core/records/label';
+import type { Repository } from '../core/records/repository';
 import type { DatabaseTarget, TlsMode } from '../core/sources/postgres/connection/target';
 import { printWarning } from './output';
 
@@ -153,11 +156,45 @@ export async function readKeys(
 	return env.N8N_BACKUP_PASSPHRASE ? { passphrase: env.N8N_BACKUP_PASSPHRASE } : undefined;
 }
 
-/** Whoever reads the identity reads every backup. */
-async function warnIfShared(path: string): Promise<void> {
+/** Options of commands that read or write signatures. */
+export interface AuthorityOptions {
+	signingKey?: string;
+	signers?: string;
+}
+
+/** What signs, and whose signatures count. @throws BackupError 'invalid-input', 'unsupported' */
+export async function readAuthority({ signingKey, signers }: AuthorityOptions): Promise<Authority> {
+	const key = signingKey === undefined ? null : parseSigningKey(await readTextFile(signingKey, 'signing key'));
+	if (signingKey !== undefined) await warnIfShared(signingKey, 'the signing key');
+	return { key, signers: signers === undefined ? null : parseSigners(await readTextFile(signers, 'list of signers')) };
+}
+
+/**
+ * The repository in which one backup is taken though none of the signers has signed it, where --allow-unsigned says so.
+ * @throws BackupError 'invalid-input' where the option is given without the label of a backup
+ */
+export function allowUnsigned(
+	repository: Repository,
+	{ allowUnsigned: isAllowed }: { allowUnsigned?: boolean },
+	wanted: { group: string; label: string | null } | null,
+): Repository {
+	if (!isAllowed) return repository;
+	if (wanted?.label) return repository.allowing(wanted.group, wanted.label);
+	throw new BackupError('invalid-input', '--allow-unsigned is given without the label of a backup', {
+		hint: 'Give GROUP/LABEL: only one backup is allowed, by its name.',
+	});
+}
+
+export const ALLOW_UNSIGNED_HELP = 'with GROUP/LABEL and --signers: take this one backup though none of them signed it';
+export const SIGNERS_HELP =
+	'trusted signers: public keys or allowed_signers lines; what none of them signed is refused';
+export const SIGNING_KEY_HELP = 'an ed25519 key of ssh-keygen without passphrase: signs what is written';
+
+/** Whoever reads the identity reads every backup, and whoever reads the signing key can forge them. */
+async function warnIfShared(path: string, what = 'the identity file'): Promise<void> {
 	// Windows has no such bits.
 	if (process.platform === 'win32' || ((await stat(path)).mode & 0o044) === 0) return;
-	printWarning(`other users of this machine can read the identity file ${path}: chmod 600 it`);
+	printWarning(`other users of this machine can read ${what} ${path}: chmod 600 it`);
 }
 
 async function readTextFile(path: string, what: string): Promise<string> {

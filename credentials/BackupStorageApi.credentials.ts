@@ -135,5 +135,25 @@ export class BackupStorageApi implements ICredentialType {
 				'Asks the server to encrypt objects once more with its own key. Does not replace the backup’s encryption.',
 			displayOptions: { show: { type: ['s3'] } },
 		},
+		{
+			displayName: 'Signing Key',
+			name: 'signingKey',
+			type: 'string',
+			typeOptions: { password: true, rows: 4 },
+			default: '',
+			placeholder: 'e.g. -----BEGIN OPENSSH PRIVATE KEY-----',
+			description:
+				'Signs every backup and every verification stored here. The template new-key.json makes one, and so does <code>ssh-keygen -t ed25519 -N "" -f signing-key</code>. Without it, whoever can write to this storage can forge a backup, which a restore would run.',
+		},
+		{
+			displayName: 'Trusted Signers',
+			name: 'trustedSigners',
+			type: 'string',
+			typeOptions: { rows: 2 },
+			default: '',
+			placeholder: 'e.g. ssh-ed25519 AAAA…',
+			description:
+				'Public keys, one per line, or lines of an allowed_signers file. Then whatever none of them has signed is refused: it is never the newest backup, is not restored, verified or copied, and nothing is removed in its favour. Backups made before you had a signing key are not signed.',
+		},
 	];
 }

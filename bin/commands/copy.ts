@@ -8,16 +8,28 @@ import { newestOfEach } from '../../core/records/newest';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
-import { type AddCommand, collect, parseBackupName, wholeNumber } from '../options';
+import {
+	type AddCommand,
+	collect,
+	parseBackupName,
+	wholeNumber,
+	ALLOW_UNSIGNED_HELP,
+	allowUnsigned,
+	type AuthorityOptions,
+	readAuthority,
+	SIGNERS_HELP,
+	SIGNING_KEY_HELP,
+} from '../options';
 import { EXIT, exitCodeOf, printJson, printLine, printWarning, showProgress } from '../output';
 
-interface CopyCommandOptions {
+interface CopyCommandOptions extends AuthorityOptions {
 	storage: string;
 	toStorage: string[];
 	missing?: boolean;
 	newest?: boolean;
 	wait?: string;
 	rateLimit?: string;
+	allowUnsigned?: boolean;
 	json?: boolean;
 }
 
@@ -34,6 +46,9 @@ export const copyCommand: AddCommand = (program, run) => {
 		.addOption(new Option('--newest', 'with --missing: only the newest backup of each group'))
 		.option('--wait <minutes>', 'how long to wait while another run writes to the group there', '0')
 		.option('--rate-limit <mb>', 'megabytes per second for each destination')
+		.option('--signing-key <file>', SIGNING_KEY_HELP)
+		.option('--signers <file>', SIGNERS_HELP)
+		.option('--allow-unsigned', ALLOW_UNSIGNED_HELP)
 		.option('--json', 'print the outcome and an array of results')
 		.addHelpText(
 			'after',
@@ -51,12 +66,14 @@ async function copy(name: string | undefined, options: CopyCommandOptions, signa
 	assertClear(wanted, options);
 	const lockWaitMs = wholeNumber('--wait', options.wait ?? '0', 0, 10_080) * 60_000;
 	const rate = options.rateLimit === undefined ? null : wholeNumber('--rate-limit', options.rateLimit, 1, 100_000);
+	const authority = await readAuthority(options);
 	const from = openStorage(options.storage, process.env);
 	const to: Storage[] = [];
 	try {
 		const env = destinationEnv(process.env);
 		for (const url of options.toStorage) to.push(openStorage(url, env));
-		const repository = await Repository.open(from, { signal });
+		const opened = await Repository.open(from, { signal, authority });
+		const repository = allowUnsigned(opened, options, wanted);
 		const group = wanted?.group;
 		const what =
 			wanted && !options.missing

@@ -16,10 +16,14 @@ import {
 	parseDatabaseUrl,
 	readEncryption,
 	wholeNumber,
+	type AuthorityOptions,
+	readAuthority,
+	SIGNERS_HELP,
+	SIGNING_KEY_HELP,
 } from '../options';
 import { EXIT, printJson, printLine, printWarning, showProgress } from '../output';
 
-interface DumpOptions extends EncryptionOptions {
+interface DumpOptions extends EncryptionOptions, AuthorityOptions {
 	storage: string;
 	database: string;
 	group: string;
@@ -67,6 +71,8 @@ export const dumpCommand: AddCommand = (program, run) => {
 		.option('--globals-with-passwords', 'the same with the hashes of passwords; needs a superuser')
 		.option('--allow-another-server', 'go on although the group’s newest backup came from another server')
 		.option('--rate-limit <n>', 'read no faster than this many MB per second')
+		.option('--signing-key <file>', SIGNING_KEY_HELP)
+		.option('--signers <file>', SIGNERS_HELP)
 		.option('--json', 'print the manifest')
 		.action(run(dump));
 };
@@ -91,6 +97,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 		});
 	}
 	const target = await parseDatabaseUrl(options.database, process.env);
+	const authority = await readAuthority(options);
 	const storage = openStorage(options.storage, process.env);
 	try {
 		const { manifest, location } = await backUp({
@@ -107,6 +114,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 			}),
 			encryption,
 			proveWith: keys,
+			authority,
 			zstdLevel,
 			allowAnotherServer: options.allowAnotherServer,
 			limits: rateLimit ? { bytesPerSecond: rateLimit * 1_000_000 } : {},
@@ -124,6 +132,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 				`${manifest.group}/${manifest.label}: ${sizeText(originalBytes)} as ${sizeText(storedBytes)} in ${location}/${name}`,
 			);
 			if (!encryption) printLine('not encrypted: whoever reads the storage reads the data');
+			if (!authority.key) printLine('not signed: whoever writes to the storage can forge backups');
 		}
 		return EXIT.ok;
 	} finally {

@@ -17,10 +17,10 @@ import { parsePolicy, type RetentionPolicy, type Risk, RISKS } from '../../core/
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Protection } from '../../core/storage/storage';
-import { type AddCommand, collect, wholeNumber } from '../options';
+import { type AddCommand, collect, wholeNumber, type AuthorityOptions, readAuthority, SIGNERS_HELP } from '../options';
 import { count, EXIT, printError, printJson, printLine, showProgress } from '../output';
 
-interface ExpireOptions {
+interface ExpireOptions extends AuthorityOptions {
 	storage: string;
 	group?: string[];
 	allGroups?: boolean;
@@ -54,6 +54,7 @@ export const expireCommand: AddCommand = (program, run) => {
 				'compliance',
 			]),
 		)
+		.option('--signers <file>', SIGNERS_HELP)
 		.option('--json', 'print an array with one result per group')
 		.action(run(expire));
 };
@@ -67,9 +68,10 @@ async function expire(options: ExpireOptions, signal: AbortSignal): Promise<numb
 	const policy = readPolicy(options);
 	for (const group of options.group ?? []) assertGroup(group);
 	const lockWaitMs = wholeNumber('--wait', options.wait, 0, 24 * 60) * 60_000;
+	const authority = await readAuthority(options);
 	const storage = openStorage(options.storage, process.env);
 	try {
-		const repository = await Repository.open(storage, { signal });
+		const repository = await Repository.open(storage, { signal, authority });
 		const results: Outcome[] = [];
 		const failures: BackupError[] = [];
 		const report = (outcome: Outcome) => {

@@ -7,10 +7,10 @@ import { newestOfEach } from '../../core/records/newest';
 import { openStorage } from '../../core/storage/create';
 import { describeLost } from '../../core/records/catalog';
 import { verificationText } from '../../core/records/verification-text';
-import type { AddCommand } from '../options';
+import { type AddCommand, type AuthorityOptions, readAuthority, SIGNERS_HELP } from '../options';
 import { EXIT, printJson, printLine, printWarning } from '../output';
 
-interface ListOptions {
+interface ListOptions extends AuthorityOptions {
 	storage: string;
 	group?: string;
 	json?: boolean;
@@ -22,14 +22,16 @@ export const listCommand: AddCommand = (program, run) => {
 		.description('show the backups of a storage')
 		.requiredOption('--storage <url>', 'where they are')
 		.option('--group <group>', 'only those of one group')
+		.option('--signers <file>', SIGNERS_HELP)
 		.option('--json', 'print an array of objects')
 		.action(run(list));
 };
 
 async function list(options: ListOptions, signal: AbortSignal): Promise<number> {
+	const authority = await readAuthority(options);
 	const storage = openStorage(options.storage, process.env);
 	try {
-		const repository = await Repository.open(storage, { signal });
+		const repository = await Repository.open(storage, { signal, authority });
 		for (const warning of repository.warnings) printWarning(warning);
 		const { backups: entries, leftovers } = await repository.survey(options.group);
 		const known = await lookInto(repository, entries, options.group, signal);

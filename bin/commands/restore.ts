@@ -9,12 +9,25 @@ import { postgresRestorer, type RestoredDatabase } from '../../core/sources/post
 import type { RestorePlace } from '../../core/sources/postgres/restore/target';
 import { chooseForRestore, restoreBackup } from '../../core/verbs/restore/restore';
 import { type RestoreResult } from '../../core/verbs/restore/types';
+import { ageText } from '../../core/base/age-text';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
-import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys, wholeNumber } from '../options';
+import {
+	type AddCommand,
+	collect,
+	parseBackupName,
+	parseDatabaseUrl,
+	readKeys,
+	wholeNumber,
+	ALLOW_UNSIGNED_HELP,
+	allowUnsigned,
+	type AuthorityOptions,
+	readAuthority,
+	SIGNERS_HELP,
+} from '../options';
 import { count, EXIT, forTerminal, printJson, printLine, printWarning, showProgress } from '../output';
 
-interface RestoreOptions {
+interface RestoreOptions extends AuthorityOptions {
 	storage: string;
 	to: string;
 	identity?: string;
@@ -33,6 +46,7 @@ interface RestoreOptions {
 	withoutExtension?: string[];
 	maintenanceDb: string;
 	pgRestore?: string;
+	allowUnsigned?: boolean;
 	json?: boolean;
 }
 
@@ -63,6 +77,8 @@ export const restoreCommand: AddCommand = (program, run) => {
 		.option('--allow <what>', `what the dump may do though it is refused otherwise: ${ALLOWANCES.join(', ')}`, collect)
 		.option('--maintenance-db <name>', 'the database to connect to for making another one', 'postgres')
 		.option('--pg-restore <path>', 'for backups in custom format, when it is not in PATH')
+		.option('--signers <file>', SIGNERS_HELP)
+		.option('--allow-unsigned', ALLOW_UNSIGNED_HELP)
 		.option('--json', 'print the result')
 		.action(async (name: string, options: RestoreOptions) => {
 			await run(async (given: RestoreOptions, signal) => await restore(name, given, signal))(options);
@@ -88,9 +104,11 @@ async function restore(name: string, options: RestoreOptions, signal: AbortSigna
 		allowMissingExtensions: options.allowMissingExtensions,
 		globals: options.globals,
 	});
+	const authority = await readAuthority(options);
 	const storage = openStorage(options.storage, process.env);
 	try {
-		const repository = await Repository.open(storage, { signal });
+		const opened = await Repository.open(storage, { signal, authority });
+		const repository = allowUnsigned(opened, options, { group, label });
 		const choice =
 			label !== null
 				? ({ kind: 'label', label } as const)
@@ -172,11 +190,12 @@ function wrongUse(message: string, hint: string): BackupError {
 }
 
 function show(result: RestoreResult<RestoredDatabase>, target: DatabaseTarget): void {
-	const { group, label, rows, originalBytes, seconds, comparison, properties, warnings } = result;
+	const { group, label, rows, originalBytes, seconds, comparison, properties, warnings, backedUpAt } = result;
 	for (const warning of warnings) printWarning(warning);
 	printLine(
 		`${group}/${label} is restored as ${describeTarget(target)}: ${sizeText(originalBytes)}, ${rows} rows in ${seconds.toFixed(1)} s`,
 	);
+	printLine(`as it was ${ageText(backedUpAt)}, at ${backedUpAt}`);
 	if (comparison.ok) {
 		const { tables = 0, hashed = 0 } = comparison.figures;
 		const contents = hashed > 0 ? `, ${hashed} of them by their content` : '';

@@ -12,10 +12,22 @@ import { postgresDrill } from '../../core/sources/postgres/drill/drill';
 import type { Scratch } from '../../core/sources/postgres/drill/scratch-database';
 import { chooseForVerification, newestReadable, verifyBackup } from '../../core/verbs/verify/verify';
 import { type VerifyResult } from '../../core/verbs/verify/types';
-import { type AddCommand, collect, parseBackupName, parseDatabaseUrl, readKeys } from '../options';
+import {
+	type AddCommand,
+	collect,
+	parseBackupName,
+	parseDatabaseUrl,
+	readKeys,
+	ALLOW_UNSIGNED_HELP,
+	allowUnsigned,
+	type AuthorityOptions,
+	readAuthority,
+	SIGNERS_HELP,
+	SIGNING_KEY_HELP,
+} from '../options';
 import { EXIT, printJson, printLine, printWarning, showProgress } from '../output';
 
-interface VerifyOptions {
+interface VerifyOptions extends AuthorityOptions {
 	storage: string;
 	depth: Depth;
 	identity?: string;
@@ -27,6 +39,7 @@ interface VerifyOptions {
 	share?: string;
 	allow?: string[];
 	pgRestore?: string;
+	allowUnsigned?: boolean;
 	json?: boolean;
 }
 
@@ -56,6 +69,9 @@ export const verifyCommand: AddCommand = (program, run) => {
 			collect,
 		)
 		.option('--pg-restore <path>', 'for backups in custom format, when it is not in PATH')
+		.option('--signing-key <file>', SIGNING_KEY_HELP)
+		.option('--signers <file>', SIGNERS_HELP)
+		.option('--allow-unsigned', ALLOW_UNSIGNED_HELP)
 		.option('--json', 'print an array of results')
 		.action(async (name: string | undefined, options: VerifyOptions) => {
 			await run(async (given: VerifyOptions, signal) => await verify(name, given, signal))(options);
@@ -79,9 +95,11 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 			hint: 'Only a restored database can be asked.',
 		});
 	}
+	const authority = await readAuthority(options);
 	const storage = openStorage(options.storage, process.env);
 	try {
-		const repository = await Repository.open(storage, { signal });
+		const opened = await Repository.open(storage, { signal, authority });
+		const repository = allowUnsigned(opened, options, wanted);
 		const results: VerifyResult[] = [];
 		for (const { group, label } of await choose(repository, wanted, share, options, signal)) {
 			const result = await verifyBackup({

@@ -29,6 +29,8 @@ export type ErrorCode =
 	| 'incomplete' // a producer stopped before its end
 	| 'wrong-identity' // encrypted to somebody else, or wrong passphrase
 	| 'invalid-manifest' // a manifest that does not follow the format
+	| 'unsigned' // signers are named, and nobody signed it
+	| 'unknown-signer' // well signed, by nobody who is named, or at a time when he was not
 	| 'newer-format' // written by a later version of this program
 	| 'different' // restored, and not what was backed up
 	| 'assertion-failed' // restored, and not what the user said it must be

@@ -5,7 +5,7 @@
 import { BackupError } from '../base/errors';
 import { parseEvidenceName, type Verification } from './evidence';
 import { type BackupType, isGroup, parseLabel } from './label';
-import { isReserved, objectKey, TAG_NAME, tagName, EXPIRED, MANIFEST, PIN } from './layout';
+import { isReserved, objectKey, TAG_NAME, tagName, EXPIRED, MANIFEST, PIN, SIGNATURE } from './layout';
 import type { StoredObject } from '../storage/storage';
 
 const MAX_UNKNOWN = 100;
@@ -135,6 +135,7 @@ class Found {
 			this.#keys.push(key);
 			this.#modifiedAt = Math.max(this.#modifiedAt, modifiedAt.getTime());
 		}
+		if (name.endsWith(SIGNATURE)) return;
 		const tag = name.startsWith('tag-') ? TAG_NAME.exec(name)?.[1] : undefined;
 		const verification = name.startsWith('verified-') ? parseEvidenceName(name) : null;
 		if (name === PIN) backup.pinned = true;
@@ -158,9 +159,14 @@ export function describeLost({ group, label }: Pick<Leftover, 'group' | 'label'>
 	return `${group}/${label} has lost its manifest and was a backup before: it stays; restore it by hand, or remove it by hand`;
 }
 
-/** Whether an object of this name is there only beside a backup: evidence, a pin, a tag. */
+/** Whether an object of this name is there only beside a backup: evidence, with or without signature, a pin, a tag. */
 export function isCompanion(name: string): boolean {
-	return name === PIN || TAG_NAME.test(name) || parseEvidenceName(name) !== null;
+	return name === PIN || TAG_NAME.test(name) || isEvidence(name);
+}
+
+/** Whether a name is that of evidence, or of its signature. */
+export function isEvidence(name: string): boolean {
+	return parseEvidenceName(name.endsWith(SIGNATURE) ? name.slice(0, -SIGNATURE.length) : name) !== null;
 }
 
 /** @throws BackupError 'invalid-input' */

@@ -4,6 +4,7 @@
  *     repository.json                                  what the repository says of itself
  *     <group>/<label>/                                 a backup: its data, and
  *         manifest.json                                written last: what has none is no backup
+ *         <name>.sig                                   the signature of a manifest or of evidence
  *         verified-<time>-<depth>-<outcome>.json       evidence (see evidence.ts)
  *         pin.json, tag-<tag>.json                     what keeps it
  *         expired.json                                 it is being removed
@@ -25,6 +26,9 @@ export const MANIFEST = 'manifest.json';
 export const PIN = 'pin.json';
 export const EXPIRED = 'expired.json';
 export const TAG_NAME = /^tag-([a-z0-9][a-z0-9-]{0,39})\.json$/;
+
+/** What the name of a signature ends in, behind the name of what is signed. */
+export const SIGNATURE = '.sig';
 
 /** Top-level names that belong to the repository itself. */
 const RESERVED: ReadonlySet<string> = new Set([REPOSITORY_KEY, RUNS.slice(0, -1), LOCKS.slice(0, -1)]);

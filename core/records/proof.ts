@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { BackupError, isBackupError, type ErrorCode } from '../base/errors';
 import { DEPTHS, nameOfVerification, type Verification, whyNotOf } from './evidence';
+import { NOT_AUTHENTIC } from './authority';
 import type { Manifest } from './manifest';
 import type { BackupEntry, Repository } from './repository';
 
@@ -12,7 +13,14 @@ import type { BackupEntry, Repository } from './repository';
 const MAX_READ = 50;
 
 /** Nobody can read it, whoever is to blame; anything else is a failure of the storage, and says nothing. */
-const UNREADABLE: readonly ErrorCode[] = ['invalid-manifest', 'damaged', 'newer-format', 'not-found', 'access-denied'];
+const UNREADABLE: readonly ErrorCode[] = [
+	'invalid-manifest',
+	'damaged',
+	'newer-format',
+	'not-found',
+	'access-denied',
+	...NOT_AUTHENTIC,
+];
 
 export type Proof =
 	| {
@@ -54,8 +62,8 @@ export async function prove(
 				return { readable: false, why: `more than ${MAX_READ} pieces of evidence do not count` };
 			const name = nameOfVerification(verification);
 			const found = await readable(async () => await repository.readEvidence(group, label, name, signal), { signal });
-			// What nobody can read may say that the backup is bad, or may be there to make it look so.
-			if ('why' in found && !ok) return { readable: false, why: found.why };
+			// What nobody can read may say that the backup is bad, or may be there to make it look so. What is not signed says nothing.
+			if ('why' in found && !ok && !NOT_AUTHENTIC.includes(found.code)) return { readable: false, why: found.why };
 			const why = 'why' in found ? found.why : whyNotOf(found.value, { group, label, name, manifestSha256 });
 			if (why !== null) {
 				discredited.push('why' in found ? why : `${name} ${why}`);
@@ -86,13 +94,13 @@ async function readManifest(repository: Repository, { group, label, dataBytes }:
 export async function readable<T>(
 	read: () => Promise<T>,
 	{ codes = UNREADABLE, signal }: { codes?: readonly ErrorCode[]; signal?: AbortSignal } = {},
-): Promise<{ value: T } | { why: string }> {
+): Promise<{ value: T } | { why: string; code: ErrorCode }> {
 	for (let isSecond = false; ; isSecond = true) {
 		try {
 			return { value: await read() };
 		} catch (error) {
 			if (signal?.aborted || !isBackupError(error) || !codes.includes(error.code)) throw error;
-			if (isSecond) return { why: error.message };
+			if (isSecond) return { why: error.message, code: error.code };
 		}
 	}
 }

@@ -4,12 +4,13 @@
  */
 import type { ErrorCode } from '../base/errors';
 import { inParallel } from '../base/in-parallel';
+import { NOT_AUTHENTIC } from './authority';
 import { readable } from './proof';
 import type { BackupEntry, Repository } from './repository';
 import { newestOfEach } from './newest';
 
 /** What says that there is no manifest to be read. One of a newer program is a backup: whoever meets it must hear of that. */
-const NO_MANIFEST: readonly ErrorCode[] = ['invalid-manifest', 'damaged', 'not-found'];
+const NO_MANIFEST: readonly ErrorCode[] = ['invalid-manifest', 'damaged', 'not-found', ...NOT_AUTHENTIC];
 /** Passed over in one choice before whatever is chosen then is taken as it is, and fails. */
 const MAX_UNREADABLE = 1000;
 /** Manifests read at the same time: of several groups. */

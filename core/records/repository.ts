@@ -7,8 +7,9 @@ import { z } from 'zod';
 import { BackupError, isBackupError } from '../base/errors';
 import { type Evidence, evidenceName, formatEvidence, parseEvidence } from './evidence';
 import { assertGroup } from './label';
-import { isReserved, tagName, objectKey, EXPIRED, PIN, MANIFEST, REPOSITORY_KEY } from './layout';
+import { isReserved, tagName, objectKey, EXPIRED, PIN, MANIFEST, REPOSITORY_KEY, SIGNATURE } from './layout';
 import { DEFAULT_LIMITS } from '../base/limits';
+import { assertSigned, type Authority, NAMESPACES, NO_AUTHORITY, type Signed, signatureOf } from './authority';
 import { assertBelongs, assertFormat, FORMAT, formatManifest, type Manifest, parseManifest } from './manifest';
 import { readText, writeText } from './small-objects';
 import { limitStorage } from '../storage/limited';
@@ -33,31 +34,39 @@ export class Repository {
 		readonly id: string | null,
 		/** What is wrong with the repository itself, for the warnings of a run. */
 		readonly warnings: readonly string[] = [],
+		/** What it was opened with. */
+		readonly authority: Authority = NO_AUTHORITY,
 	) {}
 
 	/**
 	 * Opens the repository of a storage. No call of it waits for ever, and the signal ends all that is asked of it. Where it
 	 * has lost what it says of itself, its backups can be read, restored and removed all the same, with a warning.
+	 * @param options.authority whose signatures count, and what signs; by default nothing is checked, and nothing is signed
 	 * @param options.create make one when the storage has none yet: for who writes backups, who needs it whole
 	 * @throws BackupError 'not-found' when there is none, 'newer-format', 'invalid-manifest' for who writes
 	 */
 	static async open(
 		inner: Storage,
-		options: { create?: boolean; signal?: AbortSignal; stallTimeoutMs?: number } = {},
+		options: { create?: boolean; signal?: AbortSignal; stallTimeoutMs?: number; authority?: Authority } = {},
 	): Promise<Repository> {
-		const { signal, stallTimeoutMs = DEFAULT_LIMITS.stallTimeoutMs } = options;
+		const { signal, stallTimeoutMs = DEFAULT_LIMITS.stallTimeoutMs, authority } = options;
 		const storage = limitStorage(inner, { signal, stallTimeoutMs });
 		try {
-			return new Repository(storage, await readDescriptor(storage, options.signal));
+			return new Repository(storage, await readDescriptor(storage, options.signal), [], authority);
 		} catch (error) {
 			if (!options.create && isBackupError(error, 'invalid-manifest')) {
-				return new Repository(storage, null, [`${error.message}; backups are read without it. ${error.hint}`]);
+				return new Repository(
+					storage,
+					null,
+					[`${error.message}; backups are read without it. ${error.hint}`],
+					authority,
+				);
 			}
 			if (!isBackupError(error, 'not-found')) throw error;
 			if (!options.create) {
 				if (await hasBackups(storage)) {
 					const lost = `${storage.location}/${REPOSITORY_KEY} is missing; backups are read without it, and the next one makes it anew`;
-					return new Repository(storage, null, [lost]);
+					return new Repository(storage, null, [lost], authority);
 				}
 				throw new BackupError('not-found', `there are no backups in ${storage.location}`, {
 					hint: 'Check the storage’s location and prefix: it must be the one the backups were made with.',
@@ -68,17 +77,23 @@ export class Repository {
 		const created = { format: FORMAT, id: randomUUID(), created: new Date().toISOString() };
 		try {
 			await writeText(storage, REPOSITORY_KEY, `${JSON.stringify(created, null, 2)}\n`, { signal: options.signal });
-			return new Repository(storage, created.id);
+			return new Repository(storage, created.id, [], authority);
 		} catch (error) {
 			// Another run was first: its repository is as good as ours.
 			if (!isBackupError(error, 'already-exists')) throw error;
-			return new Repository(storage, await readDescriptor(storage, options.signal));
+			return new Repository(storage, await readDescriptor(storage, options.signal), [], authority);
 		}
 	}
 
 	/** The same repository, reached in another way. */
 	through(storage: Storage): Repository {
-		return new Repository(storage, this.id, this.warnings);
+		return new Repository(storage, this.id, this.warnings, this.authority);
+	}
+
+	/** The same repository, in which one backup is taken though its manifest is not authentic. */
+	allowing(group: string, label: string): Repository {
+		const allowed = new Set([...(this.authority.allowed ?? []), `${group}/${label}`]);
+		return new Repository(this.storage, this.id, this.warnings, { ...this.authority, allowed });
 	}
 
 	/** Every backup, or those of one group, oldest first within a group. */
@@ -102,15 +117,15 @@ export class Repository {
 
 	/**
 	 * The manifest of a backup.
-	 * @throws BackupError 'not-found', 'invalid-manifest', 'newer-format'
+	 * @throws BackupError 'not-found', 'invalid-manifest', 'newer-format', those of {@link assertAuthentic}
 	 */
 	async readManifest(group: string, label: string, signal?: AbortSignal): Promise<Manifest> {
 		return (await this.readManifestText(group, label, signal)).manifest;
 	}
 
 	/**
-	 * The manifest of a backup, and its text to the letter.
-	 * @throws BackupError 'not-found', 'invalid-manifest', 'newer-format'
+	 * The manifest of a backup, and its text, verbatim.
+	 * @throws BackupError 'not-found', 'invalid-manifest', 'newer-format', those of {@link assertAuthentic}
 	 */
 	async readManifestText(
 		group: string,
@@ -122,17 +137,62 @@ export class Repository {
 		const text = await readText(this.storage, key, signal);
 		const manifest = parseManifest(text, location);
 		assertBelongs(manifest, group, label, location);
+		await this.assertAuthentic(manifest, text, signal);
 		return { manifest, text };
+	}
+
+	/**
+	 * Refuses a manifest that none of the signers has signed, unless it is allowed by its name.
+	 * @param text the manifest, verbatim
+	 * @throws BackupError 'unsigned', 'bad-signature', 'unknown-signer'
+	 */
+	async assertAuthentic(manifest: Manifest, text: string, signal?: AbortSignal): Promise<void> {
+		if (this.authority.allowed?.has(`${manifest.group}/${manifest.label}`)) return;
+		const doubt = await this.doubt(manifest, text, signal);
+		if (doubt !== null) throw doubt;
+	}
+
+	/** Why a manifest is not authentic; null when it is, and where nothing is checked. @throws BackupError of the storage */
+	async doubt({ group, label, startedAt }: Manifest, text: string, signal?: AbortSignal): Promise<BackupError | null> {
+		const made = { text, namespace: NAMESPACES.manifest, at: new Date(startedAt) };
+		return await this.#doubt(objectKey(group, label, MANIFEST), made, signal);
+	}
+
+	async #doubt(key: string, made: Omit<Signed, 'signature' | 'location'>, signal?: AbortSignal) {
+		const { signers } = this.authority;
+		if (signers === null) return null;
+		const signature = await this.#textOrNull(`${key}${SIGNATURE}`, signal);
+		try {
+			assertSigned({ ...made, signature, location: `${this.storage.location}/${key}` }, signers);
+			return null;
+		} catch (error) {
+			if (isBackupError(error)) return error;
+			throw error;
+		}
+	}
+
+	async #textOrNull(key: string, signal?: AbortSignal): Promise<string | null> {
+		try {
+			return await readText(this.storage, key, signal);
+		} catch (error) {
+			if (isBackupError(error, 'not-found')) return null;
+			throw error;
+		}
 	}
 
 	/**
 	 * What a verification left.
 	 * @param name of the object
-	 * @throws BackupError 'not-found', 'damaged', 'newer-format'
+	 * @throws BackupError 'not-found', 'damaged', 'newer-format'; 'unsigned', 'bad-signature', 'unknown-signer'
 	 */
 	async readEvidence(group: string, label: string, name: string, signal?: AbortSignal): Promise<Evidence> {
 		const key = objectKey(group, label, name);
-		return parseEvidence(await readText(this.storage, key, signal), `${this.storage.location}/${key}`);
+		const text = await readText(this.storage, key, signal);
+		const evidence = parseEvidence(text, `${this.storage.location}/${key}`);
+		const made = { text, namespace: NAMESPACES.evidence, at: new Date(evidence.finishedAt) };
+		const doubt = await this.#doubt(key, made, signal);
+		if (doubt !== null) throw doubt;
+		return evidence;
 	}
 
 	/**
@@ -142,20 +202,33 @@ export class Repository {
 	async writeEvidence(evidence: Evidence, signal?: AbortSignal): Promise<string> {
 		const name = evidenceName(evidence);
 		const key = objectKey(evidence.group, evidence.label, name);
+		const text = formatEvidence(evidence);
 		try {
-			await writeText(this.storage, key, formatEvidence(evidence), { signal });
+			await writeText(this.storage, key, text, { signal });
 		} catch (error) {
 			if (!isBackupError(error, 'already-exists')) throw error;
+			return name;
 		}
+		// After it: only who made the evidence can sign it.
+		await this.#sign(key, text, NAMESPACES.evidence, { signal });
 		return name;
 	}
 
-	/** Makes the backup exist. Its objects must be stored before. */
+	/** Makes the backup exist, signed where there is a key. Its objects must be stored before. */
 	async writeManifest(manifest: Manifest, options?: WriteOptions): Promise<void> {
-		await this.writeManifestText(manifest, formatManifest(manifest), options);
+		const text = formatManifest(manifest);
+		// Before it: what exists is signed.
+		await this.#sign(objectKey(manifest.group, manifest.label, MANIFEST), text, NAMESPACES.manifest, options);
+		await this.writeManifestText(manifest, text, options);
 	}
 
-	/** The same with a text that came from elsewhere, to the letter: a later version may have written more into it. */
+	async #sign(key: string, text: string, namespace: string, options?: WriteOptions): Promise<void> {
+		if (this.authority.key === null) return;
+		const signature = signatureOf(text, this.authority.key, namespace);
+		await writeText(this.storage, `${key}${SIGNATURE}`, signature, options);
+	}
+
+	/** The same with a text that came from elsewhere, verbatim. Its signature is not made here. */
 	async writeManifestText({ group, label }: Manifest, text: string, options?: WriteOptions): Promise<void> {
 		await writeText(this.storage, objectKey(group, label, MANIFEST), text, options);
 	}

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { BackupError, type ErrorCode } from '../base/errors';
 import { inParallel } from '../base/in-parallel';
 import type { Manifest } from './manifest';
+import { NOT_AUTHENTIC } from './authority';
 import { readable } from './proof';
 import { chooseReadable } from './readable-choice';
 import type { BackupEntry, Repository } from './repository';
@@ -14,7 +15,7 @@ import { newestOfEach } from './newest';
 /** Manifests read at the same time. */
 const READERS = 16;
 /** Of these nobody can say where they came from, which keeps no backup from being made. */
-const NOT_FOR_US: readonly ErrorCode[] = ['invalid-manifest', 'damaged', 'not-found', 'newer-format'];
+const NOT_FOR_US: readonly ErrorCode[] = ['invalid-manifest', 'damaged', 'not-found', 'newer-format', ...NOT_AUTHENTIC];
 
 /** What a backup's manifest says of where it came from. */
 export interface Origin {

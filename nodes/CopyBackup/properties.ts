@@ -1,6 +1,6 @@
 /** The fields of the Copy Backup node. Their texts say what a copy is, and what it proves. */
 import type { INodeProperties } from 'n8n-workflow';
-import { PROGRESS_NOTICE, groupField, groupsField, labelField, LIMIT_OPTIONS } from '../shared/fields';
+import { ALLOW_UNSIGNED, PROGRESS_NOTICE, groupField, groupsField, labelField, LIMIT_OPTIONS } from '../shared/fields';
 import { retentionLockOption } from '../shared/retention-lock';
 
 export const properties: INodeProperties[] = [
@@ -71,6 +71,7 @@ export const properties: INodeProperties[] = [
 		placeholder: 'Add option',
 		default: {},
 		options: [
+			ALLOW_UNSIGNED,
 			LIMIT_OPTIONS.hardTimeout,
 			{
 				displayName: 'Rate Limit (MB per Second)',

@@ -11,12 +11,14 @@ import { filled, unknownOption } from '../shared/values';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
 interface OptionFields extends LimitFields {
+	allowUnsigned?: boolean;
 	lockWait?: number;
 	rateLimit?: number;
 	retentionLock?: RetentionLockFields;
 }
 
 export interface CopySettings {
+	allowUnsigned: boolean;
 	/** One backup, or what each destination lacks. */
 	subject: CopySubject | { missing: CopyChoice };
 	destinations: StorageCredential[];
@@ -29,6 +31,7 @@ export interface CopySettings {
 export function readSettings(context: IExecuteFunctions, itemIndex: number): CopySettings {
 	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
 	return {
+		allowUnsigned: options.allowUnsigned === true,
 		subject: readSubject(context, itemIndex),
 		destinations: readDestinations(context, itemIndex),
 		limits: { ...readLimits(options), bytesPerSecond: readRateLimit(options.rateLimit) },

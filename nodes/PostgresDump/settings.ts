@@ -9,7 +9,8 @@ import { assertFilter, type PostgresDumpOptions } from '../../core/sources/postg
 import type { GlobalsChoice } from '../../core/sources/postgres/dump/globals';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import type { Protection } from '../../core/storage/storage';
-import { type EncryptionSettings, toDatabaseTarget, toEncryption } from '../shared/credentials';
+import type { Authority } from '../../core/records/authority';
+import { type EncryptionSettings, toAuthority, toDatabaseTarget, toEncryption } from '../shared/credentials';
 import { type LimitFields, readLimits, readLockWait, readRateLimit } from '../shared/limits';
 import { readRetentionLock, type RetentionLockFields } from '../shared/retention-lock';
 import { splitList } from '../shared/run';
@@ -48,6 +49,8 @@ export interface DumpSettings {
 	protect?: Protection;
 	/** null: the user chose not to encrypt. */
 	encryption: EncryptionSettings | null;
+	/** What signs, and whose signatures count. */
+	authority: Authority;
 }
 
 /** @throws BackupError 'invalid-input' */
@@ -80,6 +83,7 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 		allowAnotherServer: options.allowAnotherServer === true,
 		lockWaitMs: readLockWait(options.lockWait),
 		protect: readRetentionLock(options.retentionLock),
+		authority: toAuthority(await context.getCredentials('backupStorageApi', itemIndex)),
 		encryption:
 			context.getNodeParameter('encryption', itemIndex) === 'none'
 				? null

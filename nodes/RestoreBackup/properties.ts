@@ -1,7 +1,14 @@
 /** The fields of the Restore Backup node. Their texts say what a choice means for what is there already. */
 import type { INodeProperties } from 'n8n-workflow';
 import { allowOption } from '../shared/allowances';
-import { PROGRESS_NOTICE, encryptionField, groupField, labelField, LIMIT_OPTIONS } from '../shared/fields';
+import {
+	ALLOW_UNSIGNED,
+	PROGRESS_NOTICE,
+	encryptionField,
+	groupField,
+	labelField,
+	LIMIT_OPTIONS,
+} from '../shared/fields';
 
 export const properties: INodeProperties[] = [
 	{
@@ -109,6 +116,7 @@ export const properties: INodeProperties[] = [
 				description:
 					'Whether to begin although the server lacks extensions the backup needs. The restore then stops at the first statement that uses one.',
 			},
+			ALLOW_UNSIGNED,
 			{
 				displayName: 'Connections',
 				name: 'connections',

@@ -16,6 +16,7 @@ import { filled, unknownOption, wholeNumber } from '../shared/values';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
 interface OptionFields extends LimitFields {
+	allowUnsigned?: boolean;
 	allow?: string[];
 	allowMissingExtensions?: boolean;
 	connections?: number;
@@ -29,6 +30,7 @@ interface OptionFields extends LimitFields {
 }
 
 export interface RestoreSettings {
+	allowUnsigned: boolean;
 	group: string;
 	choice: BackupChoice;
 	keys: DecryptionKeys | null;
@@ -45,6 +47,7 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
 	const into = readPlace(context, itemIndex);
 	return {
+		allowUnsigned: options.allowUnsigned === true,
 		group: filled('Group', locatorValue(context, 'group', itemIndex)),
 		choice: readChoice(context, itemIndex),
 		keys: await readDecryptionKeys(context, itemIndex, ESCROW),

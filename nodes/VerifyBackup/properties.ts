@@ -1,7 +1,15 @@
 /** The fields of the Verify Backup node. Their texts say what each depth proves, and what it costs. */
 import type { INodeProperties } from 'n8n-workflow';
 import { allowOption } from '../shared/allowances';
-import { PROGRESS_NOTICE, encryptionField, groupField, groupsField, labelField, LIMIT_OPTIONS } from '../shared/fields';
+import {
+	ALLOW_UNSIGNED,
+	PROGRESS_NOTICE,
+	encryptionField,
+	groupField,
+	groupsField,
+	labelField,
+	LIMIT_OPTIONS,
+} from '../shared/fields';
 
 export const properties: INodeProperties[] = [
 	{
@@ -136,6 +144,7 @@ export const properties: INodeProperties[] = [
 		default: {},
 		options: [
 			allowOption('drill'),
+			ALLOW_UNSIGNED,
 			{
 				displayName: 'Fail When the Environment Fails',
 				name: 'failOnEnvironment',

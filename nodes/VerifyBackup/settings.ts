@@ -15,6 +15,7 @@ import { filled, positive, unknownOption } from '../shared/values';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
 interface OptionFields extends LimitFields {
+	allowUnsigned?: boolean;
 	allow?: string[];
 	failOnEnvironment?: boolean;
 }
@@ -23,6 +24,7 @@ interface OptionFields extends LimitFields {
 export type NodeChoice = VerifyChoice | { kind: 'group'; group: string };
 
 export interface VerifySettings {
+	allowUnsigned: boolean;
 	choice: NodeChoice;
 	depth: Depth;
 	keys: DecryptionKeys | null;
@@ -44,6 +46,7 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 	const depth = context.getNodeParameter('depth', itemIndex) as Depth;
 	if (!DEPTHS.includes(depth)) throw unknownOption('Depth', depth);
 	return {
+		allowUnsigned: options.allowUnsigned === true,
 		choice: readChoice(context, itemIndex),
 		depth,
 		limits: readLimits(options),

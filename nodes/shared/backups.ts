@@ -6,7 +6,7 @@ import { chooseReadable } from '../../core/records/readable-choice';
 import { type BackupEntry, Repository } from '../../core/records/repository';
 import { newestOfEach } from '../../core/records/newest';
 import { sizeText } from '../../core/base/size-text';
-import { openAllowed, openNodeStorage } from './credentials';
+import { openAllowed, openNodeStorage, toAuthority } from './credentials';
 
 /**
  * Runs something on the repository of the node's storage, and closes the storage after it.
@@ -20,10 +20,27 @@ export async function withRepository<Result>(
 ): Promise<Result> {
 	const storage = await openNodeStorage(context, itemIndex);
 	try {
-		return await use(await Repository.open(storage, { signal }));
+		const authority = toAuthority(await context.getCredentials('backupStorageApi', itemIndex));
+		return await use(await Repository.open(storage, { signal, authority }));
 	} finally {
 		await storage.close();
 	}
+}
+
+/**
+ * The repository in which one backup is taken though nobody trusted has signed it, where the node's option says so.
+ * @throws BackupError 'invalid-input' where the option is set and no backup is chosen by its label
+ */
+export function allowUnsigned(
+	repository: Repository,
+	isAllowed: boolean | undefined,
+	chosen: { group: string; label: string } | null,
+): Repository {
+	if (!isAllowed) return repository;
+	if (chosen) return repository.allowing(chosen.group, chosen.label);
+	throw new BackupError('invalid-input', '"Allow Without Signature" is set, and no backup is chosen by its label', {
+		hint: 'Choose one backup, or remove the option: it is for one backup that you know.',
+	});
 }
 
 /**
@@ -83,9 +100,10 @@ async function listBackups(
 	context: ILoadOptionsFunctions,
 	group?: string,
 ): Promise<{ entries: BackupEntry[]; unreadable: Set<BackupEntry> }> {
-	const storage = await openAllowed(await context.getCredentials('backupStorageApi'));
+	const fields = await context.getCredentials('backupStorageApi');
+	const storage = await openAllowed(fields);
 	try {
-		const repository = await Repository.open(storage);
+		const repository = await Repository.open(storage, { authority: toAuthority(fields) });
 		const entries = await repository.list(group);
 		const { unreadable } = await chooseReadable(repository, entries, newestOfEach);
 		return { entries, unreadable: new Set(unreadable.map(({ entry }) => entry)) };

@@ -6,6 +6,8 @@ import type {
 	IExecuteFunctions,
 	INodeCredentialTestResult,
 } from 'n8n-workflow';
+import { parseSigningKey } from '../../core/codecs/sshsig/keys';
+import { type Authority, parseSigners } from '../../core/records/authority';
 import { checkEncryption, checkStorage } from '../../core/verbs/check/check';
 import { BackupError, messageOf } from '../../core/base/errors';
 import type { DecryptionKeys, Encryption } from '../../core/codecs/age/age';
@@ -48,6 +50,16 @@ export function toStorageConfig(fields: ICredentialDataDecryptedObject): Storage
 	const path = text(fields.path);
 	if (!path) throw missing('Folder');
 	return { type: 'folder', path };
+}
+
+/**
+ * What signs in a storage, and whose signatures count there, from its credential.
+ * @throws BackupError 'invalid-input', 'unsupported'
+ */
+export function toAuthority(fields: ICredentialDataDecryptedObject): Authority {
+	const key = text(fields.signingKey);
+	const signers = text(fields.trustedSigners);
+	return { key: key ? parseSigningKey(key) : null, signers: signers ? parseSigners(signers) : null };
 }
 
 /** @throws BackupError 'invalid-input' */
@@ -159,7 +171,9 @@ export async function backupStorageTest(
 	credential: ICredentialsDecrypted,
 ): Promise<INodeCredentialTestResult> {
 	return await answer(async () => {
-		const storage = await openAllowed(credential.data ?? {});
+		const fields = credential.data ?? {};
+		toAuthority(fields);
+		const storage = await openAllowed(fields);
 		try {
 			const found = await checkStorage(storage);
 			return { ok: found.ok, message: found.hint ? `${found.message}. ${found.hint}` : found.message };

@@ -129,3 +129,13 @@ export const LIMIT_OPTIONS: Record<'hardTimeout' | 'lockWait' | 'stallTimeout', 
 		description: 'A run in which nothing moves for this long is stopped and counts as failed',
 	},
 };
+
+/** For nodes that read one chosen backup. */
+export const ALLOW_UNSIGNED: INodeProperties = {
+	displayName: 'Allow Without Signature',
+	name: 'allowUnsigned',
+	type: 'boolean',
+	default: false,
+	description:
+		'Whether the one backup that is chosen by its label is taken though no trusted signer has signed it. Only if you know who made it: what a restore executes may have been forged.',
+};

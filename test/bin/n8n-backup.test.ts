@@ -104,7 +104,7 @@ describe('n8n-backup', () => {
 		expect(bad.code).toBe(1);
 		expect(JSON.parse(bad.stdout)).toMatchObject({
 			ok: false,
-			findings: [{ check: 'storage', ok: false, hint: expect.any(String) }, {}],
+			findings: [{ check: 'storage', ok: false, hint: expect.any(String) }, { check: 'signatures' }, {}],
 		});
 	});
 

@@ -73,7 +73,7 @@ describe('n8n-backup restore', () => {
 		const database = freeName();
 		const { code, stdout, stderr } = await run(args('postgres/shop', database), env());
 		expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-		expect(stdout).toMatch(/2001 rows in \d+\.\d s\n2 tables as backed up/);
+		expect(stdout).toMatch(/2001 rows in \d+\.\d s\nas it was just now, at \d{4}-\S+Z\n2 tables as backed up/);
 		expect(await definitionOf(server.target(database))).toBe(await definitionOf(source));
 		expect(await rowsOf(server.target(database))).toEqual(await rowsOf(source));
 	}, 60_000);

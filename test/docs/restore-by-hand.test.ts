@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { backUp } from '../../core/verbs/backup/backup';
 import { generateIdentity } from '../../core/codecs/age/keys';
+import { generateSigningKey, parseSigningKey } from '../../core/codecs/sshsig/keys';
 import type { Encryption } from '../../core/codecs/age/age';
 import type { Manifest } from '../../core/records/manifest';
 import { DEFAULT_DUMP_OPTIONS, postgresSource, type PostgresDumpOptions } from '../../core/sources/postgres/dump/dump';
@@ -29,6 +30,7 @@ const LABEL = '20261120T020000Z-full-k3f9';
 const OWNER = `SELECT relowner::regrole::text AS owner FROM pg_class WHERE relname = 'products'`;
 const document = new Document('docs/restore-by-hand.md');
 const s3 = sharedS3();
+const signing = generateSigningKey('n8n-backup');
 
 let folder: string;
 let shop: DatabaseTarget;
@@ -50,7 +52,8 @@ async function store(
 	try {
 		const source = postgresSource(target, { ...DEFAULT_DUMP_OPTIONS, ...options });
 		const { signal } = new AbortController();
-		return (await backUp({ storage, group: GROUP, source, encryption: how, signal })).manifest;
+		const authority = { key: parseSigningKey(signing.secret), signers: null };
+		return (await backUp({ storage, group: GROUP, source, encryption: how, authority, signal })).manifest;
 	} finally {
 		await storage.close();
 	}
@@ -170,6 +173,15 @@ describe('docs/restore-by-hand.md', () => {
 			);
 			const inside = document.block('set -o pipefail') + document.block('b2sum -c');
 			expect(await inBackup('recipient', inside)).toBe('-: OK\n');
+		});
+
+		it('who signed the manifest', async () => {
+			const { path } = backups.get('recipient')!;
+			const command = document.block('ssh-keygen -Y verify');
+			writeFileSync(join(path, 'signing-key.pub'), `${signing.publicKey}\n`);
+			expect(await inBackup('recipient', command)).toContain('Good "n8n-backup-manifest" signature for n8n-backup');
+			writeFileSync(join(path, 'signing-key.pub'), `${generateSigningKey().publicKey}\n`);
+			await expect(inBackup('recipient', command)).rejects.toThrow();
 		});
 
 		it('and notice what was changed', async () => {

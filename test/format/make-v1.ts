@@ -4,6 +4,8 @@
  *
  *   node --require test/support/typescript.cjs test/format/make-v1.ts <empty folder>
  */
+import { generateSigningKey, parseSigningKey } from '../../core/codecs/sshsig/keys';
+import type { Authority } from '../../core/records/authority';
 import { postgresDrill } from '../../core/sources/postgres/drill/drill';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -23,6 +25,8 @@ const PASSPHRASE = 'throw-away passphrase of the format';
 
 async function make(folder: string): Promise<void> {
 	const { signal } = new AbortController();
+	const signing = generateSigningKey('throw-away key of the format');
+	const authority = { key: parseSigningKey(signing.secret), signers: null };
 	const server = await startPostgres(15);
 	try {
 		const shop = await server.createDatabase('shop');
@@ -37,24 +41,33 @@ async function make(folder: string): Promise<void> {
 			encryption: Encryption | null,
 			proveWith: DecryptionKeys | undefined,
 			options: Partial<PostgresDumpOptions>,
+			by?: Authority,
 		) => {
 			const source = postgresSource(shop, { ...DEFAULT_DUMP_OPTIONS, ...options });
-			return (await backUp({ storage, group, source, encryption, proveWith, signal })).manifest.label;
+			return (await backUp({ storage, group, source, encryption, proveWith, authority: by, signal })).manifest.label;
 		};
 		const keys = { identities: [identity] };
-		const recipients = await store('postgres/recipient', { recipients: [recipient] }, keys, {
-			globals: 'roles',
-			contentHash: true,
-		});
+		const recipients = await store(
+			'postgres/recipient',
+			{ recipients: [recipient] },
+			keys,
+			{
+				globals: 'roles',
+				contentHash: true,
+			},
+			authority,
+		);
 		const passphrase = await store('postgres/passphrase', { passphrase: PASSPHRASE }, undefined, {});
 		const clear = await store('postgres/clear', null, undefined, {});
 
 		const repository = await Repository.open(storage);
+		const signed = await Repository.open(storage, { authority });
 		const verify = async (
 			request: Pick<VerifyRequest, 'group' | 'label' | 'depth' | 'keys' | 'drills'>,
 			outcome = 'ok',
 		) => {
-			const result = await verifyBackup({ repository, signal, ...request });
+			const isSigned = request.group === 'postgres/recipient';
+			const result = await verifyBackup({ repository: isSigned ? signed : repository, signal, ...request });
 			if (result.outcome !== outcome) throw new Error(`${request.group}: ${result.outcome}, ${result.message}`);
 		};
 		const scratch = { kind: 'server', target: server.target() } as const;
@@ -87,6 +100,7 @@ async function make(folder: string): Promise<void> {
 			`# Committed on purpose: a throw-away key that protects nothing but the rows of ../v1.sql.\n# public key: ${recipient}\n${identity}\n`,
 		);
 		writeFileSync(path.join(folder, 'passphrase.txt'), PASSPHRASE);
+		writeFileSync(path.join(folder, 'signer.pub'), `${signing.publicKey}\n`);
 		const rows = await rowsAsText(async (text, values) => await sql(shop, text, values));
 		writeFileSync(path.join(folder, 'rows.json'), `${JSON.stringify(rows, null, '\t')}\n`);
 	} finally {

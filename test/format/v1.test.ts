@@ -14,6 +14,7 @@ import type { Scratch } from '../../core/sources/postgres/drill/scratch-database
 import { openBackup } from '../../core/verbs/open-backup';
 import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { parseSigners } from '../../core/records/authority';
 import { Repository } from '../../core/records/repository';
 import { restoreDatabase, withDrill } from '../support/database-verbs';
 import { openStorage } from '../../core/storage/create';
@@ -40,24 +41,24 @@ interface Kept {
 const KEPT: Record<string, Kept> = {
 	'encrypted to a recipient': {
 		group: 'postgres/recipient',
-		label: '20261127T054004Z-full-gy4f',
+		label: '20261127T060443Z-full-xg65',
 		keys: { identities: parseIdentities(text('key.txt')) },
 		verifications: [
-			{ depth: 'stored', ok: true },
 			{ depth: 'restored', ok: true },
+			{ depth: 'stored', ok: true },
 		],
 		rules: { owners: 'keep', privileges: 'keep' },
 	},
 	'encrypted with a passphrase': {
 		group: 'postgres/passphrase',
-		label: '20261127T054005Z-full-c5tm',
+		label: '20261127T060443Z-full-c9wj',
 		keys: { passphrase },
 		verifications: [{ depth: 'readable', ok: true }],
 		rules: { owners: 'drop', privileges: 'drop' },
 	},
 	'not encrypted': {
 		group: 'postgres/clear',
-		label: '20261127T054006Z-full-y2zs',
+		label: '20261127T060444Z-full-f5nf',
 		keys: null,
 		verifications: [{ depth: 'restored', ok: false }],
 		rules: { owners: 'drop', privileges: 'drop' },
@@ -105,6 +106,17 @@ describe('the repository of format 1', () => {
 		);
 	});
 
+	it('holds signatures, which count for those who trust the signer', async () => {
+		const authority = { key: null, signers: parseSigners(text('signer.pub')) };
+		const trusting = await Repository.open(openStorage(`file://${join(v1, 'repository')}`, {}), { authority });
+		const [signed, unsigned] = [KEPT['encrypted to a recipient']!, KEPT['not encrypted']!];
+		expect(await trusting.readManifest(signed.group, signed.label)).toMatchObject({ label: signed.label });
+		for (const name of readdirSync(join(v1, 'repository', signed.group, signed.label))) {
+			if (/^verified-.*\.json$/.test(name)) await trusting.readEvidence(signed.group, signed.label, name);
+		}
+		await expect(trusting.readManifest(unsigned.group, unsigned.label)).rejects.toMatchObject({ code: 'unsigned' });
+	});
+
 	describe.each(Object.entries(KEPT))('holds a backup %s', (_, { group, label, keys, rules }) => {
 		it('whose manifest, contents and evidence are read', async () => {
 			const manifest = await repository.readManifest(group, label);
@@ -113,7 +125,9 @@ describe('the repository of format 1', () => {
 			const contents = opened.contents as DatabaseFacts;
 			expect(contents).toMatchObject({ database: 'shop', encoding: 'UTF8', largeObjects: 1 });
 			expect(contents.tables).toHaveLength(TABLES);
-			const evidence = readdirSync(join(v1, 'repository', group, label)).filter((name) => name.startsWith('verified-'));
+			const evidence = readdirSync(join(v1, 'repository', group, label)).filter((name) =>
+				/^verified-.*\.json$/.test(name),
+			);
 			for (const name of evidence) {
 				const found = parseEvidence(text(`repository/${group}/${label}/${name}`), name);
 				expect(found).toMatchObject({ format: 1, group, label });

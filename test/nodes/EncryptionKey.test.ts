@@ -1,3 +1,5 @@
+import { parseSigningKey } from '../../core/codecs/sshsig/keys';
+import { parseSigners } from '../../core/records/authority';
 import { checkEncryption } from '../../core/verbs/check/check';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
 import { fakeContext } from '../support/fake-node';
@@ -16,10 +18,11 @@ async function generate(settings: object, mode = 'manual') {
 	return items!.map(({ json }) => json as Record<'key' | 'value' | 'goesTo', string>);
 }
 
-it('gives a new key pair, one half per item, that belongs together', async () => {
-	const [recipient, identity, ...more] = await generate(NOTHING_SAVED);
-	expect(more).toEqual([]);
-	expect([recipient!.key, identity!.key]).toEqual(['recipient', 'identity']);
+it('gives a new key pair and a signing key, one half per item, that belong together', async () => {
+	const rows = await generate(NOTHING_SAVED);
+	expect(rows.map(({ key }) => key)).toEqual(['recipient', 'identity', 'signing key', 'trusted signer']);
+	const [recipient, identity, secret, signer] = rows;
+	expect(parseSigners(signer!.value)[0]!.publicKey).toBe(parseSigningKey(secret!.value).publicKey);
 	expect(identity!.value).toMatch(/^AGE-SECRET-KEY-1[A-Z0-9]{58}$/);
 	const encryption = { recipients: [recipient!.value] };
 	const found = await checkEncryption(encryption, { identities: [identity!.value] });

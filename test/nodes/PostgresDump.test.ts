@@ -260,7 +260,7 @@ describe('Postgres Dump: Check Connection', () => {
 		expect(items).toHaveLength(1);
 		expect(items[0]!.json).toMatchObject({
 			ok: true,
-			findings: [{ check: 'encryption' }, { check: 'storage' }, { check: 'space' }],
+			findings: [{ check: 'encryption' }, { check: 'signatures' }, { check: 'storage' }, { check: 'space' }],
 			databases: [
 				{
 					database: target.database,
@@ -280,7 +280,7 @@ describe('Postgres Dump: Check Connection', () => {
 		const failure: unknown = await run({ operation: 'check' }).catch((error: unknown) => error);
 		expect(failure).toBeInstanceOf(NodeOperationError);
 		expect(failure).toMatchObject({
-			message: expect.stringMatching(/^3 of 6 checks failed: .*\/nonexistent\/backups.*public\.t \(no SELECT\)/),
+			message: expect.stringMatching(/^3 of 7 checks failed: .*\/nonexistent\/backups.*public\.t \(no SELECT\)/),
 			description: expect.stringContaining('pg_read_all_data'),
 		});
 		// For the error output: all findings, in the form that n8n sends there.
@@ -342,7 +342,7 @@ describe('a server of which the credential names an empty database, as n8n does 
 		const check = await run({ operation: 'check' });
 		expect(check.items[0]!.json).toMatchObject({
 			ok: true,
-			summary: expect.stringMatching(/^all \d checks passed, but: the database "postgres" has no tables/),
+			summary: expect.stringMatching(/^all \d checks passed, but: nothing is signed, .*; the database "postgres" has no tables/),
 			databases: [{ findings: [{}, {}, { check: 'privileges', ok: true, warning: true, message: WARNING }] }],
 		});
 		expect(check.hints).toEqual([expect.objectContaining({ message: WARNING, type: 'warning' })]);

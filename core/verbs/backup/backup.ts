@@ -2,6 +2,7 @@
 import { MANIFEST, objectKey } from '../../records/layout';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Authority } from '../../records/authority';
 import type { Actor } from '../../records/journal/actor';
 import { cleanUp, removeLeftovers } from './leftovers';
 import { unlessAborted, within } from '../../base/deadline';
@@ -56,6 +57,8 @@ export interface BackupRequest {
 	protect?: Protection;
 	/** The group's newest backup may have come from another server: this one was moved, upgraded or made anew. */
 	allowAnotherServer?: boolean;
+	/** Signs the backup, and says whose signatures count of what is there. */
+	authority?: Authority;
 	/** For the journal. */
 	actor?: Actor;
 	signal: AbortSignal;
@@ -79,13 +82,13 @@ export async function backUp(request: BackupRequest): Promise<BackupResult> {
 	const { group, actor, tags = [] } = request;
 	assertGroup(group);
 	for (const tag of tags) assertTag(tag);
-	const { storage, lockWaitMs } = request;
+	const { storage, lockWaitMs, authority } = request;
 	const { value: manifest, warnings } = await runVerb(
 		{
 			...{ verb: 'dump', group, actor, lockWaitMs, limits: request.limits, signal: request.signal },
 			advice: 'back up less at once',
 			open: async ({ signal, limits: { stallTimeoutMs }, limited }) =>
-				await Repository.open(limited(storage), { create: true, signal, stallTimeoutMs }),
+				await Repository.open(limited(storage), { create: true, signal, stallTimeoutMs, authority }),
 		},
 		async (run) =>
 			await run.asWriter(run.repository.storage, group, 'backup', async (lock, signal) => {

@@ -4,6 +4,8 @@ import { ask, type Finding } from '../../base/finding';
 import { sizeInMegabytes } from '../../base/size-text';
 import { ageEncrypt, type DecryptionKeys, type Encryption } from '../../codecs/age/age';
 import { provesIdentity } from '../../codecs/age/keys';
+import { isAllowed } from '../../codecs/sshsig/allowed-signers';
+import { type Authority, NAMESPACES } from '../../records/authority';
 import { examineJournal } from '../../records/journal/journal';
 import { withProbe } from '../../records/probe';
 import { readText } from '../../records/small-objects';
@@ -83,6 +85,30 @@ export async function checkRuns(storage: Storage, signal?: AbortSignal): Promise
 		return `the journal of the last two days is whole: ${entries} entries`;
 	});
 	return isThere ? [finding] : [];
+}
+
+/** Whether what is stored here is signed, and whether signatures are looked at. */
+export async function checkSignatures({ key, signers }: Authority): Promise<Finding> {
+	return await ask('signatures', async () => {
+		if (signers === null && key === null) {
+			return {
+				warning: 'nothing is signed, and nothing is authenticated: whoever can write to the storage can forge a backup',
+			};
+		}
+		if (signers === null)
+			return { warning: 'what is stored is signed, but no trusted signer is named: no signature is looked at' };
+		if (key === null)
+			return { warning: 'no signing key is known here: what is stored from here is not signed, and refused' };
+		const { signer } = isAllowed(signers, key.publicKey, { namespace: NAMESPACES.manifest, at: new Date() });
+		if (signer !== null) return 'what is stored is signed, and what none of the trusted signers has signed is refused';
+		throw new BackupError(
+			'unknown-signer',
+			'the signing key is not among the trusted signers: its backups would be refused',
+			{
+				hint: `Add its public key to the trusted signers: ${key.publicKey}`,
+			},
+		);
+	});
 }
 
 /** Whether the keys can encrypt, and whether the identity, if there is one, opens what they encrypt. */

@@ -12,7 +12,7 @@ import { sizeText } from '../../base/size-text';
 import { readText, writeText } from '../../records/small-objects';
 import type { Protection } from '../../storage/storage';
 import { isCompanion } from '../../records/catalog';
-import { objectKey, EXPIRED, MANIFEST } from '../../records/layout';
+import { objectKey, EXPIRED, MANIFEST, SIGNATURE } from '../../records/layout';
 
 export interface LabelCopy {
 	from: Repository;
@@ -44,6 +44,7 @@ export async function copyLabel(job: LabelCopy, look: Look): Promise<void> {
 		const kept = await keepWhole(job, look);
 		await sendStreams(job, kept);
 		await job.assertHeld();
+		await copySignature(job);
 		await to.writeManifestText(backup.manifest, backup.text, { signal, protect });
 	} catch (error) {
 		if (!isOfSource(error)) throw error;
@@ -51,6 +52,14 @@ export async function copyLabel(job: LabelCopy, look: Look): Promise<void> {
 	}
 	// After the manifest: evidence and tags say that there was a backup.
 	await copyCompanions(job, look.companions);
+}
+
+/** Before the manifest, as at the source: what exists is signed, if it was. */
+async function copySignature({ from, to, backup, protect, signal }: LabelCopy): Promise<void> {
+	const { group, label } = backup.manifest;
+	const key = objectKey(group, label, `${MANIFEST}${SIGNATURE}`);
+	if (!(await from.storage.stat(key))) return;
+	await writeText(to.storage, key, await readText(from.storage, key, signal), { signal, protect });
 }
 
 /** What goes with a backup besides its data: evidence and tags, to the letter. It stays without protection, as at the source. */

@@ -6,6 +6,7 @@ import { readable } from '../../records/proof';
 import type { Repository } from '../../records/repository';
 import { readText } from '../../records/small-objects';
 import type { StoredObject } from '../../storage/storage';
+import { isEvidence } from '../../records/catalog';
 import { tagName, objectKey, MANIFEST } from '../../records/layout';
 
 /** Evidence of one copy that is read before it counts as not read back: which only costs another reading. */
@@ -13,7 +14,7 @@ const MAX_READ = 50;
 
 /** Small objects of a backup that travel with it. A pin does not: it is a decision about one place. */
 function travels(name: string): boolean {
-	return parseEvidenceName(name) !== null || name === tagName(name.slice('tag-'.length, -'.json'.length));
+	return isEvidence(name) || name === tagName(name.slice('tag-'.length, -'.json'.length));
 }
 
 export interface Look {

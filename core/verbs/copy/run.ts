@@ -41,7 +41,9 @@ export async function openDestination({
 	limits,
 }: Pick<CopyJob, 'from' | 'to' | 'signal'> & Pick<CopyOptions, 'limits'>) {
 	await assertApart(from.storage, to);
-	const repository = await Repository.open(to, { create: true, signal, stallTimeoutMs: limits?.stallTimeoutMs });
+	const { authority } = from;
+	const { stallTimeoutMs } = limits ?? {};
+	const repository = await Repository.open(to, { create: true, signal, stallTimeoutMs, authority });
 	// The location alone tells nothing: buckets of two servers can have the same name.
 	// An identity that is lost leaves only the location to compare.
 	const isSame = from.id === null ? from.storage.location === to.location : from.id === repository.id;

@@ -55,13 +55,18 @@ async function restore<Result extends Restored>(
 ): Promise<Ended<Result>> {
 	const startedAt = new Date();
 	const start = performance.now();
-	const chain = (await readChain(repository, group, label, async (each) => await hold(group, each), signal)).map(
-		({ manifest }) => manifest,
-	);
+	const needed = await readChain(repository, group, label, async (each) => await hold(group, each), signal);
+	const chain = needed.map((each) => each.manifest);
 	const manifest = chain.at(-1)!;
 	assertKind(manifest, restorer.kind);
 	const backup = await openBackup(chain, { repository, keys, signal, stallTimeoutMs });
 	for (const each of chain) await assertThere(repository.storage, each);
+	const doubts: string[] = [];
+	for (const each of needed) {
+		const doubt = await repository.doubt(each.manifest, each.text, signal);
+		if (doubt) doubts.push(`restored because it was allowed by name: ${doubt.message}`);
+	}
+	warn(...doubts);
 	const totalBytes = dataSize(manifest).originalBytes;
 	const result = await restorer.restore(backup, {
 		signal,
@@ -76,6 +81,8 @@ async function restore<Result extends Restored>(
 		group,
 		label,
 		originalBytes: totalBytes,
+		backedUpAt: manifest.startedAt,
+		authentic: doubts.length === 0 && repository.authority.signers !== null,
 		startedAt: startedAt.toISOString(),
 		finishedAt: new Date().toISOString(),
 		seconds: (performance.now() - start) / 1000,

@@ -32,6 +32,10 @@ export interface RestoreFacts {
 	label: string;
 	/** Of the data, as the source gave it. */
 	originalBytes: number;
+	/** When the backup was begun, ISO 8601: what is restored is as old as that. */
+	backedUpAt: string;
+	/** Whether a trusted signer has signed all of it; false also where nothing was checked. */
+	authentic: boolean;
 	startedAt: string;
 	finishedAt: string;
 	/** From the first look to the end of the comparison: the measured RTO. */

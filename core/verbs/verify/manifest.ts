@@ -55,6 +55,7 @@ async function read(
 	seen.sha256 = createHash('sha256').update(text).digest('hex');
 	const manifest = parse(text, location);
 	assertBelongs(manifest, group, label, location);
+	await repository.assertAuthentic(manifest, text, signal);
 	return manifest;
 }
 

@@ -61,6 +61,8 @@ export interface VerifyResult {
 	assertions: AssertionResult[];
 	/** Where it was restored, for people. */
 	scratch: string | null;
+	/** Whether a trusted signer has signed the backup; false also where nothing was checked. */
+	authentic: boolean;
 	/** Name of the object beside the backup; null when nothing was proved. */
 	evidence: string | null;
 	warnings: string[];

@@ -57,9 +57,13 @@ async function verify(request: VerifyRequest, run: Run): Promise<Verified> {
 	const startedAt = new Date();
 	const seen: SeenManifest = { sha256: null };
 	let drilled: DrillResult | null = null;
+	let authentic = false;
 	const verdict = await judge({ signal, cancel: request.signal }, async () => {
 		await hold(label);
 		const manifest = await findManifest(repository, group, label, seen, signal);
+		const isAllowed = repository.authority.allowed?.has(`${group}/${label}`) ?? false;
+		authentic = repository.authority.signers !== null && !isAllowed;
+		if (isAllowed) warn('whether it is signed was not looked at, because it was allowed by its name');
 		const subject: Subject = {
 			repository,
 			manifest,
@@ -93,6 +97,7 @@ async function verify(request: VerifyRequest, run: Run): Promise<Verified> {
 		comparison: drill?.comparison ?? null,
 		assertions: drill?.assertions ?? [],
 		scratch: drill?.scratch ?? null,
+		authentic,
 		evidence: null,
 	};
 	return result.outcome === 'environment' ? result : await record(run, result, seen, verdict.withoutNames);

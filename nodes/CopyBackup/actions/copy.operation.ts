@@ -5,7 +5,7 @@ import { BackupError } from '../../../core/base/errors';
 import { sizeText } from '../../../core/base/size-text';
 import type { Storage } from '../../../core/storage/storage';
 import { actorOf } from '../../shared/actor';
-import { listSome, withRepository } from '../../shared/backups';
+import { allowUnsigned, listSome, withRepository } from '../../shared/backups';
 import { openNodeStorage, type StorageCredential } from '../../shared/credentials';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
@@ -18,9 +18,10 @@ import { readSettings } from '../settings';
  */
 export async function copy(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
-	const { subject, destinations, ...settings } = readSettings(context, itemIndex);
+	const { subject, destinations, allowUnsigned: isAllowed, ...settings } = readSettings(context, itemIndex);
 	const show = progressLine(context);
-	const { results, outcome, untouched } = await withRepository(context, itemIndex, signal, async (from) => {
+	const { results, outcome, untouched } = await withRepository(context, itemIndex, signal, async (opened) => {
+		const from = allowUnsigned(opened, isAllowed, 'missing' in subject ? null : subject);
 		// To copy nothing because of a wrong name must not look like success.
 		if ('missing' in subject) await listSome(from, subject.missing.groups);
 		return await withStorages(context, itemIndex, destinations, async (to) => {

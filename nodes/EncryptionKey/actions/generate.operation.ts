@@ -1,6 +1,7 @@
 /** Generate Key: a new key pair, one half per item, for a password manager. */
 import type { IExecuteFunctions, INodeExecutionData, IWorkflowSettings } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
+import { generateSigningKey } from '../../../core/codecs/sshsig/keys';
 import { generateIdentity } from '../../../core/codecs/age/keys';
 
 /** @throws BackupError 'invalid-input' where n8n would save the identity */
@@ -13,6 +14,7 @@ export async function generate(context: IExecuteFunctions, itemIndex: number): P
 	}
 	assertNothingIsSaved(context.getWorkflowSettings());
 	const { identity, recipient } = await generateIdentity();
+	const signing = generateSigningKey('n8n-backup');
 	const halves = [
 		{ key: 'recipient', value: recipient, goesTo: 'Recipients of the Backup Encryption API credential' },
 		{
@@ -21,6 +23,14 @@ export async function generate(context: IExecuteFunctions, itemIndex: number): P
 			goesTo: 'your password manager, and a second safe place: whoever loses it can open no backup',
 		},
 	];
+	halves.push(
+		{ key: 'signing key', value: signing.secret, goesTo: 'Signing Key of the Backup Storage API credential' },
+		{
+			key: 'trusted signer',
+			value: signing.publicKey,
+			goesTo: 'Trusted Signers of the Backup Storage API credential, and a place outside of the storage',
+		},
+	);
 	return halves.map((json) => ({ json, pairedItem: { item: itemIndex } }));
 }
 

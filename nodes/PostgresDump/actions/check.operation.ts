@@ -2,7 +2,7 @@
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { type Finding, summarise } from '../../../core/base/finding';
 import { checkDatabase, type DatabaseCheck } from '../../../core/sources/postgres/check';
-import { checkEncryption, checkPlace, checkSpace } from '../../../core/verbs/check/check';
+import { checkEncryption, checkPlace, checkSignatures, checkSpace } from '../../../core/verbs/check/check';
 import { BackupError, isBackupError } from '../../../core/base/errors';
 import type { DatabaseTarget } from '../../../core/sources/postgres/connection/target';
 import { openNodeStorage } from '../../shared/credentials';
@@ -18,6 +18,7 @@ export async function check(context: IExecuteFunctions, itemIndex: number): Prom
 	try {
 		const findings: Finding[] = [
 			await checkEncryption(settings.encryption?.encryption ?? null, settings.encryption?.keys),
+			await checkSignatures(settings.authority),
 			...(await checkPlace(storage, signal)),
 		];
 		const databases: DatabaseCheck[] = [];

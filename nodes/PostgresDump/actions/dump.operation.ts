@@ -65,6 +65,7 @@ async function dumpOne(context: IExecuteFunctions, job: Job): Promise<BackupResu
 		source: postgresSource(target, settings.dump),
 		encryption: settings.encryption?.encryption ?? null,
 		proveWith: settings.encryption?.keys,
+		authority: settings.authority,
 		zstdLevel: settings.zstdLevel,
 		limits: settings.limits,
 		tags: settings.tags,
@@ -86,7 +87,7 @@ function toItem(
 	target: DatabaseTarget,
 	{ manifest, location, warnings }: BackupResult,
 	seconds: number,
-	{ tags, protect }: DumpSettings,
+	{ tags, protect, authority }: DumpSettings,
 ): IDataObject {
 	const dumpSeconds = (Date.parse(manifest.finishedAt) - Date.parse(manifest.startedAt)) / 1000;
 	const { details, server } = manifest.source;
@@ -116,6 +117,7 @@ function toItem(
 		rolesSaved: manifest.parts.some(({ role }) => role === 'globals'),
 		encrypted: manifest.encryption !== null,
 		proved: manifest.encryption?.proved ?? null,
+		signed: authority.key !== null,
 		originalBlake2b512: object.original.blake2b512,
 		storedSha256: object.stored.sha256,
 		location,

@@ -7,7 +7,7 @@ import { chooseForRestore, restoreBackup } from '../../../core/verbs/restore/res
 import { type RestoreResult } from '../../../core/verbs/restore/types';
 import { sizeText } from '../../../core/base/size-text';
 import { actorOf } from '../../shared/actor';
-import { listSome, withRepository } from '../../shared/backups';
+import { allowUnsigned, listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
 import { comparedText, counted, rounded } from '../../shared/summary';
@@ -16,12 +16,21 @@ import { readSettings } from '../settings';
 /** Restores the chosen backup and compares the result with what was backed up. */
 export async function restore(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
-	const { group, choice, keys, limits, database: how } = await readSettings(context, itemIndex);
+	const {
+		group,
+		choice,
+		keys,
+		limits,
+		allowUnsigned: isAllowed,
+		database: how,
+	} = await readSettings(context, itemIndex);
 	const { into, server } = how;
 	// Only who runs n8n may name a program to run, not who edits a workflow.
 	const restorer = postgresRestorer({ ...how, nativePath: process.env.N8N_BACKUP_PG_RESTORE });
 	const show = progressLine(context);
-	const result = await withRepository(context, itemIndex, signal, async (repository) => {
+	const chosen = choice.kind === 'label' ? { group, label: choice.label } : null;
+	const result = await withRepository(context, itemIndex, signal, async (opened) => {
+		const repository = allowUnsigned(opened, isAllowed, chosen);
 		const { label, warnings } = await chooseForRestore(repository, await listSome(repository, [group]), choice, signal);
 		const restored = await restoreBackup({
 			repository,

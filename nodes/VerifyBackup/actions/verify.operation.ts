@@ -7,7 +7,7 @@ import { chooseForVerification, newestReadable, verifyBackup } from '../../../co
 import { postgresDrill } from '../../../core/sources/postgres/drill/drill';
 import { type VerifyResult } from '../../../core/verbs/verify/types';
 import { actorOf } from '../../shared/actor';
-import { listSome, withRepository } from '../../shared/backups';
+import { allowUnsigned, listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
 import { comparedText, rounded } from '../../shared/summary';
@@ -21,7 +21,9 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 	// Only who runs n8n may name a program to run, not who edits a workflow.
 	const drills = drill ? [postgresDrill({ ...drill, nativePath: process.env.N8N_BACKUP_PG_RESTORE })] : [];
 	const show = progressLine(context);
-	return await withRepository(context, itemIndex, signal, async (repository) => {
+	const chosen = settings.choice.kind === 'label' ? settings.choice : null;
+	return await withRepository(context, itemIndex, signal, async (opened) => {
+		const repository = allowUnsigned(opened, settings.allowUnsigned, chosen);
 		const items: INodeExecutionData[] = [];
 		const failures: Failure[] = [];
 		for (const { group, label } of await choose(repository, settings, signal)) {
