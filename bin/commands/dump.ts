@@ -118,6 +118,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 			zstdLevel,
 			allowAnotherServer: options.allowAnotherServer,
 			limits: rateLimit ? { bytesPerSecond: rateLimit * 1_000_000 } : {},
+			actor: { via: 'command line' },
 			signal,
 			onProgress: ({ originalBytes, storedBytes }) =>
 				showProgress(`${sizeText(originalBytes)} read, ${sizeText(storedBytes)} stored`),

@@ -128,6 +128,7 @@ async function restore(name: string, options: RestoreOptions, signal: AbortSigna
 			label: chosen,
 			keys,
 			restorer,
+			actor: { via: 'command line' },
 			signal,
 			onProgress: ({ phase, bytes, totalBytes, figures }) =>
 				showProgress(`${phase}: ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${figures?.rows ?? 0} rows`),

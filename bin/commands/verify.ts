@@ -109,6 +109,7 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 				depth,
 				keys,
 				drills,
+				actor: { via: 'command line' },
 				signal,
 				onProgress: ({ phase, bytes, totalBytes }) =>
 					showProgress(`${group}/${label}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}`),

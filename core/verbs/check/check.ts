@@ -91,9 +91,7 @@ export async function checkRuns(storage: Storage, signal?: AbortSignal): Promise
 export async function checkSignatures({ key, signers }: Authority): Promise<Finding> {
 	return await ask('signatures', async () => {
 		if (signers === null && key === null) {
-			return {
-				warning: 'nothing is signed, and nothing is authenticated: whoever can write to the storage can forge a backup',
-			};
+			return 'nothing is signed, and nothing is authenticated: whoever can write to the storage can forge a backup';
 		}
 		if (signers === null)
 			return { warning: 'what is stored is signed, but no trusted signer is named: no signature is looked at' };
