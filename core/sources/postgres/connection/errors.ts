@@ -142,8 +142,15 @@ function fromText(text: string, target: DatabaseTarget): Verdict | undefined {
 	return typeof verdict === 'string' ? fromSqlState(verdict, text, target) : verdict;
 }
 
-/** Anything that went wrong between us and a database, as a BackupError. One of ours is passed through. */
-export function toBackupError(error: unknown, target: DatabaseTarget): BackupError {
+/**
+ * Anything that went wrong between us and a database, as a BackupError. One of ours is passed through.
+ * @param otherwise the code of what has none of its own: what was being done failed
+ */
+export function toBackupError(
+	error: unknown,
+	target: DatabaseTarget,
+	otherwise: ErrorCode = 'dump-failed',
+): BackupError {
 	if (isBackupError(error)) return error;
 	const text = wordsOf(error, target);
 	const code = codeOf(error);
@@ -154,7 +161,7 @@ export function toBackupError(error: unknown, target: DatabaseTarget): BackupErr
 		(isSqlState ? undefined : fromText(text, target));
 	const message = `${describeTarget(target)}: ${verdict?.message ?? text}`;
 	const hint = verdict?.hint ?? 'Look into the server’s log for what it says about this.';
-	return new BackupError(verdict?.code ?? 'dump-failed', message, { hint, cause: error });
+	return new BackupError(verdict?.code ?? otherwise, message, { hint, cause: error });
 }
 
 /**

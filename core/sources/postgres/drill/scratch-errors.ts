@@ -6,7 +6,8 @@ import type { DatabaseTarget } from '../connection/target';
 
 /** An error of the scratch server itself: never one of the backup. */
 export function scratchError(error: unknown, target: DatabaseTarget): BackupError {
-	const { code, message, hint } = toBackupError(error, target);
+	const refused = toBackupError(error, target, 'restore-failed');
+	const { message } = refused;
 	const sqlState = sqlStateOf(error);
 	if (sqlState === '53100') {
 		return new BackupError('storage-full', message, {
@@ -20,5 +21,5 @@ export function scratchError(error: unknown, target: DatabaseTarget): BackupErro
 			cause: error,
 		});
 	}
-	return new BackupError(code === 'dump-failed' ? 'restore-failed' : code, message, { hint, cause: error });
+	return refused;
 }

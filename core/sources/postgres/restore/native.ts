@@ -161,11 +161,9 @@ function restoreArguments({ database }: DatabaseTarget, { owners, privileges, le
 function restoreError(stderr: string, target: DatabaseTarget): BackupError {
 	const text = cleanText(stderr.replaceAll(/^pg_restore: (?:error: )?/gm, ''), target).slice(0, MAX_WORDS);
 	// Only what is said about the connection; a refusal of the server is a failed restore, whatever it is about.
-	const known = /^could not execute|^error: could not execute/.test(text)
-		? null
-		: toBackupError(new Error(text), target);
+	const isRefusal = /^could not execute|^error: could not execute/.test(text);
 	return new BackupError(
-		known && known.code !== 'dump-failed' ? known.code : 'restore-failed',
+		isRefusal ? 'restore-failed' : toBackupError(new Error(text), target, 'restore-failed').code,
 		`pg_restore into ${describeTarget(target)} failed: ${text || 'it said nothing'}`,
 		{ hint: 'Look into the server’s log for what it says about this.' },
 	);

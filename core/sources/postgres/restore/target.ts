@@ -26,9 +26,7 @@ export async function withClient<T>(
 	try {
 		return await work(client);
 	} catch (error) {
-		const refused = toBackupError(error, target);
-		if (refused.code !== 'dump-failed') throw refused; // its word for what it cannot name
-		throw new BackupError('restore-failed', refused.message, { hint: refused.hint, cause: error });
+		throw toBackupError(error, target, 'restore-failed');
 	} finally {
 		await disconnect(client);
 	}
