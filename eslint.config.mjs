@@ -33,7 +33,7 @@ const NO_KINDS = {
 };
 
 /** The folders of core, from the ground up. Each imports from those below it, never from those above. */
-const LAYERS = [['base'], ['storage', 'codecs'], ['streams', 'records', 'retention'], ['sources'], ['verbs']];
+const LAYERS = [['base'], ['storage', 'codecs'], ['streams', 'records', 'retention'], ['sources'], ['verbs', 'report']];
 const heightOf = (folder) => LAYERS.findIndex((folders) => folders.includes(folder));
 const upwards = (height) =>
 	LAYERS.slice(height + 1).map((folders) => ({
@@ -117,7 +117,17 @@ export default defineConfig([
 	})),
 	{
 		files: ['core/verbs/**/*.ts'],
-		rules: wall(NO_N8N, NO_NODES, NO_PROGRAMS, NO_KINDS),
+		rules: wall(NO_N8N, NO_NODES, NO_PROGRAMS, NO_KINDS, {
+			group: ['**/report/**'],
+			message: 'A verb does its work; what to say of it is for who called it.',
+		}),
+	},
+	{
+		files: ['core/report/**/*.ts'],
+		rules: wall(NO_N8N, NO_NODES, NO_PROGRAMS, {
+			group: ['**/verbs/**', '**/sources/**', '**/storage/**', '**/streams/**', '**/codecs/**'],
+			message: 'A report is made of items that came in, and touches nothing else.',
+		}),
 	},
 	{
 		files: [

@@ -56,6 +56,7 @@ it('every folder of core is in a layer', () => {
 		'base',
 		'codecs',
 		'records',
+		'report',
 		'retention',
 		'sources',
 		'storage',
@@ -83,6 +84,9 @@ describe('the walls', () => {
 		['core/records/repository.ts', '../verbs/backup/backup'],
 		['core/streams/pipeline.ts', '../sources/source'],
 		['core/sources/postgres/dump/dump.ts', '../../../verbs/backup/backup'],
+		['core/verbs/backup/backup.ts', '../report/run-report'],
+		['core/report/run-report.ts', '../verbs/backup/backup'],
+		['core/report/run-report.ts', '../sources/postgres/dump/dump'],
 		['core/verbs/backup/backup.ts', '../../../nodes/shared/run'],
 		['core/verbs/backup/backup.ts', '../../sources/postgres/dump/dump'],
 		['core/verbs/backup/backup.ts', 'n8n-workflow'],
@@ -92,6 +96,7 @@ describe('the walls', () => {
 	];
 	const ALLOWED = [
 		['core/storage/url.ts', '../base/errors'],
+		['core/report/run-report.ts', '../records/label'],
 		['core/verbs/backup/backup.ts', '../../sources/source'],
 		['core/verbs/backup/backup.ts', '../../sources/registry'],
 		['core/sources/postgres/dump/engines/native.ts', 'node:child_process'],

@@ -6,6 +6,7 @@ import { PRIORITIES } from '../../gulp/preselected-trigger.js';
 import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
@@ -150,7 +151,15 @@ it('shows Postgres Dump first to who looks for "backup" in the editor', () => {
 	const { sublimeSearch } = createRequire(__filename)(
 		path.join(n8nFolder(), 'node_modules/@n8n/utils/dist/search/sublime-search.cjs'),
 	) as { sublimeSearch: (words: string, nodes: object[], keys: object[]) => { item: { displayName: string } }[] };
-	const nodes = [ApplyRetention, CopyBackup, EncryptionKey, PostgresDump, RestoreBackup, VerifyBackup].map((Node) => {
+	const nodes = [
+		ApplyRetention,
+		BackupReport,
+		CopyBackup,
+		EncryptionKey,
+		PostgresDump,
+		RestoreBackup,
+		VerifyBackup,
+	].map((Node) => {
 		const { displayName } = new Node().description;
 		const codex = path.resolve(__dirname, `../../nodes/${Node.name}/${Node.name}.node.json`);
 		return { displayName, ...(JSON.parse(fs.readFileSync(codex, 'utf8')) as { alias: string[] }) };

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { NodeHelpers } from 'n8n-workflow';
 import type { INode, INodeParameters, INodeProperties, INodeTypeDescription } from 'n8n-workflow';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
 import { RestoreBackup } from '../../nodes/RestoreBackup/RestoreBackup.node';
 import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
 
-const NODES = [ApplyRetention, CopyBackup, EncryptionKey, PostgresDump, RestoreBackup, VerifyBackup].map(
+const NODES = [ApplyRetention, BackupReport, CopyBackup, EncryptionKey, PostgresDump, RestoreBackup, VerifyBackup].map(
 	(Node) => new Node().description,
 );
 
@@ -85,6 +86,8 @@ describe('the search of the editor', () => {
 	it.each([
 		['sql dump', ['Postgres Dump']],
 		['snapshot', ['Postgres Dump']],
+		['backup report', ['Report on Backups']],
+		['alert', ['Report on Backups']],
 		['encrypt', ['Encryption Key', 'Postgres Dump']],
 		['disaster recovery', ['Copy Backup', 'Restore Backup', 'Verify Backup']],
 		['backup', ['Copy Backup', 'Postgres Dump', 'Restore Backup', 'Verify Backup']],

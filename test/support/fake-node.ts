@@ -2,9 +2,11 @@
 import { tmpdir } from 'node:os';
 import type {
 	ICredentialDataDecryptedObject,
+	IDataObject,
 	IExecuteFunctions,
 	ILoadOptionsFunctions,
 	INode,
+	INodeParameters,
 	NodeExecutionHint,
 } from 'n8n-workflow';
 
@@ -22,8 +24,24 @@ export interface FakeNode {
 	signal?: AbortSignal;
 	/** Of the workflow; UTC when absent. */
 	timeZone?: string;
+	/** Items that come in; empty ones when absent. */
+	input?: IDataObject[];
+	/** The nodes before this one. */
+	before?: NodeBefore[];
+	/** What n8n remembers for the node from one run to the next. */
+	memory?: IDataObject;
 	/** For parameters that differ from one input item to the next: they have the first word. */
 	parametersOf?: Array<Record<string, unknown>>;
+}
+
+export interface NodeBefore {
+	name: string;
+	/** Full name of its type. */
+	type: string;
+	parameters?: INodeParameters;
+	disabled?: boolean;
+	/** What it gave: its runs, each a list of outputs, each a list of items. None when it did not run. */
+	runs: IDataObject[][][];
 }
 
 export interface FakeContext {
@@ -42,7 +60,7 @@ export function fakeContext(fake: FakeNode): FakeContext {
 	const node: INode = {
 		id: '1',
 		name: ACTOR.node,
-		type: 'fakeNode',
+		type: 'n8n-nodes-backup.fakeNode',
 		typeVersion: 1,
 		position: [0, 0],
 		parameters: {},
@@ -51,7 +69,13 @@ export function fakeContext(fake: FakeNode): FakeContext {
 		getNode: () => node,
 		getWorkflow: () => ({ id: ACTOR.workflow, name: 'Back up', active: false }),
 		getExecutionId: () => ACTOR.execution,
-		getInputData: () => Array.from({ length: fake.items ?? fake.parametersOf?.length ?? 1 }, () => ({ json: {} })),
+		getInputData: () => {
+			const count = fake.items ?? fake.parametersOf?.length ?? 1;
+			return fake.input?.map((json) => ({ json })) ?? Array.from({ length: count }, () => ({ json: {} }));
+		},
+		getParentNodes: () => fake.before ?? [],
+		getWorkflowDataProxy: () => runData(fake.before ?? []),
+		getWorkflowStaticData: () => fake.memory ?? {},
 		getNodeParameter: (name: string, item: number, fallback?: unknown) => {
 			const parameters = { ...fake.parameters, ...fake.parametersOf?.[item] };
 			const value = name in parameters ? parameters[name] : fallback;
@@ -69,11 +93,28 @@ export function fakeContext(fake: FakeNode): FakeContext {
 		addExecutionHints: (...more: NodeExecutionHint[]) => hints.push(...more),
 		sendMessageToUI: (message: unknown) => messages.push(message),
 		helpers: {
+			prepareBinaryData: async (data: Buffer, fileName: string, mimeType: string) => ({
+				...{ data: data.toString('base64'), fileName, mimeType },
+			}),
 			resolvePath: async (path: string) => path,
 			isFilePathBlocked: (path: string) => fake.allowedFolder !== undefined && !path.startsWith(fake.allowedFolder),
 		},
 	};
 	return { context: context as unknown as IExecuteFunctions, hints, messages };
+}
+
+/** As n8n's own data proxy answers, which tells in no other way what a node has. */
+function runData(nodes: readonly NodeBefore[]) {
+	const find = (name: string) => nodes.find((node) => node.name === name)!;
+	const all = (name: string, output: number, run: number) => {
+		const outputs = find(name).runs[run]!;
+		if (output >= outputs.length) throw new Error(`Node "${name}" has no branch with index ${output}.`);
+		return outputs[output]!.map((json) => ({ json }));
+	};
+	return {
+		$: (name: string) => ({ all: (output: number, run: number) => all(name, output, run) }),
+		$node: Object.fromEntries(nodes.map(({ name, runs }) => [name, { runIndex: runs.length - 1 }])),
+	};
 }
 
 /** The context in which n8n fills a list for an editor of the workflow. */

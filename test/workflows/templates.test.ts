@@ -4,6 +4,7 @@ import path from 'node:path';
 import { preselectedTrigger } from '../../gulp/preselected-trigger.js';
 import { checkTemplate } from '../../gulp/templates.js';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
@@ -81,17 +82,23 @@ function problemsAfter(change: (template: Template, find: (name: string) => Node
 }
 
 describe('of the templates of this package', () => {
-	const ourNodes = [ApplyRetention, EncryptionKey, CopyBackup, PostgresDump, RestoreBackup, VerifyBackup].map(
-		(Class) => {
-			const { name, version, defaults, properties } = new Class().description;
-			return {
-				type: `n8n-nodes-backup.${name}`,
-				versions: [version].flat(),
-				name: String(defaults.name),
-				parameters: properties.map((property) => property.name),
-			};
-		},
-	);
+	const ourNodes = [
+		ApplyRetention,
+		BackupReport,
+		EncryptionKey,
+		CopyBackup,
+		PostgresDump,
+		RestoreBackup,
+		VerifyBackup,
+	].map((Class) => {
+		const { name, version, defaults, properties } = new Class().description;
+		return {
+			type: `n8n-nodes-backup.${name}`,
+			versions: [version].flat(),
+			name: String(defaults.name),
+			parameters: properties.map((property) => property.name),
+		};
+	});
 	it.each(fs.readdirSync(WORKFLOWS).filter((file) => file.endsWith('.json')))('%s keeps all rules', (file) => {
 		expect(checkTemplate(read(file), ourNodes)).toEqual([]);
 	});

@@ -1,0 +1,33 @@
+import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
+import { NodeConnectionTypes } from 'n8n-workflow';
+import { toNodeError } from '../shared/errors';
+import { report } from './actions/report.operation';
+import { properties } from './properties';
+
+/** Makes one report of what all other nodes did; thin: fields → core → items. */
+export class BackupReport implements INodeType {
+	description: INodeTypeDescription = {
+		// Not "Backup …": n8n's search would then show it first to who looks for "backup", and Postgres Dump below it.
+		displayName: 'Report on Backups',
+		name: 'backupReport',
+		icon: { light: 'file:../icons/backupReport.svg', dark: 'file:../icons/backupReport.dark.svg' },
+		group: ['transform'],
+		version: 1,
+		subtitle: '={{ $parameter["source"] === "input" ? "on what comes in" : "on the nodes before" }}',
+		description: 'Make one report of a run, for e-mail, Slack, Telegram and programs',
+		defaults: { name: 'Backup Report' },
+		inputs: [NodeConnectionTypes.Main],
+		outputs: [NodeConnectionTypes.Main, NodeConnectionTypes.Main],
+		outputNames: ['Tell', 'All Well'],
+		usableAsTool: undefined,
+		properties,
+	};
+
+	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		try {
+			return await report(this);
+		} catch (error) {
+			throw toNodeError(this.getNode(), error, 0);
+		}
+	}
+}

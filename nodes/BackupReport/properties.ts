@@ -1,0 +1,107 @@
+/** The fields of the Backup Report node. */
+import type { INodeProperties } from 'n8n-workflow';
+
+export const properties: INodeProperties[] = [
+	{
+		displayName: 'Operation',
+		name: 'operation',
+		type: 'options',
+		noDataExpression: true,
+		options: [
+			{
+				name: 'Make Report',
+				value: 'report',
+				description: 'One report, however many databases it is about',
+				action: 'Make a report of a run',
+			},
+		],
+		default: 'report',
+	},
+	{
+		displayName:
+			'Gives one item: <b>subject</b>, <b>text</b>, <b>html</b>, <b>slackBlocks</b> and <b>telegram</b> for people; <b>outcome</b> (ok, degraded or failed), counts, bytes and names for programs. What nobody has to be told leaves by the second output.',
+		name: 'reportNotice',
+		type: 'notice',
+		default: '',
+	},
+	{
+		displayName: 'Report On',
+		name: 'source',
+		type: 'options',
+		options: [
+			{
+				name: 'All Backup Nodes Before This One',
+				value: 'before',
+				description: 'What they gave in this run, on all of their outputs and in all rounds of a loop',
+			},
+			{ name: 'What Comes In', value: 'input', description: 'Items of backup nodes, in any order' },
+		],
+		default: 'before',
+		description: 'Items of other nodes are never shown',
+	},
+	{
+		displayName: 'Tell Successes',
+		name: 'tellSuccesses',
+		type: 'boolean',
+		default: true,
+		description:
+			'Whether a report leaves by the first output also when all went well. What is not well, not verified or blocked always does.',
+	},
+	{
+		displayName: 'Options',
+		name: 'options',
+		type: 'collection',
+		placeholder: 'Add option',
+		default: {},
+		options: [
+			{
+				displayName: 'About',
+				name: 'about',
+				type: 'string',
+				default: '',
+				placeholder: 'e.g. postgres/shop into shop',
+				description: 'What a restore was about, for one that failed before it could say so',
+			},
+			{
+				displayName: 'Attach Details',
+				name: 'attach',
+				type: 'boolean',
+				default: true,
+				description: 'Whether the item carries the long form of the report as a text file, "details", for an e-mail',
+			},
+			{
+				displayName: 'Blocked Alarm After (Days)',
+				name: 'blockedAlarmDays',
+				type: 'number',
+				typeOptions: { minValue: 0, maxValue: 3650 },
+				default: 3,
+				description:
+					'For so many days, a group that retention leaves alone because of its newest backup degrades a run that only applies retention; then it fails the run. 0: at once.',
+			},
+			{
+				displayName: 'More to Come',
+				name: 'moreToCome',
+				type: 'boolean',
+				default: true,
+				description:
+					'Whether the run goes on after this report, as between the rounds of a loop. Then it leaves by the first output only if something is not well.',
+			},
+			{
+				displayName: 'Priority Databases',
+				name: 'priority',
+				type: 'string',
+				default: '',
+				placeholder: 'e.g. shop, crm_*, !crm_test',
+				description:
+					'Names or patterns of databases whose troubles are marked with [PRIORITY] in the subject. One that could not be restored degrades the run.',
+			},
+			{
+				displayName: 'Workflow in Subject',
+				name: 'workflowInSubject',
+				type: 'boolean',
+				default: true,
+				description: 'Whether the subject begins with the name of the workflow',
+			},
+		],
+	},
+];
