@@ -40,7 +40,7 @@ async function pruneStorage(options: PruneOptions, signal: AbortSignal): Promise
 }
 
 function print({ applied, orphans, staleLocks, skipped, warnings, unknown, ...counts }: PruneResult): void {
-	const { unfinished, freedBytes, unknownCount } = counts;
+	const { unfinished, young, freedBytes, unknownCount } = counts;
 	const verb = applied ? 'removed' : 'would remove';
 	for (const { group, label, keys, storedBytes } of orphans) {
 		printLine(
@@ -48,6 +48,7 @@ function print({ applied, orphans, staleLocks, skipped, warnings, unknown, ...co
 		);
 	}
 	if (unfinished > 0) printLine(`${verb} ${count(unfinished, 'unfinished upload')}`);
+	if (young > 0) printLine(`left: ${count(young, 'leftover')} younger than the grace time (--grace-hours)`);
 	for (const description of staleLocks) printLine(`${verb} ${description}`);
 	for (const { group, why } of skipped) printLine(`left: ${group}: ${why}`);
 	if (unknownCount > 0) {
@@ -58,6 +59,8 @@ function print({ applied, orphans, staleLocks, skipped, warnings, unknown, ...co
 	for (const warning of warnings) printLine(`warning: ${warning}`);
 	const found = orphans.length + unfinished + staleLocks.length;
 	if (found === 0) printLine('nothing to remove');
-	else
-		printLine(applied ? `${sizeText(freedBytes)} freed` : `This frees ${sizeText(freedBytes)}. Give --apply to do it.`);
+	else {
+		const freed = `${sizeText(freedBytes)}${unfinished > 0 ? ', and what the unfinished uploads take' : ''}`;
+		printLine(applied ? `freed: ${freed}` : `This frees ${freed}. Give --apply to do it.`);
+	}
 }

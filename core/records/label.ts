@@ -1,7 +1,7 @@
 /** Names of backups and of the groups they belong to. */
 import { BackupError } from '../base/errors';
 import { randomWord } from '../base/random-word';
-import { assertKey, isKey } from '../storage/key';
+import { isKey } from '../storage/key';
 import { isReserved } from './layout';
 
 export const BACKUP_TYPES = ['full', 'differential', 'incremental'] as const;
@@ -29,16 +29,29 @@ export function parseLabel(label: string): { type: BackupType; startedAt: Date }
 }
 
 /**
- * Accepts one or more names joined by '/', each as {@link assertKey} wants it and none that looks like a label.
+ * Accepts one or more names joined by '/', each as storages take them, and none that looks like a label.
  * @throws BackupError 'invalid-input'
  */
 export function assertGroup(group: string): void {
-	assertKey(group);
+	if (group.startsWith('-')) {
+		throw new BackupError('invalid-input', `"${group.slice(0, 100)}" cannot be the name of a group`, {
+			hint: 'It looks like an option. Choose a group that does not start with a dash, e.g. postgres/shop.',
+		});
+	}
+	assertGroupName(group);
 	if (!isGroup(group)) {
 		throw new BackupError('invalid-input', `"${group}" cannot be the name of a group`, {
 			hint: 'Choose a group that does not start with "runs" or "locks" and has no part that looks like a backup’s label.',
 		});
 	}
+}
+
+/** @throws BackupError 'invalid-input' in the words of a group */
+function assertGroupName(group: string): void {
+	if (isKey(group)) return;
+	throw new BackupError('invalid-input', `"${group.slice(0, 100)}" cannot be the name of a group`, {
+		hint: 'Use letters, digits, spaces and . _ = + @ , ( ) - in names joined by "/", e.g. postgres/shop. No name may start with a dot or a space, or end with a space.',
+	});
 }
 
 /** Whether a name is one that a group can have. Whoever can write to a storage can make objects below any other name. */

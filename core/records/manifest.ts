@@ -110,7 +110,7 @@ export function dataSize({ parts }: Pick<Manifest, 'parts'>): { originalBytes: n
 export function parseManifest(text: string, location: string): Manifest {
 	const invalid = (why: string, cause?: unknown) =>
 		new BackupError('invalid-manifest', `the manifest ${location} ${why}`, {
-			hint: 'The file was changed or damaged after the backup was made. Use another backup, or restore by hand from the object beside it.',
+			hint: 'The file was changed or damaged, or somebody else put it there. Use another backup. If nothing lies beside it, it never was one: remove its folder by hand; otherwise restore by hand from what lies there.',
 			cause,
 		});
 	let data: unknown;

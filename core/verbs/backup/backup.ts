@@ -135,7 +135,8 @@ async function writeBackup(run: Run, lock: Lock, left: readonly string[], reques
 	const { group, source, signal, limits, type: wanted = 'full' } = request;
 	const { stallTimeoutMs } = limits;
 	const newest = await readNewest(repository, group, signal);
-	const startedAt = await startAfter(newest?.manifest.label, wanted, signal);
+	const begun = await begin(newest?.manifest.label, wanted, signal);
+	const { startedAt } = begun;
 	const keys = request.proveWith ?? null;
 	const base = await openBase(group, wanted, source.kind, {
 		...{ repository, keys, signal, stallTimeoutMs },
@@ -143,7 +144,7 @@ async function writeBackup(run: Run, lock: Lock, left: readonly string[], reques
 	});
 	const open = await openSource(source, { signal, stallTimeoutMs, base });
 	const type = open.type ?? wanted;
-	const label = createLabel(type, startedAt);
+	const label = type === wanted ? begun.label : createLabel(type, startedAt);
 	try {
 		const notes: string[] = [];
 		let parts: StoredPart[];
@@ -183,19 +184,28 @@ async function writeBackup(run: Run, lock: Lock, left: readonly string[], reques
 	}
 }
 
+/** So many labels are drawn until one sorts behind that of a backup of the same second. */
+const MAX_DRAWS = 1000;
+
 /**
- * The start of a backup. In a chain, the order of labels must be the order in which backups were made, and they tell seconds.
- * @param label of the newest backup
+ * Begins a backup: its time, and a label that sorts behind that of the newest one, for labels tell which is the newest, and their
+ * times are in seconds. Within a chain, a second passes; between full backups another random suffix is enough, as a rule.
+ * @param newest label of the newest backup
  */
-async function startAfter(label: string | undefined, type: BackupType, signal: AbortSignal): Promise<Date> {
-	const newest = label === undefined ? null : parseLabel(label);
-	const isChain = newest !== null && (newest.type !== 'full' || type !== 'full');
-	const now = new Date();
-	const left = isChain ? newest.startedAt.getTime() + 1000 - now.getTime() : 0;
-	if (left <= 0 || left > 1000) return now;
+async function begin(newest: string | undefined, type: BackupType, signal: AbortSignal) {
+	const before = newest === undefined ? null : parseLabel(newest);
+	const startedAt = new Date();
+	const left = before === null ? 0 : before.startedAt.getTime() + 1000 - startedAt.getTime();
+	const isSameSecond = left > 0 && left <= 1000;
+	const isChain = before !== null && (before.type !== 'full' || type !== 'full');
+	for (let draws = 0; draws < MAX_DRAWS && !(isSameSecond && isChain); draws++) {
+		const label = createLabel(type, startedAt);
+		if (!isSameSecond || label > newest!) return { startedAt, label };
+	}
 	// A timer may be early by a millisecond.
 	await delay(left + 2, undefined, { signal });
-	return new Date();
+	const later = new Date();
+	return { startedAt: later, label: createLabel(type, later) };
 }
 
 /** Stores the parts one after the other, as the source gives them. */

@@ -34,12 +34,14 @@ export interface PinResult {
 
 /**
  * Pins a backup. An earlier pin stays as it is.
- * @throws BackupError 'not-found' when there is no such backup, 'locked' while retention does not end, 'invalid-input'
+ * @throws BackupError 'not-found' when there is no such backup, 'invalid-manifest' and others when nobody can read it, 'locked' while retention does not end, 'invalid-input'
  */
 export async function pinBackup(request: PinRequest): Promise<PinResult> {
 	const { group, label } = request;
 	const reason = assertReason(request.reason);
 	return await change(request, 'pin', async ({ repository, signal }) => {
+		// What nobody can restore is not worth keeping: whoever pins it should hear of that.
+		await repository.readManifest(group, label, signal);
 		const isNew = await repository.writePin(group, label, { at: new Date().toISOString(), reason }, signal);
 		// Somebody may have removed it by hand, and a pin alone is nothing.
 		if (await isThere(repository, group, label)) return isNew;

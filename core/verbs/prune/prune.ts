@@ -33,8 +33,10 @@ export interface PruneResult {
 	applied: boolean;
 	/** Labels with objects and no manifest: removed, or to be removed. */
 	orphans: Leftover[];
-	/** How many unfinished uploads and temporary files. */
+	/** How many unfinished uploads and temporary files; what they take is not known. */
 	unfinished: number;
+	/** How many labels and uploads are too young to be removed. */
+	young: number;
 	/** For people: what each was. */
 	staleLocks: string[];
 	/** Names of objects that are nobody's, the first hundred. They are never removed. */
@@ -107,7 +109,7 @@ async function plan(repository: Repository, graceMs: number, signal: AbortSignal
 	}
 	result.unfinished += found.own;
 	result.staleLocks = staleLocks.map(({ description }) => description);
-	return { ...result, ...found.unknown };
+	return { ...result, young: found.young, ...found.unknown };
 }
 
 async function remove(graceMs: number, run: Run): Promise<PruneResult> {
@@ -132,7 +134,7 @@ async function remove(graceMs: number, run: Run): Promise<PruneResult> {
 	for (const prefix of OWN_PREFIXES) {
 		result.unfinished += await storage.removeUnfinished(prefix, (_, startedAt) => own(startedAt));
 	}
-	return { ...result, ...found.unknown };
+	return { ...result, young: found.young, ...found.unknown };
 }
 
 /** Looks anew under the lock: what was an orphan a moment ago may have become a backup. */
@@ -166,6 +168,7 @@ interface Found {
 	groups: Map<string, { orphans: Leftover[]; unfinished: number }>;
 	/** Unfinished objects of the repository itself. */
 	own: number;
+	young: number;
 	/** For people: backups that lost their manifest. */
 	lost: string[];
 	unknown: Pick<PruneResult, 'unknown' | 'unknownCount'>;
@@ -183,19 +186,22 @@ async function look(repository: Repository, graceMs: number, now: number): Promi
 		groups.set(group, known);
 		return known;
 	};
+	let young = 0;
 	for (const leftover of leftovers) {
 		if (leftover.lost) continue;
 		// The removal of an expired backup has begun: nobody is writing it.
 		if (leftover.expired || isDue(leftover.modifiedAt)) of(leftover.group).orphans.push(leftover);
+		else young++;
 	}
 	let own = 0;
 	for await (const { key, startedAt } of storage.unfinished('')) {
 		const place = parseKey(key);
 		if (place && isDue(startedAt)) of(place.group).unfinished++;
+		else if (place) young++;
 		if (!place && OWN_PREFIXES.some((prefix) => key.startsWith(prefix)) && isOwnDue(startedAt)) own++;
 	}
 	const lost = leftovers.filter((leftover) => leftover.lost).map(describeLost);
-	return { groups, own, lost, unknown: { unknown: unknown.keys, unknownCount: unknown.count } };
+	return { groups, own, young, lost, unknown: { unknown: unknown.keys, unknownCount: unknown.count } };
 }
 
 /** The storage's own time, or null where nothing may be written: a plan can do without. */
@@ -226,6 +232,7 @@ function emptyResult(applied: boolean): PruneResult {
 		applied,
 		orphans: [],
 		unfinished: 0,
+		young: 0,
 		staleLocks: [],
 		unknown: [],
 		unknownCount: 0,

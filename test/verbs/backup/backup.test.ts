@@ -126,6 +126,19 @@ describe('a backup', () => {
 		}
 	});
 
+	it('has a label behind that of the one before, also within one second', async () => {
+		const { storage } = request();
+		const labels: string[] = [];
+		for (let n = 0; n < 12; n++) {
+			const { manifest } = await backUp(
+				request({ storage, source: source({ body: Readable.from([Buffer.from('x')]) }) }),
+			);
+			expect(manifest.previous?.label ?? null).toBe(labels.at(-1) ?? null);
+			labels.push(manifest.label);
+		}
+		expect(labels).toEqual(labels.toSorted());
+	});
+
 	it('removes what an earlier run left, and says so', async () => {
 		const job = { ...request(), storage: new AgedStorage(/dump/, 25) };
 		const orphan = objectKey(GROUP, createLabel('full', new Date(0)), 'dump.sql.zst.age');

@@ -1,9 +1,7 @@
 /** Restores a dump in custom format through a pg_restore of this machine, which reads it from its standard input. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import fs from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
+import { createTemporaryFolder, removeTemporaryFolder } from '../../../base/temporary-folder';
 import type { Readable, Writable } from 'node:stream';
 import { abortError, BackupError, isBackupError } from '../../../base/errors';
 import { CONNECT_TIMEOUT_MS } from '../connection/connection';
@@ -86,7 +84,7 @@ export async function nativeRestore(
 	const onAbort = () => void (child && endProgram(child));
 	signal.addEventListener('abort', onAbort, { once: true });
 	try {
-		home = await fs.mkdtemp(path.join(os.tmpdir(), 'n8n-backup-pgrestore-'));
+		home = await createTemporaryFolder('program');
 		if (target.ssh) forwarder = await forwardLocally(target as TunnelTarget, { signal, timeoutMs: CONNECT_TIMEOUT_MS });
 		// A pg_restore lifts the limits that it knows: one that is older than the server does not know all.
 		const limitless = await withClient(target, signal, limitlessOptions);
@@ -125,7 +123,7 @@ export async function nativeRestore(
 		body.destroy();
 		if (child) await endProgram(child);
 		forwarder?.close();
-		if (home !== undefined) await fs.rm(home, { recursive: true, force: true });
+		if (home !== undefined) await removeTemporaryFolder(home);
 	}
 }
 

@@ -7,7 +7,7 @@ import { abortError } from '../../../../base/errors';
 import type { Query } from '../../connection/query';
 import type { ReplaySession } from '../../replay/session';
 import { modulesFor } from './extensions';
-import { createScratchFolder, removeScratchFolder } from './folder';
+import { createTemporaryFolder, removeTemporaryFolder } from '../../../../base/temporary-folder';
 import { unpackDatabase } from './prepared';
 import { DatabaseProcess } from './process';
 import { findProgram } from './program';
@@ -65,13 +65,13 @@ export async function openEmbeddedDatabase({ signal, onWait, extensions }: Embed
 		signal.removeEventListener('abort', onAbort);
 		try {
 			await server?.stop();
-			if (folder !== undefined) await removeScratchFolder(folder);
+			if (folder !== undefined) await removeTemporaryFolder(folder);
 		} finally {
 			endTurn();
 		}
 	};
 	try {
-		folder = await createScratchFolder();
+		folder = await createTemporaryFolder('scratch');
 		const data = path.join(folder, 'data');
 		await unpackDatabase(data, signal);
 		const input = { task: 'serve', folder: data, program, modules } as const;

@@ -11,7 +11,8 @@ import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { create, extract } from 'tar';
 import { abortError, BackupError, messageOf } from '../../../../base/errors';
 import { PACKAGE_ROOT } from '../../../../base/program';
-import { createScratchFolder, noSpaceLeft, removeScratchFolder } from './folder';
+import { createTemporaryFolder, removeTemporaryFolder } from '../../../../base/temporary-folder';
+import { noSpaceLeft } from './no-space';
 import { DatabaseProcess } from './process';
 import { findProgram } from './program';
 
@@ -29,7 +30,7 @@ async function archiveFile(): Promise<string> {
 export async function prepareDatabase(): Promise<void> {
 	const file = await archiveFile();
 	if (await exists(file)) return;
-	const folder = await createScratchFolder();
+	const folder = await createTemporaryFolder('scratch');
 	// Others may be doing the same: none must find half of it.
 	const half = `${file}.${process.pid}`;
 	try {
@@ -47,7 +48,7 @@ export async function prepareDatabase(): Promise<void> {
 		await fs.rename(half, file);
 	} finally {
 		await fs.rm(half, { force: true });
-		await removeScratchFolder(folder);
+		await removeTemporaryFolder(folder);
 	}
 }
 

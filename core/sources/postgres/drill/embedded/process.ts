@@ -2,7 +2,7 @@
 import { abortError, BackupError, messageOf } from '../../../../base/errors';
 import { AnswerReader } from './answers';
 import { type CageOptions, type CagedProcess, inheritedDescriptors, spawnCaged } from './cage';
-import { noSpaceLeft } from './folder';
+import { noSpaceLeft } from './no-space';
 import { type Answer, type ChildInput, type ChildSays, HEAD_BYTES } from './messages.ts';
 
 /** Of what the process complained of, characters: its last words. */

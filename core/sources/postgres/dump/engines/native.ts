@@ -1,12 +1,11 @@
 /** A pg_dump program of this machine as an engine. Everything secret goes through its environment, nothing through argv. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import fs from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
-import { abortError } from '../../../../base/errors';
+import { createTemporaryFolder, removeTemporaryFolder } from '../../../../base/temporary-folder';
+import { abortError, BackupError } from '../../../../base/errors';
 import { CONNECT_TIMEOUT_MS } from '../../connection/connection';
 import { cleanText, dumpError, toBackupError } from '../../connection/errors';
+import { type DatabaseTarget, describeTarget } from '../../connection/target';
 import { type Forwarder, forwardLocally, type TunnelTarget } from '../../connection/tunnel';
 import { dumpArguments } from './args';
 import { DumpBody } from './body';
@@ -29,7 +28,7 @@ export function nativeEngine(program = 'pg_dump'): Engine {
 async function start(program: string, request: DumpRequest, signal: AbortSignal): Promise<RunningDump> {
 	const { target, format } = request;
 	if (signal.aborted) throw abortError(signal);
-	const home = await fs.mkdtemp(path.join(os.tmpdir(), 'n8n-backup-pgdump-'));
+	const home = await createTemporaryFolder('program');
 	let forwarder: Forwarder | undefined;
 	let outlet: Outlet | undefined;
 	let child: ChildProcess | undefined;
@@ -38,7 +37,7 @@ async function start(program: string, request: DumpRequest, signal: AbortSignal)
 		outlet?.destroy();
 		if (child) await endProgram(child);
 		forwarder?.close();
-		await fs.rm(home, { recursive: true, force: true });
+		await removeTemporaryFolder(home);
 	};
 	const body = new DumpBody({ format, resume: () => outlet?.resume(), stop: release });
 	const onAbort = () => body.destroy(abortError(signal));
@@ -69,7 +68,7 @@ async function start(program: string, request: DumpRequest, signal: AbortSignal)
 			} else if (forwarder?.failure) {
 				body.destroy(forwarder.failure);
 			} else {
-				body.destroy(dumpError(killedBy ? `${stderr}it was ended by ${killedBy}` : stderr, target));
+				body.destroy(killedBy ? endedBy(killedBy, target) : dumpError(stderr, target));
 			}
 		},
 		(error: Error) => body.destroy(toBackupError(error, target)),
@@ -77,4 +76,12 @@ async function start(program: string, request: DumpRequest, signal: AbortSignal)
 	signal.addEventListener('abort', onAbort, { once: true });
 	if (signal.aborted) onAbort();
 	return { body, recycle: (chunk) => outlet?.recycle(chunk), warnings };
+}
+
+/** Nobody but this machine ends a program: the server knows nothing of it. */
+function endedBy(killedBy: string, target: DatabaseTarget): BackupError {
+	const cause = killedBy === 'SIGKILL' ? 'Most often the machine had no memory left (see dmesg); or' : 'Probably';
+	return new BackupError('dump-failed', `pg_dump of ${describeTarget(target)} was ended by ${killedBy}`, {
+		hint: `${cause} somebody ended it, or the service manager stopped what n8n had started. Run the backup again.`,
+	});
 }

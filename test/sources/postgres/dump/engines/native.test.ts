@@ -121,7 +121,7 @@ describe('the native engine', () => {
 		try {
 			await dump(source, { filter: { schemaOnly: true } });
 			await expect(dump({ ...source, database: 'nowhere' })).rejects.toThrow();
-			expect(spy).toHaveBeenCalledTimes(2);
+			expect(spy.mock.calls.length).toBeGreaterThanOrEqual(2);
 			expect(fs.readdirSync(place)).toEqual([]);
 		} finally {
 			spy.mockRestore();
@@ -156,7 +156,8 @@ describe('the native engine says what went wrong, and never ends its stream then
 		const program = fake('killed', 'echo "-- some SQL"; kill -9 $$');
 		await expect(dump(source, {}, program)).rejects.toMatchObject({
 			code: 'dump-failed',
-			message: expect.stringContaining('SIGKILL'),
+			message: expect.stringContaining('was ended by SIGKILL'),
+			hint: expect.stringContaining('no memory left'),
 		});
 	});
 

@@ -1,44 +1,39 @@
-/** Folders for embedded databases: temporary, for nobody else to read, and never left behind for good. */
+/** Temporary folders: for nobody else to read, and never left behind for good, however their process ended. */
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { BackupError } from '../../../../base/errors';
 
-const PREFIX = 'n8n-backup-scratch-';
-const NAME = /^n8n-backup-scratch-(\d+)-[A-Za-z0-9]{6}$/;
+/** What it is for: a database of a drill; the home of a pg_dump or pg_restore, which holds a password. */
+export type Purpose = 'scratch' | 'program';
+
+const NAME = /^n8n-backup-(scratch|program)-(\d+)-[A-Za-z0-9]{6}$/;
+const HOUR_MS = 3_600_000;
 /**
- * Another container may share the folder but not the process numbers; its process looks gone from here. No drill within
- * the size limit takes as long.
+ * Another container may share the folder but not the process numbers; its process looks gone from here. A drill in the embedded
+ * database takes no hour, and a program has read its password by then; what it needs of its folder later is nothing.
  */
-const LEFT_BEHIND_AFTER_MS = 60 * 60_000;
+const LEFT_BEHIND_AFTER_MS = HOUR_MS;
 
 /**
  * Makes a folder with this process's number in its name, after removing those of processes that were killed.
  * @returns its real path
  */
-export async function createScratchFolder(): Promise<string> {
+export async function createTemporaryFolder(purpose: Purpose): Promise<string> {
 	await removeLeftovers();
-	return await fs.mkdtemp(path.join(await fs.realpath(os.tmpdir()), `${PREFIX}${process.pid}-`));
+	return await fs.mkdtemp(path.join(await fs.realpath(os.tmpdir()), `n8n-backup-${purpose}-${process.pid}-`));
 }
 
 /** Whoever is ended while it writes may have written a file just now: then once more. */
-export async function removeScratchFolder(folder: string): Promise<void> {
+export async function removeTemporaryFolder(folder: string): Promise<void> {
 	await fs.rm(folder, { recursive: true, force: true, maxRetries: 3 });
-}
-
-export function noSpaceLeft(cause: unknown): BackupError {
-	return new BackupError('storage-full', 'the embedded database has no space left in the temporary folder', {
-		hint: 'Free some space there, name another folder in TMPDIR, or use a scratch database on a server.',
-		cause,
-	});
 }
 
 async function removeLeftovers(): Promise<void> {
 	for (const name of await fs.readdir(os.tmpdir())) {
-		const pid = NAME.exec(name)?.[1];
+		const pid = NAME.exec(name)?.[2];
 		if (pid === undefined || isRunning(Number(pid))) continue;
 		const folder = path.join(os.tmpdir(), name);
-		if (await isOurs(folder)) await removeScratchFolder(folder);
+		if (await isOurs(folder)) await removeTemporaryFolder(folder);
 	}
 }
 
