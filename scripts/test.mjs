@@ -13,7 +13,7 @@ import { cleanUpOnSignals, report } from './lib/cleanup.mjs';
 import { installPrograms, missingPackages } from './lib/debian.mjs';
 import { JEST, runJest } from './lib/jest.mjs';
 import { installedPackage } from './lib/n8n-package.mjs';
-import { installN8n } from './lib/n8n-tree.mjs';
+import { installN8n } from './lib/n8n.mjs';
 import { underNode24 } from './lib/node24.mjs';
 import { ROOT } from './lib/paths.mjs';
 import { say, step } from './lib/progress.mjs';

@@ -30,6 +30,11 @@ export interface RunningN8n {
 	kill(): Promise<void>;
 }
 
+/** Where n8n is, or will be, installed. */
+export function n8nFolder(): string;
+/** Installs n8n unless it is there. @returns the program to run with Node */
+export function installN8n(): Promise<string>;
+
 /**
  * Starts n8n on 127.0.0.1. It answers requests when the promise resolves. It ends with this process at the latest.
  * @throws Error with the end of its log when it does not start

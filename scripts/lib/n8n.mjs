@@ -1,21 +1,50 @@
-/** A real n8n of its own: started with our package, stopped with everything it started. */
+/** A real n8n of its own: installed as a lockfile says, started with our package, stopped with everything it started. */
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { onCleanup } from './cleanup.mjs';
-import { installN8n } from './n8n-tree.mjs';
+import { madeOnce } from './made-once.mjs';
+import { CACHE, ROOT } from './paths.mjs';
 import { freePort } from './postgres.mjs';
+import { step } from './progress.mjs';
 import { run } from './run.mjs';
 
-const LEASH = path.join(path.dirname(fileURLToPath(import.meta.url)), 'leash.mjs');
+/** n8n and its 2,100 packages, by a lockfile. They are too large for the checkout, and are installed outside of it. */
+const PROJECT = path.join(ROOT, 'test', 'e2e', 'n8n');
+const LEASH = path.join(ROOT, 'scripts', 'lib', 'leash.mjs');
 /** A first start, with all migrations, takes about 20 s on two free cores. */
 const START_MS = 240_000;
 const HOST = '127.0.0.1';
 
 /** @typedef {import('./n8n.d.mts').N8nOptions} N8nOptions */
+
+/** Where this lockfile's n8n is, or will be, installed. One folder per lockfile. */
+export function n8nFolder() {
+	const lock = fs.readFileSync(path.join(PROJECT, 'package-lock.json'));
+	return path.join(CACHE, `n8n-${createHash('sha256').update(lock).digest('hex').slice(0, 16)}`);
+}
+
+/**
+ * Installs n8n unless it is there. Install scripts do not run: n8n then has no sqlite3, and its database has to be
+ * PostgreSQL.
+ * @returns {Promise<string>} the program to run with Node
+ */
+export async function installN8n() {
+	const folder = n8nFolder();
+	if (!fs.existsSync(folder)) {
+		await step('install n8n (2.7 GB; about three minutes, once)', () =>
+			madeOnce(folder, async (half) => {
+				for (const file of ['package.json', 'package-lock.json']) {
+					fs.copyFileSync(path.join(PROJECT, file), path.join(half, file));
+				}
+				await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: half, quiet: true });
+			}),
+		);
+	}
+	return path.join(folder, 'node_modules', 'n8n', 'bin', 'n8n');
+}
 
 /**
  * @param {N8nOptions} options
@@ -86,6 +115,7 @@ async function environment({ folder, database, files = [], env = {} }, port) {
 		N8N_SECURE_COOKIE: 'false',
 		N8N_GRACEFUL_SHUTDOWN_TIMEOUT: '5',
 		N8N_COMMUNITY_PACKAGES_ENABLED: 'true',
+		// The default of n8n 2, and no longer that of n8n 3.
 		N8N_UNVERIFIED_PACKAGES_ENABLED: 'true',
 		...(files.length > 0 ? { N8N_RESTRICT_FILE_ACCESS_TO: files.join(';') } : {}),
 		DB_TYPE: 'postgresdb',

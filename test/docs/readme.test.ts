@@ -95,6 +95,12 @@ describe('the README', () => {
 		}
 	});
 
+	it('names the setting that n8n 3 needs, as disaster recovery does, with main and workers', () => {
+		for (const { text } of [readme, new Document('docs/disaster-recovery.md')]) {
+			expect(text).toMatch(/`N8N_UNVERIFIED_PACKAGES_ENABLED=true`[^#]*\bevery worker\b/);
+		}
+	});
+
 	it('links only to files that exist', () => {
 		expect(readme.brokenLinks()).toEqual([]);
 	});

@@ -12,7 +12,7 @@ import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
 import { RestoreBackup } from '../../nodes/RestoreBackup/RestoreBackup.node';
 import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
-import { n8nFolder } from '../../scripts/lib/n8n-tree.mjs';
+import { n8nFolder } from '../../scripts/lib/n8n.mjs';
 import { addBackup, addOrphan } from '../support/dated-backups';
 import {
 	assertSuccess,
@@ -134,6 +134,12 @@ it(
 	},
 	TEST_MS,
 );
+
+it('runs in an n8n that sets what n8n 3 needs, so that n8n does not warn of it', () => {
+	const log = n8n.server.log();
+	expect(log).toMatch(/deprecations? related to your n8n setup/);
+	expect(log).not.toContain('N8N_UNVERIFIED_PACKAGES_ENABLED');
+});
 
 it('begins where the editor of the installed n8n begins: with the same order of triggers', () => {
 	const folder = path.join(n8nFolder(), 'node_modules/n8n-editor-ui/dist/assets');
