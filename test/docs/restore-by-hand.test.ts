@@ -295,19 +295,15 @@ describe('docs/restore-by-hand.md', () => {
 	});
 
 	describe('on another server', () => {
-		it('meets a setting and a role that are unknown there, and goes on as the page says', async () => {
+		it('leaves out a setting and meets a role that are unknown there, and goes on as the page says', async () => {
 			const target = await emptyDatabase(other);
 			const restore = document.block('age -d -i key.txt dump.sql.zst.age | zstd -d | guarded', {
 				shop_restored: target.database,
 			});
-			await expect(inBackup('recipient', restore, other)).rejects.toThrow(
-				'unrecognized configuration parameter "transaction_timeout"',
-			);
-			const withoutSetting = document.block('| sed ', { shop_restored: target.database });
 			const again = async () => {
 				await sql(other.target(), `DROP DATABASE "${target.database}"`);
 				await sql(other.target(), `CREATE DATABASE "${target.database}"`);
-				await inBackup('recipient', withoutSetting, other);
+				await inBackup('recipient', restore, other);
 			};
 			await expect(again()).rejects.toThrow('role "by_hand" does not exist');
 
