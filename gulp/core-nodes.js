@@ -27,5 +27,6 @@ module.exports = {
 	stickyNote: { version: 1, name: 'Sticky Note' },
 	stopAndError: { version: 1, name: 'Stop and Error' },
 	switch: { version: 3.4, name: 'Switch' },
+	telegram: { version: 1.2, name: 'Telegram' },
 	webhook: { version: 2.1, name: 'Webhook' },
 };

@@ -16,9 +16,10 @@ export class BackupReport implements INodeType {
 		subtitle: '={{ $parameter["source"] === "input" ? "on what comes in" : "on the nodes before" }}',
 		description: 'Make one report of a run, for e-mail, Slack, Telegram and programs',
 		defaults: { name: 'Backup Report' },
-		inputs: [NodeConnectionTypes.Main],
-		outputs: [NodeConnectionTypes.Main, NodeConnectionTypes.Main],
-		outputNames: ['Tell', 'All Well'],
+		inputs: '={{ Array.from({ length: $parameter["numberInputs"] ?? 1 }, () => "main") }}',
+		// Where nothing comes on the others: databases that all failed, say.
+		requiredInputs: 1,
+		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: undefined,
 		properties,
 	};

@@ -12,8 +12,12 @@ const KINDS: Readonly<Record<string, NodeKind>> = {
 	verifyBackup: 'verify',
 };
 
+/** What came in, on all inputs. */
 export function itemsThatComeIn(context: IExecuteFunctions): ReportItem[] {
-	return context.getInputData().map(({ json }) => ({ json }));
+	const count = Number(context.getNodeParameter('numberInputs', 0, 1));
+	return Array.from({ length: count }, (_, input) => context.getInputData(input)).flatMap((items) =>
+		items.map(({ json }) => ({ json })),
+	);
 }
 
 /** What every node of this package before this one gave in this run: on each output, and in each round of a loop. */

@@ -19,10 +19,19 @@ export const properties: INodeProperties[] = [
 	},
 	{
 		displayName:
-			'Gives one item: <b>subject</b>, <b>text</b>, <b>html</b>, <b>slackBlocks</b> and <b>telegram</b> for people; <b>outcome</b> (ok, degraded or failed), counts, bytes and names for programs. What nobody has to be told leaves by the second output.',
+			'Gives one item: <b>subject</b>, <b>text</b>, <b>html</b>, <b>slackBlocks</b> and <b>telegram</b> for people; <b>outcome</b> (ok, degraded or failed), counts, bytes and names for programs. <b>tell</b> says whether somebody should be told.',
 		name: 'reportNotice',
 		type: 'notice',
 		default: '',
+	},
+	{
+		displayName: 'Number of Inputs',
+		name: 'numberInputs',
+		type: 'options',
+		noDataExpression: true,
+		options: [1, 2, 3, 4, 5, 6].map((count) => ({ name: String(count), value: count })),
+		default: 1,
+		description: 'The report waits for what comes in on all of them, so it needs no Merge node before it',
 	},
 	{
 		displayName: 'Report On',
@@ -45,7 +54,7 @@ export const properties: INodeProperties[] = [
 		type: 'boolean',
 		default: true,
 		description:
-			'Whether a report leaves by the first output also when all went well. What is not well, not verified or blocked always does.',
+			'Whether "tell" is true also when all went well. It always is for what is not well, not verified or blocked.',
 	},
 	{
 		displayName: 'Options',
@@ -84,7 +93,7 @@ export const properties: INodeProperties[] = [
 				type: 'boolean',
 				default: true,
 				description:
-					'Whether the run goes on after this report, as between the rounds of a loop. Then it leaves by the first output only if something is not well.',
+					'Whether the run goes on after this report, as between the rounds of a loop. Then "tell" is true only if something is not well.',
 			},
 			{
 				displayName: 'Priority Databases',

@@ -45,7 +45,7 @@ export async function importTemplates(client, { shop, storage, key, token, formL
  */
 export async function backUp(client, id) {
 	const execution = await client.press(id, { timeoutMs: 300_000 });
-	const report = execution.nodes['Summarise Run']?.at(-1)?.output[0]?.[0]?.json;
+	const report = execution.nodes['Make Report']?.at(-1)?.output[0]?.[0]?.json;
 	if (execution.status !== 'success' || !report) {
 		throw new Error(`the workflow ended with "${execution.status}":\n  ${execution.error?.message}`);
 	}

@@ -13,6 +13,7 @@ export const CREDENTIAL_TYPES = {
 	Postgres: 'postgres',
 	SMTP: 'smtp',
 	Slack: 'slackApi',
+	Telegram: 'telegramApi',
 };
 
 /**

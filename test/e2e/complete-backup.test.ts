@@ -97,7 +97,7 @@ it(
 		assertSuccess(run!);
 		expect(report).toMatchObject({ ok: true, outcome: 'ok', failed: [], notCopied: [], notVerified: [] });
 
-		expect(run!.nodes['Results of Round']).toHaveLength(2);
+		expect(run!.nodes['Make Report']).toHaveLength(2);
 		for (const [group, gone] of [
 			[shopGroup, ofOneHour.slice(0, 2)],
 			[crmGroup, ofDays.slice(0, 2)],
@@ -172,8 +172,8 @@ it(
 		});
 		const [run] = await runOnSchedule(n8n, id);
 		assertSuccess(run!);
-		expect(itemsOf(run!, 'Summarise Run')[0]?.json).toMatchObject({ ok: true, outcome: 'ok', notCopied: [] });
-		expect(itemsOf(run!, 'Summarise Run')[0]?.json.text).toContain('in one location only');
+		expect(itemsOf(run!, 'Make Report')[0]?.json).toMatchObject({ ok: true, outcome: 'ok', notCopied: [] });
+		expect(itemsOf(run!, 'Make Report')[0]?.json.text).toContain('in one location only');
 		// All went well, and nobody wants to hear of that.
 		expect(receiver.take()).toEqual([]);
 	},
@@ -228,7 +228,7 @@ it(
 		expect(there.slice(0, -1)).toEqual(before);
 		const [report] = receiver.take();
 		expect(report).toMatchObject({ ok: true, outcome: 'ok', retention: [{ group, status: 'planned', expired: 2 }] });
-		expect(report!.text).toMatch(/would keep 3 .*, would remove 2 .*; a run by hand removes nothing/);
+		expect(report!.text).toMatch(/would keep 3 .*, would remove 2 .*; a plan removes nothing/);
 	},
 	TEST_MS,
 );
@@ -245,7 +245,7 @@ async function importBackup(
 		// Other tests use the same server.
 		settings: { databases: shop.database, ...settings, reportUrl: receiver.url },
 		fieldsOf: { 'Every Hour': NOT_NOW, 'Every Night': NOT_NOW, ...fieldsOf },
-		activate: activate ?? (second ? [COPY] : []),
+		activate: ['Post Report', ...(activate ?? (second ? [COPY] : []))],
 	});
 }
 

@@ -95,7 +95,7 @@ it(
 		const [evidence, ...more] = evidenceBelow(folder);
 		expect(more).toEqual([]);
 		expect(evidence).toMatch(new RegExp(`^${backup}/verified-\\d{8}T\\d{6}Z-restored-ok.json$`));
-		const report = itemsOf(execution, 'Summarise Run')[0]?.json;
+		const report = itemsOf(execution, 'Make Report')[0]?.json;
 		expect(report).toMatchObject({ ok: true, notVerified: [] });
 		expect(report?.text).toMatch(/verified: restored in \d+\.\d s, \d+ tables and \d+ rows as they were/);
 	},
@@ -124,7 +124,7 @@ it(
 	async () => {
 		const folder = newFolder(n8n);
 		const execution = await runTemplate({ storage: await folderCredential(n8n, folder) });
-		const report = itemsOf(execution, 'Summarise Run')[0]?.json;
+		const report = itemsOf(execution, 'Make Report')[0]?.json;
 		expect(report).toMatchObject({ ok: true, failed: [], notVerified: [expect.any(String)] });
 		expect(report?.text).toMatch(/NOT VERIFIED: .*(?:file_fdw|postgres_fdw)/);
 		expect(evidenceBelow(folder)).toEqual([]);
@@ -142,7 +142,7 @@ it(
 		});
 		const execution = assertSuccess(await n8n.client.press(id));
 		expect(itemsOf(execution, 'Back Up Databases')[0]?.json).toMatchObject({ proved: false });
-		expect(itemsOf(execution, 'Summarise Run')[0]?.json.text).toContain('not opened, for n8n has no identity');
+		expect(itemsOf(execution, 'Make Report')[0]?.json.text).toContain('not opened, for n8n has no identity');
 		expect(evidenceBelow(folder)).toEqual([expect.stringMatching(/-stored-ok.json$/)]);
 	},
 	TEST_MS,

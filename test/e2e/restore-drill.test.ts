@@ -181,7 +181,7 @@ async function importDrill(folder: string, { server, assertion }: DrillSettings)
 	};
 	const settings = { reportUrl: receiver.url };
 	return await importTemplate(n8n, 'restore-drill', {
-		...{ credentials, settings, fieldsOf: { [DRILL]: fields } },
+		...{ credentials, settings, fieldsOf: { [DRILL]: fields }, activate: ['Post Report'] },
 		...(server ? { credentialsOf: { [DRILL]: { postgres: server } } } : {}),
 	});
 }

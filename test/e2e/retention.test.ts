@@ -69,7 +69,11 @@ it(
 		expect(itemsOf(run, 'Plan for All Groups')).toHaveLength(2);
 		expect(run.nodes['Apply to All Groups']).toBeUndefined();
 		const [report] = receiver.take();
-		expect(report).toMatchObject({ ok: true, outcome: 'degraded', applied: false });
+		expect(report).toMatchObject({
+			ok: true,
+			outcome: 'degraded',
+			retention: [{ status: 'blocked' }, { status: 'planned' }],
+		});
 		expect(report!.subject).toMatch(/^Retention BLOCKED: postgres\/crm; Retention plan: would remove 2 backups /);
 		expect(report!.text).toMatch(new RegExp(`expired ${old[0]}: \\w+`));
 		expect(report!.text).toMatch(/kept: 3 × within/);
@@ -87,14 +91,14 @@ it(
 		const [first, second] = receiver.take();
 		expect(first!.subject).toMatch(/^Retention BLOCKED: postgres\/crm; Retention: removed 2 backups /);
 		expect(first).toMatchObject({
-			...{ ok: true, outcome: 'degraded', applied: true },
-			groups: [
+			...{ ok: true, outcome: 'degraded' },
+			retention: [
 				{ ...BLOCKED, status: 'blocked', removed: [] },
 				{ group: 'postgres/shop', status: 'applied', removed: old, kept: 3 },
 			],
 		});
 		expect(first!.text).toMatch(
-			/BLOCKED postgres\/crm.*\n.*\n {2}nothing is removed: the newest backup, .* is not verified/,
+			/retention BLOCKED postgres\/crm.*\n.*\n {2}nothing is removed: the newest backup, .* is not verified/,
 		);
 		expect((await repository.list('postgres/shop')).map(({ label }) => label)).toHaveLength(3);
 		expect(await repository.list('postgres/crm')).toHaveLength(5);
@@ -117,7 +121,10 @@ it(
 			expect.stringMatching(/^Retention BLOCKED: postgres\/crm/),
 		]);
 		expect(receiver.take()).toMatchObject([
-			{ ok: false, groups: [{ group: 'postgres/crm' }, { group: 'postgres/shop', policy: 'critical', removed: [] }] },
+			{
+				ok: false,
+				retention: [{ group: 'postgres/crm' }, { group: 'postgres/shop', policy: 'critical', removed: [] }],
+			},
 		]);
 	},
 	TEST_MS,
@@ -186,6 +193,7 @@ async function importRetention({ settings, fieldsOf }: Partial<Choices> = {}): P
 		credentials: { backupStorageApi: await folderCredential(n8n, folder) },
 		settings: { ...settings, reportUrl: receiver.url },
 		fieldsOf: { 'Every Day': NOT_NOW, ...fieldsOf },
+		activate: ['Post Report'],
 	});
 }
 

@@ -1,5 +1,5 @@
-import { NodeOperationError } from 'n8n-workflow';
-import type { IDataObject } from 'n8n-workflow';
+import { NodeHelpers, NodeOperationError, Workflow } from 'n8n-workflow';
+import type { IDataObject, INode, INodeParameters, INodeTypes } from 'n8n-workflow';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { ACTOR, fakeContext, type FakeNode, type NodeBefore } from '../support/fake-node';
 import { BACKUP, BROKEN, CRM, CRM_PROVED, failedItem, lost, PROVED } from '../support/report-items';
@@ -11,9 +11,9 @@ async function run(parameters: IDataObject = {}, more: Partial<FakeNode> = {}) {
 	const defaults = { operation: 'report', source: 'before', tellSuccesses: true, options: {} };
 	const { context } = fakeContext({ parameters: { ...defaults, ...parameters }, credentials: {}, ...more });
 	const outputs = await node.execute.call(context);
-	const items = outputs.flat();
-	expect(items).toHaveLength(1);
-	return { outputs, item: items[0]!, json: items[0]!.json };
+	expect(outputs.map((items) => items.length)).toEqual([1]);
+	const item = outputs[0]![0]!;
+	return { item, json: item.json };
 }
 
 const ran = (name: string, type: string, ...runs: IDataObject[][][]): NodeBefore => ({
@@ -57,6 +57,17 @@ it('does not ask other nodes, those that are deactivated, and reports', async ()
 	expect((await run({}, { before })).json).toMatchObject({ outcome: 'ok', counts: { otherItems: 0 } });
 });
 
+it('has as many inputs as its field says, as n8n reads it', () => {
+	const nodeTypes = { getByNameAndVersion: () => node } as unknown as INodeTypes;
+	const at = (parameters: INodeParameters) => {
+		const placed: INode = { id: '1', name: 'x', type: 'x', typeVersion: 1, position: [0, 0], parameters };
+		const workflow = new Workflow({ nodes: [placed], connections: {}, active: false, nodeTypes });
+		return NodeHelpers.getNodeInputs(workflow, workflow.nodes.x!, node.description);
+	};
+	expect(at({})).toEqual(['main']);
+	expect(at({ numberInputs: 3 })).toEqual(['main', 'main', 'main']);
+});
+
 it('does not overlook that n8n could not say what a node gave', async () => {
 	const broken = fakeContext({
 		...{ parameters: { source: 'before', tellSuccesses: true, options: {} }, credentials: {} },
@@ -71,7 +82,7 @@ function thrower(target: IDataObject[][][], name: string | symbol): unknown {
 }
 
 it('reports on what comes in, and passes nothing of it on that is not ours', async () => {
-	const input = [BACKUP, PROVED, { key: 'identity', value: 'AGE-SECRET-KEY-1X', token: 'hunter2' }];
+	const input = [[BACKUP, PROVED, { key: 'identity', value: 'AGE-SECRET-KEY-1X', token: 'hunter2' }]];
 	const { item, json } = await run({ source: 'input' }, { input });
 	expect(json).toMatchObject({ outcome: 'ok', subject: 'Backup ok: postgres/shop', counts: { otherItems: 1 } });
 	expect(JSON.stringify(item)).not.toMatch(/AGE-SECRET|hunter2/);
@@ -81,18 +92,23 @@ it('calls it a failure that nothing came in', async () => {
 	expect((await run({}, { before: [] })).json).toMatchObject({ ok: false, subject: 'Backup FAILED: no result' });
 });
 
-it('lets what nobody has to be told leave by its second output', async () => {
-	const input = [BACKUP, PROVED];
-	const told = async (parameters: IDataObject, items: IDataObject[] = input) =>
-		(await run({ source: 'input', ...parameters }, { input: items })).outputs.map((output) => output.length);
-	expect(await told({})).toEqual([1, 0]);
-	expect(await told({ tellSuccesses: false })).toEqual([0, 1]);
-	expect(await told({ tellSuccesses: false }, [BACKUP, lost('app')])).toEqual([1, 0]);
-	expect(await told({ options: { moreToCome: true } })).toEqual([0, 1]);
+it('takes what comes in on all of its inputs', async () => {
+	const input = [[lost('app')], [], [BACKUP, PROVED]];
+	const { json } = await run({ source: 'input', numberInputs: 3 }, { input });
+	expect(json.subject).toBe('Backup FAILED: app; stored: 1');
+});
+
+it('says whether somebody should be told', async () => {
+	const told = async (parameters: IDataObject, items: IDataObject[] = [BACKUP, PROVED]) =>
+		(await run({ source: 'input', ...parameters }, { input: [items] })).json.tell;
+	expect(await told({})).toBe(true);
+	expect(await told({ tellSuccesses: false })).toBe(false);
+	expect(await told({ tellSuccesses: false }, [BACKUP, lost('app')])).toBe(true);
+	expect(await told({ options: { moreToCome: true } })).toBe(false);
 });
 
 it('attaches the long form as a file where that is wanted', async () => {
-	const input = [BACKUP, PROVED];
+	const input = [[BACKUP, PROVED]];
 	expect((await run({ source: 'input' }, { input })).item.binary).toBeUndefined();
 	const { details } = (await run({ source: 'input', options: { attach: true } }, { input })).item.binary!;
 	expect(details).toMatchObject({ fileName: 'backup-report.txt', mimeType: 'text/plain' });
@@ -103,7 +119,7 @@ it('attaches the long form as a file where that is wanted', async () => {
 
 it('names the workflow in the subject, and marks priority databases, where that is wanted', async () => {
 	const options = { workflowInSubject: true, priority: 'sh*, crm' };
-	const { json } = await run({ source: 'input', options }, { input: [{ ...lost('shop') }] });
+	const { json } = await run({ source: 'input', options }, { input: [[lost('shop')]] });
 	expect(json.subject).toBe('Back up: [PRIORITY] Backup FAILED: shop');
 });
 
@@ -116,10 +132,10 @@ it('remembers since when a group is blocked', async () => {
 	};
 	const memory: IDataObject = { blockedSince: { 'postgres/shop': '2026-01-01T00:00:00.000Z' } };
 	const options = { blockedAlarmDays: 3 };
-	const { json } = await run({ source: 'input', options }, { input: [item], memory });
+	const { json } = await run({ source: 'input', options }, { input: [[item]], memory });
 	expect(json).toMatchObject({ outcome: 'failed', blocked: [{ since: '2026-01-01T00:00:00.000Z' }] });
 	expect(json).not.toHaveProperty('blockedSince');
-	await run({ source: 'input', options }, { input: [{ ...item, status: 'applied', blocked: [] }], memory });
+	await run({ source: 'input', options }, { input: [[{ ...item, status: 'applied', blocked: [] }]], memory });
 	expect(memory).toEqual({ blockedSince: {} });
 });
 

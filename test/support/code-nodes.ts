@@ -1,40 +1,28 @@
-/** Code nodes of the workflow templates, run without n8n, and items as our nodes give them. */
+/** Code nodes and conditions of the workflow templates, run without n8n. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { compileFunction } from 'node:vm';
 
 export type Json = Record<string, unknown>;
-export interface Report {
-	ok: boolean;
-	subject: string;
-	text: string;
-	notVerified?: string[];
-	[fact: string]: unknown;
-}
-
 /** What a node gave: its runs, each a list of outputs, each a list of items. */
 export type Runs = Json[][][];
 
 interface Surroundings {
 	/** What the other nodes gave. A node that is missing did not run. */
 	ran?: Record<string, Runs>;
-	/** What n8n remembers for a workflow from one run to the next. */
-	memory?: Json;
 }
 
 /**
  * Runs a Code node of a template.
  * @param items what reaches it
  */
-export function runCode<Result = Report>(
+export function runCode<Result>(
 	template: string,
 	node: string,
 	items: Json[],
-	{ ran = {}, memory = {} }: Surroundings = {},
+	{ ran = {} }: Surroundings = {},
 ): Result[] {
-	const text = fs.readFileSync(path.join(__dirname, '..', '..', 'workflows', `${template}.json`), 'utf8');
-	const { nodes } = JSON.parse(text) as { nodes: Array<{ name: string; parameters: { jsCode?: string } }> };
-	const { jsCode } = nodes.find(({ name }) => name === node)!.parameters;
+	const { jsCode } = nodeOf<{ jsCode: string }>(template, node);
 	const wrap = (list: Json[] | undefined) => {
 		if (!list) throw new Error('there is no such run or output');
 		return list.map((json) => ({ json }));
@@ -43,37 +31,23 @@ export function runCode<Result = Report>(
 		const all = (output = 0, run = -1) => wrap(ran[name]?.at(run)?.[output]);
 		return { isExecuted: name in ran, all, first: (output?: number, run?: number) => all(output, run)[0] };
 	};
-	const names = ['$input', '$json', '$', '$workflow', '$execution', '$getWorkflowStaticData', '$now'];
-	const run = compileFunction(jsCode!, names) as (...args: unknown[]) => Array<{ json: Result }>;
+	const names = ['$input', '$json', '$'];
+	const run = compileFunction(jsCode, names) as (...args: unknown[]) => Array<{ json: Result }>;
 	const input = { all: () => wrap(items), first: () => wrap(items)[0] };
-	return run(input, items[0], of, { name: 'w' }, { id: '1' }, () => memory, { zoneName: 'Europe/Vienna' }).map(
-		({ json }) => json,
-	);
+	return run(input, items[0], of).map(({ json }) => json);
 }
 
-/** The one item of a Code node that reports. */
-export function report(template: string, node: string, items: Json[], ran: Record<string, Runs> = {}): Report {
-	return runCode(template, node, items, { ran })[0]!;
+/** What the first condition of a node says. @param surroundings what n8n gives expressions, by name */
+export function evaluate(template: string, node: string, surroundings: Json): unknown {
+	type Condition = { leftValue: string };
+	const { conditions } = nodeOf<{ conditions: { conditions: Condition[] } }>(template, node);
+	const [, expression] = /^=\{\{(.*)\}\}$/s.exec(conditions.conditions[0]!.leftValue)!;
+	const run = compileFunction(`return (${expression});`, Object.keys(surroundings)) as (...args: unknown[]) => unknown;
+	return run(...Object.values(surroundings));
 }
 
-export const BACKUP = {
-	...{ group: 'postgres/shop', label: '20261120T020000Z-full-k3f9', originalBytes: 2e6, storedBytes: 1e6, tables: 4 },
-	...{ seconds: 1.5, location: '/backups', encrypted: true, warnings: [] },
-};
-export const NAME = { group: BACKUP.group, label: BACKUP.label };
-export const PROVED = {
-	...NAME,
-	...{
-		ok: true,
-		outcome: 'ok',
-		depth: 'restored',
-		restoreSeconds: 1.24,
-		seconds: 2,
-		scratch: 'embedded',
-		warnings: [],
-	},
-	comparison: { ok: true, tables: 4, rows: 30, hashed: 0, largeObjects: 0, differences: [] },
-};
-export const failedItem = (error: string, details: Json) => ({ error, details: { ...details, hint: 'Do this.' } });
-export const failed = (outcome: string, error: string) =>
-	failedItem(error, { ...NAME, ok: false, depth: 'restored', outcome });
+function nodeOf<Parameters>(template: string, name: string): Parameters {
+	const text = fs.readFileSync(path.join(__dirname, '..', '..', 'workflows', `${template}.json`), 'utf8');
+	const { nodes } = JSON.parse(text) as { nodes: Array<{ name: string; parameters: Parameters }> };
+	return nodes.find((node) => node.name === name)!.parameters;
+}

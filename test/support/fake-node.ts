@@ -24,8 +24,8 @@ export interface FakeNode {
 	signal?: AbortSignal;
 	/** Of the workflow; UTC when absent. */
 	timeZone?: string;
-	/** Items that come in; empty ones when absent. */
-	input?: IDataObject[];
+	/** Items that come in, of each input; an empty one when absent. */
+	input?: IDataObject[][];
 	/** The nodes before this one. */
 	before?: NodeBefore[];
 	/** What n8n remembers for the node from one run to the next. */
@@ -69,9 +69,9 @@ export function fakeContext(fake: FakeNode): FakeContext {
 		getNode: () => node,
 		getWorkflow: () => ({ id: ACTOR.workflow, name: 'Back up', active: false }),
 		getExecutionId: () => ACTOR.execution,
-		getInputData: () => {
+		getInputData: (index = 0) => {
 			const count = fake.items ?? fake.parametersOf?.length ?? 1;
-			return fake.input?.map((json) => ({ json })) ?? Array.from({ length: count }, () => ({ json: {} }));
+			return fake.input?.[index]?.map((json) => ({ json })) ?? Array.from({ length: count }, () => ({ json: {} }));
 		},
 		getParentNodes: () => fake.before ?? [],
 		getWorkflowDataProxy: () => runData(fake.before ?? []),

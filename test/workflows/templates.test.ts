@@ -114,10 +114,41 @@ describe('of the templates of this package', () => {
 		expect(preselectedTrigger(read(file).nodes)?.name).toBe(trigger);
 	});
 
+	it('the one that does most has at most 25 nodes, notes aside', () => {
+		expect(read('database-backup.json').nodes.filter(({ type }) => !type.endsWith('.stickyNote'))).toHaveLength(25);
+	});
+
+	/** A form that somebody fills in is not expected at any time, so nothing watches for it. */
+	it.each([
+		['database-backup.json', true],
+		['restore-database.json', false],
+		['restore-drill.json', true],
+		['retention.json', true],
+	])(
+		'%s ends in one report, and in channels and a watchdog that are off until somebody chooses them',
+		(file, watched) => {
+			const { nodes } = read(file);
+			const CHANNELS = [
+				'Mail Report',
+				'Tell Slack',
+				'Tell Telegram',
+				'Post Report',
+				...(watched ? ['Ping Watchdog'] : []),
+			];
+			expect(nodes.filter(({ type }) => type.endsWith('.backupReport')).map(({ name }) => name)).toEqual([
+				'Make Report',
+			]);
+			const off = nodes.filter(({ disabled }) => disabled).map(({ name }) => name);
+			expect(off).toEqual(expect.arrayContaining(CHANNELS));
+			const same = (name: string) => read('database-backup.json').nodes.find((each) => each.name === name)!.parameters;
+			for (const name of CHANNELS) expect(nodes.find((each) => each.name === name)?.parameters).toEqual(same(name));
+		},
+	);
+
 	it('no run by hand removes anything', () => {
 		const removing = fs.readdirSync(WORKFLOWS).flatMap((file) => (file.endsWith('.json') ? removingNodes(file) : []));
 		expect(removing).toEqual([
-			['Apply Retention by Policy', "={{ $execution.mode === 'production' }}"],
+			['Apply Retention by Policy', expect.stringMatching(/ !== '' && \$execution\.mode === 'production' }}$/)],
 			['Apply to All Groups', "={{ $execution.mode === 'production' ? $json.apply : $json.applyByHand }}"],
 		]);
 	});
@@ -270,7 +301,16 @@ function removingNodes(file: string): Array<[string, unknown]> {
 				connections[each]!.main[0]?.some((to) => to.node === name),
 			);
 			const [condition] = nodes.filter((each) => before.includes(each.name));
-			const { conditions } = condition!.parameters.conditions as { conditions: Array<{ leftValue: unknown }> };
-			return [name, conditions[0]!.leftValue];
+			return [name, firstCondition(condition!.parameters)];
 		});
+}
+
+/** What makes a node of conditions, or the first output of a switch, let items through. */
+function firstCondition(parameters: Record<string, unknown>): unknown {
+	type Filter = { conditions: Array<{ leftValue: unknown }> };
+	const { conditions, rules } = parameters as {
+		conditions?: Filter;
+		rules?: { values: Array<{ conditions: Filter }> };
+	};
+	return (conditions ?? rules!.values[0]!.conditions).conditions[0]!.leftValue;
 }

@@ -1,4 +1,4 @@
-/** Backup Report: Make Report. One item, on the output for what is worth telling or on the other one. */
+/** Backup Report: Make Report. One item out, whatever came in. */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { runReport } from '../../../core/report/run-report';
 import { itemsOfNodesBefore, itemsThatComeIn } from '../items';
@@ -26,5 +26,5 @@ export async function report(context: IExecuteFunctions): Promise<INodeExecution
 		const file = Buffer.from(`${made.subject}\n\n${made.details}\n`);
 		item.binary = { [DETAILS]: await context.helpers.prepareBinaryData(file, 'backup-report.txt', 'text/plain') };
 	}
-	return made.tell ? [[item], []] : [[], [item]];
+	return [[item]];
 }
