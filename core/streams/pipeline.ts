@@ -6,11 +6,12 @@ import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { unlessAborted } from '../base/deadline';
-import { about, abortError, afterTidying, BackupError, isBackupError } from '../base/errors';
+import { about, abortError, BackupError, isBackupError } from '../base/errors';
 import { ageDecrypt, ageEncrypt, type DecryptionKeys, type Encryption } from '../codecs/age/age';
 import { createDigest, startHashing } from '../codecs/digest/digest';
 import { freeChunk, zstdCompress, zstdDecompress } from '../codecs/zstd/zstd';
-import { type Limits, throttle, watchStall, watchDuration } from '../base/limits';
+import { type Limits, throttle, watchStall } from '../base/limits';
+import { guardedFlow } from './guarded-flow';
 import type { StoredStream } from '../records/manifest';
 import { objectKey } from '../records/layout';
 import type { Protection, Storage } from '../storage/storage';
@@ -57,80 +58,56 @@ export function codecExtension(encrypted: boolean): string {
  */
 export async function storeStream(request: StoreRequest): Promise<StoredStream> {
 	const { storage, body, limits, encryption } = request;
-	const abort = new AbortController();
-	const aborted = new Promise<void>((resolve) => abort.signal.addEventListener('abort', () => resolve()));
-	let failure: Error | undefined;
-	const fail = (error: unknown) => {
-		failure ??= error instanceof Error ? error : new Error(String(error));
-		abort.abort(failure);
-	};
-	const onCancel = () => fail(abortError(request.signal));
 	// Before the first await: an error of the source that nobody listens to would end the whole process.
-	body.on('error', fail);
-	if (request.signal.aborted) onCancel();
-	request.signal.addEventListener('abort', onCancel, { once: true });
-
+	let fail = (error: unknown): void => void (early ??= error);
+	let early: unknown;
+	body.on('error', (error) => fail(error));
 	const original = createDigest('blake2b512');
 	const stored = createDigest('sha256');
-	let storedBytes = 0;
-	let sent = 0;
 	const name = `${request.name}${codecExtension(encryption !== null)}`;
-	const stall = watchStall(limits.stallTimeoutMs, fail, () => {
-		request.onProgress?.({ originalBytes: original.bytes, storedBytes });
-		return {
-			moved: original.bytes + stored.bytes + storedBytes + sent,
-			waitingFor: stored.readableLength > 0 || stored.writableFinished ? `storage ${storage.location}` : 'source',
-		};
-	});
-	const duration = watchDuration(limits.hardTimeoutMs, fail, 'back up less at once');
 	try {
-		abort.signal.throwIfAborted();
-		// The work of a passphrase takes a second, in which anything can fail.
-		const encrypt = encryption ? [await unlessAborted(ageEncrypt(encryption), abort.signal)] : [];
-		const filters: Transform[] = [
-			...(limits.bytesPerSecond ? [throttle(limits.bytesPerSecond, abort.signal)] : []),
-			original,
-			zstdCompress({ level: request.zstdLevel, release: request.recycle ?? freeChunk }),
-			...encrypt,
-			stored,
-		];
-		const flow = pipeline([body, ...filters], { signal: abort.signal }).catch(fail);
-		const written = storage
-			.write(objectKey(request.group, request.label, name), stored, {
-				signal: abort.signal,
+		await guardedFlow(
+			{
+				to: storage,
+				key: objectKey(request.group, request.label, name),
 				protect: request.protect,
-				onProgress: (bytes) => {
-					storedBytes = bytes;
+				limits,
+				advice: 'back up less at once',
+				signal: request.signal,
+				look: (storedBytes) => {
+					request.onProgress?.({ originalBytes: original.bytes, storedBytes });
+					const isThrough = stored.readableLength > 0 || stored.writableFinished;
+					const waitingFor = isThrough ? `storage ${storage.location}` : 'source';
+					return { moved: original.bytes + stored.bytes, waitingFor };
 				},
-				onMoved: () => void sent++,
-			})
-			.catch(fail);
-		// A source that does not let go must not hold up the failure; whoever opened it closes it.
-		await Promise.race([flow, aborted]);
-		const object = await written;
-		if (failure !== undefined) throw failure;
-		const result = {
-			name,
-			original: { bytes: original.result().bytes, blake2b512: original.result().hex },
-			stored: { bytes: stored.result().bytes, sha256: stored.result().hex },
-		};
-		if (object?.size !== result.stored.bytes) {
-			const key = objectKey(request.group, request.label, name);
-			const what = `${storage.location} kept ${object?.size} of ${result.stored.bytes} bytes of ${key}`;
-			const lost = new BackupError('damaged', what, {
-				hint: 'The storage lost bytes without saying so. Do not trust it before you know why.',
-			});
-			throw await afterTidying(lost, async () => await storage.remove(key));
-		}
-		return result;
+				expected: () => stored.result().bytes,
+			},
+			async (guard) => {
+				if (early !== undefined) guard.fail(early);
+				fail = guard.fail;
+				const { signal } = guard;
+				signal.throwIfAborted();
+				// The work of a passphrase takes a second, in which anything can fail.
+				const encrypt = encryption ? [await unlessAborted(ageEncrypt(encryption), signal)] : [];
+				const filters: Transform[] = [
+					...(limits.bytesPerSecond ? [throttle(limits.bytesPerSecond, signal)] : []),
+					original,
+					zstdCompress({ level: request.zstdLevel, release: request.recycle ?? freeChunk }),
+					...encrypt,
+					stored,
+				];
+				return { last: stored, flowing: pipeline([body, ...filters], { signal }) };
+			},
+		);
 	} catch (error) {
 		body.destroy();
-		throw failure ?? error;
-	} finally {
-		stall.stop();
-		duration.stop();
-		request.signal.removeEventListener('abort', onCancel);
+		throw error;
 	}
+	return {
+		name,
+		original: { bytes: original.result().bytes, blake2b512: original.result().hex },
+		stored: { bytes: stored.result().bytes, sha256: stored.result().hex },
+	};
 }
 
 export interface OpenRequest {

@@ -1,10 +1,11 @@
 /** One object on its way from one storage to another: as it lies there, all of it or nothing. */
 import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { afterTidying, abortError, BackupError, isBackupError } from '../../base/errors';
+import { BackupError, isBackupError } from '../../base/errors';
 import { startHashing } from '../../codecs/digest/digest';
 import { type Hashing } from '../../codecs/digest/hashing';
-import { type Limits, throttle, watchStall } from '../../base/limits';
+import { type Limits, throttle } from '../../base/limits';
+import { guardedFlow } from '../../streams/guarded-flow';
 import type { StoredStream } from '../../records/manifest';
 import type { Protection, Storage } from '../../storage/storage';
 
@@ -29,60 +30,29 @@ export interface SendRequest {
  */
 export async function sendObject(request: SendRequest): Promise<void> {
 	const { from, to, key, stored, limits, protect } = request;
-	const abort = new AbortController();
-	const aborted = new Promise<void>((resolve) => abort.signal.addEventListener('abort', () => resolve()));
-	let failure: Error | undefined;
-	const fail = (error: unknown) => {
-		failure ??= error instanceof Error ? error : new Error(String(error));
-		abort.abort(failure);
-	};
-	const onCancel = () => fail(abortError(request.signal));
-	request.signal.addEventListener('abort', onCancel, { once: true });
-	if (request.signal.aborted) onCancel();
-
 	// What was protected could not be removed again: then the bytes must be right before there is an object.
 	const hashing = protect ? startHashing('sha256', stored.bytes) : null;
 	const proof = new Proof(stored, `${from.location}/${key}`, hashing);
-	let safe = 0;
-	let sent = 0;
-	const stall = watchStall(limits.stallTimeoutMs, fail, () => {
-		request.onProgress(safe);
-		const isThrough = proof.readableLength > 0 || proof.destroyed || proof.bytes === stored.bytes;
-		const waitingFor = `storage ${isThrough ? to.location : from.location}`;
-		return { moved: proof.bytes + safe + sent, waitingFor };
-	});
-	const flow = async () => {
-		const body = await from.read(key, { signal: abort.signal }).catch((error: unknown) => {
+	const flow = async (signal: AbortSignal) => {
+		const body = await from.read(key, { signal }).catch((error: unknown) => {
 			throw isBackupError(error, 'not-found') ? missingAtSource(`${from.location}/${key}`, error) : error;
 		});
-		const slower = limits.bytesPerSecond ? [throttle(limits.bytesPerSecond, abort.signal)] : [];
-		await pipeline([body, ...slower, proof], { signal: abort.signal });
+		const slower = limits.bytesPerSecond ? [throttle(limits.bytesPerSecond, signal)] : [];
+		await pipeline([body, ...slower, proof], { signal });
 	};
-	try {
-		abort.signal.throwIfAborted();
-		const flowing = flow().catch((error: unknown) => {
-			// A writer that gave up has let go of the stream; why, it says itself, maybe after tidying up.
-			if (!hasClosed(error)) fail(error);
-		});
-		const onProgress = (bytes: number) => void (safe = bytes);
-		const onMoved = () => void sent++;
-		const writing = to.write(key, proof, { signal: abort.signal, onProgress, onMoved, protect }).catch(fail);
-		// A source that does not let go must not hold up the failure.
-		await Promise.race([flowing, aborted]);
-		const object = await writing;
-		if (failure !== undefined) throw failure;
-		if (object?.size !== stored.bytes) {
-			const what = `${to.location} kept ${object?.size} of ${stored.bytes} bytes of ${key}`;
-			const lost = new BackupError('damaged', what, {
-				hint: 'The storage lost bytes without saying so. Do not trust it before you know why.',
-			});
-			throw await afterTidying(lost, async () => await to.remove(key));
-		}
-	} finally {
-		proof.destroy();
-		stall.stop();
-		request.signal.removeEventListener('abort', onCancel);
-	}
+	const flowing = guardedFlow(
+		{
+			...{ to, key, protect, limits, signal: request.signal },
+			look: (safe) => {
+				request.onProgress(safe);
+				const isThrough = proof.readableLength > 0 || proof.destroyed || proof.bytes === stored.bytes;
+				return { moved: proof.bytes, waitingFor: `storage ${isThrough ? to.location : from.location}` };
+			},
+			expected: () => stored.bytes,
+		},
+		async ({ signal }) => ({ last: proof, flowing: flow(signal) }),
+	);
+	await flowing.finally(() => proof.destroy());
 }
 
 /** What one side has read or written ahead of the other. */
@@ -120,11 +90,6 @@ class Proof extends Transform {
 		this.hashing?.stop();
 		done(error);
 	}
-}
-
-function hasClosed(error: unknown): boolean {
-	const code = (error as NodeJS.ErrnoException | null)?.code;
-	return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ERR_STREAM_UNABLE_TO_PIPE';
 }
 
 /** Tells an error of the source from the same one of the destination. */
