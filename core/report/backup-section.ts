@@ -26,7 +26,7 @@ function okTitle({ good, notVerified, otherCopies }: Backups, { blocked }: Reten
 	const warnings = good.flatMap((backup) => backup.warnings).length;
 	const subject =
 		good.length > 0
-			? `Backup ok: ${namesOrCount(groupsOf(good), 'database')}`
+			? `Backup ok: ${namesOrCount(groupsOf(good), good.every(({ database }) => database) ? 'database' : 'group')}`
 			: `Copy ok: ${namesOrCount(groupsOf(otherCopies).filter(Boolean), 'group') || 'nothing was missing'}`;
 	return [
 		subject,

@@ -23,6 +23,7 @@ import {
 	startTestN8n,
 	type TestN8n,
 } from '../support/n8n';
+import { type Channels, startChannels } from '../support/channels';
 import { folderCredential, newFolder } from '../support/n8n-credentials';
 import { NOT_NOW, OFTEN, runOnSchedule } from '../support/n8n-schedule';
 import { type ReportReceiver, startReportReceiver } from '../support/report-receiver';
@@ -34,6 +35,7 @@ const BLOCKED = { group: 'postgres/crm', blocked: [{ risk: 'unverified' }] };
 
 let n8n: TestN8n;
 let receiver: ReportReceiver;
+let channels: Channels;
 let folder: string;
 let repository: Repository;
 /** Of the group postgres/shop: too old for thirty days. */
@@ -41,12 +43,14 @@ let old: string[];
 
 beforeAll(async () => {
 	receiver = await startReportReceiver();
+	channels = await startChannels();
 	n8n = await startTestN8n();
 }, N8N_START_MS);
 
 afterAll(async () => {
 	await n8n?.stop();
 	await receiver?.stop();
+	await channels?.stop();
 }, 60_000);
 
 beforeEach(async () => {
@@ -148,6 +152,84 @@ it('runs in an n8n that sets what n8n 3 needs, so that n8n does not warn of it',
 	expect(log).not.toContain('N8N_UNVERIFIED_PACKAGES_ENABLED');
 });
 
+it(
+	'tells every channel that is activated, by e-mail with the long form as a file, and the watchdog last',
+	async () => {
+		const run = await n8n.client.press(await importRetention(await allChannels(channels.url, '/ping/8f3a')));
+		assertSuccess(run);
+		const [report] = receiver.take();
+		const [mail, ...more] = channels.takeMails();
+		expect(more).toEqual([]);
+		expect(mail).toMatch(/^From: backup@example\.org$/m);
+		expect(mail).toMatch(/^To: admin@example\.org$/m);
+		expect(mail!.replace(/\n[ \t]+/g, ' ')).toContain(`Subject: ${report!.subject}`);
+		expect(mail).toMatch(/^Content-Type: text\/html/m);
+		const [, file = ''] = /filename=backup-report\.txt[^]*?\n\n([A-Za-z0-9+/=\n]+)/.exec(mail!) ?? [];
+		expect(Buffer.from(file, 'base64').toString()).toBe(`${report!.subject}\n\n${String(report!.details)}\n`);
+
+		const [chat, ping, ...others] = channels.takeRequests();
+		expect(others).toEqual([]);
+		expect([chat!.method, chat!.path]).toEqual(['POST', '/bot42:token/sendMessage']);
+		expect(JSON.parse(chat!.body)).toMatchObject({
+			...{ chat_id: '@backups', parse_mode: 'HTML', text: expect.stringContaining(`<b>${report!.subject}</b>\n`) },
+		});
+		expect(ping).toEqual({ method: 'GET', path: '/ping/8f3a', body: '' });
+	},
+	TEST_MS,
+);
+
+it(
+	'fails the run when a channel could not be told, after all others and the watchdog were',
+	async () => {
+		const choices = await allChannels('http://127.0.0.1:1', '/api/push/8f3a?status=up&msg=OK&ping=');
+		const run = await n8n.client.press(await importRetention(choices));
+		expect([run.status, run.error?.message]).toEqual(['error', 'Retention ran, but a report could not be sent']);
+		expect(channels.takeMails()).toHaveLength(1);
+		expect(receiver.take()).toMatchObject([{ ok: true }]);
+		expect(channels.takeRequests()).toMatchObject([
+			{ path: expect.stringMatching(/^\/api\/push\/8f3a\?status=up&msg=Retention\+BLOCKED%3A\+postgres/) },
+		]);
+	},
+	TEST_MS,
+);
+
+it(
+	'tells the watchdog that a run failed',
+	async () => {
+		const id = await importRetention(await allChannels(channels.url, '/ping/8f3a'));
+		fs.rmSync(folder, { recursive: true });
+		expect((await n8n.client.press(id)).status).toBe('error');
+		expect(channels.takeRequests().at(-1)).toMatchObject({ path: '/ping/8f3a/fail' });
+		expect([channels.takeMails().length, receiver.take().length]).toEqual([1, 1]);
+	},
+	TEST_MS,
+);
+
+/** Everything activated but Slack, which has one address for all. */
+async function allChannels(chatUrl: string, ping: string): Promise<Partial<Choices>> {
+	const { client } = n8n;
+	const smtp = {
+		host: '127.0.0.1',
+		port: channels.smtpPort,
+		user: '',
+		password: '',
+		secure: false,
+		disableStartTls: true,
+	};
+	const telegram = { accessToken: '42:token', baseUrl: chatUrl };
+	return {
+		activate: ['Mail Report', 'Tell Telegram', 'Ping Watchdog'],
+		settings: {
+			...{ mailFrom: 'backup@example.org', mailTo: 'admin@example.org', telegramChat: '@backups' },
+			pingUrl: channels.url + ping,
+		},
+		credentials: {
+			smtp: await client.createCredential({ name: 'Mail', type: 'smtp', data: smtp }),
+			telegramApi: await client.createCredential({ name: 'Chat', type: 'telegramApi', data: telegram }),
+		},
+	};
+}
+
 it('begins where the editor of the installed n8n begins: with the same order of triggers', () => {
 	const folder = path.join(n8nFolder(), 'node_modules/n8n-editor-ui/dist/assets');
 	const files = fs.readdirSync(folder).filter((file) => /^workflows\.store-.*\.js$/.test(file));
@@ -188,12 +270,17 @@ it('shows Postgres Dump first to who looks for "backup" in the editor', () => {
 });
 
 /** The template as users import it, with a schedule that does not fire, its reports sent to us. */
-async function importRetention({ settings, fieldsOf }: Partial<Choices> = {}): Promise<string> {
+async function importRetention({
+	settings,
+	fieldsOf,
+	credentials,
+	activate = [],
+}: Partial<Choices> = {}): Promise<string> {
 	return await importTemplate(n8n, 'retention', {
-		credentials: { backupStorageApi: await folderCredential(n8n, folder) },
+		credentials: { backupStorageApi: await folderCredential(n8n, folder), ...credentials },
 		settings: { ...settings, reportUrl: receiver.url },
 		fieldsOf: { 'Every Day': NOT_NOW, ...fieldsOf },
-		activate: ['Post Report'],
+		activate: ['Post Report', ...activate],
 	});
 }
 

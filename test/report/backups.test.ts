@@ -230,6 +230,8 @@ it('names at most three databases in the subject, and counts the others', () => 
 	const many = Array.from({ length: 50 }, (_, n) => ({ ...BACKUP, group: `postgres/db${n}`, database: `db${n}` }));
 	const verified = many.map(({ group }) => ({ ...PROVED, group }));
 	expect(summarise({ stored: many, verified }).subject).toBe('Backup ok: 50 databases');
+	const others = many.map(({ database: _, ...backup }) => backup);
+	expect(summarise({ stored: others, verified }).subject).toBe('Backup ok: 50 groups');
 	const copied = many.map(({ group }) => failedItem('full', { ...COPIED, group }));
 	expect(summarise({ stored: many, verified, copied }).subject).toBe(
 		'Backup DEGRADED: not copied: postgres/db0, postgres/db1, postgres/db2 and 47 more; stored: 50',
