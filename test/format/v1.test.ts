@@ -41,24 +41,24 @@ interface Kept {
 const KEPT: Record<string, Kept> = {
 	'encrypted to a recipient': {
 		group: 'postgres/recipient',
-		label: '20261127T060443Z-full-xg65',
+		label: '20261127T063159Z-full-rtaz',
 		keys: { identities: parseIdentities(text('key.txt')) },
 		verifications: [
-			{ depth: 'restored', ok: true },
 			{ depth: 'stored', ok: true },
+			{ depth: 'restored', ok: true },
 		],
 		rules: { owners: 'keep', privileges: 'keep' },
 	},
 	'encrypted with a passphrase': {
 		group: 'postgres/passphrase',
-		label: '20261127T060443Z-full-c9wj',
+		label: '20261127T063159Z-full-bkph',
 		keys: { passphrase },
 		verifications: [{ depth: 'readable', ok: true }],
 		rules: { owners: 'drop', privileges: 'drop' },
 	},
 	'not encrypted': {
 		group: 'postgres/clear',
-		label: '20261127T060444Z-full-f5nf',
+		label: '20261127T063203Z-full-nb9m',
 		keys: null,
 		verifications: [{ depth: 'restored', ok: false }],
 		rules: { owners: 'drop', privileges: 'drop' },

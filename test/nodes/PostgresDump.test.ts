@@ -244,7 +244,7 @@ describe('Postgres Dump: Dump', () => {
 
 	it('leaves in the journal which workflow, execution and node it was', async () => {
 		await run({});
-		expect(await runsIn(storage())).toEqual([{ verb: 'dump', state: 'ok', actor: ACTOR }]);
+		expect(await runsIn(storage())).toEqual([{ verb: 'backup', state: 'ok', actor: ACTOR }]);
 	});
 
 	it('stops when the run is stopped, and leaves no backup', async () => {

@@ -236,7 +236,7 @@ describe('a backup of another kind', () => {
 			warnings: ['a line could not be read'],
 		});
 		const [run] = await readRuns(storage, { from: new Date(0), to: new Date('2100-01-01') });
-		expect(run).toMatchObject({ verb: 'dump', state: 'degraded' });
+		expect(run).toMatchObject({ verb: 'backup', state: 'degraded' });
 	});
 
 	it('is not restored where databases are, and the other way round', async () => {

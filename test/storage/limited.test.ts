@@ -229,7 +229,7 @@ describe('the maximum duration', () => {
 		await expect(stuck).rejects.toMatchObject({ code: 'timed-out', message: expect.stringContaining('did not end') });
 		const stop = new AbortController();
 		const storage = new MemoryStorage();
-		const about = { verb: 'dump', group: GROUP, signal: stop.signal, endingMs: 50 } as const;
+		const about = { verb: 'backup', group: GROUP, signal: stop.signal, endingMs: 50 } as const;
 		const run = recordRun(storage, about, never, () => ({ outcome: 'ok', facts: {} }));
 		setTimeout(() => stop.abort(), 20);
 		await expect(run).rejects.toMatchObject({ code: 'cancelled' });

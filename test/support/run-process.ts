@@ -78,7 +78,7 @@ async function stopped(storage: Storage, order: RunOrder): Promise<void> {
 async function begin(storage: Storage, { group }: RunOrder): Promise<void> {
 	await recordRun(
 		storage,
-		{ verb: 'dump', group, beatMs: 300 },
+		{ verb: 'backup', group, beatMs: 300 },
 		async (run) => {
 			run.progress('storing', 4711, 9000);
 			say({ began: run.id });

@@ -51,7 +51,7 @@ async function readFailures(
 	const failures = new Map<string, GroupContext>();
 	for (const { verb, group, state, code, startedAt } of await readRuns(storage, { from, to, signal })) {
 		// A run that found another one at work says nothing about the source.
-		if (verb !== 'dump' || group === null || code === 'locked') continue;
+		if (verb !== 'backup' || group === null || code === 'locked') continue;
 		if (state !== 'failed' && state !== 'lost') continue;
 		const at = new Date(startedAt);
 		const known = failures.get(group)?.lastFailure;

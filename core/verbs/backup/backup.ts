@@ -85,7 +85,7 @@ export async function backUp(request: BackupRequest): Promise<BackupResult> {
 	const { storage, lockWaitMs, authority } = request;
 	const { value: manifest, warnings } = await runVerb(
 		{
-			...{ verb: 'dump', group, actor, lockWaitMs, limits: request.limits, signal: request.signal },
+			...{ verb: 'backup', group, actor, lockWaitMs, limits: request.limits, signal: request.signal },
 			advice: 'back up less at once',
 			open: async ({ signal, limits: { stallTimeoutMs }, limited }) =>
 				await Repository.open(limited(storage), { create: true, signal, stallTimeoutMs, authority }),

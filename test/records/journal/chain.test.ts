@@ -216,7 +216,7 @@ describe('a clock that jumps, timestamps in the future', () => {
 
 	it('a run over midnight is found by its start, and the chain goes on in the next day', async () => {
 		const storage = new ClockedStorage(at('2026-11-20T23:59:59.990Z'));
-		const long = { verb: 'dump', group: 'postgres/shop', clock: storage.now } as const;
+		const long = { verb: 'backup', group: 'postgres/shop', clock: storage.now } as const;
 		await recordRun(storage, long, async () => await delay(30), OK);
 		expect(await entriesIn(storage)).toEqual([
 			'runs/2026-11-20/000001.json',

@@ -15,7 +15,7 @@ import { entriesIn, keysIn } from '../../support/journal';
 import { until } from '../../support/until';
 
 const GROUP = 'postgres/shop';
-const RUN: RunRequest = { verb: 'dump', group: GROUP };
+const RUN: RunRequest = { verb: 'backup', group: GROUP };
 const ALL = { from: new Date(0), to: new Date('2100-01-01') };
 const OK = () => ({ outcome: 'ok', facts: {} }) as const;
 const NEVER = new AbortController().signal;
@@ -50,7 +50,7 @@ describe('a run in the journal', () => {
 		expect(result).toEqual({ value: 'what the work gives', warnings: [] });
 		const [run] = await readRuns(storage, ALL);
 		expect(run).toMatchObject({
-			verb: 'dump',
+			verb: 'backup',
 			group: GROUP,
 			label: '20261120T020000Z-full-k3f9',
 			actor,
@@ -203,7 +203,7 @@ describe('backups and verifications', () => {
 		}
 		const runs = await readRuns(storage, ALL);
 		expect(runs.map(({ verb, label }) => `${verb} ${label}`)).toEqual(
-			labels.flatMap((label) => ['dump', 'verify', 'verify', 'verify'].map((verb) => `${verb} ${label}`)),
+			labels.flatMap((label) => ['backup', 'verify', 'verify', 'verify'].map((verb) => `${verb} ${label}`)),
 		);
 		expect(runs[0]).toMatchObject({
 			state: 'ok',
@@ -231,8 +231,8 @@ describe('backups and verifications', () => {
 		);
 		await expect(backUp({ ...job, source: source('') })).rejects.toMatchObject({ code: 'locked' });
 		expect(await readRuns(storage, ALL)).toMatchObject([
-			{ verb: 'dump', state: 'failed', code: 'connection-lost', label: null },
-			{ verb: 'dump', state: 'failed', code: 'locked', label: null },
+			{ verb: 'backup', state: 'failed', code: 'connection-lost', label: null },
+			{ verb: 'backup', state: 'failed', code: 'locked', label: null },
 		]);
 	});
 });

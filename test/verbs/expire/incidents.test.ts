@@ -63,7 +63,7 @@ describe('an incident of other tools', () => {
 		}
 		const failing = recordRun(
 			repository.storage,
-			{ verb: 'dump', group: GROUP },
+			{ verb: 'backup', group: GROUP },
 			async () => await Promise.reject(new Error('the source is away')),
 			() => ({ outcome: 'ok', facts: {} }),
 		);
@@ -82,7 +82,7 @@ describe('an incident of other tools', () => {
 		}
 		const locked = recordRun(
 			repository.storage,
-			{ verb: 'dump', group: GROUP },
+			{ verb: 'backup', group: GROUP },
 			async () => await Promise.reject(new BackupError('locked', 'locked by another run')),
 			() => ({ outcome: 'ok', facts: {} }),
 		);
