@@ -32,7 +32,7 @@ function lineOf({ state, about, short }: Entry): string {
 	return shortened(`${about === '' ? state : `${state} ${about}`}: ${short}`, LINE_LIMIT);
 }
 
-/** Everything where that is short; otherwise figures and what deserves attention. */
+/** Everything where that is short; otherwise figures and what deserves attention. @param figures none where they stand beside */
 export function shortText(details: string, figures: Message['figures'], noteworthy: readonly string[]): string {
 	if (details.length <= TEXT_LIMIT) return details;
 	return [

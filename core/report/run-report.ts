@@ -117,7 +117,11 @@ export function runReport(request: ReportRequest): RunReport {
 	const noted = entries.some(({ level }) => level === 'note');
 	return {
 		...{ ok: outcome !== 'failed', outcome, subject, text },
-		...{ html: htmlOf(message), slackBlocks: slackBlocksOf(message, text), telegram: telegramOf(subject, text) },
+		...{
+			html: htmlOf(message),
+			slackBlocks: slackBlocksOf(message, shortText(details, [], noteworthy)),
+			telegram: telegramOf(subject, text),
+		},
 		...{ noteworthy, details },
 		tell: outcome !== 'ok' || (!moreToCome && (noted || request.tellSuccesses === true)),
 		ended: !moreToCome,

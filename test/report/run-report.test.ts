@@ -159,6 +159,13 @@ describe('a channel', () => {
 		expect(telegram).not.toMatch(/&(?!\w{2,4};)/);
 	});
 
+	it('that is Slack gets the figures once, in fields', () => {
+		const shown = JSON.stringify(slackBlocks);
+		expect(shown).toContain('*Failed*\\n200');
+		expect(text).toContain('Failed: 200');
+		expect(shown).not.toContain('Failed: 200');
+	});
+
 	it('that is Slack gets blocks within its limits', () => {
 		expect(slackBlocks.length).toBeLessThanOrEqual(50);
 		for (const { type, text, fields, elements } of slackBlocks) {
