@@ -2,8 +2,8 @@
 const os = require('node:os');
 
 module.exports = {
-	// Tests mostly wait: for servers, disks, processes. jest's own default is one at a time on two cores.
-	maxWorkers: Math.max(2, os.availableParallelism() - 1),
+	// Tests mostly wait: for servers, disks, processes. On two cores, three at a time take two thirds of the time of two.
+	maxWorkers: os.availableParallelism() + 1,
 	testEnvironment: 'node',
 	testMatch: ['<rootDir>/test/**/*.test.ts'],
 	testPathIgnorePatterns: ['/node_modules/'],

@@ -54,7 +54,7 @@ function sortOne(
 ): 'sorted' | 'done' | 'foreign' {
 	const failed = json.error !== undefined && json.error !== null && json.error !== '';
 	const facts = failed ? { ...factsOf(json.details), message: errorText(json.error) } : json;
-	const add = <Read>(kind: keyof SortedItems, list: Read[], read: Read) => {
+	const add: Add = <Read>(kind: keyof SortedItems, list: Read[], read: Read) => {
 		if (isNew(`${kind} ${JSON.stringify(read)}`)) list.push(read);
 		return 'sorted' as const;
 	};
@@ -76,8 +76,20 @@ function sortOne(
 	}
 	if (failed) return add('notStored', sorted.notStored, readFailure(facts));
 	if (typeof facts.label === 'string' && typeof facts.location === 'string') {
+		addAfterwards(facts, add, sorted);
 		return add('stored', sorted.stored, readStored(facts));
 	}
 	const pinned = facts.status === 'pinned' || facts.status === 'unpinned';
 	return pinned && typeof facts.label === 'string' ? 'done' : 'foreign';
+}
+
+type Add = <Read>(kind: keyof SortedItems, list: Read[], read: Read) => 'sorted';
+
+/** What the node that dumped has done with the backup itself: verified it, and applied a policy. */
+function addAfterwards(facts: Facts, add: Add, sorted: SortedItems): void {
+	const [verification, retention] = [factsOf(facts.verification), factsOf(facts.retention)];
+	if (typeof verification.depth === 'string') {
+		add('verifications', sorted.verifications, readVerification(verification, false));
+	}
+	if (typeof retention.policy === 'string') add('retained', sorted.retained, readRetained(retention, false));
 }

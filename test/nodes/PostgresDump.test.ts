@@ -59,6 +59,7 @@ async function run(parameters: Record<string, unknown>, more: Partial<FakeNode> 
 		databases: 'credential',
 		groupPrefix: 'postgres',
 		encryption: 'age',
+		verifyAfterwards: 'no',
 		options: {},
 	};
 	const fake = fakeContext({ parameters: { ...defaults, ...parameters }, credentials, ...more });

@@ -11,7 +11,7 @@ import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
 import { allFailures } from '../failures';
 import { chooseGroups } from '../groups';
-import { addHints, toItem } from '../report';
+import { addHints, toItem } from '../../shared/retention-items';
 import { readSettings } from '../settings';
 
 /** Applies the policy to every chosen group. One that fails does not stop the others; after all of them, it fails the item. */

@@ -6,7 +6,7 @@ import { toErrorItem } from '../../shared/errors';
 import { cancelSignal } from '../../shared/run';
 import { allFailures } from '../failures';
 import { chooseGroups } from '../groups';
-import { addHints, toItem } from '../report';
+import { addHints, toItem } from '../../shared/retention-items';
 import { readSettings } from '../settings';
 
 /** Plans every chosen group by itself. One that fails does not stop the others; after all of them, it fails the item. */

@@ -9,17 +9,22 @@ import { postgresSource } from '../../../core/sources/postgres/dump/dump';
 import { describeTarget, type DatabaseTarget } from '../../../core/sources/postgres/connection/target';
 import { sizeText } from '../../../core/base/size-text';
 import type { Storage } from '../../../core/storage/storage';
+import { Repository } from '../../../core/records/repository';
 import { actorOf } from '../../shared/actor';
 import { openNodeStorage } from '../../shared/credentials';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal } from '../../shared/run';
 import { counted, rounded } from '../../shared/summary';
+import { verdictOf } from '../../shared/verification-items';
+import type { VerifyResult } from '../../../core/verbs/verify/types';
+import { type Afterwards, doAfterwards, readAfterwards } from '../afterwards';
 import { type DumpSettings, readSettings, readTargets } from '../settings';
 
 /** Backs up every chosen database. One that fails does not stop the others; after all of them, it fails the item. */
 export async function dump(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
 	const settings = await readSettings(context, itemIndex);
+	const afterwards = readAfterwards(context, itemIndex);
 	const prefix = (context.getNodeParameter('groupPrefix', itemIndex) as string).trim();
 	const storage = await openNodeStorage(context, itemIndex);
 	try {
@@ -33,8 +38,18 @@ export async function dump(context: IExecuteFunctions, itemIndex: number): Promi
 				const start = performance.now();
 				const result = await dumpOne(context, { target, group, settings, storage, signal });
 				const seconds = (performance.now() - start) / 1000;
-				items.push({ json: toItem(target, result, seconds, settings), pairedItem: { item: itemIndex } });
+				const { verification, facts, failure } = await after(context, afterwards, {
+					result,
+					settings,
+					storage,
+					signal,
+				});
+				const json = toItem(target, result, { seconds, verification, facts }, settings);
 				addHints(context, target, result);
+				if (failure) {
+					failures.push({ target, error: failure });
+					items.push(toErrorItem(failure, itemIndex, json));
+				} else items.push({ json, pairedItem: { item: itemIndex } });
 			} catch (error) {
 				if (signal.aborted) throw error;
 				failures.push({ target, error });
@@ -46,6 +61,16 @@ export async function dump(context: IExecuteFunctions, itemIndex: number): Promi
 	} finally {
 		await storage.close();
 	}
+}
+
+async function after(
+	context: IExecuteFunctions,
+	afterwards: Afterwards,
+	{ result, settings, storage, signal }: { result: BackupResult } & Pick<Job, 'settings' | 'storage' | 'signal'>,
+) {
+	const repository = await Repository.open(storage, { signal, authority: settings.authority });
+	const keys = settings.encryption?.keys ?? null;
+	return await doAfterwards(context, afterwards, { repository, manifest: result.manifest, keys, signal });
 }
 
 interface Job {
@@ -86,15 +111,17 @@ async function dumpOne(context: IExecuteFunctions, job: Job): Promise<BackupResu
 function toItem(
 	target: DatabaseTarget,
 	{ manifest, location, warnings }: BackupResult,
-	seconds: number,
+	{ seconds, verification, facts }: { seconds: number; verification: VerifyResult | null; facts: IDataObject },
 	{ tags, protect, authority }: DumpSettings,
 ): IDataObject {
 	const dumpSeconds = (Date.parse(manifest.finishedAt) - Date.parse(manifest.startedAt)) / 1000;
 	const { details, server } = manifest.source;
 	const object = dumpOf(manifest);
-	const held = typeof details.tables === 'number' ? `, ${counted(details.tables, 'table')}` : '';
+	const held = typeof details.tables === 'number' ? counted(details.tables, 'table') : null;
+	const verdict = verification ? verdictOf(verification) : held;
+	const stored = `${sizeText(object.original.bytes)} backed up as ${sizeText(object.stored.bytes)}`;
 	return {
-		summary: `${target.database}: ${sizeText(object.original.bytes)} backed up as ${sizeText(object.stored.bytes)}${held}`,
+		summary: `${target.database}: ${stored}${verdict === null ? '' : `, ${verdict}`}`,
 		ok: true,
 		status: 'stored',
 		group: manifest.group,
@@ -125,6 +152,7 @@ function toItem(
 		tags,
 		protectedUntil: protect?.until.toISOString() ?? null,
 		warnings: [...warnings],
+		...facts,
 	};
 }
 

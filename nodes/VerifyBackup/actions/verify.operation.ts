@@ -10,7 +10,7 @@ import { actorOf } from '../../shared/actor';
 import { allowUnsigned, listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
-import { comparedText, rounded } from '../../shared/summary';
+import { verificationFacts } from '../../shared/verification-items';
 import { readSettings, type VerifySettings } from '../settings';
 
 /** Verifies every chosen backup. One that is bad does not stop the others; after all of them, it fails the item. */
@@ -40,7 +40,7 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 						show(() => `${about}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}`),
 				});
 				addHints(context, result);
-				const facts = toFacts(result);
+				const facts = verificationFacts(result);
 				if (result.outcome === 'bad') fail(toError(result), facts, true);
 				else if (result.outcome === 'environment' && settings.failOnEnvironment) fail(toError(result), facts, false);
 				else items.push({ json: facts, pairedItem: { item: itemIndex } });
@@ -76,31 +76,6 @@ async function choose(
 	const entries = await listSome(repository, choice.groups);
 	if (choice.kind === 'newest') return await newestReadable(repository, entries, signal);
 	return chooseForVerification(entries, choice, depth);
-}
-
-/** Sizes in bytes, times in seconds; `seconds` is the whole run. */
-function toFacts(verified: VerifyResult): IDataObject {
-	const { comparison, code, ...result } = verified;
-	return {
-		summary: `${result.group}: ${verdictOf(verified)}`,
-		ok: result.outcome === 'ok',
-		...result,
-		seconds: rounded(result.seconds),
-		restoreSeconds: result.restoreSeconds === null ? null : rounded(result.restoreSeconds),
-		code,
-		comparison: comparison && {
-			ok: comparison.ok,
-			...comparison.figures,
-			differences: comparison.differences.map((difference) => ({ ...difference })),
-		},
-		assertions: result.assertions.map((assertion) => ({ ...assertion })),
-	};
-}
-
-function verdictOf({ outcome, depth, message, comparison }: VerifyResult): string {
-	if (outcome === 'bad') return `BAD: ${message}`;
-	if (outcome === 'environment') return `NOT VERIFIED: ${message}`;
-	return comparison ? `restored and compared: ${comparedText(comparison)}` : `${depth}: ${message}`;
 }
 
 function toError({ code, message, hint, outcome }: VerifyResult): BackupError {
