@@ -127,8 +127,13 @@ function checkNames(nodes) {
 	return [...twice].map((name) => `two nodes are named "${name}"`);
 }
 
+/** In a template that one sees at a glance, what a user may change is in the nodes that it is for. */
+const SMALL = 8;
+
 function checkSettingsNode(nodes) {
-	const hasNothingToChange = nodes.every((node) => isSticky(node) || Object.keys(node.parameters).length === 0);
+	const working = nodes.filter((node) => !isSticky(node));
+	const hasNothingToChange = working.every((node) => Object.keys(node.parameters).length === 0);
+	if (working.length <= SMALL && working.every(({ type }) => type !== SETTINGS)) return [];
 	return nodes.filter(({ type }) => type === SETTINGS).length === (hasNothingToChange ? 0 : 1)
 		? []
 		: ['what a user may change must be in exactly one Edit Fields node'];

@@ -1,6 +1,12 @@
 import type { CredentialReference, Workflow } from './n8n-client.mjs';
 
-export type TemplateName = 'database-backup' | 'new-key' | 'restore-database' | 'restore-drill' | 'retention';
+export type TemplateName =
+	| 'database-backup'
+	| 'new-key'
+	| 'quick-start'
+	| 'restore-database'
+	| 'restore-drill'
+	| 'retention';
 
 export interface Choices {
 	/** By type; each node gets those, and only those, that the table of workflows/README.md names for it. */

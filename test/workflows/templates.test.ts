@@ -107,6 +107,7 @@ describe('of the templates of this package', () => {
 	it.each([
 		['database-backup.json', 'Every Night'],
 		['new-key.json', 'When Somebody Wants a Key'],
+		['quick-start.json', 'Every Night'],
 		['restore-database.json', 'Ask What to Restore'],
 		['restore-drill.json', 'Every Week'],
 		['retention.json', 'Every Day'],
@@ -151,6 +152,14 @@ describe('of the templates of this package', () => {
 			['Apply Retention by Policy', expect.stringMatching(/ !== '' && \$execution\.mode === 'production' }}$/)],
 			['Apply to All Groups', "={{ $execution.mode === 'production' ? $json.apply : $json.applyByHand }}"],
 		]);
+		const keeping = fs
+			.readdirSync(WORKFLOWS)
+			.filter((file) => file.endsWith('.json'))
+			.flatMap((file) => read(file).nodes.filter(({ type }) => type === 'n8n-nodes-backup.postgresDump'))
+			.map(({ parameters }) => parameters.keep ?? 'everything');
+		expect(new Set(keeping)).toEqual(
+			new Set(['everything', "={{ $execution.mode === 'production' ? 'thirtyDays' : 'everything' }}"]),
+		);
 	});
 });
 
@@ -194,8 +203,11 @@ describe('a template fails that', () => {
 		['has an open webhook', (_, find) => (find('Called from Outside').parameters = {}), /set an authentication/],
 		['has an address of ids', (_, find) => delete find('Called from Outside').webhookId, /set "webhookId" to a word/],
 		[
-			'has no settings node',
-			(_, find) => (find('Settings').type = 'n8n-nodes-base.noOp'),
+			'has no settings node, though it is not small',
+			(t, find) => {
+				find('Settings').type = 'n8n-nodes-base.noOp';
+				for (let n = 1; n <= 5; n++) t.nodes.push(node(`More ${n}`, 'noOp', 1));
+			},
 			/exactly one Edit Fields node/,
 		],
 		['waits for a request', (_, find) => delete find('Called from Outside').disabled, /would wait for a request here/],
