@@ -22,6 +22,21 @@ const SECRETS: ReadonlyArray<readonly [RegExp, string]> = [
 	[/\b(password|passphrase|secret|token)(=|["']\s{0,3}:\s{0,3})[^\s,;&]+/gi, '$1$2***'],
 ];
 
+/**
+ * Codes of Node, in words. n8n exchanges the whole message of an error that has one of them in it for a sentence of its own,
+ * which names nothing (`COMMON_ERRORS` in n8n-workflow's node.error).
+ */
+const CODES: ReadonlyArray<readonly [RegExp, string]> = [
+	[/\b(?:connect )?ECONNREFUSED\b/g, 'connection refused:'],
+	[/\b(?:read |write )?(?:ECONNRESET|ECONNABORTED)\b/g, 'connection lost'],
+	[/\b(?:getaddrinfo )?(?:ENOTFOUND|EAI_AGAIN)\b/g, 'no such host:'],
+	[/\b(?:connect )?ETIMEDOUT\b/g, 'no answer:'],
+	[/\b(?:connect )?(?:EHOSTUNREACH|EADDRNOTAVAIL)\b/g, 'no way to the host:'],
+	[/\bENOENT\b/g, 'not found'],
+	[/\b(?:EACCES|EPERM)\b/g, 'not allowed'],
+	[/\b(?:EISDIR|ENOTDIR|EEXIST)\b/g, 'something else is there'],
+];
+
 /** The fields of an object; none of anything else. */
 export function factsOf(value: unknown): Facts {
 	return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Facts) : {};
@@ -42,12 +57,12 @@ export function amountOf(value: unknown): number {
 	return Math.max(numberOf(value) ?? 0, 0);
 }
 
-/** A text, without secrets and control characters, in one piece of at most 2,000 characters; '' where there is none. */
+/** A text, without secrets, control characters and codes of Node, in one piece of at most 2,000 characters; '' where there is none. */
 export function textOf(value: unknown): string {
 	if (typeof value !== 'string') return '';
 	const shown = value.slice(0, LONGEST * 2).replace(INVISIBLE, ' ');
 	return shortened(
-		SECRETS.reduce((text, [secret, instead]) => text.replace(secret, instead), shown),
+		[...SECRETS, ...CODES].reduce((text, [found, instead]) => text.replace(found, instead), shown),
 		LONGEST,
 	);
 }

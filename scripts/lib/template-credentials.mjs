@@ -25,7 +25,9 @@ export const CREDENTIAL_TYPES = {
  */
 export function credentialsInReadme(template) {
 	const text = fs.readFileSync(path.join(ROOT, 'workflows', 'README.md'), 'utf8');
-	const section = text.split(/^## /m).find((each) => each.includes(`(${template}.json)`)) ?? '';
+	// Its link stands in a line of its own; other sections may point to it.
+	const own = `\n[\`${template}.json\`](${template}.json)\n`;
+	const section = text.split(/^## /m).find((each) => each.includes(own)) ?? '';
 	if (section.includes('It needs no credentials.')) return [];
 	const [, table] = /^\| node +\| credential +\| for +\|\n\|[-| ]+\|\n((?:\|.*\n)+)/m.exec(section) ?? [];
 	if (!table) throw new Error(`workflows/README.md has no table of credentials for ${template}`);

@@ -81,17 +81,21 @@ it(
 	TEST_MS,
 );
 
-it(
-	'is red, with the report as its reason, when nothing could be backed up',
-	async () => {
+it.each([
+	['the password is wrong', { password: 'wrong' }, 'password authentication failed'],
+	['nobody listens there', { port: 1 }, 'connection refused'],
+])(
+	'is red, with the report as its reason, when %s',
+	async (_, change, said) => {
 		const credentials = {
-			postgres: await databaseCredential(n8n, { ...server.target(), password: 'wrong' }),
+			postgres: await databaseCredential(n8n, { ...server.target(), ...change }),
 			backupStorageApi: await folderCredential(n8n, folder),
 			backupEncryptionApi: encryption,
 		};
 		const id = await importTemplate(n8n, 'quick-start', { credentials });
 		const run = await n8n.client.press(id);
 		expect(run).toMatchObject({ status: 'error', error: { message: expect.stringMatching(/^Backup FAILED/) } });
+		expect(run.error!.message).toContain(said);
 		expect(filesBelow(folder).filter((file) => file.endsWith('manifest.json'))).toEqual([]);
 	},
 	TEST_MS,

@@ -119,6 +119,28 @@ describe('what is signed', () => {
 		expect(await copyMissing({ from: repository, to, signal: NEVER })).toEqual([]);
 	});
 
+	it('is locked with its signature, without which it would be nobody’s', async () => {
+		const locked: string[] = [];
+		const protection = { extend: async (key: string) => void locked.push(key), until: async () => null };
+		const locking = new Proxy(new MemoryStorage(), {
+			get(target, name) {
+				if (name === 'protection') return protection;
+				if (name === 'write') {
+					return async (key: string, body: Readable, options: object) =>
+						await target.write(key, body, { ...options, protect: undefined });
+				}
+				const value: unknown = Reflect.get(target, name);
+				return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+			},
+		});
+		const protect = { mode: 'governance', until: new Date(Date.now() + DAY_MS) } as const;
+		const source = noteSource(join(folder, 'note'));
+		const common = { storage: locking, group: GROUP, source, encryption: null, protect, signal: NEVER };
+		const { manifest } = await backUp({ ...common, authority: trusting() });
+		const key = objectKey(GROUP, manifest.label, 'manifest.json');
+		expect(locked).toEqual([key, `${key}.sig`]);
+	});
+
 	it('says that nothing was checked where nobody is trusted by name', async () => {
 		expect(await restored(real.label, attacker)).toMatchObject({ authentic: false, warnings: [] });
 		expect(await verified(real.label, attacker)).toMatchObject({ outcome: 'ok', authentic: false });

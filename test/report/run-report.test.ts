@@ -1,5 +1,6 @@
 /** What holds for every report, whatever came in: anybody who can name a database has a say in it. */
 import fc from 'fast-check';
+import { NodeOperationError } from 'n8n-workflow';
 import type { NodeKind } from '../../core/report/items';
 import { runReport } from '../../core/report/run-report';
 import {
@@ -35,6 +36,16 @@ it('calls a run failed of which nothing came in', () => {
 			text: expect.stringContaining('no result of a backup node came in'),
 		});
 	}
+});
+
+it('says in words what n8n would put a sentence of its own in the place of', () => {
+	const message =
+		'backup@db.example.org:5432/shop: connect ECONNREFUSED 10.0.0.7:5432, getaddrinfo ENOTFOUND db.example.org';
+	const { text, subject } = reportOn(from('dump', failedItem(message, { database: 'shop' })));
+	expect(text).toContain('connection refused: 10.0.0.7:5432, no such host: db.example.org');
+	// What n8n does with a message, as in the node "Stop and Error".
+	const node = { id: '1', name: 'x', type: 'x', typeVersion: 1, position: [0, 0] as [number, number], parameters: {} };
+	expect(new NodeOperationError(node, `${subject}\n${text}`).message).toContain('connection refused: 10.0.0.7');
 });
 
 it('says the same whatever the order of the items is', () => {

@@ -1,18 +1,17 @@
 /** Makes one backup: lock, clean up after earlier failures, store the object and its contents, prove, write the manifest. */
-import { MANIFEST, objectKey } from '../../records/layout';
-import { pipeline } from 'node:stream/promises';
+import { MANIFEST, objectKey, SIGNATURE } from '../../records/layout';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Authority } from '../../records/authority';
 import type { Actor } from '../../records/journal/actor';
 import { cleanUp, removeLeftovers } from './leftovers';
 import { unlessAborted, within } from '../../base/deadline';
-import { BackupError, isBackupError } from '../../base/errors';
-import { recipientOf } from '../../codecs/age/keys';
-import { ageDecrypt, type DecryptionKeys, type Encryption } from '../../codecs/age/age';
+import { BackupError } from '../../base/errors';
+import type { DecryptionKeys, Encryption } from '../../codecs/age/age';
+import { describeEncryption, hostRecipientOf, withHost } from './encryption';
 import { assertGroup, type BackupType, createLabel, parseLabel } from '../../records/label';
 import type { RunEnd } from '../../records/journal/journal';
 import type { Lock } from '../../records/locks/lock';
-import { dataSize, FORMAT, type Manifest, type ManifestEncryption, type StoredPart } from '../../records/manifest';
+import { dataSize, FORMAT, type Manifest, type StoredPart } from '../../records/manifest';
 import { type Limits } from '../../base/limits';
 import { type Run, runVerb } from '../run';
 import { type Progress, storeStream } from '../../streams/pipeline';
@@ -263,7 +262,11 @@ async function publish(
 	// After the manifest: a tag, like evidence, says that there was a backup.
 	await repository.writeTags(group, label, tags, { signal, protect });
 	// Not before it is final: a protected manifest could not be taken back.
-	if (protect) await storage.protection?.extend(objectKey(group, label, MANIFEST), protect);
+	if (protect === undefined) return;
+	const manifestKey = objectKey(group, label, MANIFEST);
+	await storage.protection?.extend(manifestKey, protect);
+	// Without its signature, it would be nobody's.
+	if (repository.authority.key) await storage.protection?.extend(`${manifestKey}${SIGNATURE}`, protect);
 }
 
 /**
@@ -277,61 +280,5 @@ async function assertStored(storage: Storage, { group, label, parts }: Manifest)
 		throw new BackupError('damaged', `${storage.location}/${objectKey(group, label, name)} is gone, or was changed`, {
 			hint: 'Somebody else removes or changes objects in this storage. Find out who, then run it again.',
 		});
-	}
-}
-
-async function describeEncryption(
-	encryption: Encryption,
-	{ storage, group, proveWith, hostKey, signal }: BackupRequest,
-	label: string,
-	[first]: readonly StoredPart[],
-): Promise<ManifestEncryption> {
-	const proved = proveWith !== undefined;
-	if (proveWith && first) await assertOpens(storage, objectKey(group, label, first.name), proveWith, signal);
-	return 'passphrase' in encryption
-		? { method: 'passphrase', proved }
-		: {
-				method: 'recipients',
-				recipients: encryption.recipients,
-				host: await hostRecipientOf({ encryption, hostKey }),
-				proved,
-			};
-}
-
-/** The recipient of the host key; null where there is none, or nothing that it would add. */
-async function hostRecipientOf({ encryption, hostKey }: Pick<BackupRequest, 'encryption' | 'hostKey'>) {
-	if (hostKey === undefined || encryption === null || !('recipients' in encryption)) return null;
-	return await recipientOf(hostKey);
-}
-
-function withHost(encryption: Encryption | null, host: string | null): Encryption | null {
-	if (host === null || encryption === null || !('recipients' in encryption)) return encryption;
-	return { recipients: [...encryption.recipients, host] };
-}
-
-/** The age header of a hundred recipients and the first chunk of the payload fit in here with room to spare. */
-const PROOF_BYTES = 1024 * 1024;
-
-/**
- * Proves that a key opens what really lies in storage, by reading its beginning back.
- * @throws BackupError 'wrong-identity', 'damaged'
- */
-async function assertOpens(storage: Storage, key: string, keys: DecryptionKeys, signal: AbortSignal): Promise<void> {
-	const body = await storage.read(key, { start: 0, length: PROOF_BYTES, signal });
-	const decrypt = ageDecrypt(keys);
-	const flow = pipeline(body, decrypt, { signal });
-	const opened = new Promise<void>((resolve) => decrypt.once('data', () => resolve()));
-	try {
-		await Promise.race([opened, flow]);
-	} catch (error) {
-		if (!isBackupError(error, 'wrong-identity')) throw error;
-		throw new BackupError('wrong-identity', `${key} was not kept: the identity of the credential cannot open it`, {
-			hint: 'Add the recipient that belongs to the identity to the recipients, or remove the identity.',
-			cause: error,
-		});
-	} finally {
-		// The beginning alone ends in the middle of a chunk: that error says nothing.
-		decrypt.destroy();
-		await Promise.allSettled([flow]);
 	}
 }

@@ -1,4 +1,6 @@
 import fs from 'node:fs';
+import v8 from 'node:v8';
+import vm from 'node:vm';
 import os from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -205,23 +207,32 @@ describe('an embedded database', () => {
 			for (let i = 0; i < chunks; i++) yield Buffer.from(chunk);
 			yield Buffer.from(`\\.\n${TRAILER}`);
 		}
+		// What is in use, not what the garbage collector has not come to yet: that depends on how busy the machine is.
+		v8.setFlagsFromString('--expose-gc');
+		const collect = vm.runInNewContext('gc') as () => void;
 		const memory = () => {
+			collect();
 			const { heapUsed, external } = process.memoryUsage();
 			return heapUsed + external;
 		};
 		const before = memory();
 		let peak = 0;
+		let looked = 0;
 		let turns = 0;
 		const timer = setInterval(() => {
 			turns++;
 		}, 5);
 		const { rows } = await replayed(Readable.from(body(), { objectMode: false }), database, {
-			onProgress: () => (peak = Math.max(peak, memory())),
+			onProgress: () => {
+				if (performance.now() - looked < 500) return;
+				looked = performance.now();
+				peak = Math.max(peak, memory());
+			},
 		});
 		clearInterval(timer);
 		expect(rows).toBe(chunks * 1000);
 		expect(await columnOf('SELECT count(*) FROM big')).toEqual([String(rows)]);
-		expect(peak - before).toBeLessThan(80 * MB);
+		expect(peak - before).toBeLessThan(30 * MB);
 		// A database in this thread would let it have one turn per message, of which there are 13.
 		expect(turns).toBeGreaterThan(50);
 	}, 120_000);
