@@ -141,9 +141,10 @@ function show({ group, label, phase, bytes, totalBytes }: CopyProgress): void {
 	showProgress(`${group}/${label}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}`);
 }
 
-function print({ outcome, results }: CopySummary): void {
+function print({ outcome, results, warnings }: CopySummary): void {
 	for (const result of results) printResult(result);
 	if (results.length === 0) printLine('nothing to copy: all is there');
+	for (const warning of warnings) printWarning(warning);
 	if (outcome === 'degraded') process.stderr.write('n8n-backup: some copies were made, and some were not\n');
 }
 

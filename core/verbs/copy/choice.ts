@@ -4,6 +4,7 @@ import { hasEvidence } from './look';
 import { nameOfVerification } from '../../records/evidence';
 import { inParallel } from '../../base/in-parallel';
 import type { BackupEntry, Repository } from '../../records/repository';
+import { newestOfEach } from '../../records/newest';
 import { newestReadable } from '../../records/readable-choice';
 
 /** Copies whose evidence is looked at, at the same time. */
@@ -20,19 +21,42 @@ export async function chooseForCopy(
 	return await newestReadable(from, entries, signal);
 }
 
-/** Those of the chosen ones with which something is left to do at the destination. */
+/** What a listing of the destination tells. */
+export interface Lacking {
+	/** Those of the chosen ones with which something is left to do there. */
+	backups: BackupEntry[];
+	/** For people: groups of which the destination has newer backups than the source. */
+	warnings: string[];
+}
+
+/** What is left to do at the destination, and whether the source has lost something that the destination still has. */
 export async function lackingAt(
 	to: Repository,
 	chosen: readonly BackupEntry[],
 	groups: readonly string[] | undefined,
 	signal: AbortSignal,
-): Promise<BackupEntry[]> {
-	const there = new Map((await listGroups(to, groups)).map((entry) => [`${entry.group}/${entry.label}`, entry]));
+): Promise<Lacking> {
+	const listed = await listGroups(to, groups);
+	const there = new Map(listed.map((entry) => [`${entry.group}/${entry.label}`, entry]));
 	const behind = await inParallel(chosen, READERS, async (entry) => {
 		const copy = there.get(`${entry.group}/${entry.label}`);
 		return !copy || lacksCompanions(copy, entry) || !(await wasReadBack(to, copy, entry, signal));
 	});
-	return chosen.filter((_, i) => behind[i]);
+	return { backups: chosen.filter((_, i) => behind[i]), warnings: newerThere(to, chosen, listed) };
+}
+
+/**
+ * Whoever can delete at the source can take away the newest backups, and the older ones look as if nothing had happened. A copy
+ * elsewhere remembers: nobody but this verb writes there, as a rule.
+ */
+function newerThere(to: Repository, chosen: readonly BackupEntry[], listed: readonly BackupEntry[]): string[] {
+	const here = new Map(newestOfEach(chosen).map((entry) => [entry.group, entry]));
+	return newestOfEach(listed).flatMap(({ group, label, startedAt }) => {
+		const newest = here.get(group);
+		if (!newest || newest.startedAt >= startedAt) return [];
+		const what = `${to.storage.location} has a newer backup of ${group} (${label}) than the source (${newest.label})`;
+		return [`${what}: unless somebody else copies there, it was removed from the source`];
+	});
 }
 
 /** Whether a copy lacks what goes with a backup. */

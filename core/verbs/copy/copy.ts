@@ -20,7 +20,8 @@ export type { CopyChoice, CopyOptions, CopyProgress, CopyResult, CopySubject, Co
 export async function copyMissing(request: CopyOptions & CopyChoice & { to: Storage }): Promise<CopyResult[]> {
 	const { from, groups, signal } = request;
 	const chosen = await chooseForCopy(from, request, signal);
-	return await copyAll(request, await lackingAt(await openDestination(request), chosen, groups, signal));
+	const { backups } = await lackingAt(await openDestination(request), chosen, groups, signal);
+	return await copyAll(request, backups);
 }
 
 /**
@@ -37,17 +38,19 @@ export async function copyToAll(
 	for (const [at, storage] of request.to.entries()) {
 		for (const other of request.to.slice(at + 1)) await assertApart(storage, other);
 	}
-	const one = await copierTo(request);
+	const warnings: string[] = [];
+	const one = await copierTo(request, warnings);
 	const ended = await Promise.allSettled(request.to.map(one));
 	const broken = ended.find((end) => end.status === 'rejected');
 	if (broken) throw broken.reason;
 	const results = ended.flatMap((end) => (end.status === 'fulfilled' ? end.value : []));
-	return { outcome: outcomeOf(results), results };
+	return { outcome: outcomeOf(results), results, warnings };
 }
 
 /** What is to be done for each destination. */
 async function copierTo(
 	request: CopyOptions & (CopySubject | { missing: CopyChoice }),
+	warnings: string[],
 ): Promise<(to: Storage) => Promise<CopyResult[]>> {
 	if (!('missing' in request)) return async (to) => [await copyBackup({ ...request, to })];
 	const { missing, ...options } = request;
@@ -55,7 +58,9 @@ async function copierTo(
 	return async (to) => {
 		try {
 			const repository = await openDestination({ ...options, to });
-			return await copyAll({ ...options, to }, await lackingAt(repository, chosen, missing.groups, options.signal));
+			const lacking = await lackingAt(repository, chosen, missing.groups, options.signal);
+			warnings.push(...lacking.warnings);
+			return await copyAll({ ...options, to }, lacking.backups);
 		} catch (error) {
 			if (options.signal.aborted) throw abortError(options.signal);
 			if (!isBackupError(error)) throw error;

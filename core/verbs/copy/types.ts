@@ -73,4 +73,6 @@ export interface CopySummary {
 	/** `degraded`: some copies exist and some do not. */
 	outcome: 'ok' | 'degraded' | 'failed';
 	results: CopyResult[];
+	/** About no single backup: a destination has newer ones than the source. */
+	warnings: string[];
 }

@@ -20,7 +20,7 @@ export async function copy(context: IExecuteFunctions, itemIndex: number): Promi
 	const signal = cancelSignal(context);
 	const { subject, destinations, allowUnsigned: isAllowed, ...settings } = readSettings(context, itemIndex);
 	const show = progressLine(context);
-	const { results, outcome, untouched } = await withRepository(context, itemIndex, signal, async (opened) => {
+	const { results, outcome, warnings, untouched } = await withRepository(context, itemIndex, signal, async (opened) => {
 		const from = allowUnsigned(opened, isAllowed, 'missing' in subject ? null : subject);
 		// To copy nothing because of a wrong name must not look like success.
 		if ('missing' in subject) await listSome(from, subject.missing.groups);
@@ -40,11 +40,15 @@ export async function copy(context: IExecuteFunctions, itemIndex: number): Promi
 		});
 	});
 	if (outcome === 'failed' && !context.continueOnFail()) throw toError(results);
-	addHints(context, { results, outcome });
-	return [
+	addHints(context, { results, outcome, warnings });
+	const items = [
 		...results.map((result) => toItem(result, outcome, context, itemIndex)),
 		...untouched.map((destination) => nothingMissing(destination, outcome, itemIndex)),
 	];
+	// What is of no single backup is told once.
+	const [first] = items;
+	if (first) first.json.warnings = [...warnings, ...((first.json.warnings as string[] | undefined) ?? [])];
+	return items;
 }
 
 /** Opens the storages, and closes them whatever happens. */
@@ -110,7 +114,7 @@ function toError(results: readonly CopyResult[]): BackupError {
 	return new BackupError(code, `none of ${more.length + 1} copies was made: ${each}${rest}`, { hint });
 }
 
-function addHints(context: IExecuteFunctions, { outcome, results }: CopySummary): void {
+function addHints(context: IExecuteFunctions, { outcome, results, warnings: general }: CopySummary): void {
 	const failed = results.filter(({ status }) => status === 'failed');
 	const summary =
 		outcome === 'degraded'
@@ -120,7 +124,7 @@ function addHints(context: IExecuteFunctions, { outcome, results }: CopySummary)
 		(result) => `${about(result)}: ${result.message}${result.hint ? `. ${result.hint}` : ''}`,
 	);
 	const warnings = results.flatMap((result) => result.warnings.map((warning) => `${about(result)}: ${warning}`));
-	for (const message of [...summary, ...failures, ...warnings]) {
+	for (const message of [...summary, ...failures, ...general, ...warnings]) {
 		context.addExecutionHints({ message, type: 'warning', location: 'outputPane' });
 	}
 }

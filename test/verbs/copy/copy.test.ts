@@ -441,6 +441,17 @@ describe('copying to several storages', () => {
 		]);
 	});
 
+	it('warns when a destination has newer backups than the source: somebody removed them there', async () => {
+		const [first, second] = [await storeBackup(from), await storeBackup(from)];
+		const all = { from, to: [to], missing: {}, signal: NEVER };
+		expect((await copyToAll(all)).warnings).toEqual([]);
+		for (const { key } of await from.objects(GROUP, second)) await from.storage.remove(key);
+		expect(await copyToAll(all)).toMatchObject({
+			outcome: 'ok',
+			warnings: [expect.stringContaining(`has a newer backup of ${GROUP} (${second}) than the source (${first})`)],
+		});
+	});
+
 	it('refuses to copy nowhere', async () => {
 		await expect(copyToAll({ from, to: [], missing: {}, signal: NEVER })).rejects.toMatchObject({
 			code: 'invalid-input',
