@@ -153,7 +153,7 @@ function rulesOf({ reasons }: Retained): string {
 	return [...counts].map(([rule, count]) => `${count} × ${rule}`).join(', ');
 }
 
-/** What killed runs have left in the storage, and what is nobody's. Nothing to say where there is nothing. */
+/** What killed runs have left in the storage, and objects of other programs; nothing where there is none. */
 function leftoverEntries(leftovers: Leftovers): Entry[] {
 	const { message, hint, orphans, unfinished, staleLocks, freedBytes, removed, unknown } = leftovers;
 	if (message !== '') {

@@ -189,7 +189,7 @@ describe('a channel', () => {
 		}
 	});
 
-	it('that waits for a sign of life gets one in its own words', () => {
+	it('that waits for a heartbeat gets one in its own words', () => {
 		expect(reportOn(from('dump', lost('a b'))).ping).toEqual({
 			...{ healthchecks: '/fail', uptimeKuma: '?status=down&msg=Backup+FAILED%3A+a+b' },
 		});

@@ -80,7 +80,7 @@ export function isAllowed(
 	};
 }
 
-/** Compared in whole seconds, as ssh-keygen does. A time that is none is never within. */
+/** Compared in whole seconds, as ssh-keygen does. An invalid time is never within. */
 function isValidAt({ validAfter, validBefore }: AllowedSigner, at: Date): boolean {
 	const second = Math.floor(at.getTime() / 1000) * 1000;
 	return second >= (validAfter?.getTime() ?? -Infinity) && second <= (validBefore?.getTime() ?? Infinity);

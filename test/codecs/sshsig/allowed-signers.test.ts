@@ -165,7 +165,7 @@ describe('a key that is asked for', () => {
 		expect(isAllowed([], KEY, anybody)).toEqual({ signer: null, reason: 'unknown' });
 	});
 
-	it('is not valid at a time that is none', () => {
+	it('is not valid at an invalid time', () => {
 		expect(verdict(`backup ${KEY}`, { at: new Date(NaN) })).toBe('not-valid-then');
 	});
 });
