@@ -99,6 +99,8 @@ const LOST_CODES = new Set([
 	'ERR_STREAM_PREMATURE_CLOSE',
 	'ERR_STREAM_DESTROYED',
 ]);
+/** Node's words for a connection that is gone, which some errors carry as text only. */
+const BARE = /\b(?:ECONNRESET|EPIPE|ECONNABORTED)\b/;
 /** Node's names for a certificate that is not trusted, not valid now, or for somebody else. */
 const UNTRUSTED = /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_|UNABLE_TO_|CERT_|HOSTNAME_MISMATCH|ERR_TLS_CERT_)/;
 
@@ -127,6 +129,7 @@ const TEXTS: ReadonlyArray<[RegExp, string | Verdict]> = [
 		/(?:server|not) .*support SSL/i,
 		{ code: 'unsupported', hint: 'Turn TLS on in the server, or off in the credential.' },
 	],
+	[BARE, { code: 'connection-lost', hint: LOST }],
 	[
 		/could not translate host|connection refused|timeout expired|could not connect/i,
 		{ code: 'unreachable', hint: REACH },
@@ -159,7 +162,9 @@ export function toBackupError(
 		(isSqlState ? fromSqlState(code, text, target) : fromSystemCode(code)) ??
 		// A server's refusal has a SQLSTATE; its words, which may be in any language, decide nothing.
 		(isSqlState ? undefined : fromText(text, target));
-	const message = `${describeTarget(target)}: ${verdict?.message ?? text}`;
+	// "read ECONNRESET" alone says nothing to most people.
+	const words = BARE.test(text) ? `the connection was lost: ${text}` : text;
+	const message = `${describeTarget(target)}: ${verdict?.message ?? words}`;
 	const hint = verdict?.hint ?? 'Look into the server’s log for what it says about this.';
 	return new BackupError(verdict?.code ?? otherwise, message, { hint, cause: error });
 }

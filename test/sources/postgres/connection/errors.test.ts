@@ -51,6 +51,15 @@ describe('an error of PostgreSQL or the network', () => {
 		expect(toBackupError(failure('42601', 'permission denied'), target).code).toBe('dump-failed');
 	});
 
+	it('that is a code of Node in words only is a lost connection, and says so', () => {
+		for (const error of [new Error('Error: read ECONNRESET'), failure('ECONNRESET', 'read ECONNRESET')]) {
+			expect(toBackupError(error, target)).toMatchObject({
+				code: 'connection-lost',
+				message: expect.stringMatching(/: the connection was lost: .*read ECONNRESET$/),
+			});
+		}
+	});
+
 	it('that is ours already stays what it is', () => {
 		const ours = new BackupError('stalled', 'nothing moved');
 		expect(toBackupError(ours, target)).toBe(ours);
