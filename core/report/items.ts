@@ -91,5 +91,7 @@ function addAfterwards(facts: Facts, add: Add, sorted: SortedItems): void {
 	if (typeof verification.depth === 'string') {
 		add('verifications', sorted.verifications, readVerification(verification, false));
 	}
-	if (typeof retention.policy === 'string') add('retained', sorted.retained, readRetained(retention, false));
+	if (typeof retention.policy === 'string') {
+		add('retained', sorted.retained, readRetained(retention, retention.status === 'failed'));
+	}
 }

@@ -70,7 +70,8 @@ export async function guardedFlow(request: GuardedFlow, begin: (guard: Guard) =>
 		abort.signal.throwIfAborted();
 		const { last, flowing: begun } = await begin({ signal: abort.signal, fail });
 		const flowing = begun.catch((error: unknown) => {
-			// A writer that gave up has let go of the stream; why, it says itself, maybe after tidying up.
+			// A writer that fails destroys the stream; its own error says why, and may come later, after tidying up.
+			// A source that closes too early makes the writer's stream fail, so that this is not lost either.
 			if (!hasClosed(error)) fail(error);
 		});
 		const written = to

@@ -1,6 +1,6 @@
 /** What the node does with a backup right after it was stored: verifies it, and applies a policy to its group. */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
-import { BackupError } from '../../core/base/errors';
+import { BackupError, isBackupError } from '../../core/base/errors';
 import type { DecryptionKeys } from '../../core/codecs/age/age';
 import { DEPTHS, type Depth } from '../../core/records/evidence';
 import type { Manifest } from '../../core/records/manifest';
@@ -45,6 +45,8 @@ interface Stored {
 	repository: Repository;
 	manifest: Manifest;
 	keys: DecryptionKeys | null;
+	/** For another run in the group, milliseconds. */
+	lockWaitMs: number;
 	signal: AbortSignal;
 }
 
@@ -66,15 +68,28 @@ export async function doAfterwards(
 		return { verification, facts, failure };
 	}
 	if (keep) {
-		const { repository, manifest, signal } = stored;
-		const { group } = manifest;
-		const result = await applyRetention({
-			...{ repository, group, policy: keep.policy, actor: actorOf(context), signal },
-		});
-		addRetentionHints(context, result.plan, result);
-		facts.retention = retentionFacts(keep.name, result.plan, result);
+		facts.retention = await applyPolicy(context, keep, stored);
 	}
 	return { verification, facts, failure: null };
+}
+
+/** A backup that was stored and proved does not fail because older ones could not be removed: the item says so. */
+async function applyPolicy(
+	context: IExecuteFunctions,
+	{ name, policy }: NonNullable<Afterwards['keep']>,
+	{ repository, manifest: { group }, lockWaitMs, signal }: Stored,
+): Promise<IDataObject> {
+	try {
+		const result = await applyRetention({ repository, group, policy, lockWaitMs, actor: actorOf(context), signal });
+		addRetentionHints(context, result.plan, result);
+		return retentionFacts(name, result.plan, result);
+	} catch (error) {
+		if (signal.aborted || !isBackupError(error)) throw error;
+		const { code, message, hint = null } = error;
+		const said = `${group}: retention failed: ${message}${hint ? `. ${hint}` : ''}`;
+		context.addExecutionHints({ message: said, type: 'warning', location: 'outputPane' });
+		return { ok: false, status: 'failed', group, policy: name, code, message, hint };
+	}
 }
 
 async function verifyStored(

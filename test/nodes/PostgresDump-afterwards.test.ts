@@ -8,6 +8,7 @@ import { generateIdentity } from '../../core/codecs/age/keys';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { createStorage } from '../../core/storage/create';
 import { Repository } from '../../core/records/repository';
+import { acquireLock } from '../../core/records/locks/lock';
 import { MemoryStorage } from '../../core/storage/memory';
 import { doAfterwards } from '../../nodes/PostgresDump/afterwards';
 import { makeTinyBackup } from '../support/tiny-backups';
@@ -148,8 +149,32 @@ it('fails the item of a backup that turns out to be bad, and removes nothing for
 	const { facts, failure } = await doAfterwards(
 		context,
 		{ verify: 'readable', maxBytes: 1000, keep: { name: 'last', policy: { last: 1 } } },
-		{ repository, manifest, keys: null, signal },
+		{ repository, manifest, keys: null, lockWaitMs: 0, signal },
 	);
 	expect(failure).toMatchObject({ code: 'damaged', message: expect.stringMatching(/^the backup is bad: /) });
 	expect(facts).toMatchObject({ verification: { ok: false, outcome: 'bad', depth: 'readable' }, retention: null });
+});
+
+it('does not fail a backup because older ones could not be removed, and the report calls the run degraded', async () => {
+	const [made] = await run({ verifyAfterwards: 'stored' });
+	const { group, label } = made as { group: string; label: string };
+	const storage = createStorage({ type: 'folder', path: folder });
+	const repository = await Repository.open(storage);
+	const manifest = await repository.readManifest(group, label);
+	const lock = await acquireLock(storage, group);
+	try {
+		const { context, hints } = fakeContext({ parameters: {}, credentials: {} });
+		const { facts, failure } = await doAfterwards(
+			context,
+			{ verify: 'stored', maxBytes: 1000, keep: { name: 'last', policy: { last: 1 } } },
+			{ repository, manifest, keys: null, lockWaitMs: 0, signal: new AbortController().signal },
+		);
+		expect(failure).toBeNull();
+		expect(facts.retention).toMatchObject({ ok: false, status: 'failed', code: 'locked' });
+		expect(hints).toEqual([expect.objectContaining({ type: 'warning' })]);
+		const report = reportOn(from('dump', { ...(made as Json), ...(facts as Json) }));
+		expect(report).toMatchObject({ ok: true, outcome: 'degraded' });
+	} finally {
+		await lock.release();
+	}
 });

@@ -70,7 +70,10 @@ async function after(
 ) {
 	const repository = await Repository.open(storage, { signal, authority: settings.authority });
 	const keys = settings.encryption?.keys ?? null;
-	return await doAfterwards(context, afterwards, { repository, manifest: result.manifest, keys, signal });
+	return await doAfterwards(context, afterwards, {
+		...{ repository, manifest: result.manifest, keys, signal },
+		lockWaitMs: settings.lockWaitMs,
+	});
 }
 
 interface Job {

@@ -164,6 +164,17 @@ describe('a backup that fails', () => {
 		await expectNothingLeft(request({ source: source({ body }) }), lost);
 	});
 
+	it('because the source ended without a word, and not at its end, leaves nothing', async () => {
+		let left = 5;
+		const body = new Readable({
+			read() {
+				if (left-- > 0) this.push(DATA.subarray(0, 100_000));
+				else this.destroy();
+			},
+		});
+		await expectNothingLeft(request({ source: source({ body }) }), { code: 'incomplete' });
+	});
+
 	it('because the source takes its word back at the end leaves nothing', async () => {
 		await expectNothingLeft(request({ source: source({ finish: () => Promise.reject(lost) }) }), lost);
 	});
