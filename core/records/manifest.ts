@@ -24,10 +24,10 @@ const storedStream = z.strictObject({
 });
 
 /**
- * What a part of a backup is for. `data`: what is restored. `contents`: what must match after a restore. `globals`: what the
- * data needs of its server and is not in it.
+ * What a part of a backup is for. `data`: what is restored. `contents`: what must match after a restore. `index`: what of that
+ * is too much for the contents, one line per entry. `globals`: what the data needs of its server and is not in it.
  */
-export const PART_ROLES = ['data', 'contents', 'globals'] as const;
+export const PART_ROLES = ['data', 'index', 'contents', 'globals'] as const;
 export type PartRole = (typeof PART_ROLES)[number];
 
 const part = storedStream.extend({ role: z.enum(PART_ROLES) });
@@ -36,7 +36,7 @@ const encryption = z.discriminatedUnion('method', [
 	z.strictObject({
 		method: z.literal('recipients'),
 		recipients: z.array(z.string().max(3000)).min(1).max(100),
-		/** The recipient of the host key, which opens `contents` and nothing else; null where there is none. */
+		/** The recipient of the host key, which opens `contents` and `index` and nothing else; null where there is none. */
 		host: z.string().max(3000).nullable(),
 		/** Whether the stored object was opened with an identity right after it was written. */
 		proved: z.boolean(),
@@ -87,6 +87,11 @@ export type Manifest = z.infer<typeof schema>;
 export type StoredStream = z.infer<typeof storedStream>;
 export type StoredPart = z.infer<typeof part>;
 export type ManifestEncryption = z.infer<typeof encryption>;
+
+/** Whether a part says what is in the backup, and so is encrypted to the host key as well. */
+export function isForHost(role: PartRole): boolean {
+	return role === 'contents' || role === 'index';
+}
 
 /** The contents of a backup, which every backup has. */
 export function contentsOf({ parts }: Manifest): StoredPart {

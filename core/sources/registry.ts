@@ -1,10 +1,11 @@
 /** The kinds of sources that this program knows. The only file that names them. */
 import { BackupError } from '../base/errors';
 import type { Manifest } from '../records/manifest';
+import { filesKind } from './files/kind';
 import { postgresKind } from './postgres/kind';
 import type { SourceKind } from './source';
 
-const KINDS = new Map<string, SourceKind>([postgresKind].map((kind) => [kind.kind, kind]));
+const KINDS = new Map<string, SourceKind>([postgresKind, filesKind].map((kind) => [kind.kind, kind]));
 
 /** Adds a kind, for programs that bring one of their own. */
 export function registerKind(kind: SourceKind): void {

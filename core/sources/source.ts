@@ -99,11 +99,14 @@ export interface Difference {
 	found: string;
 }
 
-/** What is checked while the data of a backup passes: whether it goes to its end. */
-export interface EndCheck {
-	add(chunk: Buffer): void;
+/** What is checked while the data of a backup passes: whether they go to their end, and are what the contents say. */
+export interface DataCheck {
+	/** @throws BackupError 'damaged' when they are not what the contents say */
+	add(chunk: Buffer): void | Promise<void>;
 	/** @throws BackupError 'incomplete' when the end is missing */
-	end(): void;
+	end(): void | Promise<void>;
+	/** Gives back what it holds; called in any case. */
+	close?(): void;
 }
 
 /** What the verbs must know of a kind of source to read its backups. */
@@ -119,7 +122,7 @@ export interface SourceKind<Contents = unknown> {
 	 */
 	readContents(body: Readable, backup: string): Promise<Contents>;
 	/** Begins to look at the bytes of a part of the role `data`. */
-	endCheck(manifest: Manifest): EndCheck;
+	checkData(backup: OpenBackup<Contents>, part: StoredPart): DataCheck | Promise<DataCheck>;
 	/**
 	 * Whose fault it is that a backup could not be restored, when its bytes are as they were stored. `unknown` where the error
 	 * itself does not tell.

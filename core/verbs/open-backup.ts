@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { BackupError } from '../base/errors';
 import type { DecryptionKeys } from '../codecs/age/age';
-import { contentsOf, type Manifest, type StoredPart } from '../records/manifest';
+import { contentsOf, isForHost, type Manifest, type StoredPart } from '../records/manifest';
 import type { Repository } from '../records/repository';
 import { kindOf } from '../sources/registry';
 import type { OpenBackup } from '../sources/source';
@@ -67,8 +67,8 @@ export async function openPart(
  */
 function keysFor(manifest: Manifest, { role }: StoredPart, { keys, hostKey }: ReadOptions): DecryptionKeys | null {
 	if (manifest.encryption === null) return null;
-	const isForHost = role === 'contents' && hostKey !== undefined && manifest.encryption.method === 'recipients';
-	if (isForHost) return { ...keys, identities: [...(keys?.identities ?? []), hostKey] };
+	const opensForHost = isForHost(role) && hostKey !== undefined && manifest.encryption.method === 'recipients';
+	if (opensForHost) return { ...keys, identities: [...(keys?.identities ?? []), hostKey] };
 	if (keys !== null) return keys;
 	const { method } = manifest.encryption;
 	throw new BackupError('wrong-identity', `${manifest.group}/${manifest.label} is encrypted, and no key was given`, {

@@ -22,7 +22,7 @@ describe('docs/adding-a-source.md', () => {
 			return [...body.matchAll(/^\t(?:readonly )?(\w+)\??[:(]/gm)].map((match) => match[1]!);
 		};
 		const members = ['Source', 'OpenSource', 'SourceKind'].flatMap(membersOf);
-		expect(members).toEqual(expect.arrayContaining(['open', 'parts', 'finish', 'endCheck', 'withoutNames']));
+		expect(members).toEqual(expect.arrayContaining(['open', 'parts', 'finish', 'checkData', 'withoutNames']));
 		for (const member of members) expect(page.text).toMatch(new RegExp(`\\b${member}\\b`));
 		for (const piece of ['Source', 'SourceKind', 'Restorer', 'Drill']) expect(page.text).toContain(`| \`${piece}\` `);
 	});

@@ -29,7 +29,7 @@ export const noteKind: SourceKind<NoteContents> = {
 	kind: 'note',
 	noun: 'a note',
 	readContents: async (body) => (await json(body)) as NoteContents,
-	endCheck() {
+	checkData() {
 		let last = '';
 		return {
 			add: (chunk) => void (last = `${last}${chunk.toString()}`.slice(-20)),

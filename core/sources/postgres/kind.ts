@@ -2,7 +2,7 @@
 import { collect } from '../../base/collect';
 import { BackupError } from '../../base/errors';
 import type { Manifest, StoredPart } from '../../records/manifest';
-import type { EndCheck, SourceKind } from '../source';
+import type { DataCheck, SourceKind } from '../source';
 import { type DatabaseFacts, MAX_CONTENTS_BYTES, parseContents } from './dump/contents';
 import { HEADER_BYTES, readArchiveHeader } from './dump/custom-archive';
 import { DumpTail } from './dump/trailer';
@@ -22,7 +22,7 @@ export const postgresKind: SourceKind<DatabaseFacts> = {
 		return parseContents((await collect(body, MAX_CONTENTS_BYTES, tooLarge)).toString('utf8'));
 	},
 
-	endCheck: (manifest) => (formatOf(manifest) === 'custom' ? archiveHeader() : lastWords()),
+	checkData: ({ manifest }) => (formatOf(manifest) === 'custom' ? archiveHeader() : lastWords()),
 
 	classify({ code, details }) {
 		const sqlState = details?.sqlState;
@@ -58,7 +58,7 @@ export function dumpOf({ group, label, parts }: Manifest): StoredPart {
 }
 
 /** A plain dump ends with words of its own. */
-function lastWords(): EndCheck {
+function lastWords(): DataCheck {
 	const tail = new DumpTail();
 	return {
 		add: (chunk) => tail.add(chunk),
@@ -70,7 +70,7 @@ function lastWords(): EndCheck {
 }
 
 /** Of an archive in custom format, only the beginning can be judged without pg_restore. */
-function archiveHeader(): EndCheck {
+function archiveHeader(): DataCheck {
 	const start: Buffer[] = [];
 	let bytes = 0;
 	return {

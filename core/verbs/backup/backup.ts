@@ -11,7 +11,7 @@ import { describeEncryption, hostRecipientOf, withHost } from './encryption';
 import { assertGroup, type BackupType, createLabel, parseLabel } from '../../records/label';
 import type { RunEnd } from '../../records/journal/journal';
 import type { Lock } from '../../records/locks/lock';
-import { dataSize, FORMAT, type Manifest, type StoredPart } from '../../records/manifest';
+import { dataSize, FORMAT, isForHost, type Manifest, type StoredPart } from '../../records/manifest';
 import { type Limits } from '../../base/limits';
 import { type Run, runVerb } from '../run';
 import { type Progress, storeStream } from '../../streams/pipeline';
@@ -228,7 +228,7 @@ async function storeParts(open: OpenSource, label: string, run: Run, request: Li
 		run.progress('storing', done.originalBytes);
 		const stored = await storeStream({
 			...{ storage, group, label, name, body, recycle, zstdLevel, limits, protect, signal },
-			encryption: role === 'contents' ? withHost(encryption, hostRecipient) : encryption,
+			encryption: isForHost(role) ? withHost(encryption, hostRecipient) : encryption,
 			onProgress: ({ originalBytes, storedBytes }) => {
 				const progress = {
 					originalBytes: done.originalBytes + originalBytes,

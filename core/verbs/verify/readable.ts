@@ -20,7 +20,7 @@ export async function proveReadable(subject: Subject): Promise<OpenBackup> {
 	await assertKey(subject);
 	return await twice(subject, async () => {
 		const backup = await readSmallParts(subject);
-		await readData(subject);
+		await readData(subject, backup);
 		return backup;
 	});
 }
@@ -75,22 +75,31 @@ async function readSmallParts(subject: Subject): Promise<OpenBackup> {
 	return await openBackup(subject.chain, subject);
 }
 
-async function readData(subject: Subject): Promise<void> {
+async function readData(subject: Subject, backup: OpenBackup): Promise<void> {
 	const { manifest } = subject;
 	const total = dataSize(manifest).originalBytes;
 	let before = 0;
 	for (const part of manifest.parts.filter(({ role }) => role === 'data')) {
-		await readToEnd(subject, part, (bytes) => subject.onProgress('readable', before + bytes, total));
+		await readToEnd(subject, backup, part, (bytes) => subject.onProgress('readable', before + bytes, total));
 		before += part.original.bytes;
 	}
 }
 
-async function readToEnd(subject: Subject, part: StoredPart, onProgress: (bytes: number) => void): Promise<void> {
+async function readToEnd(
+	subject: Subject,
+	backup: OpenBackup,
+	part: StoredPart,
+	onProgress: (bytes: number) => void,
+): Promise<void> {
 	const { manifest } = subject;
-	const end = kindOf(manifest).endCheck(manifest);
-	const body = await openPart(manifest, part, subject, onProgress);
-	for await (const chunk of body as AsyncIterable<Buffer>) end.add(chunk);
-	end.end();
+	const check = await kindOf(manifest).checkData(backup, part);
+	try {
+		const body = await openPart(manifest, part, subject, onProgress);
+		for await (const chunk of body as AsyncIterable<Buffer>) await check.add(chunk);
+		await check.end();
+	} finally {
+		check.close?.();
+	}
 }
 
 /** Whether one of the identities is among those the manifest names. Of a passphrase, nobody can say. */
