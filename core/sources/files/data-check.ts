@@ -9,7 +9,7 @@ import type { FilesContents } from './contents';
 import { type Entry, parseEntry, storedSize } from './entry';
 import { Fault } from './fault';
 import { toError } from './faults';
-import { indexOf } from './kind';
+import { indexOf } from './parts';
 import { toDisplay } from './names';
 import { SharedContents } from './shared-contents';
 

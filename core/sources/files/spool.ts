@@ -4,7 +4,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { OpenBackup } from '../source';
 import type { FilesContents } from './contents';
-import { indexOf } from './kind';
+import { indexOf } from './parts';
 
 /**
  * Unpacks the indexes of a backup and of its parents.
