@@ -3,16 +3,17 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 
-/** What it is for: a database of a drill; the home of a pg_dump or pg_restore, which holds a password. */
-export type Purpose = 'scratch' | 'program';
+/** What it is for: a database of a drill; the home of a pg_dump or pg_restore, which holds a password; indexes of an archive. */
+export type Purpose = 'scratch' | 'program' | 'archive';
 
-const NAME = /^n8n-backup-(scratch|program)-(\d+)-[A-Za-z0-9]{6}$/;
+const NAME = /^n8n-backup-(scratch|program|archive)-(\d+)-[A-Za-z0-9]{6}$/;
 const HOUR_MS = 3_600_000;
 /**
  * Another container may share the folder but not the process numbers; its process looks gone from here. A drill in the embedded
- * database takes no hour, and a program has read its password by then; what it needs of its folder later is nothing.
+ * database takes no hour, and a program has read its password by then; what it needs of its folder later is nothing. An archive of
+ * much may take days.
  */
-const LEFT_BEHIND_AFTER_MS = HOUR_MS;
+const LEFT_BEHIND_AFTER_MS: Record<Purpose, number> = { scratch: HOUR_MS, program: HOUR_MS, archive: 72 * HOUR_MS };
 
 /**
  * Makes a folder with this process's number in its name, after removing those of processes that were killed.
@@ -30,17 +31,17 @@ export async function removeTemporaryFolder(folder: string): Promise<void> {
 
 async function removeLeftovers(): Promise<void> {
 	for (const name of await fs.readdir(os.tmpdir())) {
-		const pid = NAME.exec(name)?.[2];
+		const [, purpose, pid] = NAME.exec(name) ?? [];
 		if (pid === undefined || isRunning(Number(pid))) continue;
 		const folder = path.join(os.tmpdir(), name);
-		if (await isOurs(folder)) await removeTemporaryFolder(folder);
+		if (await isOurs(folder, LEFT_BEHIND_AFTER_MS[purpose as Purpose])) await removeTemporaryFolder(folder);
 	}
 }
 
-async function isOurs(folder: string): Promise<boolean> {
+async function isOurs(folder: string, leftBehindAfterMs: number): Promise<boolean> {
 	try {
 		const stats = await fs.lstat(folder);
-		const isOld = Date.now() - stats.mtimeMs > LEFT_BEHIND_AFTER_MS;
+		const isOld = Date.now() - stats.mtimeMs > leftBehindAfterMs;
 		return isOld && stats.isDirectory() && stats.uid === process.getuid?.();
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false; // somebody else removed it

@@ -12,7 +12,7 @@ const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 const schema = z.strictObject({
 	version: z.literal(1),
 	/** What was archived: absolute paths, and whether each was a mount point. Names that are not UTF-8 are as for people. */
-	roots: z.array(z.strictObject({ path: z.string(), mounted: z.boolean(), entries: count })).max(10_000),
+	roots: z.array(z.strictObject({ path: z.string(), mounted: z.boolean(), entries: count, bytes: count })).max(10_000),
 	/** Of all that was there: entries by type, and bytes of files. */
 	counts: z.record(count),
 	bytes: count,

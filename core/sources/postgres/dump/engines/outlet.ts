@@ -7,7 +7,7 @@
  * instead of 9.4, with less work for the processor.
  */
 import net from 'node:net';
-import { CHUNK_BYTES, CHUNK_PATIENCE_MS, memoryOf } from './chunk';
+import { CHUNK_BYTES, CHUNK_PATIENCE_MS, memoryOf } from '../../../../streams/chunk';
 
 /** Less than this is not worth a read by itself. */
 const SMALL_BYTES = 256 * 1024;

@@ -1,5 +1,5 @@
 /** What the main thread and the worker tell each other. */
-import type { GateMemory } from './gate.ts';
+import type { GateMemory } from '../../../../../streams/gate.ts';
 import type { RingMemory } from './ring.ts';
 
 /** What a worker is started with. */

@@ -1,8 +1,8 @@
 /** The thread in which pg_dump runs, blocking as C does: its connection is a shared ring, its output goes to the main thread. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { CHUNK_BYTES, CHUNK_PATIENCE_MS } from '../chunk.ts';
+import { CHUNK_BYTES, CHUNK_PATIENCE_MS } from '../../../../../streams/chunk.ts';
 import { errno } from './errno.ts';
-import { passGate } from './gate.ts';
+import { passGate } from '../../../../../streams/gate.ts';
 import { runProgram } from './machine.ts';
 import type { Recycled, WorkerInput, WorkerMessage } from './messages.ts';
 import { isEmpty, readRing, waitForBytes } from './ring.ts';

@@ -1,0 +1,74 @@
+/** From what the system says of a file to what an index says of it. */
+import fs from 'node:fs';
+import type { Entry, EntryType } from '../entry.ts';
+import { fromText } from '../names.ts';
+
+/** Everything but the type: owner, mode, times, inode. */
+export type Attributes = Required<Pick<Entry, 'mode' | 'uid' | 'gid' | 'mtime' | 'ctime' | 'ino'>> &
+	Pick<Entry, 'user' | 'group'>;
+
+/** The type, or null for a socket and what nobody knows. */
+export function typeOf(stats: fs.BigIntStats): Exclude<EntryType, 'link' | 'gone' | 'gone-directory'> | null {
+	if (stats.isFile()) return 'file';
+	if (stats.isDirectory()) return 'directory';
+	if (stats.isSymbolicLink()) return 'symlink';
+	if (stats.isFIFO()) return 'fifo';
+	if (stats.isCharacterDevice()) return 'character';
+	return stats.isBlockDevice() ? 'block' : null;
+}
+
+const NANOSECONDS = 1_000_000_000n;
+
+/** A time in nanoseconds as seconds with nine digits behind the point, before 1970 as well. */
+export function timeText(nanoseconds: bigint): string {
+	const isBefore = nanoseconds < 0n;
+	const all = isBefore ? -nanoseconds : nanoseconds;
+	const text = `${all / NANOSECONDS}.${String(all % NANOSECONDS).padStart(9, '0')}`;
+	return isBefore ? `-${text}` : text;
+}
+
+/** Names of users and groups on this host. */
+export class Owners {
+	readonly #users = namesIn('/etc/passwd');
+	readonly #groups = namesIn('/etc/group');
+
+	attributesOf(stats: fs.BigIntStats): Attributes {
+		const uid = Number(stats.uid);
+		const gid = Number(stats.gid);
+		const user = this.#users.get(uid);
+		const group = this.#groups.get(gid);
+		return {
+			mode: Number(stats.mode & 0o7777n),
+			...{ uid, gid },
+			...(user !== undefined && { user }),
+			...(group !== undefined && { group }),
+			mtime: timeText(stats.mtimeNs),
+			ctime: timeText(stats.ctimeNs),
+			ino: String(stats.ino),
+		};
+	}
+}
+
+/** Name and number are the first and the third field of each line (passwd(5), group(5)). A host without the file has no names. */
+function namesIn(file: string): Map<number, string> {
+	const names = new Map<number, string>();
+	let text: string;
+	try {
+		text = fs.readFileSync(file, 'utf8');
+	} catch {
+		return names;
+	}
+	for (const line of text.split('\n')) {
+		const [name, , number] = line.split(':');
+		const id = Number(number);
+		if (name && number && Number.isSafeInteger(id) && !names.has(id)) names.set(id, fromText(name));
+	}
+	return names;
+}
+
+/** Device numbers as Linux puts them into one (makedev(3)). */
+export function deviceOf({ rdev }: fs.BigIntStats): [number, number] {
+	const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn);
+	const minor = (rdev & 0xffn) | ((rdev >> 12n) & ~0xffn);
+	return [Number(major), Number(minor & 0xffffffffn)];
+}

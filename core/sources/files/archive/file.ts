@@ -1,0 +1,188 @@
+/** Stores the contents of one file: read again where it changed meanwhile, shared where the archive has them already. */
+import { createHash, hash } from 'node:crypto';
+import fs from 'node:fs';
+import { type Entry, storedSize } from '../entry.ts';
+import { type Bytes, toFs } from '../names.ts';
+import { SharedContents } from '../shared-contents.ts';
+import type { Attributes } from './attributes.ts';
+import { findExtents, hasHoles } from './holes.ts';
+import type { Output } from './output.ts';
+import { header, padding } from './tar.ts';
+
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+/** Linux: reading leaves the access time alone. Only for the owner of the file, and for root. */
+const O_NOATIME = process.platform === 'linux' ? fs.constants.O_NOATIME : 0;
+/** Smaller files are read before anything of them is written. */
+const SMALL_BYTES = 1024 * 1024;
+
+/** A file of which the attributes are known. */
+export interface FileToStore {
+	path: Bytes;
+	/** Where to read its contents. */
+	from: Bytes;
+	/** @param stats those of the open file */
+	attributesOf(stats: fs.BigIntStats): Attributes;
+}
+
+/** What came of storing a file. */
+export type StoredFile = Entry & { type: 'file'; size: number; sha256: string; at: number };
+
+/** Stores files, and remembers their contents. */
+export class FileStore {
+	readonly #output: Output;
+	readonly #buffer = Buffer.allocUnsafe(SMALL_BYTES);
+	readonly #shared = new SharedContents<string, StoredFile>();
+	/** Sizes of the large files that were stored: only another one of the same size is worth reading twice. */
+	readonly #sizes = new Set<number>();
+
+	constructor(output: Output) {
+		this.#output = output;
+	}
+
+	/**
+	 * Stores one file.
+	 * @param isRefused looks at the beginning of a file; one that it refuses is not stored
+	 * @returns null when it is no file any more, or was refused
+	 * @throws errors of the system
+	 */
+	store(file: FileToStore, isRefused: (head: Buffer, size: number) => boolean = () => false): StoredFile | null {
+		const fd = openFile(file.from);
+		try {
+			const before = fs.fstatSync(fd, { bigint: true });
+			if (!before.isFile() || isRefused(this.#head(fd, before), Number(before.size))) return null;
+			const entry = this.#storeOnce(fd, file, before);
+			const after = fs.fstatSync(fd, { bigint: true });
+			if (isSame(before, after, entry)) return this.#remember(entry);
+			const again = this.#storeOnce(fd, file, after);
+			// One that still changes is as nobody else has it.
+			if (!isSame(after, fs.fstatSync(fd, { bigint: true }), again)) return { ...again, changed: true };
+			return this.#remember(again);
+		} finally {
+			fs.closeSync(fd);
+		}
+	}
+
+	/** The digest of a file, without storing it; null when it is no file any more. */
+	digest(from: Bytes): string | null {
+		const fd = openFile(from);
+		try {
+			return fs.fstatSync(fd).isFile() ? this.#hashFile(fd) : null;
+		} finally {
+			fs.closeSync(fd);
+		}
+	}
+
+	#storeOnce(fd: number, file: FileToStore, stats: fs.BigIntStats): StoredFile {
+		const size = Number(stats.size);
+		const entry = { path: file.path, type: 'file' as const, ...file.attributesOf(stats), size, sha256: '', at: 0 };
+		if (hasHoles(stats)) return this.#storeLarge(fd, { ...entry, extents: findExtents(fd, size) });
+		return size <= SMALL_BYTES ? this.#storeSmall(fd, entry) : this.#storeLarge(fd, entry);
+	}
+
+	/** Its size is what is read, whatever the system said before. */
+	#storeSmall(fd: number, entry: StoredFile): StoredFile {
+		let size = 0;
+		while (size < SMALL_BYTES) {
+			const count = fs.readSync(fd, this.#buffer, size, SMALL_BYTES - size, size);
+			if (count === 0) break;
+			size += count;
+		}
+		const bytes = this.#buffer.subarray(0, size);
+		const found = { ...entry, size, sha256: hash('sha256', bytes, 'hex') };
+		const shared = this.#shareWith(found);
+		if (shared) return shared;
+		this.#output.write(header(found, 'file', size));
+		const at = this.#output.position;
+		this.#output.write(bytes);
+		this.#output.zeros(padding(size));
+		return { ...found, at };
+	}
+
+	#storeLarge(fd: number, entry: StoredFile): StoredFile {
+		if (!entry.extents && this.#sizes.has(entry.size)) {
+			const shared = this.#shareWith({ ...entry, sha256: this.#hashFile(fd) });
+			if (shared) return shared;
+		}
+		const { size, extents = [[0, size]] } = entry;
+		const stored = storedSize(entry);
+		this.#output.write(header(entry, 'file', stored));
+		const at = this.#output.position;
+		const digest = createHash('sha256');
+		let position = 0;
+		for (const [offset, length] of extents) {
+			position = hashZeros(digest, position, offset);
+			const start = this.#output.position;
+			try {
+				this.#output.read(fd, offset, length, digest);
+			} finally {
+				// It became shorter, or cannot be read any further. The header has promised these bytes, and more may follow.
+				const missing = length - (this.#output.position - start);
+				this.#output.zeros(missing);
+				hashZeros(digest, offset + length - missing, offset + length);
+			}
+			position = offset + length;
+		}
+		hashZeros(digest, position, size);
+		this.#output.zeros(padding(stored));
+		this.#sizes.add(size);
+		return { ...entry, at, sha256: digest.digest('hex') };
+	}
+
+	#remember(entry: StoredFile): StoredFile {
+		const isShared = this.#shared.get(entry.sha256)?.at === entry.at;
+		if (entry.size > 0 && !entry.extents && !isShared) this.#shared.add(entry.sha256, entry);
+		return entry;
+	}
+
+	/** Its first bytes, where it may be a database: those are made of whole blocks. */
+	#head(fd: number, { size }: fs.BigIntStats): Buffer {
+		if (size === 0n || size % 512n !== 0n) return this.#buffer.subarray(0, 0);
+		return this.#buffer.subarray(0, fs.readSync(fd, this.#buffer, 0, 16, 0));
+	}
+
+	/** As a hard link, where that changes nothing else when somebody restores by hand: owner, mode and time are those of the link's target. */
+	#shareWith(entry: StoredFile): StoredFile | null {
+		const other = entry.size > 0 ? this.#shared.get(entry.sha256) : undefined;
+		if (!other || other.size !== entry.size || !isAlike(entry, other)) return null;
+		this.#output.write(header({ ...entry, target: other.path }, 'link', 0));
+		return { ...entry, at: other.at };
+	}
+
+	#hashFile(fd: number): string {
+		const digest = createHash('sha256');
+		for (let position = 0; ; ) {
+			const count = fs.readSync(fd, this.#buffer, 0, SMALL_BYTES, position);
+			if (count === 0) return digest.digest('hex');
+			digest.update(this.#buffer.subarray(0, count));
+			position += count;
+		}
+	}
+}
+
+function openFile(from: Bytes): number {
+	const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+	if (O_NOATIME === 0) return fs.openSync(toFs(from), flags);
+	try {
+		return fs.openSync(toFs(from), flags | O_NOATIME);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+		return fs.openSync(toFs(from), flags);
+	}
+}
+
+function isSame(before: fs.BigIntStats, after: fs.BigIntStats, { size }: StoredFile): boolean {
+	return before.size === after.size && before.mtimeNs === after.mtimeNs && Number(after.size) === size;
+}
+
+function isAlike(a: Entry, b: Entry): boolean {
+	return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.mtime === b.mtime;
+}
+
+const ZEROS = new Uint8Array(SMALL_BYTES);
+
+function hashZeros(digest: ReturnType<typeof createHash>, from: number, to: number): number {
+	for (let position = from; position < to; position += ZEROS.length) {
+		digest.update(ZEROS.subarray(0, Math.min(ZEROS.length, to - position)));
+	}
+	return Math.max(from, to);
+}

@@ -1,0 +1,90 @@
+/** The index as it is written, and what there is to say of an archive. */
+import fs from 'node:fs';
+import { type Entry, formatEntry, isGone } from '../entry.ts';
+import { type Bytes, toDisplay } from '../names.ts';
+import type { ArchiveSummary } from './messages.ts';
+
+const BUFFER_CHARACTERS = 256 * 1024;
+/** Remarks that are told with the path they are about. */
+const MAX_NAMED = 1000;
+
+/** Why an entry needs a remark; with these, something that was there is not stored as it was. */
+export type Remark =
+	| 'changed' // it changed while it was read, also the second time
+	| 'unreadable' // the system refused to read it
+	| 'damaged-database' // SQLite says that it is
+	| 'locked-database' // somebody held it locked: its file was read as it was
+	| 'vanished' // it was there a moment before
+	| 'socket' // nothing to store
+	| 'too-large' // left out because somebody said so
+	| 'other-file-system';
+
+const INCOMPLETE: ReadonlySet<Remark> = new Set(['changed', 'unreadable', 'damaged-database', 'locked-database']);
+
+/** Writes the index, and counts. */
+export class Record {
+	readonly summary: ArchiveSummary = {
+		roots: [],
+		counts: {},
+		bytes: 0,
+		stored: { entries: 0, bytes: 0, gone: 0 },
+		named: [],
+		remarks: {},
+		incomplete: false,
+	};
+	/** Entries seen so far, stored or not. */
+	entries = 0;
+	readonly #fd: number | null;
+	#buffer = '';
+
+	/** @param file where the index is written; null for none */
+	constructor(file: string | null) {
+		this.#fd = file === null ? null : fs.openSync(file, 'wx', 0o600);
+	}
+
+	/** An entry that is there. @param size bytes of a file */
+	saw(type: string, size: number): void {
+		this.entries++;
+		const { counts } = this.summary;
+		counts[type] = (counts[type] ?? 0) + 1;
+		this.summary.bytes += size;
+		const root = this.summary.roots.at(-1)!;
+		root.entries++;
+		root.bytes += size;
+	}
+
+	/** Writes one line. @param stored bytes of its contents that this archive holds */
+	write(entry: Entry, stored: number): void {
+		if (isGone(entry)) this.summary.stored.gone++;
+		else this.summary.stored.entries++;
+		this.summary.stored.bytes += stored;
+		if (this.#fd === null) return;
+		this.#buffer += formatEntry(entry);
+		if (this.#buffer.length >= BUFFER_CHARACTERS) this.#flush(this.#fd);
+	}
+
+	remark(path: Bytes, why: Remark): void {
+		const { named, remarks } = this.summary;
+		remarks[why] = (remarks[why] ?? 0) + 1;
+		if (named.length < MAX_NAMED) named.push({ path: toDisplay(path), why });
+		if (INCOMPLETE.has(why)) this.summary.incomplete = true;
+	}
+
+	/** Something that an option leaves out. */
+	leftOut(): void {
+		this.summary.remarks['left-out'] = (this.summary.remarks['left-out'] ?? 0) + 1;
+	}
+
+	/** Closes the index. */
+	end(): void {
+		if (this.#fd === null) return;
+		this.#flush(this.#fd);
+		fs.closeSync(this.#fd);
+	}
+
+	#flush(fd: number): void {
+		const bytes = Buffer.from(this.#buffer);
+		this.#buffer = '';
+		for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done);
+	}
+}

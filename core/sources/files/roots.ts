@@ -1,0 +1,57 @@
+/** From the paths that somebody gave to the roots of an archive. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { BackupError } from '../../base/errors';
+import type { Root } from './archive/messages.ts';
+import { fromText, sortKey } from './names.ts';
+
+/**
+ * Checks paths, resolves their links, and puts them into the order of an archive. One that lies in another is part of that one.
+ * @throws BackupError 'invalid-input', 'source-missing'
+ */
+export function resolveRoots(paths: readonly string[]): Root[] {
+	if (paths.length === 0) {
+		throw new BackupError('invalid-input', 'no path given', { hint: 'Name at least one folder or file to archive.' });
+	}
+	const roots = paths.map(resolveRoot).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+	return roots.filter((root, at) => {
+		return !roots.some((other, place) => {
+			const isSame = other.path === root.path;
+			return isSame ? place < at : `${root.path}/`.startsWith(`${other.path}/`);
+		});
+	});
+}
+
+function resolveRoot(given: string): Root {
+	if (!path.isAbsolute(given) || given.includes('\0')) {
+		throw new BackupError('invalid-input', `"${given}" is no absolute path`, {
+			hint: 'Write it from the root on, e.g. /srv/www.',
+		});
+	}
+	const clean = path.resolve(given);
+	if (clean === '/') {
+		throw new BackupError('invalid-input', 'the whole file system cannot be archived', {
+			hint: 'Name the folders that are needed: /proc, /sys and /dev are no files.',
+		});
+	}
+	try {
+		return { path: fromText(clean.slice(1)), real: fromText(fs.realpathSync(clean)) };
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		const isMissing = code === 'ENOENT' || code === 'ENOTDIR';
+		throw new BackupError(
+			isMissing ? 'source-missing' : 'access-denied',
+			`${clean} ${isMissing ? 'is not there' : `cannot be read: ${code}`}`,
+			{
+				hint: isMissing
+					? 'Is the disk mounted, and is the path right as n8n sees it? In a container, the folder must be mounted into it.'
+					: 'Allow the user that runs n8n to read it.',
+				cause: error,
+			},
+		);
+	}
+}
+
+function keyOf({ path: root, real }: Root): string {
+	return sortKey(root, fs.statSync(Buffer.from(real, 'latin1')).isDirectory());
+}
