@@ -4,7 +4,7 @@
  * of a chain together.
  */
 import { Fault } from './fault.ts';
-import { type Bytes, fromText, sortKey, toText } from './names.ts';
+import { type Bytes, fromText, isAscii, sortKey, toText } from './names.ts';
 
 /** Types of entries, and the two that say that there is nothing any more. */
 export const ENTRY_TYPES = [
@@ -80,7 +80,10 @@ export function keyOf({ path, type }: Entry): string {
 
 /** One line of an index, with its end. */
 export function formatEntry(entry: Entry): string {
-	const { path, target, ...rest } = entry;
+	const { path, target } = entry;
+	// Most names are ASCII, and there may be millions.
+	if (isAscii(path) && (target === undefined || isAscii(target))) return `${JSON.stringify(entry)}\n`;
+	const { path: _, target: __, ...rest } = entry;
 	const line = { ...named('path', path), ...(target !== undefined && named('target', target)), ...rest };
 	return `${JSON.stringify(line)}\n`;
 }

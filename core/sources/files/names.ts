@@ -9,9 +9,14 @@ export type Bytes = string;
 
 const ASCII = /^[\0-\x7f]*$/;
 
+/** Whether each character of a name is one byte in UTF-8 as well. */
+export function isAscii(name: Bytes): boolean {
+	return ASCII.test(name);
+}
+
 /** The name as text, or null when its bytes are not UTF-8. */
 export function toText(name: Bytes): string | null {
-	if (ASCII.test(name)) return name;
+	if (isAscii(name)) return name;
 	const bytes = Buffer.from(name, 'latin1');
 	return isUtf8(bytes) ? bytes.toString('utf8') : null;
 }
@@ -27,12 +32,12 @@ export function toDisplay(name: Bytes): string {
 
 /** The bytes of a text. */
 export function fromText(text: string): Bytes {
-	return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
+	return isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
 }
 
 /** The name as functions of `node:fs` take it. */
 export function toFs(name: Bytes): string | Buffer {
-	return ASCII.test(name) ? name : Buffer.from(name, 'latin1');
+	return isAscii(name) ? name : Buffer.from(name, 'latin1');
 }
 
 /**

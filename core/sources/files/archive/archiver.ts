@@ -16,7 +16,7 @@ import { Folder, lookAt } from './folder.ts';
 import type { ArchiveJob, ArchiveSummary, Root } from './messages.ts';
 import type { Output } from './output.ts';
 import { Record } from './record.ts';
-import { END_OF_ARCHIVE, header, type TarType } from './tar.ts';
+import { END_OF_ARCHIVE, type TarType } from './tar.ts';
 
 /** Called between two entries. */
 export type OnEntry = (entries: number, bytes: number) => void;
@@ -222,11 +222,11 @@ export class Archiver {
 	}
 
 	async #storeFile(from: Bytes, path: Bytes, stats: fs.BigIntStats, before: MergedEntry | null): Promise<void> {
-		const first = this.#links.get(inodeOf(stats))?.path;
+		const first = this.#firstOf(stats);
 		const attributesOf = (each: fs.BigIntStats) => this.#owners.attributesOf(each);
 		if (first !== undefined) {
 			const entry: Entry = { path, type: 'link', ...attributesOf(stats), target: first };
-			this.#output.write(header(entry, 'link', 0));
+			this.#files.writeHeader(entry, 'link', 0);
 			this.#record.write(entry, 0);
 			return;
 		}
@@ -274,18 +274,18 @@ export class Archiver {
 			...(type === 'symlink' && { target: fs.readlinkSync(toFs(from), { encoding: 'latin1' }) }),
 			...((type === 'character' || type === 'block') && { device: deviceOf(stats) }),
 		};
-		this.#output.write(header(entry, type, 0));
+		this.#files.writeHeader(entry, type, 0);
 		this.#record.write(entry, 0);
 	}
 
 	#storeDirectory(entry: Entry, listing: readonly Bytes[]): void {
-		if (!this.#isPreview) this.#output.write(header(entry, 'directory', 0, this.#isFull ? null : listing));
+		if (!this.#isPreview) this.#files.writeHeader(entry, 'directory', 0, this.#isFull ? null : listing);
 		this.#record.write(entry, 0);
 	}
 
 	/** Whether the backup before has it as it is. */
 	#isUnchanged(before: MergedEntry, path: Bytes, from: Bytes, stats: fs.BigIntStats): boolean {
-		const first = this.#links.get(inodeOf(stats))?.path;
+		const first = this.#firstOf(stats);
 		const type = first === undefined ? typeOf(stats) : 'link';
 		if (before.type !== type || before.changed || isChanged(before, this.#owners.attributesOf(stats))) return false;
 		if (type === 'link') return before.target === first;
@@ -308,6 +308,11 @@ export class Archiver {
 	#isTooLarge(stats: fs.BigIntStats): boolean {
 		const { maxFileBytes } = this.#job.options;
 		return maxFileBytes !== null && stats.isFile() && stats.size > BigInt(maxFileBytes);
+	}
+
+	/** Where the contents of a file with several names were met first; undefined for the first of them. */
+	#firstOf(stats: fs.BigIntStats): Bytes | undefined {
+		return stats.nlink > 1n ? this.#links.get(inodeOf(stats))?.path : undefined;
 	}
 
 	/** Files beside a database are left out: its copy has what is in them. */

@@ -17,14 +17,10 @@ export function typeOf(stats: fs.BigIntStats): Exclude<EntryType, 'link' | 'gone
 	return stats.isBlockDevice() ? 'block' : null;
 }
 
-const NANOSECONDS = 1_000_000_000n;
-
 /** A time in nanoseconds as seconds with nine digits behind the point, before 1970 as well. */
 export function timeText(nanoseconds: bigint): string {
-	const isBefore = nanoseconds < 0n;
-	const all = isBefore ? -nanoseconds : nanoseconds;
-	const text = `${all / NANOSECONDS}.${String(all % NANOSECONDS).padStart(9, '0')}`;
-	return isBefore ? `-${text}` : text;
+	const digits = String(nanoseconds < 0n ? -nanoseconds : nanoseconds).padStart(10, '0');
+	return `${nanoseconds < 0n ? '-' : ''}${digits.slice(0, -9)}.${digits.slice(-9)}`;
 }
 
 /** Names of users and groups on this host. */

@@ -7,7 +7,7 @@ import { SharedContents } from '../shared-contents.ts';
 import type { Attributes } from './attributes.ts';
 import { findExtents, hasHoles } from './holes.ts';
 import type { Output } from './output.ts';
-import { header, padding } from './tar.ts';
+import { padding, TarHeader, type TarType } from './tar.ts';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 /** Linux: reading leaves the access time alone. Only for the owner of the file, and for root. */
@@ -34,6 +34,7 @@ export class FileStore {
 	readonly #shared = new SharedContents<string, StoredFile>();
 	/** Sizes of the large files that were stored: only another one of the same size is worth reading twice. */
 	readonly #sizes = new Set<number>();
+	readonly #header = new TarHeader();
 
 	constructor(output: Output) {
 		this.#output = output;
@@ -74,28 +75,29 @@ export class FileStore {
 
 	#storeOnce(fd: number, file: FileToStore, stats: fs.BigIntStats): StoredFile {
 		const size = Number(stats.size);
-		const entry = { path: file.path, type: 'file' as const, ...file.attributesOf(stats), size, sha256: '', at: 0 };
+		const entry: StoredFile = { path: file.path, type: 'file', ...file.attributesOf(stats), size, sha256: '', at: 0 };
 		if (hasHoles(stats)) return this.#storeLarge(fd, { ...entry, extents: findExtents(fd, size) });
 		return size <= SMALL_BYTES ? this.#storeSmall(fd, entry) : this.#storeLarge(fd, entry);
 	}
 
-	/** Its size is what is read, whatever the system said before. */
-	#storeSmall(fd: number, entry: StoredFile): StoredFile {
+	/** Where it became shorter, its size is what could be read. */
+	#storeSmall(fd: number, found: StoredFile): StoredFile {
 		let size = 0;
-		while (size < SMALL_BYTES) {
-			const count = fs.readSync(fd, this.#buffer, size, SMALL_BYTES - size, size);
+		while (size < found.size) {
+			const count = fs.readSync(fd, this.#buffer, size, found.size - size, size);
 			if (count === 0) break;
 			size += count;
 		}
-		const bytes = this.#buffer.subarray(0, size);
-		const found = { ...entry, size, sha256: hash('sha256', bytes, 'hex') };
+		found.size = size;
+		found.sha256 = hash('sha256', new Uint8Array(this.#buffer.buffer, this.#buffer.byteOffset, size), 'hex');
 		const shared = this.#shareWith(found);
 		if (shared) return shared;
-		this.#output.write(header(found, 'file', size));
+		this.writeHeader(found, 'file', size);
 		const at = this.#output.position;
-		this.#output.write(bytes);
+		this.#output.write(this.#buffer, size);
 		this.#output.zeros(padding(size));
-		return { ...found, at };
+		found.at = at;
+		return found;
 	}
 
 	#storeLarge(fd: number, entry: StoredFile): StoredFile {
@@ -105,7 +107,7 @@ export class FileStore {
 		}
 		const { size, extents = [[0, size]] } = entry;
 		const stored = storedSize(entry);
-		this.#output.write(header(entry, 'file', stored));
+		this.writeHeader(entry, 'file', stored);
 		const at = this.#output.position;
 		const digest = createHash('sha256');
 		let position = 0;
@@ -140,11 +142,17 @@ export class FileStore {
 		return this.#buffer.subarray(0, fs.readSync(fd, this.#buffer, 0, 16, 0));
 	}
 
+	/** Writes what comes before an entry's contents: see `TarHeader`. */
+	writeHeader(entry: Entry, type: TarType, stored: number, names: readonly Bytes[] | null = null): void {
+		const { bytes, length } = this.#header.make(entry, type, stored, names);
+		this.#output.write(bytes, length);
+	}
+
 	/** As a hard link, where that changes nothing else when somebody restores by hand: owner, mode and time are those of the link's target. */
 	#shareWith(entry: StoredFile): StoredFile | null {
 		const other = entry.size > 0 ? this.#shared.get(entry.sha256) : undefined;
 		if (!other || other.size !== entry.size || !isAlike(entry, other)) return null;
-		this.#output.write(header({ ...entry, target: other.path }, 'link', 0));
+		this.writeHeader({ ...entry, target: other.path }, 'link', 0);
 		return { ...entry, at: other.at };
 	}
 

@@ -21,11 +21,12 @@ export class Output {
 		this.#chunk = sink.next();
 	}
 
-	write(bytes: Uint8Array): void {
+	/** Writes the first bytes of a buffer. */
+	write(bytes: Buffer, length = bytes.length): void {
 		let taken = 0;
-		while (taken < bytes.length) {
-			const count = Math.min(bytes.length - taken, this.#chunk.length - this.#filled);
-			this.#chunk.set(bytes.subarray(taken, taken + count), this.#filled);
+		while (taken < length) {
+			const count = Math.min(length - taken, this.#chunk.length - this.#filled);
+			bytes.copy(this.#chunk, this.#filled, taken, taken + count);
 			this.#advance(count);
 			taken += count;
 		}
