@@ -10,6 +10,7 @@ import { EXIT, exitCodeOf, printError, printEvent } from './output';
 /** In the order in which the help shows them. */
 const COMMANDS: Record<string, () => Promise<AddCommand>> = {
 	dump: async () => (await import('./commands/dump.ts')).dumpCommand,
+	archive: async () => (await import('./commands/archive.ts')).archiveCommand,
 	list: async () => (await import('./commands/list.ts')).listCommand,
 	verify: async () => (await import('./commands/verify.ts')).verifyCommand,
 	copy: async () => (await import('./commands/copy.ts')).copyCommand,
@@ -42,7 +43,9 @@ export async function main(argv: string[]): Promise<number> {
 	process.stderr.on('error', onOutputError);
 	let exitCode: number = EXIT.ok;
 	const program = new Command('n8n-backup')
-		.description('Back up PostgreSQL databases, encrypted, to a folder or S3; the same engine as the n8n nodes.')
+		.description(
+			'Back up PostgreSQL databases and files, encrypted, to a folder or S3; the same engine as the n8n nodes.',
+		)
 		.version(PROGRAM.version)
 		.option('--verbose', 'tell on stderr what happens: steps, waits, retries, broken locks')
 		.exitOverride()

@@ -156,6 +156,22 @@ export async function readKeys(
 	return env.N8N_BACKUP_PASSPHRASE ? { passphrase: env.N8N_BACKUP_PASSPHRASE } : undefined;
 }
 
+export const HOST_KEY_HELP = 'an identity of this machine, which opens what a backup must hold, but no data';
+
+/**
+ * The identity of the machine that makes backups.
+ * @throws BackupError 'invalid-input' also where the file has more than one
+ */
+export async function readHostKey(file: string | undefined): Promise<string | undefined> {
+	if (file === undefined) return undefined;
+	const [identity, ...more] = parseIdentities(await readTextFile(file, 'host key'));
+	await warnIfShared(file, 'the host key');
+	if (identity !== undefined && more.length === 0) return identity;
+	throw new BackupError('invalid-input', `the host key ${file} has ${more.length + 1} identities, not one`, {
+		hint: 'Make one for this machine alone: age-keygen -o host.txt.',
+	});
+}
+
 /** Options of commands that read or write signatures. */
 export interface AuthorityOptions {
 	signingKey?: string;

@@ -60,10 +60,16 @@ export interface Source {
 	/**
 	 * Opens it.
 	 * @param options.base what a differential or incremental backup builds on; null for a full one
+	 * @param options.previous the newest backup of the group; null where there is none
 	 * @param options.stallTimeoutMs how long it may wait for an answer, also later, milliseconds
 	 * @throws BackupError when it cannot be opened; then nothing is left open
 	 */
-	open(options: { signal: AbortSignal; stallTimeoutMs?: number; base: OpenBackup | null }): Promise<OpenSource>;
+	open(options: {
+		signal: AbortSignal;
+		stallTimeoutMs?: number;
+		base: OpenBackup | null;
+		previous: Manifest | null;
+	}): Promise<OpenSource>;
 }
 
 /** A backup that can be read: its key fits, and its contents are as they were written. */

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { BackupError } from '../../base/errors';
 import { createTemporaryFolder, removeTemporaryFolder } from '../../base/temporary-folder';
-import type { OpenBackup, OpenSource, Source, SourceFacts } from '../source';
+import type { Manifest } from '../../records/manifest';
+import type { OpenBackup, OpenSource, Source, SourceDetails, SourceFacts } from '../source';
 import { startArchive } from './archive/host';
 import type { ArchiveOptions, ArchiveSummary } from './archive/messages.ts';
 import { type FilesContents, formatContents } from './contents';
@@ -21,9 +22,14 @@ export const ARCHIVE_DEFAULTS: ArchiveOptions = {
 	sqlite: true,
 };
 
+/** A backup that lost more of its entries or bytes since the one before is a reason to look. */
+const MAX_LOST_PERCENT = 50;
+
 export interface FilesOptions extends Partial<ArchiveOptions> {
 	/** Absolute paths of folders or files. */
 	paths: readonly string[];
+	/** Warn when more of the entries or bytes than this are gone since the backup before, percent. @default 50 */
+	maxLostPercent?: number;
 	/** Called about once a second. */
 	onProgress?: (progress: { entries: number; bytes: number }) => void;
 	/** Told what was archived, with names, when all of it was read. */
@@ -31,10 +37,11 @@ export interface FilesOptions extends Partial<ArchiveOptions> {
 }
 
 /** Folders and files of this host. */
-export function filesSource({ paths, onProgress, onSummary, ...options }: FilesOptions): Source {
+export function filesSource(options: FilesOptions): Source {
+	const { paths, onProgress, onSummary, maxLostPercent = MAX_LOST_PERCENT, ...archiveOptions } = options;
 	return {
 		kind: FILES,
-		async open({ signal, base }) {
+		async open({ signal, base, previous }) {
 			const roots = resolveRoots(paths);
 			const folder = await createTemporaryFolder('archive');
 			try {
@@ -42,10 +49,10 @@ export function filesSource({ paths, onProgress, onSummary, ...options }: FilesO
 				const bases = before ? await spoolIndexes(before, folder, signal) : [];
 				const indexFile = path.join(folder, 'index');
 				const archive = startArchive(
-					{ roots, options: { ...ARCHIVE_DEFAULTS, ...options }, bases, indexFile, folder },
+					{ roots, options: { ...ARCHIVE_DEFAULTS, ...archiveOptions }, bases, indexFile, folder },
 					{ signal, onProgress, snapshot: async () => await Promise.resolve({ refused: 'no-database' }) },
 				);
-				return opened({ archive, indexFile, folder, before, onSummary });
+				return opened({ archive, indexFile, folder, before, previous, onSummary, maxLostPercent });
 			} catch (error) {
 				await removeTemporaryFolder(folder);
 				throw error;
@@ -59,15 +66,19 @@ interface Opened {
 	indexFile: string;
 	folder: string;
 	before: OpenBackup<FilesContents> | null;
+	previous: Manifest | null;
+	maxLostPercent: number;
 	onSummary?: (summary: ArchiveSummary) => void;
 }
 
-function opened({ archive, indexFile, folder, before, onSummary }: Opened): OpenSource {
+function opened(options: Opened): OpenSource {
+	const { archive, indexFile, folder, before, previous, onSummary, maxLostPercent } = options;
 	return {
 		async *parts() {
 			yield { role: 'data', name: 'archive.tar', body: archive.body, recycle: archive.recycle };
 			const summary = archive.summary();
 			assertNotEmptied(summary, before?.contents ?? null);
+			assertNotEmpty(summary, previous);
 			onSummary?.(summary);
 			yield { role: 'index', name: 'index.jsonl', body: fs.createReadStream(indexFile) };
 			yield {
@@ -76,7 +87,11 @@ function opened({ archive, indexFile, folder, before, onSummary }: Opened): Open
 				body: Readable.from([Buffer.from(formatContents(contentsOf(summary)))]),
 			};
 		},
-		finish: async () => await Promise.resolve(factsOf(archive.summary())),
+		async finish() {
+			const facts = factsOf(archive.summary());
+			const lost = lostSince(previous, facts.details, maxLostPercent);
+			return await Promise.resolve({ ...facts, warnings: [...lost, ...facts.warnings] });
+		},
 		async close() {
 			archive.body.destroy();
 			await removeTemporaryFolder(folder);
@@ -111,6 +126,32 @@ function assertNotEmptied({ roots }: ArchiveSummary, before: FilesContents | nul
 			);
 		}
 	}
+}
+
+/**
+ * The same where a full backup is made, which reads nothing of the one before but its manifest.
+ * @throws BackupError 'source-missing'
+ */
+function assertNotEmpty({ counts, roots }: ArchiveSummary, previous: Manifest | null): void {
+	const { files = 0, others = 0 } = previous?.source.kind === FILES ? previous.source.details : {};
+	const had = Number(files) + Number(others);
+	const { directory = 0, ...rest } = counts;
+	if (had === 0 || directory > roots.length || Object.keys(rest).length > 0) return;
+	throw new BackupError('source-missing', `there are no files; ${previous!.label} has ${had}`, {
+		hint: 'Are the disks mounted? If there are meant to be none, there is nothing to back up: stop the schedule.',
+	});
+}
+
+/** What the backup before had and this one has not, in a sentence, where it is more than may be lost. */
+function lostSince(previous: Manifest | null, now: SourceDetails, maxPercent: number): string[] {
+	if (previous?.source.kind !== FILES) return [];
+	const before = previous.source.details;
+	return (['files', 'bytes'] as const).flatMap((what) => {
+		const was = Number(before[what]);
+		const percent = Math.floor((1 - Number(now[what]) / was) * 100);
+		if (!(was > 0) || percent <= maxPercent) return [];
+		return [`${percent} % of the ${what} are gone since ${previous.label}: ${Number(now[what])} now, ${was} then`];
+	});
 }
 
 /** What may stand in the clear: counts, and no names. */

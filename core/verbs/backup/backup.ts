@@ -19,7 +19,7 @@ import { PROGRAM } from '../../base/program';
 import { assertTag, Repository } from '../../records/repository';
 import { assertSameServer, readNewest } from '../../records/same-server';
 import type { OpenSource, Source, SourceFacts, SourcePart } from '../../sources/source';
-import { openBase } from './base';
+import { type AutoType, chooseBase } from './base';
 import type { Protection, Storage } from '../../storage/storage';
 
 /** Ends programs and connections, politely first. */
@@ -32,8 +32,8 @@ export interface BackupRequest {
 	storage: Storage;
 	group: string;
 	source: Source;
-	/** `differential` builds on the newest full backup, `incremental` on the newest of all. @default 'full' */
-	type?: BackupType;
+	/** `differential` builds on the newest full backup, `incremental` on the newest of all; or rules. @default 'full' */
+	type?: BackupType | AutoType;
 	/** null stores in the clear: everyone who reads the storage reads the data. */
 	encryption: Encryption | null;
 	/**
@@ -134,18 +134,18 @@ async function writeBackup(run: Run, lock: Lock, left: readonly string[], reques
 	const { group, source, signal, limits, type: wanted = 'full' } = request;
 	const { stallTimeoutMs } = limits;
 	const newest = await readNewest(repository, group, signal);
-	const begun = await begin(newest?.manifest.label, wanted, signal);
-	const { startedAt } = begun;
 	const keys = request.proveWith ?? null;
-	const base = await openBase(group, wanted, source.kind, {
+	const chosen = await chooseBase(group, wanted, source.kind, {
 		...{ repository, keys, signal, stallTimeoutMs },
 		hostKey: request.hostKey,
 	});
-	const open = await openSource(source, { signal, stallTimeoutMs, base });
-	const type = open.type ?? wanted;
-	const label = type === wanted ? begun.label : createLabel(type, startedAt);
+	const { base, notes } = chosen;
+	const begun = await begin(newest?.manifest.label, chosen.type, signal);
+	const { startedAt } = begun;
+	const open = await openSource(source, { signal, stallTimeoutMs, base, previous: newest?.manifest ?? null });
+	const type = open.type ?? chosen.type;
+	const label = type === chosen.type ? begun.label : createLabel(type, startedAt);
 	try {
-		const notes: string[] = [];
 		let parts: StoredPart[];
 		let facts: SourceFacts;
 		try {
