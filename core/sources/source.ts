@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 import type { BackupError } from '../base/errors';
 import type { BackupType } from '../records/label';
 import type { Manifest, PartRole, StoredPart } from '../records/manifest';
+import type { RandomAccess } from '../streams/random-access';
 
 /** Facts of a source that may stand in the clear beside the backup: engine and versions, never names or secrets. */
 export type SourceDetails = Record<string, string | number | boolean | null>;
@@ -83,6 +84,11 @@ export interface OpenBackup<Contents = unknown> {
 	 * @throws BackupError 'not-found'; the stream errors with 'damaged', 'wrong-identity', 'stalled', …
 	 */
 	readonly open: (part: StoredPart) => Promise<Readable>;
+	/**
+	 * Opens one of its parts for reading at any place. What is read is as it was stored, or an error; what is not read is not looked at.
+	 * @throws BackupError as `open`
+	 */
+	readonly openAt: (part: StoredPart) => Promise<RandomAccess>;
 }
 
 /** Whether what was restored is what was backed up. */

@@ -7,6 +7,7 @@ import type { Repository } from '../records/repository';
 import { kindOf } from '../sources/registry';
 import type { OpenBackup } from '../sources/source';
 import { openStream } from '../streams/pipeline';
+import { openRandomAccess, type RandomAccess } from '../streams/random-access';
 
 /** How backups are read. */
 export interface ReadOptions {
@@ -39,7 +40,8 @@ async function openOne(manifest: Manifest, parents: OpenBackup[], options: ReadO
 	const kind = kindOf(manifest);
 	const open = async (part: StoredPart) => await openPart(manifest, part, options);
 	const contents = await kind.readContents(await open(contentsOf(manifest)), `${manifest.group}/${manifest.label}`);
-	return { manifest, contents, parents, open };
+	const openAt = async (part: StoredPart) => await openPartAt(manifest, part, options);
+	return { manifest, contents, parents, open, openAt };
 }
 
 /**
@@ -59,6 +61,15 @@ export async function openPart(
 		...{ storage, group, label, stream, signal, stallTimeoutMs, onProgress },
 		keys: keysFor(manifest, stream, options),
 	});
+}
+
+/** The same for reading at any place. @throws BackupError as {@link openBackup} */
+async function openPartAt(manifest: Manifest, stream: StoredPart, options: ReadOptions): Promise<RandomAccess> {
+	const { group, label } = manifest;
+	const { repository, signal, stallTimeoutMs } = options;
+	const { storage } = repository;
+	const keys = keysFor(manifest, stream, options);
+	return await openRandomAccess({ storage, group, label, stream, keys, signal, stallTimeoutMs });
 }
 
 /**

@@ -3,21 +3,16 @@
  * each sealed with ChaCha20-Poly1305 under its number and a flag on the last. What `age` writes opens here, and the other
  * way round. The payload uses `node:crypto`, many times faster than the stream of the age-encryption library.
  */
-import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
+import { createCipheriv, type KeyObject, randomBytes } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
 import { BackupError } from '../../base/errors';
 import { ArmorDecoder } from './armor';
 import { assertDecryptionKeys, createHeader, type DecryptionKeys, type Encryption, openHeader } from './header';
 import { HeaderReader } from './header-reader';
 import { ByteQueue } from '../zstd/byte-queue';
+import { CHUNK, chunkNonce, CIPHER, NONCE_BYTES, openSealed, payloadKey, SEALED_CHUNK, TAG_BYTES } from './payload';
 
 export type { DecryptionKeys, Encryption } from './header';
-
-const CIPHER = 'chacha20-poly1305';
-const NONCE_BYTES = 16;
-const TAG_BYTES = 16;
-const CHUNK = 64 * 1024;
-const SEALED_CHUNK = CHUNK + TAG_BYTES;
 
 /**
  * Encrypts a stream for the recipients, or with the passphrase.
@@ -161,13 +156,13 @@ class Decryptor extends Transform {
 			return damaged('payload', 'the last chunk of the encrypted file is empty');
 		const sealed = this.#pending.takePieces(size - TAG_BYTES);
 		const tag = this.#pending.take(TAG_BYTES);
-		const pieces = open(key, this.#nonces.next(last), sealed, tag);
+		const pieces = openSealed(key, this.#nonces.next(last), sealed, tag);
 		if (pieces) {
 			opened.push(...pieces);
 			return null;
 		}
 		// A whole chunk with the other flag is genuine as well, and tells what happened to the file.
-		const genuine = size === SEALED_CHUNK ? open(key, this.#nonces.same(!last), sealed, tag) : null;
+		const genuine = size === SEALED_CHUNK ? openSealed(key, this.#nonces.same(!last), sealed, tag) : null;
 		if (!genuine) return damaged('payload', 'the encrypted file is damaged, or truncated inside a chunk');
 		opened.push(...genuine);
 		return damaged(
@@ -183,7 +178,7 @@ class Decryptor extends Transform {
 	}
 }
 
-/** The nonces of the chunks: 11 bytes count from zero, big-endian, and the last byte flags the last chunk. */
+/** The nonces of chunks that come one after the other. */
 class ChunkNonces {
 	#count = 0;
 
@@ -199,29 +194,8 @@ class ChunkNonces {
 
 	/** The nonce of the same chunk again. */
 	same(last: boolean): Buffer {
-		const nonce = Buffer.alloc(12);
-		// 48 of 88 bits: enough for 16 EiB.
-		nonce.writeUIntBE(this.#count - 1, 5, 6);
-		nonce[11] = last ? 1 : 0;
-		return nonce;
+		return chunkNonce(this.#count - 1, last);
 	}
-}
-
-function payloadKey(fileKey: Buffer, nonce: Buffer): KeyObject {
-	return createSecretKey(Buffer.from(hkdfSync('sha256', fileKey, nonce, 'payload', 32)));
-}
-
-/** The original bytes of a chunk, or null when it is not genuine under this nonce. */
-function open(key: KeyObject, nonce: Buffer, sealed: Buffer[], tag: Buffer): Buffer[] | null {
-	const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
-	decipher.setAuthTag(tag);
-	const opened = sealed.map((piece) => decipher.update(piece));
-	try {
-		decipher.final();
-	} catch {
-		return null; // Authentication failed.
-	}
-	return opened;
 }
 
 /** Binary age files start with "age-encryption.org"; in armored ones white space or a dash comes first. */
