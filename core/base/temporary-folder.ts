@@ -26,7 +26,23 @@ export async function createTemporaryFolder(purpose: Purpose): Promise<string> {
 
 /** Whoever is ended while it writes may have written a file just now: then once more. */
 export async function removeTemporaryFolder(folder: string): Promise<void> {
-	await fs.rm(folder, { recursive: true, force: true, maxRetries: 3 });
+	const remove = async () => await fs.rm(folder, { recursive: true, force: true, maxRetries: 3 });
+	try {
+		await remove();
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code !== 'EACCES' && code !== 'EPERM') throw error;
+		await openUp(folder);
+		await remove();
+	}
+}
+
+/** What was restored may have folders in which even their owner may change nothing. */
+async function openUp(folder: string): Promise<void> {
+	await fs.chmod(folder, 0o700);
+	for (const entry of await fs.readdir(folder, { withFileTypes: true })) {
+		if (entry.isDirectory()) await openUp(path.join(folder, entry.name));
+	}
 }
 
 async function removeLeftovers(): Promise<void> {

@@ -60,9 +60,9 @@ class StoredStreamReader implements RandomAccess {
 	async *read(start: number, length: number): AsyncGenerator<Buffer, void, undefined> {
 		const { original, frames } = this.#table;
 		if (length === 0) return;
-		if (start + length > original[frames]!) {
-			throw await this.#named(() => Promise.reject(damaged('the stream has fewer bytes than its index says')));
-		}
+		await this.#named(() => {
+			if (start + length > original[frames]!) throw damaged('the stream has fewer bytes than its index says');
+		});
 		const last = frameAt(this.#table, start + length - 1);
 		for (let frame = frameAt(this.#table, start); frame <= last; frame++) {
 			const bytes = await this.#named(async () => await this.#frame(frame, last));
@@ -169,7 +169,7 @@ class StoredStreamReader implements RandomAccess {
 	}
 
 	/** Puts the object's name to what is wrong with its bytes. */
-	async #named<T>(work: () => Promise<T>): Promise<T> {
+	async #named<T>(work: () => T | Promise<T>): Promise<T> {
 		try {
 			return await work();
 		} catch (error) {

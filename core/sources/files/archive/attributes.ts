@@ -45,8 +45,8 @@ export class Owners {
 	}
 }
 
-/** Name and number are the first and the third field of each line (passwd(5), group(5)). A host without the file has no names. */
-function namesIn(file: string): Map<number, string> {
+/** Names by number. Name and number are the first and the third field of each line (passwd(5), group(5)). A host without the file has no names. */
+export function namesIn(file: string): Map<number, string> {
 	const names = new Map<number, string>();
 	let text: string;
 	try {

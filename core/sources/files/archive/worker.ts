@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { MessageChannel, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { CHUNK_BYTES, CHUNK_PATIENCE_MS } from '../../../streams/chunk.ts';
 import { passGate } from '../../../streams/gate.ts';
-import { Fault } from '../fault.ts';
+import { faultOf } from '../thread-faults.ts';
 import { Archiver, type DatabaseCopy } from './archiver.ts';
 import type { ArchiveJob, ArchiveMessage, Recycled } from './messages.ts';
 import { Output } from './output.ts';
@@ -49,26 +49,12 @@ async function snapshot(from: string): Promise<DatabaseCopy> {
 	return answer;
 }
 
-function faultOf(error: unknown): Fault {
-	if (error instanceof Fault) return error;
-	const { code, syscall, message } = error as NodeJS.ErrnoException;
-	if (code === 'ENOSPC' || code === 'EDQUOT') {
-		return new Fault(
-			'storage-full',
-			'there is no space for temporary files',
-			'Free space, or set TMPDIR to a folder that has some.',
-		);
-	}
-	const what = code && syscall ? `${syscall}: ${code}` : message;
-	return new Fault('storage-failed', `the files could not be archived: ${what}`);
-}
-
 async function main(): Promise<void> {
 	try {
 		const summary = await new Archiver(job, output, { onEntry, snapshot }).run();
 		post({ kind: 'end', summary });
 	} catch (error) {
-		const { code, message, hint } = faultOf(error);
+		const { code, message, hint } = faultOf(error, 'archived');
 		post({ kind: 'fault', fault: { code, message, hint } });
 	}
 	// What comes back after the end is not waited for.

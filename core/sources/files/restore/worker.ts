@@ -1,0 +1,46 @@
+/** The thread that restores: blocking calls, one after the other, while the main thread reads the storage. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { faultOf } from '../thread-faults.ts';
+import type { FromRestorer, RestoreJob, ToRestorer } from './messages.ts';
+import { Restoring } from './restoring.ts';
+
+function post(message: FromRestorer): void {
+	parentPort!.postMessage(message);
+}
+
+function guarded(work: () => void): void {
+	try {
+		work();
+	} catch (error) {
+		const { code, message, hint } = faultOf(error, 'restored');
+		post({ kind: 'fault', fault: { code, message, hint } });
+		parentPort!.close();
+	}
+}
+
+function answer(restoring: Restoring, message: ToRestorer): void {
+	switch (message.kind) {
+		case 'begin':
+			restoring.begin(message.plan);
+			break;
+		case 'data':
+			restoring.take(message.at, message.bytes);
+			post({ kind: 'took' });
+			break;
+		case 'end':
+			post({ kind: 'again', plan: restoring.end() });
+			break;
+		case 'finish': {
+			const summary = restoring.finish((phase) => post({ kind: 'phase', phase }));
+			post({ kind: 'done', summary });
+			parentPort!.close();
+		}
+	}
+}
+
+guarded(() => {
+	const restoring = new Restoring(workerData as RestoreJob);
+	const plans = restoring.prepare();
+	parentPort!.on('message', (message: ToRestorer) => guarded(() => answer(restoring, message)));
+	post({ kind: 'plans', plans });
+});
