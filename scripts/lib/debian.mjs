@@ -7,6 +7,7 @@ import { exitCode, run } from './run.mjs';
 /** Which package brings a program that the tests use. */
 export const PROGRAMS = {
 	age: 'age',
+	bsdtar: 'libarchive-tools',
 	zstd: 'zstd',
 	psql: 'postgresql-client',
 	pg_dump: 'postgresql-client',

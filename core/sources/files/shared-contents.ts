@@ -1,21 +1,40 @@
 /**
  * Contents that an archive holds already, so that a second file with the same ones needs no bytes. Of a large tree, only the last are
- * remembered; whoever reads the archive remembers the same ones.
+ * remembered; whoever reads the archive remembers at least those that who wrote it did.
  */
 
 /** Contents that are remembered, about 25 MB. */
 const MOST = 100_000;
 
-/** The last contents of an archive, by a key: their digest for who writes, their place for who reads. */
+/** The last contents of an archive, by a key. */
 export class SharedContents<Key, Value> {
-	readonly #values = new Map<Key, Value>();
+	/** The one that was added last is the last one. */
+	readonly #values = new Map<Key, { value: Value; number: number }>();
+	readonly #most: number;
+	#count = 0;
 
+	/** @param most contents that are remembered */
+	constructor(most = MOST) {
+		this.#most = most;
+	}
+
+	/** Takes the contents that come next in the archive. */
 	add(key: Key, value: Value): void {
-		if (this.#values.size === MOST) this.#values.delete(this.#values.keys().next().value!);
-		this.#values.set(key, value);
+		this.skip();
+		this.#values.delete(key);
+		this.#values.set(key, { value, number: this.#count });
+	}
+
+	/** Counts contents that are not to be shared: which are the last ones must not depend on who counts. */
+	skip(): void {
+		this.#count++;
+		for (const [key, { number }] of this.#values) {
+			if (number > this.#count - this.#most) return;
+			this.#values.delete(key);
+		}
 	}
 
 	get(key: Key): Value | undefined {
-		return this.#values.get(key);
+		return this.#values.get(key)?.value;
 	}
 }

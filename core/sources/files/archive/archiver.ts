@@ -11,7 +11,7 @@ import { type Bytes, sortKey, toDisplay, toFs } from '../names.ts';
 import { deviceOf, Owners, timeText, typeOf } from './attributes.ts';
 import { Base } from './base.ts';
 import { excluder, isTagged } from './excludes.ts';
-import { FileStore } from './file.ts';
+import { FileStore, type StoredFile } from './file.ts';
 import { Folder, lookAt } from './folder.ts';
 import type { ArchiveJob, ArchiveSummary, Root } from './messages.ts';
 import type { Output } from './output.ts';
@@ -239,28 +239,34 @@ export class Archiver {
 		const refuse = (head: Buffer) => (isDatabase = this.#job.options.sqlite && head.equals(SQLITE_MAGIC));
 		const start = this.#output.position;
 		const entry = this.#files.store({ path, from, attributesOf }, refuse);
-		if (entry) this.#record.write(entry, this.#output.position === start ? 0 : storedSize(entry));
+		if (entry) this.#writeFile(entry, start);
 		else if (isDatabase) await this.#storeDatabase(from, path, stats);
 		else this.#vanished(path, before);
 		if (entry?.changed) this.#record.remark(path, 'changed');
+	}
+
+	/** @param start where in the archive it was begun: contents before it are another file's */
+	#writeFile(entry: StoredFile, start: number): void {
+		this.#record.write(entry, entry.at < start ? 0 : storedSize(entry));
 	}
 
 	/** A consistent copy of a database; its file as it is, where there can be no copy. */
 	async #storeDatabase(from: Bytes, path: Bytes, stats: fs.BigIntStats): Promise<void> {
 		const log = logOf(from);
 		const copy = await this.#snapshot(from);
+		const start = this.#output.position;
 		if ('refused' in copy) {
 			const attributesOf = (each: fs.BigIntStats) => this.#owners.attributesOf(each);
 			const entry = this.#files.store({ path, from, attributesOf });
 			if (!entry) this.#vanished(path, null);
-			else this.#record.write(entry, storedSize(entry));
+			else this.#writeFile(entry, start);
 			if (copy.refused !== 'no-database') this.#record.remark(path, `${copy.refused}-database`);
 			return;
 		}
 		try {
 			const attributesOf = () => this.#owners.attributesOf(stats);
 			const entry = this.#files.store({ path, from: copy.file, attributesOf })!;
-			this.#record.write({ ...entry, sqlite: copy.facts, ...(log !== null && { log }) }, storedSize(entry));
+			this.#writeFile({ ...entry, sqlite: copy.facts, ...(log !== null && { log }) }, start);
 			this.#leaveOutBeside(path);
 		} finally {
 			fs.rmSync(copy.file, { force: true });
@@ -305,6 +311,15 @@ export class Archiver {
 		return isAlike && this.#files.digest(from) === before.sha256;
 	}
 
+	/** A file that is too large must not be in the list of names, or a restore by hand would keep the one of a backup before. */
+	#isLeftOut(folder: Folder, path: Bytes, name: Bytes): boolean {
+		if (this.#job.options.maxFileBytes === null) return false;
+		const stats = lookAt(folder.at(name));
+		if (!stats || !this.#isTooLarge(stats)) return false;
+		this.#record.remark(`${path}/${name}`, 'too-large');
+		return true;
+	}
+
 	#isTooLarge(stats: fs.BigIntStats): boolean {
 		const { maxFileBytes } = this.#job.options;
 		return maxFileBytes !== null && stats.isFile() && stats.size > BigInt(maxFileBytes);
@@ -333,7 +348,8 @@ export class Archiver {
 			if (isOut) this.#record.leftOut();
 			return !isOut;
 		};
-		const files = all.files.filter((name) => isIn(name, false)).sort();
+		const files = all.files.filter((name) => isIn(name, false) && !this.#isLeftOut(folder, path, name)).sort();
+		for (const name of all.sockets) if (isIn(name, false)) this.#record.remark(`${path}/${name}`, 'socket');
 		const directories = all.directories.filter((name) => isIn(name, true)).sort(bySlash);
 		// GNU tar looks a name up by halving, so they must be in order.
 		const listing = [...files.map((name) => ({ name, code: 'Y' })), ...directories.map((name) => ({ name, code: 'D' }))]

@@ -31,7 +31,8 @@ export type StoredFile = Entry & { type: 'file'; size: number; sha256: string; a
 export class FileStore {
 	readonly #output: Output;
 	readonly #buffer = Buffer.allocUnsafe(SMALL_BYTES);
-	readonly #shared = new SharedContents<string, StoredFile>();
+	/** By {@link sharingKey}: the first file with these contents. */
+	readonly #shared = new SharedContents<string, { path: Bytes; at: number }>();
 	/** Sizes of the large files that were stored: only another one of the same size is worth reading twice. */
 	readonly #sizes = new Set<number>();
 	readonly #header = new TarHeader();
@@ -56,8 +57,9 @@ export class FileStore {
 			if (isSame(before, after, entry)) return this.#remember(entry);
 			const again = this.#storeOnce(fd, file, after);
 			// One that still changes is as nobody else has it.
-			if (!isSame(after, fs.fstatSync(fd, { bigint: true }), again)) return { ...again, changed: true };
-			return this.#remember(again);
+			if (isSame(after, fs.fstatSync(fd, { bigint: true }), again)) return this.#remember(again);
+			this.#shared.skip();
+			return { ...again, changed: true };
 		} finally {
 			fs.closeSync(fd);
 		}
@@ -131,8 +133,10 @@ export class FileStore {
 	}
 
 	#remember(entry: StoredFile): StoredFile {
-		const isShared = this.#shared.get(entry.sha256)?.at === entry.at;
-		if (entry.size > 0 && !entry.extents && !isShared) this.#shared.add(entry.sha256, entry);
+		const key = sharingKey(entry);
+		if (entry.size === 0 || this.#shared.get(key)?.at === entry.at) return entry;
+		if (entry.extents) this.#shared.skip();
+		else this.#shared.add(key, { path: entry.path, at: entry.at });
 		return entry;
 	}
 
@@ -150,8 +154,8 @@ export class FileStore {
 
 	/** As a hard link, where that changes nothing else when somebody restores by hand: owner, mode and time are those of the link's target. */
 	#shareWith(entry: StoredFile): StoredFile | null {
-		const other = entry.size > 0 ? this.#shared.get(entry.sha256) : undefined;
-		if (!other || other.size !== entry.size || !isAlike(entry, other)) return null;
+		const other = entry.size > 0 ? this.#shared.get(sharingKey(entry)) : undefined;
+		if (!other) return null;
 		this.writeHeader({ ...entry, target: other.path }, 'link', 0);
 		return { ...entry, at: other.at };
 	}
@@ -182,8 +186,9 @@ function isSame(before: fs.BigIntStats, after: fs.BigIntStats, { size }: StoredF
 	return before.size === after.size && before.mtimeNs === after.mtimeNs && Number(after.size) === size;
 }
 
-function isAlike(a: Entry, b: Entry): boolean {
-	return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.mtime === b.mtime;
+/** What two files must have in common to be one in a tar. */
+function sharingKey({ sha256, mode, uid, gid, mtime }: StoredFile): string {
+	return `${sha256} ${mode} ${uid} ${gid} ${mtime}`;
 }
 
 const ZEROS = new Uint8Array(SMALL_BYTES);

@@ -9,6 +9,13 @@ import { type Bytes, toFs } from '../names.ts';
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants;
 const BY_DESCRIPTOR = process.platform === 'linux' && fs.existsSync('/proc/self/fd');
 
+/** Names in a directory, by what can be made of them. */
+export interface FolderNames {
+	files: Bytes[];
+	directories: Bytes[];
+	sockets: Bytes[];
+}
+
 export class Folder {
 	readonly fd: number;
 	readonly #prefix: Bytes;
@@ -28,15 +35,15 @@ export class Folder {
 		return fs.fstatSync(this.fd, { bigint: true });
 	}
 
-	/** What is in it: names of directories, and of everything else. */
-	names(): { files: Bytes[]; directories: Bytes[] } {
-		const files: Bytes[] = [];
-		const directories: Bytes[] = [];
+	/** What is in it: names of directories, of sockets, and of everything else. */
+	names(): FolderNames {
+		const names: FolderNames = { files: [], directories: [], sockets: [] };
 		// With a dot: the descriptor is a link, which must be followed.
 		for (const entry of fs.readdirSync(toFs(this.at('.')), { encoding: 'latin1', withFileTypes: true })) {
-			(entry.isDirectory() ? directories : files).push(entry.name);
+			const { files, directories, sockets } = names;
+			(entry.isDirectory() ? directories : entry.isSocket() ? sockets : files).push(entry.name);
 		}
-		return { files, directories };
+		return names;
 	}
 
 	close(): void {

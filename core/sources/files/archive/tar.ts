@@ -133,9 +133,7 @@ function recordsOf(entry: Entry, path: Bytes, size: number, sparse: boolean, nam
 	const { target, user, group, uid = 0, gid = 0, mtime = '' } = entry;
 	let records = '';
 	if (!isPlain(path) || (target !== undefined && !isPlain(target))) {
-		if (toText(path) === null || (target !== undefined && toText(target) === null)) {
-			records += record('hdrcharset', 'BINARY');
-		}
+		if (isBinary(path) || (target !== undefined && isBinary(target))) records += record('hdrcharset', 'BINARY');
 		if (!isPlain(path)) records += record('path', path);
 		if (target !== undefined && !isPlain(target)) records += record('linkpath', target);
 	}
@@ -168,6 +166,12 @@ function digits(number: number): number {
 
 function isPlain(text: Bytes, most = MAX_NAME): boolean {
 	return text.length <= most && PLAIN.test(text);
+}
+
+/** Whether bsdtar would change a name: one that is not UTF-8, or whose letters have their accents apart, which it puts together. */
+function isBinary(name: Bytes): boolean {
+	const text = toText(name);
+	return text === null || text.normalize('NFC') !== text;
 }
 
 function shortened(name: Bytes): Bytes {

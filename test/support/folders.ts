@@ -1,0 +1,36 @@
+/** Temporary folders of tests that make trees in them which are hard to remove, or to get at. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants;
+
+/** Some tests make devices, owners and file systems. */
+export const isRoot = process.getuid?.() === 0;
+
+/** @returns the real path of a new folder */
+export function createFolder(name: string): string {
+	return fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), `${name}-`)));
+}
+
+/** Removes what Node cannot: paths that are too long for the system, and folders that forbid it. */
+export function removeFolder(folder: string): void {
+	execFileSync('rm', ['-rf', '--', folder]);
+}
+
+/**
+ * Makes folders within each other, however long their path becomes.
+ * @returns a descriptor of the innermost, to be used through /proc/self/fd, and what closes it
+ */
+export function openBelow(folder: string, names: readonly string[]): [number, () => void] {
+	let fd = fs.openSync(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	for (const name of names) {
+		const below = `/proc/self/fd/${fd}/${name}`;
+		if (!fs.existsSync(below)) fs.mkdirSync(below);
+		const next = fs.openSync(below, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+		fs.closeSync(fd);
+		fd = next;
+	}
+	return [fd, () => fs.closeSync(fd)];
+}
