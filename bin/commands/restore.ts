@@ -1,62 +1,57 @@
-/** n8n-backup restore: a database from its backup, compared with what was backed up. */
+/** n8n-backup restore: a database or files from their backup, compared with what was backed up. */
 import { Argument, Option } from 'commander';
-import { BackupError } from '../../core/base/errors';
-import { ALLOWANCES, parseAllowances } from '../../core/sources/postgres/replay/allowances';
-import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
-import { type DatabaseTarget, describeTarget } from '../../core/sources/postgres/connection/target';
-import { Repository } from '../../core/records/repository';
-import { postgresRestorer, type RestoredDatabase } from '../../core/sources/postgres/restore/restorer';
-import type { RestorePlace } from '../../core/sources/postgres/restore/target';
-import { chooseForRestore, restoreBackup } from '../../core/verbs/restore/restore';
-import { type RestoreResult } from '../../core/verbs/restore/types';
 import { ageText } from '../../core/base/age-text';
+import { BackupError } from '../../core/base/errors';
 import { sizeText } from '../../core/base/size-text';
+import { Repository } from '../../core/records/repository';
+import { ALLOWANCES } from '../../core/sources/postgres/replay/allowances';
+import type { Restored, Restorer, RestoreProgress } from '../../core/sources/source';
 import { openStorage } from '../../core/storage/create';
+import { chooseForRestore, restoreBackup } from '../../core/verbs/restore/restore';
+import type { RestoreResult } from '../../core/verbs/restore/types';
 import {
 	type AddCommand,
-	collect,
-	parseBackupName,
-	parseDatabaseUrl,
-	readKeys,
-	wholeNumber,
 	ALLOW_UNSIGNED_HELP,
 	allowUnsigned,
 	type AuthorityOptions,
+	collect,
+	parseBackupName,
 	readAuthority,
+	readKeys,
 	SIGNERS_HELP,
 } from '../options';
-import { count, EXIT, forTerminal, printJson, printLine, printWarning, showProgress } from '../output';
+import { EXIT, forTerminal, printJson, printLine, printWarning, showProgress } from '../output';
+import { type DatabaseRestoreOptions, databaseWay, isDatabaseUrl } from './restore-database';
+import { type FilesRestoreOptions, filesWay } from './restore-files';
 
-interface RestoreOptions extends AuthorityOptions {
+interface RestoreOptions extends AuthorityOptions, DatabaseRestoreOptions, FilesRestoreOptions {
 	storage: string;
 	to: string;
 	identity?: string;
 	before?: string;
-	into: RestorePlace['mode'];
-	confirm?: string;
-	owner: boolean;
-	privileges: boolean;
-	role?: string[];
-	schema?: string[];
-	table?: string[];
-	connections: string;
-	globals?: boolean;
-	allowMissingExtensions?: boolean;
-	allow?: string[];
-	withoutExtension?: string[];
-	maintenanceDb: string;
-	pgRestore?: string;
 	allowUnsigned?: boolean;
 	json?: boolean;
+}
+
+/** One kind of place to restore to. */
+export interface RestoreWay<Result extends Restored> {
+	restorer: Restorer<never, Result>;
+	/** What is said behind the bytes while it runs. */
+	progress: (progress: RestoreProgress) => string;
+	/** Tells what came of it, but for its warnings and what differs. */
+	show: (result: RestoreResult<Result>) => void;
 }
 
 export const restoreCommand: AddCommand = (program, run) => {
 	program
 		.command('restore')
-		.description('restore a database, and compare it with what was backed up')
+		.description('restore a database or files, and compare them with what was backed up')
 		.addArgument(new Argument('<backup>', 'GROUP for its newest backup, or GROUP/LABEL'))
 		.requiredOption('--storage <url>', 'where the backup is')
-		.requiredOption('--to <url>', 'postgres://user@host/newdatabase: the database in it is the one that is made')
+		.requiredOption(
+			'--to <place>',
+			'postgres://user@host/newdatabase: the database that is made; or a folder for files',
+		)
 		.option('--identity <file>', 'the key that opens it')
 		.option('--before <time>', 'the newest backup that was started at this time or earlier, e.g. 2026-11-20T02:00:00Z')
 		.addOption(
@@ -77,6 +72,12 @@ export const restoreCommand: AddCommand = (program, run) => {
 		.option('--allow <what>', `what the dump may do though it is refused otherwise: ${ALLOWANCES.join(', ')}`, collect)
 		.option('--maintenance-db <name>', 'the database to connect to for making another one', 'postgres')
 		.option('--pg-restore <path>', 'for backups in custom format, when it is not in PATH')
+		.option('--include <pattern>', 'of files: only what matches, as in a .gitignore; may be repeated', collect)
+		.option('--overwrite', 'of files: into a folder that is not empty, replacing what has the same names')
+		.addOption(
+			new Option('--owners <how>', 'of files: whom they belong to').choices(['no', 'numbers', 'names']).default('no'),
+		)
+		.option('--dry-run', 'of files: say what would be restored, and write nothing')
 		.option('--signers <file>', SIGNERS_HELP)
 		.option('--allow-unsigned', ALLOW_UNSIGNED_HELP)
 		.option('--json', 'print the result')
@@ -86,24 +87,22 @@ export const restoreCommand: AddCommand = (program, run) => {
 };
 
 async function restore(name: string, options: RestoreOptions, signal: AbortSignal): Promise<number> {
+	if (isDatabaseUrl(options.to)) return await restoreTo(await databaseWay(options), name, options, signal);
+	return await restoreTo(filesWay(options), name, options, signal);
+}
+
+async function restoreTo<Result extends Restored>(
+	{ restorer, progress, show }: RestoreWay<Result>,
+	name: string,
+	options: RestoreOptions,
+	signal: AbortSignal,
+): Promise<number> {
 	const { group, label } = parseBackupName(name);
 	if (label !== null && options.before !== undefined) {
 		throw wrongUse('a label and --before are given', 'Give the group alone with --before.');
 	}
 	const before = options.before === undefined ? null : readTime(options.before);
-	const connections = wholeNumber('--connections', options.connections, 1, 64);
-	const rules = readRules(options);
-	const { target, database } = await readTarget(options);
 	const keys = (await readKeys(options.identity, process.env)) ?? null;
-	const restorer = postgresRestorer({
-		server: target,
-		into: { mode: options.into, database, confirmation: options.confirm },
-		rules,
-		connections,
-		nativePath: options.pgRestore ?? process.env.N8N_BACKUP_PG_RESTORE,
-		allowMissingExtensions: options.allowMissingExtensions,
-		globals: options.globals,
-	});
 	const authority = await readAuthority(options);
 	const storage = openStorage(options.storage, process.env);
 	try {
@@ -130,51 +129,25 @@ async function restore(name: string, options: RestoreOptions, signal: AbortSigna
 			restorer,
 			actor: { via: 'command line' },
 			signal,
-			onProgress: ({ phase, bytes, totalBytes, figures }) =>
-				showProgress(`${phase}: ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${figures?.rows ?? 0} rows`),
+			onProgress: (now) =>
+				showProgress(`${now.phase}: ${sizeText(now.bytes)} of ${sizeText(now.totalBytes)}${progress(now)}`),
 		});
 		showProgress(null);
-		if (options.json) printJson({ ok: result.comparison.ok, ...result, warnings: [...warnings, ...result.warnings] });
-		else show(result, { ...target, database: result.database });
-		return result.comparison.ok ? EXIT.ok : EXIT.verificationFailed;
+		const { comparison, backedUpAt } = result;
+		if (options.json) printJson({ ok: comparison.ok, ...result, warnings: [...warnings, ...result.warnings] });
+		else {
+			for (const warning of result.warnings) printWarning(warning);
+			show(result);
+			printLine(`as it was ${ageText(backedUpAt)}, at ${backedUpAt}`);
+			for (const { item, expected, found } of comparison.differences) {
+				process.stderr.write(`${forTerminal(`differs: ${item}: ${found} instead of ${expected}`)}\n`);
+			}
+		}
+		return comparison.ok ? EXIT.ok : EXIT.verificationFailed;
 	} finally {
 		showProgress(null);
 		await storage.close();
 	}
-}
-
-/** The database of the URL is the one to be made; we connect to another one of the same server, with the same password. */
-async function readTarget(options: RestoreOptions): Promise<{ target: DatabaseTarget; database: string }> {
-	const target = await parseDatabaseUrl(options.to, process.env);
-	if (!new URL(options.to).pathname.slice(1)) {
-		throw wrongUse('the URL of --to names no database', 'Write postgres://user@host/newdatabase.');
-	}
-	return { target: { ...target, database: options.maintenanceDb }, database: target.database };
-}
-
-function readRules({
-	owner,
-	privileges,
-	role = [],
-	schema,
-	table,
-	allow = [],
-	...options
-}: RestoreOptions): RewriteRules {
-	const roles = role.map((text) => {
-		const [, from, to] = /^([^=]+)=([^=]+)$/.exec(text) ?? [];
-		if (from === undefined || to === undefined)
-			throw wrongUse(`--role ${text} cannot be read`, 'Write --role old=new.');
-		return [from, to] as const;
-	});
-	return {
-		owners: owner ? 'keep' : 'drop',
-		privileges: privileges ? 'keep' : 'drop',
-		roles: Object.fromEntries(roles),
-		withoutExtensions: options.withoutExtension,
-		allow: parseAllowances(allow, ALLOWANCES),
-		...((schema ?? table) && { only: { schemas: schema, tables: table } }),
-	};
 }
 
 /** Without a zone, it would mean another moment on each machine. */
@@ -188,23 +161,4 @@ function readTime(text: string): Date {
 
 function wrongUse(message: string, hint: string): BackupError {
 	return new BackupError('invalid-input', message, { hint });
-}
-
-function show(result: RestoreResult<RestoredDatabase>, target: DatabaseTarget): void {
-	const { group, label, rows, originalBytes, seconds, comparison, properties, warnings, backedUpAt } = result;
-	for (const warning of warnings) printWarning(warning);
-	printLine(
-		`${group}/${label} is restored as ${describeTarget(target)}: ${sizeText(originalBytes)}, ${rows} rows in ${seconds.toFixed(1)} s`,
-	);
-	printLine(`as it was ${ageText(backedUpAt)}, at ${backedUpAt}`);
-	if (comparison.ok) {
-		const { tables = 0, hashed = 0 } = comparison.figures;
-		const contents = hashed > 0 ? `, ${hashed} of them by their content` : '';
-		printLine(`${count(tables, 'table')} as backed up, by the number of rows${contents}`);
-		if (properties.length > 0) printLine(`the database itself got back ${properties.join(', ')}`);
-		return;
-	}
-	for (const { item, expected, found } of comparison.differences) {
-		process.stderr.write(`${forTerminal(`differs: ${item}: ${found} instead of ${expected}`)}\n`);
-	}
 }

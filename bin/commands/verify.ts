@@ -8,6 +8,7 @@ import { Repository } from '../../core/records/repository';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Assertion } from '../../core/sources/postgres/drill/assertions';
+import { filesDrill } from '../../core/sources/files/restore/restorer';
 import { postgresDrill } from '../../core/sources/postgres/drill/drill';
 import type { Scratch } from '../../core/sources/postgres/drill/scratch-database';
 import { chooseForVerification, newestReadable, verifyBackup } from '../../core/verbs/verify/verify';
@@ -89,7 +90,7 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 	const asSuperuser = allowed.includes('superuser');
 	const scratch = depth === 'restored' ? await parseScratch(options.scratch ?? 'embedded', asSuperuser) : undefined;
 	const nativePath = options.pgRestore ?? process.env.N8N_BACKUP_PG_RESTORE;
-	const drills = scratch ? [postgresDrill({ scratch, assertions, allow, nativePath })] : [];
+	const drills = scratch ? [postgresDrill({ scratch, assertions, allow, nativePath }), filesDrill()] : [];
 	if (!scratch && assertions.length > 0) {
 		throw new BackupError('invalid-input', `assertions need depth "restored", not "${depth}"`, {
 			hint: 'Only a restored database can be asked.',

@@ -4,6 +4,7 @@ import { BackupError, isBackupError, messageOf } from '../../../core/base/errors
 import type { Repository } from '../../../core/records/repository';
 import { sizeText } from '../../../core/base/size-text';
 import { chooseForVerification, newestReadable, verifyBackup } from '../../../core/verbs/verify/verify';
+import { filesDrill } from '../../../core/sources/files/restore/restorer';
 import { postgresDrill } from '../../../core/sources/postgres/drill/drill';
 import { type VerifyResult } from '../../../core/verbs/verify/types';
 import { actorOf } from '../../shared/actor';
@@ -19,7 +20,8 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 	const settings = await readSettings(context, itemIndex);
 	const { depth, keys, drill, limits } = settings;
 	// Only who runs n8n may name a program to run, not who edits a workflow.
-	const drills = drill ? [postgresDrill({ ...drill, nativePath: process.env.N8N_BACKUP_PG_RESTORE })] : [];
+	const nativePath = process.env.N8N_BACKUP_PG_RESTORE;
+	const drills = drill ? [postgresDrill({ ...drill, nativePath }), filesDrill()] : [];
 	const show = progressLine(context);
 	const chosen = settings.choice.kind === 'label' ? settings.choice : null;
 	return await withRepository(context, itemIndex, signal, async (opened) => {

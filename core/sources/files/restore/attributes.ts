@@ -13,8 +13,8 @@ export class AttributeSetter {
 
 	constructor(owners: Owners) {
 		this.#owners = owners;
-		this.#users = owners === 'names' ? inverted(namesIn('/etc/passwd')) : new Map();
-		this.#groups = owners === 'names' ? inverted(namesIn('/etc/group')) : new Map();
+		this.#users = owners === 'names' ? inverted(namesIn('/etc/passwd')) : new Map<string, number>();
+		this.#groups = owners === 'names' ? inverted(namesIn('/etc/group')) : new Map<string, number>();
 	}
 
 	/** Permission bits: those that lend rights of the owner only where the owner is restored too. */

@@ -160,7 +160,7 @@ class RestoreThread {
 	/** Gives bytes, and waits while enough of them are waiting. */
 	async give(at: number, chunk: Buffer): Promise<void> {
 		const isOwn = chunk.byteLength === chunk.buffer.byteLength && chunk.buffer instanceof ArrayBuffer;
-		const bytes = new Uint8Array(isOwn ? (chunk.buffer as ArrayBuffer) : Uint8Array.from(chunk).buffer);
+		const bytes = new Uint8Array(isOwn ? chunk.buffer : Uint8Array.from(chunk).buffer);
 		this.#worker.postMessage({ kind: 'data', at, bytes } satisfies ToRestorer, [bytes.buffer]);
 		this.#waiting++;
 		while (this.#waiting > MAX_WAITING) await this.#change();
@@ -190,9 +190,14 @@ class RestoreThread {
 	}
 
 	async #change(): Promise<void> {
-		if (this.#failure) throw this.#failure;
+		this.#throwIfFailed();
 		await new Promise<void>((resolve) => (this.#wake = resolve));
 		this.#wake = null;
-		if (this.#failure && this.#answers.length === 0) throw this.#failure;
+		// What it said before it failed is still an answer.
+		if (this.#answers.length === 0) this.#throwIfFailed();
+	}
+
+	#throwIfFailed(): void {
+		if (this.#failure) throw this.#failure;
 	}
 }
