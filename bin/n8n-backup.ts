@@ -12,6 +12,8 @@ const COMMANDS: Record<string, () => Promise<AddCommand>> = {
 	dump: async () => (await import('./commands/dump.ts')).dumpCommand,
 	archive: async () => (await import('./commands/archive.ts')).archiveCommand,
 	list: async () => (await import('./commands/list.ts')).listCommand,
+	ls: async () => (await import('./commands/ls.ts')).lsCommand,
+	diff: async () => (await import('./commands/ls.ts')).diffCommand,
 	verify: async () => (await import('./commands/verify.ts')).verifyCommand,
 	copy: async () => (await import('./commands/copy.ts')).copyCommand,
 	check: async () => (await import('./commands/check.ts')).checkCommand,
