@@ -9,7 +9,7 @@ import type { RestorePlace } from '../../core/sources/postgres/restore/target';
 import type { RestoreResult } from '../../core/verbs/restore/types';
 import { parseDatabaseUrl, wholeNumber } from '../options';
 import { count, printLine } from '../output';
-import type { RestoreWay } from './restore';
+import type { RestoreWay } from './restore-way';
 
 /** Options that only a database has. */
 export interface DatabaseRestoreOptions {

@@ -2,7 +2,7 @@
 import { filesRestorer, type FilesRestored } from '../../core/sources/files/restore/restorer';
 import type { Owners } from '../../core/sources/files/restore/messages';
 import { printLine } from '../output';
-import type { RestoreWay } from './restore';
+import type { RestoreWay } from './restore-way';
 import path from 'node:path';
 
 /** Options that only files have. */

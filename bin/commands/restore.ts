@@ -5,10 +5,9 @@ import { BackupError } from '../../core/base/errors';
 import { sizeText } from '../../core/base/size-text';
 import { Repository } from '../../core/records/repository';
 import { ALLOWANCES } from '../../core/sources/postgres/replay/allowances';
-import type { Restored, Restorer, RestoreProgress } from '../../core/sources/source';
+import type { Restored } from '../../core/sources/source';
 import { openStorage } from '../../core/storage/create';
 import { chooseForRestore, restoreBackup } from '../../core/verbs/restore/restore';
-import type { RestoreResult } from '../../core/verbs/restore/types';
 import {
 	type AddCommand,
 	ALLOW_UNSIGNED_HELP,
@@ -23,6 +22,7 @@ import {
 import { EXIT, forTerminal, printJson, printLine, printWarning, showProgress } from '../output';
 import { type DatabaseRestoreOptions, databaseWay, isDatabaseUrl } from './restore-database';
 import { type FilesRestoreOptions, filesWay } from './restore-files';
+import type { RestoreWay } from './restore-way';
 
 interface RestoreOptions extends AuthorityOptions, DatabaseRestoreOptions, FilesRestoreOptions {
 	storage: string;
@@ -31,15 +31,6 @@ interface RestoreOptions extends AuthorityOptions, DatabaseRestoreOptions, Files
 	before?: string;
 	allowUnsigned?: boolean;
 	json?: boolean;
-}
-
-/** One kind of place to restore to. */
-export interface RestoreWay<Result extends Restored> {
-	restorer: Restorer<never, Result>;
-	/** What is said behind the bytes while it runs. */
-	progress: (progress: RestoreProgress) => string;
-	/** Tells what came of it, but for its warnings and what differs. */
-	show: (result: RestoreResult<Result>) => void;
 }
 
 export const restoreCommand: AddCommand = (program, run) => {
