@@ -63,6 +63,17 @@ export class BackupEncryptionApi implements ICredentialType {
 			displayOptions: { show: { method: ['recipients'] } },
 		},
 		{
+			displayName: 'Host Key',
+			name: 'hostKey',
+			type: 'string',
+			typeOptions: { password: true },
+			default: '',
+			placeholder: 'e.g. AGE-SECRET-KEY-1…',
+			description:
+				'A secret key of this n8n alone, not one of the recipients’. It opens the lists of names, counts and digests in the backups, never data: so n8n can make incremental backups that it cannot read. Without it and without the identity, every backup of files is a full one.',
+			displayOptions: { show: { method: ['recipients'] } },
+		},
+		{
 			displayName: 'Passphrase',
 			name: 'passphrase',
 			type: 'string',

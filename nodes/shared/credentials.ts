@@ -23,6 +23,8 @@ export interface EncryptionSettings {
 	encryption: Encryption;
 	/** Absent where n8n knows only recipients. */
 	keys?: DecryptionKeys;
+	/** Opens what backups must hold, and no data; absent where there is none. */
+	hostKey?: string;
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
@@ -74,7 +76,24 @@ export function toEncryption(fields: ICredentialDataDecryptedObject): Encryption
 			hint: 'Enter a public key (age1…). The template new-key.json makes a key pair, and so does age-keygen.',
 		});
 	}
-	return { encryption: { recipients: parseRecipients(text(fields.recipients)) }, keys: toDecryptionKeys(fields) };
+	return {
+		encryption: { recipients: parseRecipients(text(fields.recipients)) },
+		keys: toDecryptionKeys(fields),
+		hostKey: toHostKey(fields),
+	};
+}
+
+function toHostKey(fields: ICredentialDataDecryptedObject): string | undefined {
+	if (!text(fields.hostKey)) return undefined;
+	const [hostKey, ...more] = parseIdentities(text(fields.hostKey));
+	if (hostKey !== undefined && more.length === 0) return hostKey;
+	throw new BackupError(
+		'invalid-input',
+		`the host key of the encryption credential is ${more.length + 1} keys, not one`,
+		{
+			hint: 'Enter one secret key of this n8n alone (AGE-SECRET-KEY-1…). The template new-key.json makes one.',
+		},
+	);
 }
 
 /**
@@ -189,8 +208,8 @@ export async function backupEncryptionTest(
 	credential: ICredentialsDecrypted,
 ): Promise<INodeCredentialTestResult> {
 	return await answer(async () => {
-		const { encryption, keys } = toEncryption(credential.data ?? {});
-		const found = await checkEncryption(encryption, keys);
+		const { encryption, keys, hostKey } = toEncryption(credential.data ?? {});
+		const found = await checkEncryption(encryption, keys, hostKey);
 		return { ok: found.ok, message: found.hint ? `${found.message}. ${found.hint}` : found.message };
 	});
 }

@@ -261,10 +261,12 @@ it(
 		const { client } = n8n;
 		const workflow = await client.createWorkflow(readTemplate('new-key', { credentials: {} }));
 		const { executionId, shown } = await client.watch(workflow, 'When Somebody Wants a Key');
-		const [recipient, identity] = shown['Make a Key Pair']!.map(({ json }) => String(json.value));
+		const [recipient, identity, host] = shown['Make a Key Pair']!.map(({ json }) => String(json.value));
 		expect(recipient).toBe(await identityToRecipient(identity!));
 		await expect(client.api('GET', `/executions/${executionId}`)).rejects.toThrow(/\b404\b/);
 		expect(await tablesWith(n8n.database, identity!)).toEqual([]);
+		expect(host).toMatch(/^AGE-SECRET-KEY-1/);
+		expect(await tablesWith(n8n.database, host!)).toEqual([]);
 		expect(n8n.server.log()).not.toContain(identity);
 
 		// The same node in a workflow as n8n makes it: refused, and shown in red.

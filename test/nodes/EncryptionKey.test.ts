@@ -20,12 +20,12 @@ async function generate(settings: object, mode = 'manual') {
 
 it('gives a new key pair and a signing key, one half per item, that belong together', async () => {
 	const rows = await generate(NOTHING_SAVED);
-	expect(rows.map(({ key }) => key)).toEqual(['recipient', 'identity', 'signing key', 'trusted signer']);
-	const [recipient, identity, secret, signer] = rows;
+	expect(rows.map(({ key }) => key)).toEqual(['recipient', 'identity', 'host key', 'signing key', 'trusted signer']);
+	const [recipient, identity, host, secret, signer] = rows;
 	expect(parseSigners(signer!.value)[0]!.publicKey).toBe(parseSigningKey(secret!.value).publicKey);
 	expect(identity!.value).toMatch(/^AGE-SECRET-KEY-1[A-Z0-9]{58}$/);
 	const encryption = { recipients: [recipient!.value] };
-	const found = await checkEncryption(encryption, { identities: [identity!.value] });
+	const found = await checkEncryption(encryption, { identities: [identity!.value] }, host!.value);
 	expect(found).toMatchObject({ ok: true, message: expect.stringContaining('opens') });
 	expect((await generate(NOTHING_SAVED))[1]!.value).not.toBe(identity!.value);
 });

@@ -125,6 +125,18 @@ describe('Postgres Dump: Dump', () => {
 		]);
 	});
 
+	it('encrypts what a backup must hold to the host key as well, so that n8n can compare with it, and the data to nobody else', async () => {
+		const host = await generateIdentity();
+		credentials.backupEncryptionApi = {
+			...{ method: 'recipients', recipients: keyPair.recipient, hostKey: host.identity },
+		};
+		const { items } = await run({});
+		const { group, label } = items[0]!.json as { group: string; label: string };
+		const { encryption } = await (await Repository.open(storage())).readManifest(group, label);
+		expect(encryption).toMatchObject({ recipients: [keyPair.recipient], host: host.recipient, proved: false });
+		expect(JSON.stringify(items)).not.toContain(host.identity);
+	});
+
 	it('saves no roles and hashes every table where that is asked for', async () => {
 		const { items } = await run({ options: { globals: 'none', contentHash: true } });
 		expect(items[0]!.json).toMatchObject({ rolesSaved: false, contentHash: true });
@@ -412,6 +424,18 @@ describe('the credential tests', () => {
 		});
 		expect(answer).toMatchObject({ status: 'Error', message: expect.stringContaining('does not open') });
 		expect(answer.message).not.toContain(identity);
+	});
+
+	it.each([
+		['one of the recipients, which would open the data too', () => keyPair.identity, /host key opens the data too/],
+		['no key', () => 'AGE-SECRET-KEY-1HELLO', /.+/],
+		['two keys', () => `${keyPair.identity}\n${keyPair.identity}`, /is 2 keys, not one/],
+	])('refuse a host key that is %s', async (_, hostKey, message) => {
+		const answer = await test('backupEncryptionTest', {
+			...{ method: 'recipients', recipients: keyPair.recipient, hostKey: hostKey() },
+		});
+		expect(answer).toMatchObject({ status: 'Error', message: expect.stringMatching(message) });
+		expect(answer.message).not.toContain(keyPair.identity);
 	});
 });
 

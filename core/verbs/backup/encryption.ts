@@ -38,10 +38,17 @@ export async function describeEncryption(
 			};
 }
 
-/** The recipient of the host key; null where there is none, or nothing that it would add. */
+/**
+ * The recipient of the host key; null where there is none, or nothing that it would add.
+ * @throws BackupError 'invalid-input' for a key that opens the data as well
+ */
 export async function hostRecipientOf({ encryption, hostKey }: { encryption: Encryption | null; hostKey?: string }) {
 	if (hostKey === undefined || encryption === null || !('recipients' in encryption)) return null;
-	return await recipientOf(hostKey);
+	const recipient = await recipientOf(hostKey);
+	if (!encryption.recipients.includes(recipient)) return recipient;
+	throw new BackupError('invalid-input', 'the host key opens the data too: it belongs to one of the recipients', {
+		hint: 'Make a key for this host alone, and keep the identity elsewhere.',
+	});
 }
 
 /** The same for what the host may open as well. */

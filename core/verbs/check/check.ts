@@ -9,6 +9,7 @@ import { type Authority, NAMESPACES } from '../../records/authority';
 import { examineJournal } from '../../records/journal/journal';
 import { withProbe } from '../../records/probe';
 import { readText } from '../../records/small-objects';
+import { hostRecipientOf } from '../backup/encryption';
 import { limitStorage } from '../../storage/limited';
 import type { Storage } from '../../storage/storage';
 
@@ -110,9 +111,14 @@ export async function checkSignatures({ key, signers }: Authority): Promise<Find
 }
 
 /** Whether the keys can encrypt, and whether the identity, if there is one, opens what they encrypt. */
-export async function checkEncryption(encryption: Encryption | null, keys?: DecryptionKeys): Promise<Finding> {
+export async function checkEncryption(
+	encryption: Encryption | null,
+	keys?: DecryptionKeys,
+	hostKey?: string,
+): Promise<Finding> {
 	return await ask('encryption', async () => {
 		if (!encryption) return 'backups are NOT encrypted: everyone who can read the storage can read them';
+		await hostRecipientOf({ encryption, hostKey });
 		if (!keys) {
 			(await ageEncrypt(encryption)).destroy();
 			return 'the recipients are valid; no identity is known here, so it is not proved that somebody can open the backups';

@@ -1,4 +1,4 @@
-/** Generate Key: a new key pair, one half per item, for a password manager. */
+/** Generate Key: a new key pair, one half per item, for a password manager; with a host key, and a key that signs. */
 import type { IExecuteFunctions, INodeExecutionData, IWorkflowSettings } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
 import { generateSigningKey } from '../../../core/codecs/sshsig/keys';
@@ -15,6 +15,7 @@ export async function generate(context: IExecuteFunctions, itemIndex: number): P
 	assertNothingIsSaved(context.getWorkflowSettings());
 	const { identity, recipient } = await generateIdentity();
 	const signing = generateSigningKey('n8n-backup');
+	const host = await generateIdentity();
 	const halves = [
 		{ key: 'recipient', value: recipient, goesTo: 'Recipients of the Backup Encryption API credential' },
 		{
@@ -24,6 +25,12 @@ export async function generate(context: IExecuteFunctions, itemIndex: number): P
 		},
 	];
 	halves.push(
+		{
+			key: 'host key',
+			value: host.identity,
+			goesTo:
+				'Host Key of the Backup Encryption API credential: opens names and counts of the backups, and no data, so that backups of files can be incremental',
+		},
 		{ key: 'signing key', value: signing.secret, goesTo: 'Signing Key of the Backup Storage API credential' },
 		{
 			key: 'trusted signer',

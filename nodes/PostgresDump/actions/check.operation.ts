@@ -14,10 +14,11 @@ import { readSettings, readTargets } from '../settings';
 export async function check(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
 	const settings = await readSettings(context, itemIndex);
+	const { encryption } = settings;
 	const storage = await openNodeStorage(context, itemIndex);
 	try {
 		const findings: Finding[] = [
-			await checkEncryption(settings.encryption?.encryption ?? null, settings.encryption?.keys),
+			await checkEncryption(encryption?.encryption ?? null, encryption?.keys, encryption?.hostKey),
 			await checkSignatures(settings.authority),
 			...(await checkPlace(storage, signal)),
 		];

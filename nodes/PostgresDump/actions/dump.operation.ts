@@ -93,6 +93,7 @@ async function dumpOne(context: IExecuteFunctions, job: Job): Promise<BackupResu
 		source: postgresSource(target, settings.dump),
 		encryption: settings.encryption?.encryption ?? null,
 		proveWith: settings.encryption?.keys,
+		hostKey: settings.encryption?.hostKey,
 		authority: settings.authority,
 		zstdLevel: settings.zstdLevel,
 		limits: settings.limits,
