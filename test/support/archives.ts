@@ -16,6 +16,7 @@ import type { Storage } from '../../core/storage/storage';
 import { openStream } from '../../core/streams/pipeline';
 import { type BackupRequest, backUp } from '../../core/verbs/backup/backup';
 import { verifyBackup } from '../../core/verbs/verify/verify';
+import { nextSecond } from './clock';
 import { treeOf, type TreeOptions } from './trees';
 
 export const GROUP = 'files/www';
@@ -50,6 +51,7 @@ export class ArchiveGroup {
 	) {}
 
 	async back({ type = 'full', request, ...options }: ArchiveRequest = {}): Promise<Archived> {
+		nextSecond();
 		let summary: ArchiveSummary | undefined;
 		const source = filesSource({ paths: [this.folder], ...options, onSummary: (told) => (summary = told) });
 		const { storage } = this;
@@ -133,7 +135,7 @@ export async function untar(archive: Readable, to: string, [program, ...args]: s
 	const said = text(child.stderr);
 	await pipeline(archive, child.stdin).catch((error: NodeJS.ErrnoException) => {
 		// Whoever has seen the end of the archive reads no further.
-		if (error.code !== 'EPIPE') throw error;
+		if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
 	});
 	const code = await ended;
 	const words = await said;

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { BackupError } from '../../base/errors';
+import { BackupError, isBackupError } from '../../base/errors';
 import { createTemporaryFolder, removeTemporaryFolder } from '../../base/temporary-folder';
 import type { Manifest } from '../../records/manifest';
 import type { OpenBackup, OpenSource, Source, SourceDetails, SourceFacts } from '../source';
@@ -46,13 +46,14 @@ export function filesSource(options: FilesOptions): Source {
 			const folder = await createTemporaryFolder('archive');
 			try {
 				const before = base as OpenBackup<FilesContents> | null;
-				const bases = before ? await spoolIndexes(before, folder, signal) : [];
+				const { bases, note } = before ? await basesOf(before, folder, signal) : { bases: [], note: null };
 				const indexFile = path.join(folder, 'index');
 				const archive = startArchive(
 					{ roots, options: { ...ARCHIVE_DEFAULTS, ...archiveOptions }, bases, indexFile, folder },
 					{ signal, onProgress, snapshot: async () => await Promise.resolve({ refused: 'no-database' }) },
 				);
-				return opened({ archive, indexFile, folder, before, previous, onSummary, maxLostPercent });
+				const built = bases.length > 0 ? before : null;
+				return opened({ archive, indexFile, folder, before: built, note, previous, onSummary, maxLostPercent });
 			} catch (error) {
 				await removeTemporaryFolder(folder);
 				throw error;
@@ -61,19 +62,42 @@ export function filesSource(options: FilesOptions): Source {
 	};
 }
 
+/** What makes a backup unusable to build on, and a full one possible all the same. */
+const WAY_OUT = ['damaged', 'incomplete', 'not-found', 'invalid-manifest'] as const;
+
+/** The indexes of what a backup builds on; none, and why, where they cannot be read: then it is a full one. */
+async function basesOf(
+	before: OpenBackup<FilesContents>,
+	folder: string,
+	signal: AbortSignal,
+): Promise<{ bases: string[]; note: string | null }> {
+	try {
+		return { bases: await spoolIndexes(before, folder, signal), note: null };
+	} catch (error) {
+		if (!isBackupError(error, ...WAY_OUT)) throw error;
+		const { group, label } = before.manifest;
+		const note = `made a full backup, because the index of ${group}/${label} or of its parents cannot be read: ${error.message}`;
+		return { bases: [], note };
+	}
+}
+
 interface Opened {
 	archive: ReturnType<typeof startArchive>;
 	indexFile: string;
 	folder: string;
+	/** What it builds on. */
 	before: OpenBackup<FilesContents> | null;
+	/** Why it is full although it was to build on another. */
+	note: string | null;
 	previous: Manifest | null;
 	maxLostPercent: number;
 	onSummary?: (summary: ArchiveSummary) => void;
 }
 
 function opened(options: Opened): OpenSource {
-	const { archive, indexFile, folder, before, previous, onSummary, maxLostPercent } = options;
+	const { archive, indexFile, folder, before, note, previous, onSummary, maxLostPercent } = options;
 	return {
+		...(note !== null && { type: 'full' }),
 		async *parts() {
 			yield { role: 'data', name: 'archive.tar', body: archive.body, recycle: archive.recycle };
 			const summary = archive.summary();
@@ -90,7 +114,10 @@ function opened(options: Opened): OpenSource {
 		async finish() {
 			const facts = factsOf(archive.summary());
 			const lost = lostSince(previous, facts.details, maxLostPercent);
-			return await Promise.resolve({ ...facts, warnings: [...lost, ...facts.warnings] });
+			return await Promise.resolve({
+				...facts,
+				warnings: [...(note === null ? [] : [note]), ...lost, ...facts.warnings],
+			});
 		},
 		async close() {
 			archive.body.destroy();
