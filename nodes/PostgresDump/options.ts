@@ -2,6 +2,7 @@
 import type { INodeProperties } from 'n8n-workflow';
 import { LIMIT_OPTIONS } from '../shared/fields';
 import { retentionLockOption } from '../shared/retention-lock';
+import { STORE_OPTIONS } from '../shared/store-options';
 
 export const dumpOptions: INodeProperties[] = [
 	{
@@ -12,14 +13,7 @@ export const dumpOptions: INodeProperties[] = [
 		description:
 			'Whether to go on where the newest backup of a group came from another server. Needed once after a server was moved, upgraded or made anew. Two servers want group prefixes of their own.',
 	},
-	{
-		displayName: 'Compression Level',
-		name: 'zstdLevel',
-		type: 'number',
-		typeOptions: { minValue: 1, maxValue: 19 },
-		default: 3,
-		description: 'Level of zstd: 1 is fastest, 19 smallest and very slow',
-	},
+	STORE_OPTIONS.zstdLevel,
 	{
 		displayName: 'Content Hashes',
 		name: 'contentHash',
@@ -103,14 +97,11 @@ export const dumpOptions: INodeProperties[] = [
 		description: 'A dump that takes longer is stopped and counts as failed',
 	},
 	{
-		displayName: 'Rate Limit (MB per Second)',
-		name: 'rateLimit',
-		type: 'number',
-		typeOptions: { minValue: 0 },
-		default: 0,
+		...STORE_OPTIONS.rateLimit,
 		description:
 			'Read no faster than this, to spare a busy server; 0 means no limit. A slower dump holds its snapshot longer.',
 	},
+	STORE_OPTIONS.recipients,
 	retentionLockOption('the backup'),
 	{
 		displayName: 'Roles',
@@ -169,15 +160,7 @@ export const dumpOptions: INodeProperties[] = [
 		description:
 			'Only these tables: patterns as in pg_dump, separated by commas. Functions, types and large objects are left out.',
 	},
-	{
-		displayName: 'Tags',
-		name: 'tags',
-		type: 'string',
-		default: '',
-		placeholder: 'e.g. audit, before-upgrade',
-		description:
-			'For retention policies that keep what has a tag: small letters, digits and dashes, separated by commas. Whoever can list the storage can read them.',
-	},
+	STORE_OPTIONS.tags,
 	LIMIT_OPTIONS.lockWait,
 	{
 		displayName: 'Warn After (Minutes)',

@@ -1,10 +1,21 @@
 /** The fields of the Postgres Dump node. Their texts say what a choice means for the backup. */
-import { PROGRESS_NOTICE } from '../shared/fields';
-import { PRESET_OPTIONS } from '../shared/policy';
+import { NEW_ENCRYPTION, PROGRESS_NOTICE } from '../shared/fields';
+import { keepField, verifyAfterwardsFields } from '../shared/afterwards-fields';
 import type { INodeProperties } from 'n8n-workflow';
 import { dumpOptions } from './options';
 
 const forDump = { show: { operation: ['dump'] } };
+
+/** Larger dumps are not restored inside n8n. */
+export const LARGEST_EMBEDDED_MB = 500;
+
+const AFTERWARDS = {
+	...forDump,
+	restored: `Restored into a database inside n8n, compared table by table, and dropped; up to ${LARGEST_EMBEDDED_MB} MB`,
+	upTo: 'Larger dumps are read to their end, but not restored: the database inside n8n needs about as much memory as the dump is large',
+	largest: LARGEST_EMBEDDED_MB,
+	each: 'each database',
+};
 
 export const properties: INodeProperties[] = [
 	{
@@ -93,94 +104,9 @@ export const properties: INodeProperties[] = [
 			'Backups of the database "shop" are kept in the group "postgres/shop". Give each server a prefix of its own when several use the same storage.',
 		displayOptions: forDump,
 	},
-	{
-		displayName: 'Encryption',
-		name: 'encryption',
-		type: 'options',
-		options: [
-			{
-				name: 'Encrypt',
-				value: 'age',
-				description: 'Only who holds the identity or passphrase can read the backup',
-			},
-			{
-				name: 'None',
-				value: 'none',
-				description: 'Everyone who can read the storage can read all data in the backup',
-			},
-		],
-		default: 'age',
-	},
-	{
-		displayName: 'Without encryption, everyone who can read the storage can read all data in the backup',
-		name: 'unencryptedNotice',
-		type: 'notice',
-		default: '',
-		displayOptions: { hide: { encryption: ['age'] } },
-	},
-	{
-		displayName: 'Verify Afterwards',
-		name: 'verifyAfterwards',
-		type: 'options',
-		options: [
-			{
-				name: 'As Deep as Possible',
-				value: 'deepest',
-				description:
-					'Restored and compared where the key is known and the dump is not too large; otherwise as far as it goes',
-			},
-			{
-				name: 'No',
-				value: 'no',
-				description: 'Nobody knows then whether the backup is good, until another node looks',
-			},
-			{
-				name: 'Readable',
-				value: 'readable',
-				description: 'Read back, decrypted and decompressed to its last word; needs the identity or passphrase',
-			},
-			{
-				name: 'Restored',
-				value: 'restored',
-				description: 'Restored into a database inside n8n, compared table by table, and dropped; up to 500 MB',
-			},
-			{ name: 'Stored', value: 'stored', description: 'Read back, and compared with what was written; needs no key' },
-		],
-		default: 'deepest',
-		description:
-			'Whether to prove each backup right after it was made. One that turns out to be bad fails the item; retention trusts only what was proved.',
-		displayOptions: forDump,
-	},
-	{
-		displayName: 'Up To (MB)',
-		name: 'verifyUpTo',
-		type: 'number',
-		typeOptions: { minValue: 1, maxValue: 500, numberPrecision: 0 },
-		default: 100,
-		description:
-			'Larger dumps are read to their end, but not restored: the database inside n8n needs about as much memory as the dump is large',
-		displayOptions: {
-			show: { operation: ['dump'] },
-			hide: { verifyAfterwards: ['no', 'readable', 'restored', 'stored'] },
-		},
-	},
-	{
-		displayName: 'Keep',
-		name: 'keep',
-		type: 'options',
-		options: [
-			{
-				name: 'Everything',
-				value: 'everything',
-				description: 'Nothing is ever removed by this node: the storage fills up',
-			},
-			...PRESET_OPTIONS,
-		],
-		default: 'everything',
-		description:
-			'Which backups of each database stay. The others are removed after the new one was proved, with the rules of the node Apply Retention: nothing goes while the newest backup is doubtful. An expression may give rules such as <code>daily=14,weekly=8</code>.',
-		displayOptions: forDump,
-	},
+	...NEW_ENCRYPTION,
+	...verifyAfterwardsFields(AFTERWARDS),
+	keepField(AFTERWARDS),
 	{
 		displayName: 'Options',
 		name: 'options',

@@ -1,29 +1,22 @@
 /** The node's fields as the engine takes them. */
 import type { IExecuteFunctions } from 'n8n-workflow';
-import { DEFAULT_ZSTD_LEVEL } from '../../core/verbs/backup/backup';
-import { BackupError } from '../../core/base/errors';
-import type { Limits } from '../../core/streams/pipeline';
 import { connect, disconnect } from '../../core/sources/postgres/connection/connection';
 import { selectDatabases } from '../../core/sources/postgres/connection/databases';
 import { assertFilter, type PostgresDumpOptions } from '../../core/sources/postgres/dump/dump';
 import type { GlobalsChoice } from '../../core/sources/postgres/dump/globals';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
-import type { Protection } from '../../core/storage/storage';
-import type { Authority } from '../../core/records/authority';
-import { type EncryptionSettings, toAuthority, toDatabaseTarget, toEncryption } from '../shared/credentials';
-import { type LimitFields, readLimits, readLockWait, readRateLimit } from '../shared/limits';
-import { readRetentionLock, type RetentionLockFields } from '../shared/retention-lock';
+import { toDatabaseTarget } from '../shared/credentials';
 import { splitList } from '../shared/run';
+import { readStoreSettings, type StoreFields, type StoreSettings } from '../shared/store-settings';
 import { positive } from '../shared/values';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
-interface OptionFields extends LimitFields {
+interface OptionFields extends StoreFields {
 	engine?: PostgresDumpOptions['engine'];
 	format?: PostgresDumpOptions['format'];
 	allowAnotherServer?: boolean;
 	contentHash?: boolean;
 	globals?: GlobalsChoice | 'none';
-	zstdLevel?: number;
 	schemas?: string;
 	excludeSchemas?: string;
 	tables?: string;
@@ -31,26 +24,13 @@ interface OptionFields extends LimitFields {
 	excludeTableData?: string;
 	schemaOnly?: boolean;
 	lockTimeout?: number;
-	lockWait?: number;
-	rateLimit?: number;
-	retentionLock?: RetentionLockFields;
-	tags?: string;
 	snapshotWarning?: number;
 }
 
 export interface DumpSettings {
 	dump: PostgresDumpOptions;
-	zstdLevel: number;
-	limits: Limits;
-	/** Of every backup; retention policies can keep what has one of them. */
-	tags: string[];
 	allowAnotherServer: boolean;
-	lockWaitMs: number;
-	protect?: Protection;
-	/** null: the user chose not to encrypt. */
-	encryption: EncryptionSettings | null;
-	/** What signs, and whose signatures count. */
-	authority: Authority;
+	store: StoreSettings;
 }
 
 /** @throws BackupError 'invalid-input' */
@@ -77,17 +57,8 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 			lockTimeoutMs: positive('Lock Timeout', options.lockTimeout ?? 60) * 1000,
 			snapshotWarningMs: positive('Warn After', options.snapshotWarning ?? 60) * 60_000,
 		},
-		zstdLevel: zstdLevel(options.zstdLevel ?? DEFAULT_ZSTD_LEVEL),
-		limits: { ...readLimits(options), bytesPerSecond: readRateLimit(options.rateLimit) },
-		tags: splitList(options.tags),
 		allowAnotherServer: options.allowAnotherServer === true,
-		lockWaitMs: readLockWait(options.lockWait),
-		protect: readRetentionLock(options.retentionLock),
-		authority: toAuthority(await context.getCredentials('backupStorageApi', itemIndex)),
-		encryption:
-			context.getNodeParameter('encryption', itemIndex) === 'none'
-				? null
-				: toEncryption(await context.getCredentials('backupEncryptionApi', itemIndex)),
+		store: await readStoreSettings(context, itemIndex, options),
 	};
 }
 
@@ -114,11 +85,4 @@ export async function readTargets(
 	} finally {
 		await disconnect(client);
 	}
-}
-
-function zstdLevel(value: number): number {
-	if (Number.isInteger(value) && value >= 1 && value <= 19) return value;
-	throw new BackupError('invalid-input', `the compression level is ${String(value)}`, {
-		hint: 'Enter a whole number from 1 (fastest) to 19 (smallest).',
-	});
 }

@@ -101,6 +101,35 @@ export function encryptionField(displayOptions?: IDisplayOptions): INodeProperti
 	};
 }
 
+/** Whether a new backup is encrypted. */
+export const NEW_ENCRYPTION: INodeProperties[] = [
+	{
+		displayName: 'Encryption',
+		name: 'encryption',
+		type: 'options',
+		options: [
+			{
+				name: 'Encrypt',
+				value: 'age',
+				description: 'Only who holds the identity or passphrase can read the backup',
+			},
+			{
+				name: 'None',
+				value: 'none',
+				description: 'Everyone who can read the storage can read all data in the backup',
+			},
+		],
+		default: 'age',
+	},
+	{
+		displayName: 'Without encryption, everyone who can read the storage can read all data in the backup',
+		name: 'unencryptedNotice',
+		type: 'notice',
+		default: '',
+		displayOptions: { hide: { encryption: ['age'] } },
+	},
+];
+
 /** How long a run may take, stand still, and wait for another one: for a node's "Options". */
 export const LIMIT_OPTIONS: Record<'hardTimeout' | 'lockWait' | 'stallTimeout', INodeProperties> = {
 	hardTimeout: {

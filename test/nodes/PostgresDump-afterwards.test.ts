@@ -10,7 +10,8 @@ import { createStorage } from '../../core/storage/create';
 import { Repository } from '../../core/records/repository';
 import { acquireLock } from '../../core/records/locks/lock';
 import { MemoryStorage } from '../../core/storage/memory';
-import { doAfterwards } from '../../nodes/PostgresDump/afterwards';
+import { doAfterwards } from '../../nodes/shared/afterwards';
+import { postgresDrill } from '../../core/sources/postgres/drill/drill';
 import { makeTinyBackup } from '../support/tiny-backups';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
 import { from, type Json, reportOn } from '../support/report-items';
@@ -19,6 +20,7 @@ import { type FakeNode, fakeContext } from '../support/fake-node';
 import { sharedPostgres, sql } from '../support/postgres';
 
 const node = new PostgresDump();
+const testRestore = { drill: postgresDrill({ scratch: { kind: 'embedded' } }), isPossible: () => true };
 let target: DatabaseTarget;
 let keyPair: { identity: string; recipient: string };
 let folder: string;
@@ -149,7 +151,7 @@ it('fails the item of a backup that turns out to be bad, and removes nothing for
 	const { facts, failure } = await doAfterwards(
 		context,
 		{ verify: 'readable', maxBytes: 1000, keep: { name: 'last', policy: { last: 1 } } },
-		{ repository, manifest, keys: null, lockWaitMs: 0, signal },
+		{ repository, manifest, keys: null, testRestore, lockWaitMs: 0, signal },
 	);
 	expect(failure).toMatchObject({ code: 'damaged', message: expect.stringMatching(/^the backup is bad: /) });
 	expect(facts).toMatchObject({ verification: { ok: false, outcome: 'bad', depth: 'readable' }, retention: null });
@@ -167,7 +169,7 @@ it('does not fail a backup because older ones could not be removed, and the repo
 		const { facts, failure } = await doAfterwards(
 			context,
 			{ verify: 'stored', maxBytes: 1000, keep: { name: 'last', policy: { last: 1 } } },
-			{ repository, manifest, keys: null, lockWaitMs: 0, signal: new AbortController().signal },
+			{ repository, manifest, keys: null, testRestore, lockWaitMs: 0, signal: new AbortController().signal },
 		);
 		expect(failure).toBeNull();
 		expect(facts.retention).toMatchObject({ ok: false, status: 'failed', code: 'locked' });

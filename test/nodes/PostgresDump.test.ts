@@ -137,6 +137,32 @@ describe('Postgres Dump: Dump', () => {
 		expect(JSON.stringify(items)).not.toContain(host.identity);
 	});
 
+	it('encrypts to the recipients of the option instead of those of the credential, and proves what it can', async () => {
+		const own = await generateIdentity();
+		const recipientsOf = async (recipients: unknown) => {
+			const { items } = await run({ verifyAfterwards: 'deepest', options: { recipients } });
+			const { group, label, proved } = items[0]!.json as { group: string; label: string; proved: boolean };
+			const { encryption } = await (await Repository.open(storage())).readManifest(group, label);
+			return { ...encryption, proved, depth: (items[0]!.json.verification as { depth: string }).depth };
+		};
+		expect(await recipientsOf(own.recipient)).toMatchObject({
+			...{ recipients: [own.recipient], proved: false, depth: 'stored' },
+		});
+		expect(await recipientsOf(`${own.recipient}, ${keyPair.recipient}`)).toMatchObject({
+			...{ recipients: [own.recipient, keyPair.recipient], proved: true, depth: 'restored' },
+		});
+		expect(await recipientsOf('')).toMatchObject({ recipients: [keyPair.recipient], proved: true });
+	});
+
+	it.each([
+		['none', 'not encrypted'],
+		['age', 'encrypted with a passphrase'],
+	])('refuses recipients where they would not be used (encryption: %s)', async (encryption, why) => {
+		credentials.backupEncryptionApi = { method: 'passphrase', passphrase: 'a long enough passphrase' };
+		const failure = run({ encryption, options: { recipients: keyPair.recipient } });
+		await expect(failure).rejects.toThrow(`"Recipients" is given, and the backup is ${why}`);
+	});
+
 	it('saves no roles and hashes every table where that is asked for', async () => {
 		const { items } = await run({ options: { globals: 'none', contentHash: true } });
 		expect(items[0]!.json).toMatchObject({ rolesSaved: false, contentHash: true });

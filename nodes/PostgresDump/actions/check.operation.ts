@@ -14,12 +14,12 @@ import { readSettings, readTargets } from '../settings';
 export async function check(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
 	const settings = await readSettings(context, itemIndex);
-	const { encryption } = settings;
+	const { encryption, authority } = settings.store;
 	const storage = await openNodeStorage(context, itemIndex);
 	try {
 		const findings: Finding[] = [
 			await checkEncryption(encryption?.encryption ?? null, encryption?.keys, encryption?.hostKey),
-			await checkSignatures(settings.authority),
+			await checkSignatures(authority),
 			...(await checkPlace(storage, signal)),
 		];
 		const databases: DatabaseCheck[] = [];

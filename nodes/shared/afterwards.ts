@@ -1,4 +1,4 @@
-/** What the node does with a backup right after it was stored: verifies it, and applies a policy to its group. */
+/** What a node does with a backup right after it was stored: verifies it, and applies a policy to its group. */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 import { BackupError, isBackupError } from '../../core/base/errors';
 import type { DecryptionKeys } from '../../core/codecs/age/age';
@@ -6,33 +6,42 @@ import { DEPTHS, type Depth } from '../../core/records/evidence';
 import type { Manifest } from '../../core/records/manifest';
 import type { Repository } from '../../core/records/repository';
 import type { RetentionPolicy } from '../../core/retention/policy';
-import { postgresDrill } from '../../core/sources/postgres/drill/drill';
-import { dumpOf, formatOf } from '../../core/sources/postgres/kind';
+import type { Drill } from '../../core/sources/source';
 import { applyRetention } from '../../core/verbs/expire/expire';
 import { verifyBackup } from '../../core/verbs/verify/verify';
 import type { VerifyResult } from '../../core/verbs/verify/types';
-import { actorOf } from '../shared/actor';
-import { readPolicy } from '../shared/policy';
-import { addHints as addRetentionHints, toItem as retentionFacts } from '../shared/retention-items';
-import { unknownOption, wholeNumber } from '../shared/values';
-import { verificationFacts } from '../shared/verification-items';
+import { actorOf } from './actor';
+import { readPolicy } from './policy';
+import { addHints as addRetentionHints, toItem as retentionFacts } from './retention-items';
+import { unknownOption, wholeNumber } from './values';
+import { verificationFacts } from './verification-items';
 
 const MB = 1_000_000;
 
 export interface Afterwards {
 	/** 'deepest': what the key and the size allow. */
 	verify: Depth | 'deepest' | 'no';
-	/** Of the dump: more is not restored by 'deepest', bytes. */
+	/** Of the data: more is not restored by 'deepest', bytes. */
 	maxBytes: number;
 	/** As the user chose it, and what it keeps; null keeps everything. */
 	keep: { name: string; policy: RetentionPolicy } | null;
 }
 
-/** @throws BackupError 'invalid-input' */
-export function readAfterwards(context: IExecuteFunctions, itemIndex: number): Afterwards {
+/** How backups of a node's kind are restored as a test. */
+export interface TestRestore {
+	drill: Drill;
+	/** Whether a backup is one that can be restored here, and its data are at most so many bytes. */
+	isPossible: (manifest: Manifest, maxBytes: number) => boolean;
+}
+
+/**
+ * @param largest of the sizes up to which a user may choose to restore, MB
+ * @throws BackupError 'invalid-input'
+ */
+export function readAfterwards(context: IExecuteFunctions, itemIndex: number, largest: number): Afterwards {
 	const verify = context.getNodeParameter('verifyAfterwards', itemIndex, 'deepest') as Afterwards['verify'];
 	if (!['deepest', 'no', ...DEPTHS].includes(verify)) throw unknownOption('Verify Afterwards', verify);
-	const upTo = wholeNumber('Up To (MB)', context.getNodeParameter('verifyUpTo', itemIndex, 100), 1, 500);
+	const upTo = wholeNumber('Up To (MB)', context.getNodeParameter('verifyUpTo', itemIndex, 100), 1, largest);
 	const keep = context.getNodeParameter('keep', itemIndex, 'everything') as string;
 	return {
 		verify,
@@ -41,25 +50,36 @@ export function readAfterwards(context: IExecuteFunctions, itemIndex: number): A
 	};
 }
 
-interface Stored {
+/** A backup that was just made, and what there is to prove it with. */
+export interface JustStored {
 	repository: Repository;
 	manifest: Manifest;
 	keys: DecryptionKeys | null;
+	testRestore: TestRestore;
 	/** For another run in the group, milliseconds. */
 	lockWaitMs: number;
 	signal: AbortSignal;
 }
 
+/** What came of it. */
+export interface AfterwardsResult {
+	/** Null where none was asked for. */
+	verification: VerifyResult | null;
+	/** For the item: `verification` and `retention`, each null where it was not asked for. */
+	facts: IDataObject;
+	/** Why the backup is none; null where it is one. */
+	failure: BackupError | null;
+}
+
 /**
  * Verifies a backup and applies the policy to its group, as the nodes Verify Backup and Apply Retention do.
- * @returns facts for the item: `verification` and `retention`, each null where it was not asked for
  * @throws BackupError of a backup that turned out to be bad; 'cancelled'; those of the policy and the storage
  */
 export async function doAfterwards(
 	context: IExecuteFunctions,
 	{ verify, maxBytes, keep }: Afterwards,
-	stored: Stored,
-): Promise<{ verification: VerifyResult | null; facts: IDataObject; failure: BackupError | null }> {
+	stored: JustStored,
+): Promise<AfterwardsResult> {
 	const verification = verify === 'no' ? null : await verifyStored(context, { verify, maxBytes }, stored);
 	const facts: IDataObject = { verification: verification && verificationFacts(verification), retention: null };
 	if (verification?.outcome === 'bad') {
@@ -77,7 +97,7 @@ export async function doAfterwards(
 async function applyPolicy(
 	context: IExecuteFunctions,
 	{ name, policy }: NonNullable<Afterwards['keep']>,
-	{ repository, manifest: { group }, lockWaitMs, signal }: Stored,
+	{ repository, manifest: { group }, lockWaitMs, signal }: JustStored,
 ): Promise<IDataObject> {
 	try {
 		const result = await applyRetention({ repository, group, policy, lockWaitMs, actor: actorOf(context), signal });
@@ -95,16 +115,16 @@ async function applyPolicy(
 async function verifyStored(
 	context: IExecuteFunctions,
 	{ verify, maxBytes }: { verify: Depth | 'deepest'; maxBytes: number },
-	{ repository, manifest, keys, signal }: Stored,
+	{ repository, manifest, keys, testRestore, signal }: JustStored,
 ): Promise<VerifyResult> {
 	const { group, label } = manifest;
 	const at = async (depth: Depth) =>
 		await verifyBackup({
 			...{ repository, group, label, depth, keys: depth === 'stored' ? null : keys, actor: actorOf(context), signal },
-			drills: depth === 'restored' ? [postgresDrill({ scratch: { kind: 'embedded' } })] : [],
+			drills: depth === 'restored' ? [testRestore.drill] : [],
 		});
 	if (verify !== 'deepest') return await at(verify);
-	const depth = deepest(manifest, keys, maxBytes);
+	const depth = deepest(manifest, keys, testRestore.isPossible(manifest, maxBytes));
 	const found = await at(depth);
 	if (depth !== 'restored' || found.outcome !== 'environment') return found;
 	// An extension that the embedded database lacks, say: what can be proved without it is not left out.
@@ -112,9 +132,8 @@ async function verifyStored(
 	return { ...less, warnings: [...less.warnings, `not restored: ${found.message}`] };
 }
 
-/** As deep as the key, the format and the size allow. */
-function deepest(manifest: Manifest, keys: DecryptionKeys | null, maxBytes: number): Depth {
+/** As deep as the key allows. @param canRestore whether the format and the size allow to restore it */
+function deepest(manifest: Manifest, keys: DecryptionKeys | null, canRestore: boolean): Depth {
 	if (manifest.encryption !== null && keys === null) return 'stored';
-	const isSmall = dumpOf(manifest).original.bytes <= maxBytes;
-	return isSmall && formatOf(manifest) === 'plain' ? 'restored' : 'readable';
+	return canRestore ? 'restored' : 'readable';
 }
