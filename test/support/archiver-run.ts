@@ -1,7 +1,8 @@
 /** The work of the thread that archives, done in this one: so that a test can change files between two of its calls to the system. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { Archiver, type DatabaseCopy } from '../../core/sources/files/archive/archiver';
+import { Archiver } from '../../core/sources/files/archive/archiver';
+import type { DatabaseCopy } from '../../core/sources/sqlite/messages';
 import type { ArchiveOptions, ArchiveSummary } from '../../core/sources/files/archive/messages';
 import { Output } from '../../core/sources/files/archive/output';
 import { type Entry, parseEntry } from '../../core/sources/files/entry';

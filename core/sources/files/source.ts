@@ -6,10 +6,13 @@ import { BackupError, isBackupError } from '../../base/errors';
 import { createTemporaryFolder, removeTemporaryFolder } from '../../base/temporary-folder';
 import type { Manifest } from '../../records/manifest';
 import type { OpenBackup, OpenSource, Source, SourceDetails, SourceFacts } from '../source';
+import type { DatabaseCopy } from '../sqlite/messages';
+import { snapshotSqlite } from '../sqlite/snapshot';
 import { startArchive } from './archive/host';
 import type { ArchiveOptions, ArchiveSummary } from './archive/messages.ts';
 import { type FilesContents, formatContents } from './contents';
 import { FILES } from './kind';
+import { type Bytes, toText } from './names';
 import { resolveRoots } from './roots';
 import { spoolIndexes } from './spool';
 
@@ -50,7 +53,7 @@ export function filesSource(options: FilesOptions): Source {
 				const indexFile = path.join(folder, 'index');
 				const archive = startArchive(
 					{ roots, options: { ...ARCHIVE_DEFAULTS, ...archiveOptions }, bases, indexFile, folder },
-					{ signal, onProgress, snapshot: async () => await Promise.resolve({ refused: 'no-database' }) },
+					{ signal, onProgress, snapshot: async (from) => await copyDatabase(from, folder, signal) },
 				);
 				const built = bases.length > 0 ? before : null;
 				return opened({ archive, indexFile, folder, before: built, note, previous, onSummary, maxLostPercent });
@@ -79,6 +82,12 @@ async function basesOf(
 		const note = `made a full backup, because the index of ${group}/${label} or of its parents cannot be read: ${error.message}`;
 		return { bases: [], note };
 	}
+}
+
+/** SQLite takes names as text only: a file with another one is read as it is. */
+async function copyDatabase(from: Bytes, folder: string, signal: AbortSignal): Promise<DatabaseCopy> {
+	const file = toText(from);
+	return file === null ? { refused: 'locked' } : await snapshotSqlite(file, folder, signal);
 }
 
 interface Opened {

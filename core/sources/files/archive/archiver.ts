@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import { type DatabaseFacts, type Entry, storedSize } from '../entry.ts';
+import { type Entry, storedSize } from '../entry.ts';
 import { Fault } from '../fault.ts';
 import type { MergedEntry } from '../merge.ts';
 import { type Bytes, sortKey, toDisplay, toFs } from '../names.ts';
@@ -14,6 +14,7 @@ import { excluder, isTagged } from './excludes.ts';
 import { FileStore, type StoredFile } from './file.ts';
 import { Folder, lookAt } from './folder.ts';
 import type { ArchiveJob, ArchiveSummary, Root } from './messages.ts';
+import type { DatabaseCopy } from '../../sqlite/messages.ts';
 import type { Output } from './output.ts';
 import { Record } from './record.ts';
 import { END_OF_ARCHIVE, type TarType } from './tar.ts';
@@ -23,9 +24,6 @@ export type OnEntry = (entries: number, bytes: number) => void;
 
 /** Makes a consistent copy of a SQLite database. */
 export type SnapshotDatabase = (from: Bytes) => Promise<DatabaseCopy>;
-
-/** What became of copying a database: the copy, or why there is none. */
-export type DatabaseCopy = { file: string; facts: DatabaseFacts } | { refused: 'damaged' | 'locked' | 'no-database' };
 
 /** SQLite's header string (its file format, 1.3.1). */
 const SQLITE_MAGIC = Buffer.from('SQLite format 3\0');
@@ -267,6 +265,7 @@ export class Archiver {
 			const attributesOf = () => this.#owners.attributesOf(stats);
 			const entry = this.#files.store({ path, from: copy.file, attributesOf })!;
 			this.#writeFile({ ...entry, sqlite: copy.facts, ...(log !== null && { log }) }, start);
+			if (copy.facts.integrity.join() !== 'ok') this.#record.remark(path, 'damaged-database');
 			this.#leaveOutBeside(path);
 		} finally {
 			fs.rmSync(copy.file, { force: true });

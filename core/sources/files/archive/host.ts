@@ -6,7 +6,7 @@ import { abortError, BackupError } from '../../../base/errors';
 import { memoryOf } from '../../../streams/chunk';
 import { createGate, openGate } from '../../../streams/gate.ts';
 import { toError } from '../faults';
-import type { DatabaseCopy } from './archiver.ts';
+import type { DatabaseCopy } from '../../sqlite/messages.ts';
 import type { ArchiveJob, ArchiveMessage, ArchiveSummary, Recycled } from './messages.ts';
 
 /** From the sources in tests, from the built files in use. */

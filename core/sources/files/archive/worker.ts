@@ -4,7 +4,8 @@ import { MessageChannel, parentPort, receiveMessageOnPort, workerData } from 'no
 import { CHUNK_BYTES, CHUNK_PATIENCE_MS } from '../../../streams/chunk.ts';
 import { passGate } from '../../../streams/gate.ts';
 import { faultOf } from '../thread-faults.ts';
-import { Archiver, type DatabaseCopy } from './archiver.ts';
+import type { DatabaseCopy } from '../../sqlite/messages.ts';
+import { Archiver } from './archiver.ts';
 import type { ArchiveJob, ArchiveMessage, Recycled } from './messages.ts';
 import { Output } from './output.ts';
 
