@@ -16,6 +16,7 @@ import { installProject } from './lib/project.mjs';
 const FILES = [
 	'test/verbs/copy/killed',
 	'test/verbs/expire/killed',
+	'test/sources/files/random-edits',
 	'test/records/locks/killed',
 	'test/records/locks/processes',
 ];

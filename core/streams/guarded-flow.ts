@@ -68,12 +68,13 @@ export async function guardedFlow(request: GuardedFlow, begin: (guard: Guard) =>
 	const duration = hardTimeoutMs === undefined ? null : watchDuration(hardTimeoutMs, fail, request.advice ?? '');
 	try {
 		abort.signal.throwIfAborted();
-		const { last, flowing: begun } = await begin({ signal: abort.signal, fail });
-		const flowing = begun.catch((error: unknown) => {
-			// A writer that fails destroys the stream; its own error says why, and may come later, after tidying up.
-			// A source that closes too early makes the writer's stream fail, so that this is not lost either.
+		// A writer that fails destroys the stream; its own error says why, and may come later, after tidying up.
+		// A source that closes too early makes the writer's stream fail, so that this is not lost either.
+		const failUnlessClosed = (error: unknown) => {
 			if (!hasClosed(error)) fail(error);
-		});
+		};
+		const { last, flowing: begun } = await begin({ signal: abort.signal, fail: failUnlessClosed });
+		const flowing = begun.catch(failUnlessClosed);
 		const written = to
 			.write(key, last, {
 				signal: abort.signal,
@@ -104,7 +105,9 @@ async function lost(to: Storage, key: string, found: number | undefined, bytes: 
 	return await afterTidying(error, async () => await to.remove(key));
 }
 
+/** What Node makes the error of streams that end because another one did. */
+const CLOSED = ['ABORT_ERR', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_UNABLE_TO_PIPE'];
+
 function hasClosed(error: unknown): boolean {
-	const code = (error as NodeJS.ErrnoException | null)?.code;
-	return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ERR_STREAM_UNABLE_TO_PIPE';
+	return CLOSED.includes((error as NodeJS.ErrnoException | null)?.code ?? '');
 }

@@ -34,3 +34,31 @@ export function openBelow(folder: string, names: readonly string[]): [number, ()
 	}
 	return [fd, () => fs.closeSync(fd)];
 }
+
+/** A test that makes devices, owners or file systems: there is none for anybody else. */
+export const itAsRoot: (name: string, test: () => Promise<void>) => void = (name, test) => {
+	if (isRoot) it(name, test);
+};
+
+/** Does something while a small disk in memory is mounted at a folder. Only for root. */
+export async function withDisk<T>(folder: string, size: string, work: () => Promise<T>): Promise<T> {
+	execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]);
+	try {
+		return await work();
+	} finally {
+		execFileSync('umount', [folder]);
+	}
+}
+
+/** Does something as a user without rights, whose files go to a folder that belongs to him. Only for root. */
+export async function asNobody<T>(work: () => Promise<T>): Promise<T> {
+	process.seteuid!(NOBODY);
+	try {
+		return await work();
+	} finally {
+		process.seteuid!(0);
+	}
+}
+
+/** Debian's user `nobody`. */
+export const NOBODY = 65_534;

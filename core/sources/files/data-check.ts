@@ -70,7 +70,9 @@ class ArchiveCheck implements DataCheck {
 
 	async end(): Promise<void> {
 		if (this.#current !== null) throw this.#incomplete('ends too early');
-		if (this.#last.length < END_BYTES || this.#last.some((byte) => byte !== 0)) throw this.#incomplete('has no end');
+		// Zeros at the end of a file are no end of the archive.
+		const isShort = this.#position < this.#free + END_BYTES;
+		if (isShort || this.#last.some((byte) => byte !== 0)) throw this.#incomplete('has no end');
 	}
 
 	close(): void {

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { TarHeader } from '../../../core/sources/files/archive/tar';
-import { createFolder, isRoot, openBelow, removeFolder } from '../../support/folders';
+import { createFolder, itAsRoot, openBelow, removeFolder } from '../../support/folders';
 import { ArchiveGroup, GNU_TAR, untar } from '../../support/archives';
 import { treeOf, type TreeOptions } from '../../support/trees';
 
@@ -127,7 +127,7 @@ describe('an archive has', () => {
 		await expectSame();
 	});
 
-	(isRoot ? it : it.skip)('devices, with their numbers', async () => {
+	itAsRoot('devices, with their numbers', async () => {
 		execFileSync('mknod', [at('null'), 'c', '1', '3']);
 		execFileSync('mknod', [at('disk'), 'b', '8', '300000']);
 		execFileSync('mknod', ['-m', '600', at('large'), 'c', '4095', '1048575']);
@@ -217,7 +217,7 @@ describe('an archive has', () => {
 		await expectSame();
 	});
 
-	(isRoot ? it : it.skip)('any mode and any owner, also those without a name', async () => {
+	itAsRoot('any mode and any owner, also those without a name', async () => {
 		for (const mode of [0o0, 0o7777, 0o4755, 0o2755, 0o1777, 0o400]) {
 			write(`mode ${mode}`);
 			fs.chmodSync(at(`mode ${mode}`), mode);
