@@ -1,0 +1,314 @@
+/** Restores of archives: the same tree comes back, in whole or in part, and nothing is ever written outside of the target. */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import type { FilesRestoreOptions, FilesRestored } from '../../../core/sources/files/restore/restorer';
+import { filesDrill, filesRestorer } from '../../../core/sources/files/restore/restorer';
+import { Repository } from '../../../core/records/repository';
+import { MemoryStorage } from '../../../core/storage/memory';
+import type { Storage } from '../../../core/storage/storage';
+import { restoreBackup } from '../../../core/verbs/restore/restore';
+import type { RestoreResult } from '../../../core/verbs/restore/types';
+import { verifyBackup } from '../../../core/verbs/verify/verify';
+import { ArchiveGroup, type Archived, GROUP } from '../../support/archives';
+import { createFolder, isRoot, removeFolder } from '../../support/folders';
+import { ENTRY, hostileArchive } from '../../support/hostile-archive';
+import { RandomTree, treeOf } from '../../support/trees';
+
+const { signal } = new AbortController();
+
+let folder: string;
+let tree: string;
+let group: ArchiveGroup;
+let made: number;
+beforeEach(() => {
+	folder = createFolder('restore');
+	tree = path.join(folder, 'tree');
+	fs.mkdirSync(tree);
+	group = new ArchiveGroup(tree);
+	made = 0;
+});
+afterEach(() => removeFolder(folder));
+
+function write(name: string, contents: string | Buffer = name): void {
+	fs.mkdirSync(path.dirname(path.join(tree, name)), { recursive: true });
+	fs.writeFileSync(path.join(tree, name), contents);
+}
+
+async function restore(
+	{ label }: { label: string },
+	options: Partial<FilesRestoreOptions> = {},
+	{ storage = group.storage, under = signal }: { storage?: Storage; under?: AbortSignal } = {},
+): Promise<RestoreResult<FilesRestored> & { to: string }> {
+	const to = path.join(folder, `restored-${made++}`);
+	const repository = await Repository.open(storage);
+	const restorer = filesRestorer({ to, ...options });
+	const result = await restoreBackup({ repository, group: GROUP, label, keys: null, restorer, signal: under });
+	return { ...result, to: options.to ?? to };
+}
+
+/** Expects a tree as it was; times may differ by the microsecond that Node cannot tell apart. */
+function expectAlike(found: readonly string[], expected: readonly string[]): void {
+	const TIME = / (-?\d{10,})(?= |$)/;
+	const timesOf = (lines: readonly string[]) => lines.map((line) => Number(TIME.exec(line)?.[1] ?? 0));
+	const others = (lines: readonly string[]) => lines.map((line) => line.replace(TIME, ' …'));
+	expect(others(found)).toEqual(others(expected));
+	const times = timesOf(expected);
+	for (const [at, time] of timesOf(found).entries()) expect(Math.abs(time - times[at]!)).toBeLessThan(1000);
+}
+
+describe('a restore', () => {
+	it('brings back what was there at any point of a chain of random edits, owners included', async () => {
+		const random = new RandomTree(tree, 4711);
+		const points: Array<{ backup: Archived; tree: string[] }> = [];
+		for (const type of ['full', 'incremental', 'incremental', 'differential', 'incremental'] as const) {
+			random.change(60);
+			points.push({ backup: await group.back({ type }), tree: treeOf(tree) });
+		}
+		for (const { backup, tree: expected } of points) {
+			const result = await restore(backup, { owners: 'numbers' });
+			expect(result.comparison).toMatchObject({ ok: true, differences: [] });
+			expectAlike(treeOf(path.join(result.to, tree)), expected);
+		}
+	}, 60_000);
+
+	it('makes a file of its own of each that shares its contents, and one of those that are one', async () => {
+		for (const name of ['a', 'b/c', 'z']) {
+			write(name, 'the same');
+			fs.utimesSync(path.join(tree, name), 1, 1);
+		}
+		fs.linkSync(path.join(tree, 'z'), path.join(tree, 'zz'));
+		const { to } = await restore(await group.back());
+		const inode = (name: string) => fs.statSync(path.join(to, tree, name)).ino;
+		expect(new Set(['a', 'b/c', 'z'].map(inode)).size).toBe(3);
+		expect(inode('z')).toBe(inode('zz'));
+	});
+
+	it('finds shared contents also where the file that has them is not wanted', async () => {
+		write('a', 'the same');
+		write('b', 'the same');
+		for (const name of ['a', 'b']) fs.utimesSync(path.join(tree, name), 1, 1);
+		write('c', Buffer.alloc(3_000_000, 'c'));
+		const { to } = await restore(await group.back(), { include: ['b'] });
+		expect(fs.readdirSync(path.join(to, tree))).toEqual(['b']);
+		expect(fs.readFileSync(path.join(to, tree, 'b'), 'utf8')).toBe('the same');
+	});
+
+	it('takes patterns, folders and paths, and says when they name nothing', async () => {
+		for (const name of ['www/index.html', 'www/css/a.css', 'log/a.log', 'log/b.log']) write(name);
+		const backup = await group.back();
+		const names = async (...include: string[]) => {
+			const { to } = await restore(backup, { include });
+			return fs.readdirSync(path.join(to, tree), { recursive: true }).sort();
+		};
+		expect(await names('*.log', '!b.log')).toEqual(['log', 'log/a.log']);
+		expect(await names(`${tree}/www/`)).toEqual(['www', 'www/css', 'www/css/a.css', 'www/index.html']);
+		expect(await names('index.html')).toEqual(['www', 'www/index.html']);
+		await expect(names('nothing')).rejects.toMatchObject({ code: 'not-found' });
+	});
+
+	it('writes nothing in a dry run, and says what it would', async () => {
+		write('a');
+		const { to, comparison, listed } = await restore(await group.back(), { dryRun: true });
+		expect(fs.existsSync(to)).toBe(false);
+		expect(comparison.says).toBe('1 file of 1 B in 1 folder would be restored');
+		expect(listed).toEqual([tree.slice(1), `${tree.slice(1)}/a`]);
+	});
+
+	it('refuses a folder that is not empty, and replaces what is there only when told so', async () => {
+		write('a', 'new');
+		const backup = await group.back();
+		const to = path.join(folder, 'full');
+		fs.mkdirSync(path.join(to, tree), { recursive: true });
+		fs.writeFileSync(path.join(to, tree, 'a'), 'old');
+		fs.writeFileSync(path.join(to, tree, 'other'), 'stays');
+		await expect(restore(backup, { to })).rejects.toMatchObject({ code: 'already-exists' });
+		expect(fs.readFileSync(path.join(to, tree, 'a'), 'utf8')).toBe('old');
+		await restore(backup, { to, overwrite: true });
+		expect(fs.readFileSync(path.join(to, tree, 'a'), 'utf8')).toBe('new');
+		expect(fs.readFileSync(path.join(to, tree, 'other'), 'utf8')).toBe('stays');
+		fs.rmSync(path.join(to, tree, 'a'));
+		fs.mkdirSync(path.join(to, tree, 'a'));
+		await expect(restore(backup, { to, overwrite: true })).rejects.toMatchObject({
+			code: 'already-exists',
+			message: expect.stringContaining('a folder has its name') as string,
+		});
+		expect(fs.readdirSync(to)).toEqual([tree.split('/')[1]]);
+	});
+
+	it('never follows a link that lies in the target', async () => {
+		write('sub/a', 'mine');
+		const backup = await group.back();
+		const outside = path.join(folder, 'outside');
+		fs.mkdirSync(outside);
+		const to = path.join(folder, 'trap');
+		fs.mkdirSync(path.join(to, tree), { recursive: true });
+		fs.symlinkSync(outside, path.join(to, tree, 'sub'));
+		await expect(restore(backup, { to, overwrite: true })).rejects.toMatchObject({ code: 'already-exists' });
+		expect(fs.readdirSync(outside)).toEqual([]);
+	});
+
+	it('takes setuid and setgid away, unless it restores owners', async () => {
+		write('tool');
+		fs.chmodSync(path.join(tree, 'tool'), 0o6755);
+		const backup = await group.back();
+		const modeOf = (to: string) => fs.statSync(path.join(to, tree, 'tool')).mode & 0o7777;
+		expect(modeOf((await restore(backup)).to)).toBe(0o755);
+		if (isRoot) expect(modeOf((await restore(backup, { owners: 'names' })).to)).toBe(0o6755);
+	});
+
+	it('names what cannot be made here', async () => {
+		write('a');
+		const { execFileSync } = await import('node:child_process');
+		execFileSync('mkfifo', [path.join(tree, 'pipe')]);
+		const { warnings, notRestored } = await restore(await group.back());
+		expect(notRestored).toEqual([{ path: `${tree.slice(1)}/pipe`, why: 'a FIFO: make it with mkfifo' }]);
+		expect(warnings).toEqual([expect.stringContaining('1 entry was not restored')]);
+	});
+
+	it('reads little of a large archive for one small file', async () => {
+		const { randomBytes } = await import('node:crypto');
+		for (let i = 0; i < 40; i++) write(`${10 + i}`, randomBytes(1_000_000));
+		const backup = await group.back();
+		let bytes = 0;
+		const read = group.storage.read.bind(group.storage);
+		jest.spyOn(group.storage, 'read').mockImplementation(async (...args) => {
+			const body = await read(...args);
+			body.on('data', (chunk: Buffer) => (bytes += chunk.length));
+			return body;
+		});
+		const { to } = await restore(backup, { include: ['33'] });
+		expect(fs.readFileSync(path.join(to, tree, '33')).equals(fs.readFileSync(path.join(tree, '33')))).toBe(true);
+		expect(bytes).toBeLessThan(5_000_000);
+	});
+
+	it('stops when it is told to, and leaves no half file', async () => {
+		for (let i = 0; i < 50; i++) write(`${i}`, Buffer.alloc(400_000, `${i}`));
+		const backup = await group.back();
+		const stop = new AbortController();
+		const read = group.storage.read.bind(group.storage);
+		jest.spyOn(group.storage, 'read').mockImplementation(async (...args) => {
+			if (args[0].includes('archive.tar')) stop.abort();
+			return await read(...args);
+		});
+		const to = path.join(folder, 'stopped');
+		const startedAt = performance.now();
+		await expect(restore(backup, { to }, { under: stop.signal })).rejects.toMatchObject({
+			code: 'cancelled',
+		});
+		expect(performance.now() - startedAt).toBeLessThan(5000);
+		expect(fs.readdirSync(to).filter((name) => name.startsWith('.n8n-backup'))).toEqual([]);
+	});
+});
+
+describe('a drill', () => {
+	it('restores and compares everything, and removes it, folders that forbid it included', async () => {
+		write('locked/a');
+		write('b', Buffer.alloc(2_000_000, 'b'));
+		fs.chmodSync(path.join(tree, 'locked'), 0o555);
+		const { label } = await group.back();
+		const repository = await Repository.open(group.storage);
+		const before = temporaryFolders();
+		const request = { repository, group: GROUP, label, keys: null, signal };
+		const result = await verifyBackup({ ...request, depth: 'restored', drills: [filesDrill()] });
+		expect(result).toMatchObject({
+			outcome: 'ok',
+			message: expect.stringContaining('2 files of 2.0 MB in 2 folders') as string,
+		});
+		expect(temporaryFolders()).toEqual(before);
+	});
+});
+
+function temporaryFolders(): string[] {
+	return fs.readdirSync(path.dirname(folder)).filter((name) => name.startsWith(`n8n-backup-archive-${process.pid}`));
+}
+
+describe('a hostile archive', () => {
+	const data = Buffer.concat([Buffer.from('evil'), Buffer.alloc(2044)]);
+	const sha256 = createHash('sha256').update('evil').digest('hex');
+	const file = (name: string) => ({ ...ENTRY, path: name, type: 'file', size: 4, sha256, at: 0 });
+	const link = (name: string, target: string) => ({ ...ENTRY, path: name, type: 'symlink', target });
+
+	async function attack(lines: ReadonlyArray<object | string>): Promise<string> {
+		const storage = new MemoryStorage();
+		const manifest = await hostileArchive(storage, GROUP, lines, data);
+		const to = path.join(folder, 'target');
+		const outcome = await restore(manifest, { to }, { storage }).then(
+			({ comparison, notRestored }) => (comparison.ok && notRestored.length === 0 ? 'restored' : 'in part'),
+			(error: { code: string }) => error.code,
+		);
+		// Nothing beside the target, and nothing through a link.
+		expect(fs.readdirSync(folder).sort()).toEqual(['target', 'tree']);
+		expect(fs.readdirSync(tree)).toEqual([]);
+		return outcome;
+	}
+
+	it.each([
+		['an absolute path', [file('/etc/evil')]],
+		['a path with ..', [file('a/../../evil')]],
+		['a path that is ..', [file('..')]],
+		['an empty path', [file('')]],
+		['a path with a NUL', [file('a\0b')]],
+		['a hard link to a place outside', [{ ...ENTRY, path: 'a', type: 'link', target: '../tree' }]],
+		['a line that is not JSON', ['{"path":']],
+		['a line that is an array', ['[]']],
+		['an unknown type', [{ ...ENTRY, path: 'a', type: 'portal' }]],
+		['a size below zero', [{ ...file('a'), size: -1 }]],
+		['contents behind the end of the archive', [{ ...file('a'), at: 1e12 }]],
+		['contents in a parent that there is none of', [{ ...file('a'), in: 7 }]],
+		['a digest of other contents', [{ ...file('a'), sha256: '0'.repeat(64) }]],
+		[
+			'holes that overlap',
+			[
+				{
+					...file('a'),
+					extents: [
+						[0, 3],
+						[1, 1],
+					],
+				},
+			],
+		],
+		[
+			'holes behind the end',
+			[
+				{
+					...file('a'),
+					extents: [
+						[0, 2],
+						[3, 10],
+					],
+				},
+			],
+		],
+		['entries out of order', [file('b'), file('a')]],
+		['the same entry twice', [file('a'), file('a')]],
+		['a mode that is none', [{ ...file('a'), mode: 0o170_000 }]],
+	])('with %s is refused', async (_, lines) => {
+		expect(await attack(lines)).toBe('damaged');
+	});
+
+	it('with a link in the place of a folder cannot write through it', async () => {
+		// As a file, the link comes before what would be in the folder; the folder itself is not among the entries.
+		expect(await attack([link('sub', tree), { ...file('sub/evil') }])).toBe('already-exists');
+	});
+
+	it('with a link and a folder of one name cannot write through it', async () => {
+		expect(await attack([link('sub', tree), { ...ENTRY, path: 'sub', type: 'directory' }, file('sub/evil')])).toBe(
+			'already-exists',
+		);
+	});
+
+	it('with a hard link to a symlink makes none', async () => {
+		expect(await attack([link('a', `${tree}/x`), { ...ENTRY, path: 'b', type: 'link', target: 'a' }])).toBe('in part');
+	});
+
+	it('with devices makes none', async () => {
+		expect(await attack([{ ...ENTRY, path: 'disk', type: 'block', device: [8, 0] }])).toBe('in part');
+	});
+
+	it('with a file of a petabyte that is one hole does not fill the disk', async () => {
+		const huge = { ...file('a'), size: 1e15, extents: [] };
+		expect(['storage-failed', 'storage-full', 'damaged', 'restored', 'in part']).toContain(await attack([huge]));
+	});
+});
