@@ -2,9 +2,14 @@ import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescrip
 import { NodeConnectionTypes } from 'n8n-workflow';
 import { searchBackups, searchGroups } from '../shared/backups';
 import { backupEncryptionTest, backupStorageTest } from '../shared/credentials';
-import { runForEachItem } from '../shared/run';
-import { restore } from './actions/restore.operation';
+import { type Operation, runForEachItem } from '../shared/run';
+import { unknownOption } from '../shared/values';
+import { listContents } from './actions/list-contents.operation';
+import { restoreDatabase } from './actions/restore-database.operation';
+import { restoreFiles } from './actions/restore-files.operation';
 import { properties } from './properties';
+
+const OPERATIONS: Record<string, Operation> = { restoreDatabase, restoreFiles, listContents };
 
 /** Brings a backup back; thin: fields → core → items. */
 export class RestoreBackup implements INodeType {
@@ -15,14 +20,19 @@ export class RestoreBackup implements INodeType {
 		group: ['output'],
 		version: 1,
 		subtitle:
-			'={{ "into " + ($parameter["into"] === "new" ? "new" : $parameter["into"] === "empty" ? "empty" : "existing") + " database" }}',
-		description: 'Restore a PostgreSQL database from a backup and compare it with what was backed up',
+			'={{ $parameter["operation"] === "restoreFiles" ? "files" : $parameter["operation"] === "listContents" ? "list contents" : "into " + ($parameter["into"] === "new" ? "new" : $parameter["into"] === "empty" ? "empty" : "existing") + " database" }}',
+		description: 'Restore a PostgreSQL database or files from a backup and compare them with what was backed up',
 		defaults: { name: 'Restore Backup' },
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: undefined,
 		credentials: [
-			{ name: 'postgres', displayName: 'Database Server', required: true },
+			{
+				name: 'postgres',
+				displayName: 'Database Server',
+				required: true,
+				displayOptions: { hide: { operation: ['restoreFiles', 'listContents'] } },
+			},
 			{ name: 'backupStorageApi', displayName: 'Storage', required: true, testedBy: 'backupStorageTest' },
 			{
 				name: 'backupEncryptionApi',
@@ -41,6 +51,11 @@ export class RestoreBackup implements INodeType {
 	};
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		return await runForEachItem(this, restore);
+		return await runForEachItem(this, async (context, itemIndex) => {
+			const operation = context.getNodeParameter('operation', itemIndex);
+			const run = OPERATIONS[operation];
+			if (!run) throw unknownOption('Operation', operation);
+			return await run(context, itemIndex);
+		});
 	}
 }

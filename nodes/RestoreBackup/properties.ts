@@ -9,6 +9,10 @@ import {
 	labelField,
 	LIMIT_OPTIONS,
 } from '../shared/fields';
+import { filesProperties } from './files-properties';
+
+/** Fields of the operation that restores a database. */
+const DATABASE = { operation: ['restoreDatabase'] };
 
 export const properties: INodeProperties[] = [
 	{
@@ -22,6 +26,18 @@ export const properties: INodeProperties[] = [
 				value: 'restoreDatabase',
 				description: 'Restore a database, and compare its tables with those that were backed up',
 				action: 'Restore database',
+			},
+			{
+				name: 'Restore Files',
+				value: 'restoreFiles',
+				description: 'Restore folders and files, all of them or some, and compare them with those that were backed up',
+				action: 'Restore files',
+			},
+			{
+				name: 'List Contents',
+				value: 'listContents',
+				description: 'List what is inside of a backup of files: one item per file or folder. Nothing is restored.',
+				action: 'List contents of a backup of files',
 			},
 		],
 		default: 'restoreDatabase',
@@ -72,6 +88,7 @@ export const properties: INodeProperties[] = [
 			{ name: 'New Database', value: 'new', description: 'Is created; a name that is taken is refused' },
 		],
 		default: 'new',
+		displayOptions: { show: DATABASE },
 	},
 	{
 		displayName: 'Database',
@@ -82,6 +99,7 @@ export const properties: INodeProperties[] = [
 		placeholder: 'e.g. shop_restored',
 		description:
 			'Its name, on the server of the Postgres credential. The database that the credential names is only connected to.',
+		displayOptions: { show: DATABASE },
 	},
 	{
 		displayName:
@@ -89,7 +107,7 @@ export const properties: INodeProperties[] = [
 		name: 'replaceNotice',
 		type: 'notice',
 		default: '',
-		displayOptions: { hide: { into: ['new', 'empty'] } },
+		displayOptions: { show: DATABASE, hide: { into: ['new', 'empty'] } },
 	},
 	{
 		displayName: 'Type the Name Again',
@@ -98,14 +116,16 @@ export const properties: INodeProperties[] = [
 		default: '',
 		required: true,
 		description: 'The name of the database that will be replaced. Without it no database is replaced.',
-		displayOptions: { hide: { into: ['new', 'empty'] } },
+		displayOptions: { show: DATABASE, hide: { into: ['new', 'empty'] } },
 	},
+	...filesProperties,
 	{
 		displayName: 'Options',
 		name: 'options',
 		type: 'collection',
 		placeholder: 'Add option',
 		default: {},
+		displayOptions: { show: DATABASE },
 		options: [
 			allowOption('restore'),
 			{

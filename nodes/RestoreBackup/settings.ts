@@ -1,13 +1,16 @@
 /** The node's fields as the engine takes them. */
 import type { IExecuteFunctions } from 'n8n-workflow';
+import { BackupError } from '../../core/base/errors';
 import type { DecryptionKeys } from '../../core/codecs/age/age';
 import type { Limits } from '../../core/streams/pipeline';
+import type { FilesRestoreOptions } from '../../core/sources/files/restore/restorer';
 import { ALLOWANCES, parseAllowances } from '../../core/sources/postgres/replay/allowances';
 import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import type { DatabaseRestoreOptions } from '../../core/sources/postgres/restore/restorer';
 import type { RestorePlace } from '../../core/sources/postgres/restore/target';
 import type { BackupChoice } from '../../core/verbs/restore/restore';
+import { allowedFolder } from '../shared/allowed-folder';
 import { readDecryptionKeys, toDatabaseTarget } from '../shared/credentials';
 import { type LimitFields, readLimits } from '../shared/limits';
 import { locatorValue, splitList } from '../shared/run';
@@ -29,37 +32,73 @@ interface OptionFields extends LimitFields {
 	withoutExtensions?: string;
 }
 
-export interface RestoreSettings {
+/** The same for files. */
+interface FilesFields extends LimitFields {
+	owners?: NonNullable<FilesRestoreOptions['owners']>;
+	dryRun?: boolean;
+}
+
+/** What every operation reads. */
+export interface BackupSettings {
 	allowUnsigned: boolean;
 	group: string;
 	choice: BackupChoice;
 	keys: DecryptionKeys | null;
 	limits: Limits;
-	/** Where and how the database is restored. */
-	database: DatabaseRestoreOptions;
 }
 
 const ESCROW =
 	'Add the identity to the credential while you restore, or restore with "n8n-backup restore --identity FILE" where the identity is.';
 
-/** @throws BackupError 'invalid-input' */
-export async function readSettings(context: IExecuteFunctions, itemIndex: number): Promise<RestoreSettings> {
+/** Which backup, and how it is opened. @throws BackupError 'invalid-input' */
+export async function readBackupSettings(context: IExecuteFunctions, itemIndex: number): Promise<BackupSettings> {
 	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
-	const into = readPlace(context, itemIndex);
 	return {
 		allowUnsigned: options.allowUnsigned === true,
 		group: filled('Group', locatorValue(context, 'group', itemIndex)),
 		choice: readChoice(context, itemIndex),
 		keys: await readDecryptionKeys(context, itemIndex, ESCROW),
 		limits: readLimits(options),
-		database: {
-			into,
-			rules: readRules(options),
-			connections: wholeNumber('Connections', options.connections ?? 1, 1, 16),
-			allowMissingExtensions: options.allowMissingExtensions === true,
-			globals: options.globals === true,
-			server: beside(into, toDatabaseTarget(await context.getCredentials('postgres', itemIndex))),
-		},
+	};
+}
+
+/** Where and how a database is restored. @throws BackupError 'invalid-input' */
+export async function readDatabase(context: IExecuteFunctions, itemIndex: number): Promise<DatabaseRestoreOptions> {
+	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
+	const into = readPlace(context, itemIndex);
+	return {
+		into,
+		rules: readRules(options),
+		connections: wholeNumber('Connections', options.connections ?? 1, 1, 16),
+		allowMissingExtensions: options.allowMissingExtensions === true,
+		globals: options.globals === true,
+		server: beside(into, toDatabaseTarget(await context.getCredentials('postgres', itemIndex))),
+	};
+}
+
+/** Where and how files are restored. @throws BackupError 'invalid-input', 'access-denied' */
+export async function readFiles(context: IExecuteFunctions, itemIndex: number): Promise<FilesRestoreOptions> {
+	const { owners = 'no', dryRun = false } = context.getNodeParameter('options', itemIndex, {}) as FilesFields;
+	if (!['no', 'numbers', 'names'].includes(owners)) throw unknownOption('Owners', owners);
+	const text = (name: string) => (context.getNodeParameter(name, itemIndex, '') as string).trim();
+	const folder = filled('To Folder', text('folder'));
+	const into = text('intoFolder');
+	if (into !== 'empty' && into !== 'replace') throw unknownOption('Folder May Hold', into);
+	if (into === 'replace' && text('folderConfirmation') !== folder) {
+		throw new BackupError('invalid-input', `files in ${folder} are replaced only when its name is typed again`, {
+			hint: 'Type the same folder into "Type the Folder Again".',
+		});
+	}
+	const isBlocked = (resolved: string) =>
+		context.helpers.isFilePathBlocked(resolved as Awaited<ReturnType<typeof context.helpers.resolvePath>>);
+	return {
+		to: await allowedFolder(folder, isBlocked),
+		include: text('include')
+			.split('\n')
+			.map((line) => line.trim())
+			.filter((line) => line !== ''),
+		overwrite: into === 'replace',
+		...{ owners, dryRun },
 	};
 }
 

@@ -3,50 +3,21 @@ import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-wor
 import { BackupError } from '../../../core/base/errors';
 import { describeTarget } from '../../../core/sources/postgres/connection/target';
 import { postgresRestorer, type RestoredDatabase } from '../../../core/sources/postgres/restore/restorer';
-import { chooseForRestore, restoreBackup } from '../../../core/verbs/restore/restore';
 import { type RestoreResult } from '../../../core/verbs/restore/types';
 import { sizeText } from '../../../core/base/size-text';
-import { actorOf } from '../../shared/actor';
-import { allowUnsigned, listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
-import { cancelSignal, progressLine } from '../../shared/run';
 import { comparedText, counted, rounded } from '../../shared/summary';
-import { readSettings } from '../settings';
+import { readDatabase } from '../settings';
+import { restoreChosen } from './chosen';
 
 /** Restores the chosen backup and compares the result with what was backed up. */
-export async function restore(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
-	const signal = cancelSignal(context);
-	const {
-		group,
-		choice,
-		keys,
-		limits,
-		allowUnsigned: isAllowed,
-		database: how,
-	} = await readSettings(context, itemIndex);
+export async function restoreDatabase(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
+	const how = await readDatabase(context, itemIndex);
 	const { into, server } = how;
 	// Only who runs n8n may name a program to run, not who edits a workflow.
 	const restorer = postgresRestorer({ ...how, nativePath: process.env.N8N_BACKUP_PG_RESTORE });
-	const show = progressLine(context);
-	const chosen = choice.kind === 'label' ? { group, label: choice.label } : null;
-	const result = await withRepository(context, itemIndex, signal, async (opened) => {
-		const repository = allowUnsigned(opened, isAllowed, chosen);
-		const { label, warnings } = await chooseForRestore(repository, await listSome(repository, [group]), choice, signal);
-		const restored = await restoreBackup({
-			repository,
-			group,
-			label,
-			keys,
-			limits,
-			restorer,
-			actor: actorOf(context),
-			signal,
-			onProgress: ({ phase, bytes, totalBytes, figures }) =>
-				show(
-					() => `${into.database}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${figures?.rows ?? 0} rows`,
-				),
-		});
-		return { ...restored, warnings: [...warnings, ...restored.warnings] };
+	const result = await restoreChosen(context, itemIndex, restorer, ({ phase, bytes, totalBytes, figures }) => {
+		return `${into.database}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${figures?.rows ?? 0} rows`;
 	});
 	const facts = toFacts(result, describeTarget({ ...server, database: result.database }));
 	for (const warning of result.warnings) {
