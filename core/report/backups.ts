@@ -4,7 +4,7 @@ import type { SortedItems } from './items';
 import type { Priority } from './priority';
 import type { Copied, StoredBackup, Verification } from './read';
 import { type Entry, entry } from './section';
-import { hintBelow, secondsText } from './words';
+import { comparedText, hintBelow, secondsText } from './words';
 
 /** A stored backup with everything that other nodes said of it. */
 export interface Backup extends StoredBackup {
@@ -123,10 +123,11 @@ export function warningText(warning: string): string {
 	return `warning: ${warning}`;
 }
 
-function sizesOf({ originalBytes, storedBytes, tables, seconds, location, encrypted }: Backup): string {
+function sizesOf({ originalBytes, storedBytes, tables, files, seconds, location, encrypted }: Backup): string {
 	return [
 		...[sizeText(originalBytes), `${sizeText(storedBytes)} stored`],
 		...(tables === null ? [] : [`${tables} tables`]),
+		...(files === null ? [] : [`${files} files`]),
 		...[`${seconds} s`, location],
 		...(encrypted ? [] : ['NOT ENCRYPTED']),
 	].join(', ');
@@ -137,9 +138,9 @@ function proof({ verification }: Backup): string {
 	if (!verification?.ok) {
 		return `NOT VERIFIED: ${verification?.message || 'no verification ran'}${hintBelow(verification?.hint ?? '', '    ')}`;
 	}
-	const { depth, tables, rows, restoreSeconds } = verification;
+	const { depth, restoreSeconds } = verification;
 	if (depth === 'restored') {
-		return `verified: restored in ${secondsText(restoreSeconds)}, ${tables} tables and ${rows} rows as they were`;
+		return `verified: restored in ${secondsText(restoreSeconds)}, ${comparedText(verification)} as they were`;
 	}
 	if (depth === 'readable') return 'verified: opens and is complete; not restored';
 	return 'verified: lies in the storage as it was written; not opened, for n8n has no identity';

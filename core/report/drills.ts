@@ -2,7 +2,7 @@
 import { warningText } from './backups';
 import type { Verification } from './read';
 import { entry, type Section } from './section';
-import { hintBelow, namesOrCount, namesText, secondsText } from './words';
+import { comparedText, hintBelow, namesOrCount, namesText, secondsText } from './words';
 
 export interface Drills {
 	proved: Verification[];
@@ -49,9 +49,10 @@ function nameOfBackup({ group, label }: Verification): string {
 	return label === '' ? 'the drill' : `${group}/${label}`;
 }
 
-function proof({ depth, restoreSeconds, seconds, tables, rows, scratch }: Verification): string {
+function proof(verification: Verification): string {
+	const { depth, restoreSeconds, seconds, scratch } = verification;
 	if (depth === 'restored') {
-		const compared = `${tables} tables and ${rows} rows as they were backed up`;
+		const compared = `${comparedText(verification)} as they were backed up`;
 		const where = scratch === '' ? '' : `, ${scratch}`;
 		return `restored in ${secondsText(restoreSeconds)}, ${compared}; ${secondsText(seconds)} in all${where}`;
 	}

@@ -18,14 +18,14 @@ export interface ReportItem {
 export interface SortedItems {
 	checks: Check[];
 	stored: StoredBackup[];
-	/** Databases of which no backup was made, and runs that could not even begin. */
+	/** Databases and files of which no backup was made, and runs that could not even begin. */
 	notStored: Failure[];
 	verifications: Verification[];
 	copies: Copied[];
 	retained: Retained[];
 	leftovers: Leftovers[];
 	restores: Restored[];
-	/** Pinned, unpinned: done, and nothing to say of it. */
+	/** Pinned, unpinned, previewed: done, and nothing to say of it. */
 	done: number;
 	/** Items of other nodes, of which nothing is told: they may hold anything. */
 	foreign: number;
@@ -79,9 +79,11 @@ function sortOne(
 		addAfterwards(facts, add, sorted);
 		return add('stored', sorted.stored, readStored(facts));
 	}
-	const pinned = facts.status === 'pinned' || facts.status === 'unpinned';
-	return pinned && typeof facts.label === 'string' ? 'done' : 'foreign';
+	return NOTHING_TO_TELL.has(facts.status) && typeof facts.group === 'string' ? 'done' : 'foreign';
 }
+
+/** What was done to a backup, or only looked at. */
+const NOTHING_TO_TELL: ReadonlySet<unknown> = new Set(['pinned', 'unpinned', 'previewed']);
 
 type Add = <Read>(kind: keyof SortedItems, list: Read[], read: Read) => 'sorted';
 

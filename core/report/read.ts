@@ -21,6 +21,8 @@ export interface StoredBackup extends BackupName {
 	originalBytes: number;
 	storedBytes: number;
 	tables: number | null;
+	/** Of a backup of files. */
+	files: number | null;
 	seconds: number;
 	location: string;
 	encrypted: boolean;
@@ -40,6 +42,8 @@ export interface Verification extends BackupName {
 	seconds: number;
 	tables: number;
 	rows: number;
+	/** Of a backup of files that was restored. */
+	files: number | null;
 	scratch: string;
 	warnings: string[];
 }
@@ -88,6 +92,7 @@ export function readStored(facts: Facts): StoredBackup {
 		originalBytes: amountOf(facts.originalBytes),
 		storedBytes: amountOf(facts.storedBytes),
 		tables: numberOf(facts.tables),
+		files: numberOf(facts.files),
 		seconds: amountOf(facts.seconds),
 		location: nameOf(facts.location),
 		encrypted: facts.encrypted === true,
@@ -98,7 +103,7 @@ export function readStored(facts: Facts): StoredBackup {
 
 /** @param failed whether it came as an error, whatever else it says */
 export function readVerification(facts: Facts, failed: boolean): Verification {
-	const { tables, rows } = factsOf(facts.comparison);
+	const { tables, rows, files } = factsOf(facts.comparison);
 	return {
 		...backupName(facts),
 		ok: facts.ok === true && !failed,
@@ -108,7 +113,7 @@ export function readVerification(facts: Facts, failed: boolean): Verification {
 		hint: textOf(facts.hint),
 		restoreSeconds: numberOf(facts.restoreSeconds),
 		seconds: amountOf(facts.seconds),
-		...{ tables: amountOf(tables), rows: amountOf(rows) },
+		...{ tables: amountOf(tables), rows: amountOf(rows), files: numberOf(files) },
 		scratch: nameOf(facts.scratch),
 		warnings: textsOf(facts.warnings),
 	};

@@ -32,3 +32,8 @@ export function secondsText(seconds: number | null): string {
 export function hintBelow(hint: string, indent = '  '): string {
 	return hint === '' ? '' : `\n${indent}${hint}`;
 }
+
+/** What was the same after a restore: "3 tables and 20 rows", "1234 files". */
+export function comparedText({ tables, rows, files }: { tables: number; rows: number; files: number | null }): string {
+	return files === null ? `${tables} tables and ${rows} rows` : `${files} files`;
+}

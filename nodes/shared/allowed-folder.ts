@@ -29,13 +29,36 @@ const OWN_PLACES: ReadonlyArray<[name: string, separator: string]> = [
 export async function allowedFolder(folder: string, isBlocked = isBlockedByN8n): Promise<string> {
 	const full = path.resolve(folder.replace(/^~(?=\/|$)/, os.homedir()));
 	const resolved = await withoutLinks(full);
-	if (!isBlocked(resolved)) return resolved;
+	assertAllowed(folder, resolved, isBlocked);
+	return resolved;
+}
+
+/**
+ * @param folder as the user wrote it
+ * @param resolved without links
+ * @throws BackupError 'access-denied' for a folder that n8n does not allow
+ */
+export function assertAllowed(folder: string, resolved: string, isBlocked = isBlockedByN8n): void {
+	if (!isBlocked(resolved)) return;
 	const { allowed } = rules();
 	throw new BackupError('access-denied', `n8n may not use the folder ${folder}`, {
 		hint:
 			allowed.length > 0
 				? `Use a folder in ${allowed.join(' or ')}, or set N8N_RESTRICT_FILE_ACCESS_TO in n8n’s environment to a list of folders, separated by ";", that includes this one, and restart n8n.`
 				: 'It belongs to n8n itself, or is blocked by N8N_BLOCK_FILE_PATTERNS. Use another folder.',
+	});
+}
+
+/**
+ * What lies in a folder that is read whole, and belongs to n8n itself: its settings, its database, its key.
+ * @param resolved without links
+ * @throws BackupError 'access-denied'
+ */
+export function assertHoldsNothingOfN8n(resolved: string): void {
+	const own = rules().own.find((place) => fs.existsSync(place) && contains(resolved, fs.realpathSync(place)));
+	if (own === undefined) return;
+	throw new BackupError('access-denied', `${resolved} holds ${own}, which n8n lets no node read`, {
+		hint: 'Name the folders beside it. To back up n8n itself, set N8N_BLOCK_FILE_ACCESS_TO_N8N_FILES=false in its environment, and restart n8n.',
 	});
 }
 

@@ -1,6 +1,5 @@
 /** Backs up the sources that an item of a node is about, one after the other, into groups of their own. */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { BackupError, type ErrorCode, isBackupError } from '../../core/base/errors';
 import { dataSize } from '../../core/records/manifest';
 import { Repository } from '../../core/records/repository';
 import type { Source } from '../../core/sources/source';
@@ -9,37 +8,24 @@ import type { Progress } from '../../core/streams/pipeline';
 import { type BackupRequest, type BackupResult, backUp } from '../../core/verbs/backup/backup';
 import { actorOf } from './actor';
 import { type Afterwards, type AfterwardsResult, doAfterwards, type TestRestore } from './afterwards';
-import { toErrorItem } from './errors';
+import { doEach, type NamedSource, type Several } from './do-each';
 import { rounded } from './summary';
 import type { StoreSettings } from './store-settings';
 
-/** One of the sources. */
-export interface NamedSource {
-	/** For people, e.g. the database. */
-	name: string;
-	/** Where it is, for the message of its failure. */
-	place: string;
-	group: string;
+/** A source, and how it is read. */
+export interface SourceToBackUp extends NamedSource {
 	/** Made only when its turn has come. */
 	source: () => Source;
-	/** For the item: what it is, also where it fails. */
-	facts: IDataObject;
 }
 
 /** What the sources have in common. */
-export interface BackUpEachJob<Of extends NamedSource> {
-	sources: readonly Of[];
-	/** For people: what several of them are, e.g. "databases". */
-	noun: string;
-	/** Of a failure that has none of its own. */
-	code: ErrorCode;
+export interface BackUpEachJob<Of extends SourceToBackUp> extends Omit<Several<Of>, 'done'> {
 	storage: Storage;
 	settings: StoreSettings;
 	/** What only some kinds of sources have. */
 	request?: Pick<BackupRequest, 'allowAnotherServer' | 'type'>;
 	afterwards: Afterwards;
 	testRestore: TestRestore;
-	signal: AbortSignal;
 	onProgress: (source: Of, progress: Progress) => void;
 	/** The item of a backup. */
 	toItem: (source: Of, made: Made) => IDataObject;
@@ -57,35 +43,22 @@ export interface Made {
  * Backs up every source. One that fails does not stop the others; after all of them, it fails the item.
  * @throws BackupError of the source that failed, or of all of them; 'cancelled'
  */
-export async function backUpEach<Of extends NamedSource>(
+export async function backUpEach<Of extends SourceToBackUp>(
 	context: IExecuteFunctions,
 	itemIndex: number,
 	job: BackUpEachJob<Of>,
 ): Promise<INodeExecutionData[]> {
-	const items: INodeExecutionData[] = [];
-	const failures: Array<{ source: Of; error: unknown }> = [];
-	for (const source of job.sources) {
-		try {
-			const start = performance.now();
-			const result = await backUpOne(context, source, job);
-			const afterwards = await after(context, result, job);
-			const json = job.toItem(source, { result, seconds: (performance.now() - start) / 1000, afterwards });
-			addHints(context, source, result);
-			if (afterwards.failure) {
-				failures.push({ source, error: afterwards.failure });
-				items.push(toErrorItem(afterwards.failure, itemIndex, json));
-			} else items.push({ json, pairedItem: { item: itemIndex } });
-		} catch (error) {
-			if (job.signal.aborted) throw error;
-			failures.push({ source, error });
-			items.push(toErrorItem(error, itemIndex, { group: source.group, ...source.facts }));
-		}
-	}
-	if (failures.length > 0 && !context.continueOnFail()) throw allFailures(failures, job);
-	return items;
+	return await doEach(context, itemIndex, { ...job, done: 'backed up' }, async (source) => {
+		const start = performance.now();
+		const result = await backUpOne(context, source, job);
+		const afterwards = await after(context, result, job);
+		addHints(context, source, result);
+		const seconds = (performance.now() - start) / 1000;
+		return { json: job.toItem(source, { result, seconds, afterwards }), failure: afterwards.failure };
+	});
 }
 
-async function backUpOne<Of extends NamedSource>(
+async function backUpOne<Of extends SourceToBackUp>(
 	context: IExecuteFunctions,
 	source: Of,
 	{ storage, settings, request, signal, onProgress }: BackUpEachJob<Of>,
@@ -103,7 +76,7 @@ async function backUpOne<Of extends NamedSource>(
 	});
 }
 
-async function after<Of extends NamedSource>(
+async function after<Of extends SourceToBackUp>(
 	context: IExecuteFunctions,
 	{ manifest }: BackupResult,
 	{ storage, settings, afterwards, testRestore, signal }: BackUpEachJob<Of>,
@@ -152,25 +125,4 @@ function addHints(context: IExecuteFunctions, { name }: NamedSource, { manifest,
 			location: 'outputPane',
 		});
 	}
-}
-
-function allFailures<Of extends NamedSource>(
-	failures: ReadonlyArray<{ source: Of; error: unknown }>,
-	{ sources, noun, code }: BackUpEachJob<Of>,
-): unknown {
-	const [first] = failures;
-	if (sources.length === 1 || !first) return first?.error;
-	const each = failures.map(
-		({ source, error }) => `${source.name}: ${error instanceof Error ? error.message : String(error)}`,
-	);
-	const known = isBackupError(first.error) ? first.error : null;
-	const hint = known?.hint ? ` ${known.hint}` : '';
-	return new BackupError(
-		known?.code ?? code,
-		`${failures.length} of ${sources.length} ${noun} could not be backed up: ${each.join('; ')}`,
-		{
-			hint: `Stored all the same: ${sources.length - failures.length}.${hint} (First: ${first.source.place})`,
-			cause: first.error,
-		},
-	);
 }

@@ -1,14 +1,17 @@
 /** What an item says of itself in its first column: the verdict, as a sentence that needs no other column. */
+import { sizeText } from '../../core/base/size-text';
 import type { Comparison } from '../../core/sources/source';
 
-/** "12 tables, 20,000 rows" */
-export function comparedText({ figures: { tables = 0, rows = 0 } }: Comparison): string {
+/** "12 tables, 20,000 rows", or "1,234 files of 56 MB" */
+export function comparedText({ figures: { tables = 0, rows = 0, files, bytes = 0 } }: Comparison): string {
+	if (files !== undefined) return `${counted(files, 'file')} of ${sizeText(bytes)}`;
 	return `${counted(tables, 'table')}, ${counted(rows, 'row')}`;
 }
 
-/** "1 table", "20,000 rows" */
+/** "1 table", "20,000 rows", "3 entries" */
 export function counted(count: number, what: string): string {
-	return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
+	const words = count === 1 ? what : what.endsWith('y') ? `${what.slice(0, -1)}ies` : `${what}s`;
+	return `${count.toLocaleString('en')} ${words}`;
 }
 
 /** For people, who need no more: 1.2345 seconds are 1.23. */

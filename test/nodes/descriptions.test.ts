@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { NodeHelpers } from 'n8n-workflow';
 import type { INode, INodeParameters, INodeProperties, INodeTypeDescription } from 'n8n-workflow';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
@@ -11,9 +12,16 @@ import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
 import { RestoreBackup } from '../../nodes/RestoreBackup/RestoreBackup.node';
 import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
 
-const NODES = [ApplyRetention, BackupReport, CopyBackup, EncryptionKey, PostgresDump, RestoreBackup, VerifyBackup].map(
-	(Node) => new Node().description,
-);
+const NODES = [
+	ApplyRetention,
+	ArchiveFiles,
+	BackupReport,
+	CopyBackup,
+	EncryptionKey,
+	PostgresDump,
+	RestoreBackup,
+	VerifyBackup,
+].map((Node) => new Node().description);
 
 describe.each(NODES.map((description) => [description.displayName, description] as const))('%s', (_, description) => {
 	// n8n cannot resolve most expressions while a workflow is edited; `show` would then hide what hangs on the field.

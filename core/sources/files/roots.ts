@@ -5,15 +5,19 @@ import { BackupError } from '../../base/errors';
 import type { Root } from './archive/messages.ts';
 import { fromText, sortKey } from './names.ts';
 
+/** @throws BackupError where a path may not be archived */
+export type AssertAllowed = (path: string, real: string) => void;
+
 /**
  * Checks paths, resolves their links, and puts them into the order of an archive. One that lies in another is part of that one.
- * @throws BackupError 'invalid-input', 'source-missing'
+ * @param assertAllowed called with each path, and with where its links lead
+ * @throws BackupError 'invalid-input', 'source-missing'; those of `assertAllowed`
  */
-export function resolveRoots(paths: readonly string[]): Root[] {
+export function resolveRoots(paths: readonly string[], assertAllowed: AssertAllowed = () => undefined): Root[] {
 	if (paths.length === 0) {
 		throw new BackupError('invalid-input', 'no path given', { hint: 'Name at least one folder or file to archive.' });
 	}
-	const roots = paths.map(resolveRoot).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+	const roots = paths.map((each) => resolveRoot(each, assertAllowed)).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 	return roots.filter((root, at) => {
 		return !roots.some((other, place) => {
 			const isSame = other.path === root.path;
@@ -22,7 +26,7 @@ export function resolveRoots(paths: readonly string[]): Root[] {
 	});
 }
 
-function resolveRoot(given: string): Root {
+function resolveRoot(given: string, assertAllowed: AssertAllowed): Root {
 	if (!path.isAbsolute(given) || given.includes('\0')) {
 		throw new BackupError('invalid-input', `"${given}" is no absolute path`, {
 			hint: 'Write it from the root on, e.g. /srv/www.',
@@ -34,9 +38,17 @@ function resolveRoot(given: string): Root {
 			hint: 'Name the folders that are needed: /proc, /sys and /dev are no files.',
 		});
 	}
+	const real = realPathOf(clean, assertAllowed);
+	assertAllowed(clean, real);
+	return { path: fromText(clean.slice(1)), real: fromText(real) };
+}
+
+function realPathOf(clean: string, assertAllowed: AssertAllowed): string {
 	try {
-		return { path: fromText(clean.slice(1)), real: fromText(fs.realpathSync(clean)) };
+		return fs.realpathSync(clean);
 	} catch (error) {
+		// Whether it exists is nothing to tell of a place that is not allowed.
+		assertAllowed(clean, clean);
 		const { code } = error as NodeJS.ErrnoException;
 		const isMissing = code === 'ENOENT' || code === 'ENOTDIR';
 		throw new BackupError(

@@ -13,7 +13,7 @@ import type { ArchiveOptions, ArchiveSummary } from './archive/messages.ts';
 import { type FilesContents, formatContents } from './contents';
 import { FILES } from './kind';
 import { type Bytes, toText } from './names';
-import { resolveRoots } from './roots';
+import { type AssertAllowed, resolveRoots } from './roots';
 import { spoolIndexes } from './spool';
 
 export const ARCHIVE_DEFAULTS: ArchiveOptions = {
@@ -33,6 +33,8 @@ export interface FilesOptions extends Partial<ArchiveOptions> {
 	paths: readonly string[];
 	/** Warn when more of the entries or bytes than this are gone since the backup before, percent. @default 50 */
 	maxLostPercent?: number;
+	/** Called with each path, and with where its links lead, before it is read. */
+	assertAllowed?: AssertAllowed;
 	/** Called about once a second. */
 	onProgress?: (progress: { entries: number; bytes: number }) => void;
 	/** Told what was archived, with names, when all of it was read. */
@@ -41,11 +43,11 @@ export interface FilesOptions extends Partial<ArchiveOptions> {
 
 /** Folders and files of this host. */
 export function filesSource(options: FilesOptions): Source {
-	const { paths, onProgress, onSummary, maxLostPercent = MAX_LOST_PERCENT, ...archiveOptions } = options;
+	const { paths, assertAllowed, onProgress, onSummary, maxLostPercent = MAX_LOST_PERCENT, ...archiveOptions } = options;
 	return {
 		kind: FILES,
 		async open({ signal, base, previous }) {
-			const roots = resolveRoots(paths);
+			const roots = resolveRoots(paths, assertAllowed);
 			const folder = await createTemporaryFolder('archive');
 			try {
 				const before = base as OpenBackup<FilesContents> | null;
@@ -68,8 +70,11 @@ export function filesSource(options: FilesOptions): Source {
 /** What makes a backup unusable to build on, and a full one possible all the same. */
 const WAY_OUT = ['damaged', 'incomplete', 'not-found', 'invalid-manifest'] as const;
 
-/** The indexes of what a backup builds on; none, and why, where they cannot be read: then it is a full one. */
-async function basesOf(
+/**
+ * Unpacks the indexes of what a backup builds on; none, and why, where they cannot be read: then it is a full one.
+ * @throws BackupError of a storage that cannot be read now, or of another key
+ */
+export async function basesOf(
 	before: OpenBackup<FilesContents>,
 	folder: string,
 	signal: AbortSignal,

@@ -86,10 +86,14 @@ async function findBase(
 	const { chosen } = await chooseReadable(repository, candidates, newestOfEach, signal);
 	const [base] = chosen;
 	if (!base) {
-		throw new BackupError('not-found', `there is no backup of ${group} that a ${type} one can build on`, {
-			hint: 'Make a full backup first.',
-			details: { first: candidates.length === 0 },
-		});
+		throw new BackupError(
+			'not-found',
+			`there is no backup of ${group} that ${type === 'incremental' ? 'an' : 'a'} ${type} one can build on`,
+			{
+				hint: 'Make a full backup first.',
+				details: { first: candidates.length === 0 },
+			},
+		);
 	}
 	// The group is locked: nobody removes one of them meanwhile.
 	const chain = await readChain(repository, group, base.label, async () => undefined, signal);

@@ -7,7 +7,7 @@ import { postgresDrill } from '../../../core/sources/postgres/drill/drill';
 import { postgresSource } from '../../../core/sources/postgres/dump/dump';
 import { dumpOf, formatOf } from '../../../core/sources/postgres/kind';
 import { readAfterwards, type TestRestore } from '../../shared/afterwards';
-import { backUpEach, type Made, type NamedSource, storedFacts } from '../../shared/back-up-each';
+import { backUpEach, type Made, type SourceToBackUp, storedFacts } from '../../shared/back-up-each';
 import { openNodeStorage } from '../../shared/credentials';
 import { cancelSignal, progressLine } from '../../shared/run';
 import { counted } from '../../shared/summary';
@@ -52,7 +52,7 @@ const EMBEDDED: TestRestore = {
 };
 
 /** The backup's facts: never bytes, never a secret. */
-function toItem({ name, facts }: NamedSource, made: Made, { store }: DumpSettings): IDataObject {
+function toItem({ name, facts }: SourceToBackUp, made: Made, { store }: DumpSettings): IDataObject {
 	const { manifest } = made.result;
 	const { verification } = made.afterwards;
 	const { details, server } = manifest.source;

@@ -344,7 +344,7 @@ export class Archiver {
 		const below = path === root ? '' : `${path.slice(root.length + 1)}/`;
 		const isIn = (name: Bytes, isDirectory: boolean) => {
 			const isOut = tagged ? isDirectory || !isTagged([name]) : this.#isExcluded(`${below}${name}`, isDirectory);
-			if (isOut) this.#record.leftOut();
+			if (isOut) this.#record.leftOut(`${path}/${name}`);
 			return !isOut;
 		};
 		const files = all.files.filter((name) => isIn(name, false) && !this.#isLeftOut(folder, path, name)).sort();

@@ -51,6 +51,14 @@ export interface ArchiveSummary {
 	remarks: Record<string, number>;
 	/** Something that was there could not be stored as it was. */
 	incomplete: boolean;
+	/** Where nothing is written: what would take the most space, largest first. */
+	largest?: { files: Sized[]; folders: Sized[] };
+}
+
+/** Something that takes space; of a folder, the files that lie right in it. */
+export interface Sized {
+	path: string;
+	bytes: number;
 }
 
 /** From the thread. */

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { type Entry, formatEntry, isGone } from '../entry.ts';
 import { type Bytes, toDisplay } from '../names.ts';
+import { Largest } from './largest.ts';
 import type { ArchiveSummary } from './messages.ts';
 
 const BUFFER_CHARACTERS = 256 * 1024;
@@ -35,6 +36,7 @@ export class Record {
 	/** Entries seen so far, stored or not. */
 	entries = 0;
 	readonly #fd: number | null;
+	readonly #largest = new Largest();
 	#buffer = '';
 
 	/** @param file where the index is written; null for none */
@@ -58,7 +60,10 @@ export class Record {
 		if (isGone(entry)) this.summary.stored.gone++;
 		else this.summary.stored.entries++;
 		this.summary.stored.bytes += stored;
-		if (this.#fd === null) return;
+		if (this.#fd === null) {
+			this.#largest.add(entry.path, stored);
+			return;
+		}
 		this.#buffer += formatEntry(entry);
 		if (this.#buffer.length >= BUFFER_CHARACTERS) this.#flush(this.#fd);
 	}
@@ -70,14 +75,19 @@ export class Record {
 		if (INCOMPLETE.has(why)) this.summary.incomplete = true;
 	}
 
-	/** Something that an option leaves out. */
-	leftOut(): void {
-		this.summary.remarks['left-out'] = (this.summary.remarks['left-out'] ?? 0) + 1;
+	/** Something that an option leaves out. Only who looks first wants to know what. */
+	leftOut(path: Bytes): void {
+		const { named, remarks } = this.summary;
+		remarks['left-out'] = (remarks['left-out'] ?? 0) + 1;
+		if (this.#fd === null && named.length < MAX_NAMED) named.push({ path: toDisplay(path), why: 'left-out' });
 	}
 
 	/** Closes the index. */
 	end(): void {
-		if (this.#fd === null) return;
+		if (this.#fd === null) {
+			this.summary.largest = this.#largest.end();
+			return;
+		}
 		this.#flush(this.#fd);
 		fs.closeSync(this.#fd);
 	}

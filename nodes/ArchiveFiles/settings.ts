@@ -1,0 +1,104 @@
+/** The node's fields as the engine takes them. */
+import type { IExecuteFunctions } from 'n8n-workflow';
+import { type BackupType, toSegment } from '../../core/records/label';
+import { findFolders } from '../../core/sources/files/folders';
+import type { FilesOptions } from '../../core/sources/files/source';
+import type { Storage } from '../../core/storage/storage';
+import type { AutoType } from '../../core/verbs/backup/base';
+import { readStoreSettings, type StoreFields, type StoreSettings } from '../shared/store-settings';
+import { filled, notNegative, unknownOption, wholeNumber } from '../shared/values';
+import { guards } from './guards';
+import { isAnonymousVolume } from './presets';
+
+/** Fields of the node's "Options" collection; each is absent until the user adds it. */
+interface OptionFields extends StoreFields {
+	caches?: boolean;
+	compareContents?: boolean;
+	maxFileSize?: number;
+	maxLost?: number;
+	oneFileSystem?: boolean;
+	sqlite?: boolean;
+}
+
+/** What goes into one backup. */
+export interface Tree {
+	/** For people, e.g. the customer. */
+	name: string;
+	group: string;
+	paths: string[];
+}
+
+export interface ArchiveSettings {
+	trees: Tree[];
+	files: Omit<FilesOptions, 'paths'>;
+	type: BackupType | AutoType;
+	store: StoreSettings;
+}
+
+/**
+ * @param storage where the backups go
+ * @throws BackupError 'invalid-input', 'access-denied', 'source-missing'
+ */
+export async function readSettings(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	storage: Storage,
+): Promise<ArchiveSettings> {
+	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
+	const maxFileSize = notNegative('Maximum File Size', options.maxFileSize ?? 0);
+	const exclude = linesOf(context.getNodeParameter('exclude', itemIndex, ''));
+	const { mayList, mayArchive } = guards(context, storage, exclude);
+	return {
+		trees: readTrees(context, itemIndex, mayList),
+		files: {
+			exclude,
+			maxFileBytes: maxFileSize === 0 ? null : maxFileSize * 1_000_000,
+			oneFileSystem: options.oneFileSystem === true,
+			skipTagged: options.caches !== true,
+			compareContents: options.compareContents === true,
+			sqlite: options.sqlite !== false,
+			maxLostPercent: wholeNumber('Warn When Lost', options.maxLost ?? 50, 0, 100),
+			assertAllowed: mayArchive,
+		},
+		type: readType(context, itemIndex),
+		store: await readStoreSettings(context, itemIndex, options),
+	};
+}
+
+function readTrees(context: IExecuteFunctions, itemIndex: number, mayList: (folder: string) => void): Tree[] {
+	const paths = linesOf(context.getNodeParameter('paths', itemIndex));
+	filled('Paths', paths.join(''));
+	const prefix = filled('Group Prefix', textOf(context.getNodeParameter('groupPrefix', itemIndex)));
+	const choose = context.getNodeParameter('choose', itemIndex);
+	if (choose === 'together') {
+		const name = filled('Name', textOf(context.getNodeParameter('name', itemIndex)));
+		return [{ name, group: `${prefix}/${toSegment(name)}`, paths }];
+	}
+	if (choose !== 'each') throw unknownOption('Make', choose);
+	const isVolumes = context.getNodeParameter('preset', itemIndex) === 'volumes';
+	return findFolders(paths, {
+		assertAllowed: mayList,
+		isWanted: (name) => !(isVolumes && isAnonymousVolume(name)),
+	}).map(({ name, path }) => ({ name, group: [prefix, ...name.split('/').map(toSegment)].join('/'), paths: [path] }));
+}
+
+function readType(context: IExecuteFunctions, itemIndex: number): BackupType | AutoType {
+	const type = context.getNodeParameter('type', itemIndex) as BackupType | 'auto';
+	if (type === 'full' || type === 'differential' || type === 'incremental') return type;
+	if (type !== 'auto') throw unknownOption('Type', type);
+	return {
+		fullEveryDays: wholeNumber('Full Every', context.getNodeParameter('fullEvery', itemIndex), 1, 3650),
+		maxChain: wholeNumber('Longest Chain', context.getNodeParameter('maxChain', itemIndex), 1, 999),
+	};
+}
+
+/** A list, or one entry per line; without empty ones. */
+function linesOf(value: unknown): string[] {
+	const lines: unknown[] = Array.isArray(value) ? value : typeof value === 'string' ? value.split(/\r?\n/) : [];
+	return lines.map((line) => String(line).trim()).filter((line) => line !== '');
+}
+
+/** An expression may give a customer's number. */
+function textOf(value: unknown): string {
+	return typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '';
+}
