@@ -83,6 +83,16 @@ function digestOf(from: Bytes): string {
 	}
 }
 
+/** Expects a tree as it was; times may differ by the microsecond that Node cannot tell apart. */
+export function expectAlike(found: readonly string[], expected: readonly string[]): void {
+	const TIME = / (-?\d{10,})(?= |$)/;
+	const timesOf = (lines: readonly string[]) => lines.map((line) => Number(TIME.exec(line)?.[1] ?? 0));
+	const others = (lines: readonly string[]) => lines.map((line) => line.replace(TIME, ' …'));
+	expect(others(found)).toEqual(others(expected));
+	const times = timesOf(expected);
+	for (const [at, time] of timesOf(found).entries()) expect(Math.abs(time - times[at]!)).toBeLessThan(1000);
+}
+
 /** Bytes as functions of `node:fs` take them. */
 export function toFs(bytes: Bytes): Buffer {
 	return Buffer.from(bytes, 'latin1');

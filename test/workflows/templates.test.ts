@@ -4,6 +4,7 @@ import path from 'node:path';
 import { preselectedTrigger } from '../../gulp/preselected-trigger.js';
 import { checkTemplate } from '../../gulp/templates.js';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
@@ -84,6 +85,7 @@ function problemsAfter(change: (template: Template, find: (name: string) => Node
 describe('of the templates of this package', () => {
 	const ourNodes = [
 		ApplyRetention,
+		ArchiveFiles,
 		BackupReport,
 		EncryptionKey,
 		CopyBackup,
@@ -105,6 +107,7 @@ describe('of the templates of this package', () => {
 
 	/** What a press of "Execute workflow" does with each, test/e2e tells. */
 	it.each([
+		['customer-data-backup.json', 'Every Night'],
 		['database-backup.json', 'Every Night'],
 		['new-key.json', 'When Somebody Wants a Key'],
 		['quick-start.json', 'Every Night'],
@@ -121,6 +124,7 @@ describe('of the templates of this package', () => {
 
 	/** A form that somebody fills in is not expected at any time, so nothing watches for it. */
 	it.each([
+		['customer-data-backup.json', true],
 		['database-backup.json', true],
 		['restore-database.json', false],
 		['restore-drill.json', true],
@@ -155,10 +159,14 @@ describe('of the templates of this package', () => {
 		const keeping = fs
 			.readdirSync(WORKFLOWS)
 			.filter((file) => file.endsWith('.json'))
-			.flatMap((file) => read(file).nodes.filter(({ type }) => type === 'n8n-nodes-backup.postgresDump'))
+			.flatMap((file) => read(file).nodes.filter(({ type }) => /\.(archiveFiles|postgresDump)$/.test(type)))
 			.map(({ parameters }) => parameters.keep ?? 'everything');
 		expect(new Set(keeping)).toEqual(
-			new Set(['everything', "={{ $execution.mode === 'production' ? 'thirtyDays' : 'everything' }}"]),
+			new Set([
+				'everything',
+				"={{ $execution.mode === 'production' ? 'thirtyDays' : 'everything' }}",
+				"={{ $execution.mode === 'production' ? $('Settings').first().json.retention : 'everything' }}",
+			]),
 		);
 	});
 });

@@ -13,7 +13,7 @@ import { verifyBackup } from '../../../core/verbs/verify/verify';
 import { ArchiveGroup, type Archived, GROUP } from '../../support/archives';
 import { createFolder, isRoot, removeFolder } from '../../support/folders';
 import { ENTRY, hostileArchive } from '../../support/hostile-archive';
-import { RandomTree, treeOf } from '../../support/trees';
+import { expectAlike, RandomTree, treeOf } from '../../support/trees';
 
 const { signal } = new AbortController();
 
@@ -45,16 +45,6 @@ async function restore(
 	const restorer = filesRestorer({ to, ...options });
 	const result = await restoreBackup({ repository, group: GROUP, label, keys: null, restorer, signal: under });
 	return { ...result, to: options.to ?? to };
-}
-
-/** Expects a tree as it was; times may differ by the microsecond that Node cannot tell apart. */
-function expectAlike(found: readonly string[], expected: readonly string[]): void {
-	const TIME = / (-?\d{10,})(?= |$)/;
-	const timesOf = (lines: readonly string[]) => lines.map((line) => Number(TIME.exec(line)?.[1] ?? 0));
-	const others = (lines: readonly string[]) => lines.map((line) => line.replace(TIME, ' …'));
-	expect(others(found)).toEqual(others(expected));
-	const times = timesOf(expected);
-	for (const [at, time] of timesOf(found).entries()) expect(Math.abs(time - times[at]!)).toBeLessThan(1000);
 }
 
 describe('a restore', () => {
