@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import { BackupError } from '../../core/base/errors';
 import { sizeText } from '../../core/base/size-text';
 import { dataSize } from '../../core/records/manifest';
+import { assertStorageApart } from '../../core/sources/files/apart';
 import type { ArchiveSummary } from '../../core/sources/files/archive/messages.ts';
 import { filesSource } from '../../core/sources/files/source';
 import { openStorage } from '../../core/storage/create';
@@ -102,6 +103,7 @@ async function archive(options: ArchiveOptions, signal: AbortSignal): Promise<nu
 		});
 	}
 	const authority = await readAuthority(options);
+	const exclude = options.exclude ?? [];
 	const storage = openStorage(options.storage, process.env);
 	let summary: ArchiveSummary | null = null;
 	try {
@@ -110,7 +112,8 @@ async function archive(options: ArchiveOptions, signal: AbortSignal): Promise<nu
 			group: options.group,
 			source: filesSource({
 				paths: options.path,
-				exclude: options.exclude ?? [],
+				exclude,
+				assertAllowed: (_, real) => assertStorageApart(real, storage, exclude),
 				maxFileBytes: maxFileSize === null ? null : maxFileSize * 1_000_000,
 				oneFileSystem: options.oneFileSystem ?? false,
 				skipTagged: !options.caches,

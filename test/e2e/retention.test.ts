@@ -6,6 +6,7 @@ import { PRIORITIES } from '../../gulp/preselected-trigger.js';
 import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
@@ -242,12 +243,13 @@ it('begins where the editor of the installed n8n begins: with the same order of 
 });
 
 /** n8n's own search ranks what its editor shows: by names, which count more, and by aliases. */
-it('shows Postgres Dump first to who looks for "backup" in the editor', () => {
+it('shows the node that is meant first to who looks for backups in the editor', () => {
 	const { sublimeSearch } = createRequire(__filename)(
 		path.join(n8nFolder(), 'node_modules/@n8n/utils/dist/search/sublime-search.cjs'),
 	) as { sublimeSearch: (words: string, nodes: object[], keys: object[]) => { item: { displayName: string } }[] };
 	const nodes = [
 		ApplyRetention,
+		ArchiveFiles,
 		BackupReport,
 		CopyBackup,
 		EncryptionKey,
@@ -264,8 +266,12 @@ it('shows Postgres Dump first to who looks for "backup" in the editor', () => {
 		{ key: 'displayName', weight: 1.3 },
 		{ key: 'alias', weight: 1 },
 	];
+	const first = (words: string) => sublimeSearch(words, nodes, keys)[0]?.item.displayName;
 	for (const words of ['backup', 'Backup', 'postgres backup', 'database backup']) {
-		expect(sublimeSearch(words, nodes, keys)[0]?.item.displayName).toBe('Postgres Dump');
+		expect(first(words)).toBe('Postgres Dump');
+	}
+	for (const words of ['file backup', 'files', 'docker volumes', 'website', 'archive']) {
+		expect(first(words)).toBe('Archive Files');
 	}
 });
 

@@ -94,6 +94,7 @@ describe('the search of the editor', () => {
 	it.each([
 		['sql dump', ['Postgres Dump']],
 		['snapshot', ['Postgres Dump']],
+		['docker volumes', ['Archive Files']],
 		['backup report', ['Report on Backups']],
 		['alert', ['Report on Backups']],
 		['encrypt', ['Encryption Key', 'Postgres Dump']],
