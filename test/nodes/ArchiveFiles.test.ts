@@ -172,6 +172,21 @@ describe('Archive', () => {
 		}
 	});
 
+	it('makes a full backup where its recipients could not open those before it, and says so', async () => {
+		const own = await generateIdentity();
+		const options = { recipients: `${own.recipient}, ${key.recipient}` };
+		await run();
+		const { items } = await run({ options });
+		expect(items[0]).toMatchObject({ type: 'full', warnings: [expect.stringContaining('its recipients are others')] });
+		expect((await run({ operation: 'preview' })).items[0]).toMatchObject({ type: 'incremental' });
+		// Who is left out from now on can open what is before, and nothing more.
+		expect((await run()).items[0]).toMatchObject({ type: 'incremental', warnings: [] });
+		const refused = run({ type: 'incremental', options });
+		await expect(refused).rejects.toThrow(/are not encrypted as this one will be/);
+		credentials.backupEncryptionApi = { method: 'passphrase', passphrase: 'a long enough passphrase' };
+		await expect(run({ type: 'differential' })).rejects.toThrow(/are not encrypted as this one will be/);
+	});
+
 	it('leaves out what the patterns say and what is too large, and names the latter', async () => {
 		write('www/large.bin', 'x'.repeat(1_100_000));
 		const { items } = await run({ exclude: '# caches\ncache/', options: { maxFileSize: 1 } });

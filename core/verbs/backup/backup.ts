@@ -135,10 +135,15 @@ async function writeBackup(run: Run, lock: Lock, left: readonly string[], reques
 	const { stallTimeoutMs } = limits;
 	const newest = await readNewest(repository, group, signal);
 	const keys = request.proveWith ?? null;
-	const chosen = await chooseBase(group, wanted, source.kind, {
-		...{ repository, keys, signal, stallTimeoutMs },
-		hostKey: request.hostKey,
-	});
+	const chosen = await chooseBase(
+		group,
+		wanted,
+		{ kind: source.kind, encryption: request.encryption },
+		{
+			...{ repository, keys, signal, stallTimeoutMs },
+			hostKey: request.hostKey,
+		},
+	);
 	const { base, notes } = chosen;
 	const begun = await begin(newest?.manifest.label, chosen.type, signal);
 	const { startedAt } = begun;

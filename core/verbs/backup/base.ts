@@ -1,5 +1,6 @@
 /** What a differential or incremental backup builds on. */
 import { BackupError, type ErrorCode, isBackupError } from '../../base/errors';
+import type { Encryption } from '../../codecs/age/age';
 import { assessEvidence } from '../../records/assessment';
 import type { BackupType } from '../../records/label';
 import { dataSize, type Manifest } from '../../records/manifest';
@@ -34,24 +35,30 @@ const WAY_OUT: readonly ErrorCode[] = ['wrong-identity', 'damaged', 'incomplete'
 /**
  * Decides what the next backup of a group is, and opens what it builds on. Only for the holder of the group's lock, so that it stays.
  * @param wanted a type, or the rules of `auto`
- * @param kind of the source that is backed up
- * @throws BackupError for a type that was asked for: 'not-found' when there is nothing to build on; those of {@link readChain} and
- * {@link openBackup}
+ * @param next the source that is backed up, and how what is made of it will be encrypted
+ * @throws BackupError for a type that was asked for: 'not-found' when there is nothing to build on; 'invalid-input' when who will open
+ * the backup could not open what it builds on; those of {@link readChain} and {@link openBackup}
  */
 export async function chooseBase(
 	group: string,
 	wanted: BackupType | AutoType,
-	kind: string,
+	next: { kind: string; encryption: Encryption | null },
 	options: ReadOptions,
 ): Promise<ChosenBase> {
 	if (wanted === 'full') return { type: 'full', base: null, notes: [] };
 	if (typeof wanted === 'string') {
-		const chain = await findBase(group, wanted, kind, options);
+		const chain = await findBase(group, wanted, next.kind, options);
+		if (!opensAlike(chain, next.encryption)) {
+			throw new BackupError('invalid-input', `the backups of ${group} are not encrypted as this one will be`, {
+				hint: 'Who can open this one could not open those it needs. Make a full backup.',
+			});
+		}
 		return { type: wanted, base: await openBackup(chain, options), notes: [] };
 	}
 	try {
-		const chain = await findBase(group, 'incremental', kind, options);
+		const chain = await findBase(group, 'incremental', next.kind, options);
 		if (needsFull(chain, wanted)) return { type: 'full', base: null, notes: [] };
+		if (!opensAlike(chain, next.encryption)) return { type: 'full', base: null, notes: [ENCRYPTED_OTHERWISE] };
 		return { type: 'incremental', base: await openBackup(chain, options), notes: [] };
 	} catch (error) {
 		if (options.signal.aborted || !isBackupError(error, ...WAY_OUT)) throw error;
@@ -67,6 +74,19 @@ function needsFull(chain: readonly Manifest[], { fullEveryDays, maxChain }: Auto
 	const isOld = Date.now() - Date.parse(full.startedAt) >= fullEveryDays * DAY_MS - SCHEDULE_SLACK_MS;
 	const bytes = others.reduce((sum, each) => sum + dataSize(each).storedBytes, 0);
 	return isOld || others.length >= maxChain || bytes > dataSize(full).storedBytes;
+}
+
+const ENCRYPTED_OTHERWISE =
+	'made a full backup, because who can open it could not open the backups before it: its recipients are others';
+
+/** Whether who can open what is encrypted like this can open each backup of a chain. Of two passphrases nobody can say whether they differ. */
+function opensAlike(chain: readonly Manifest[], encryption: Encryption | null): boolean {
+	return chain.every(({ encryption: before }) => {
+		if (before === null) return true;
+		if (encryption === null) return false;
+		if (before.method === 'passphrase') return 'passphrase' in encryption;
+		return 'recipients' in encryption && encryption.recipients.every((each) => before.recipients.includes(each));
+	});
 }
 
 const DAY_MS = 24 * 3_600_000;

@@ -58,9 +58,14 @@ async function baseOf(
 	signal: AbortSignal,
 ): Promise<ChosenBase> {
 	if (repository === null) return { type: 'full', base: null, notes: [] };
-	const { keys = null, hostKey } = store.encryption ?? {};
+	const { keys = null, hostKey, encryption = null } = store.encryption ?? {};
 	const { stallTimeoutMs } = store.limits;
-	return await chooseBase(group, type, FILES, { repository, keys, hostKey, signal, stallTimeoutMs });
+	return await chooseBase(
+		group,
+		type,
+		{ kind: FILES, encryption },
+		{ repository, keys, hostKey, signal, stallTimeoutMs },
+	);
 }
 
 /** What would be stored, and why. Sizes in bytes, before compression. */
