@@ -11,6 +11,7 @@ import { databaseUrl, run } from '../support/command-line';
 import {
 	assertSuccess,
 	type Choices,
+	type CredentialReference,
 	type Execution,
 	importTemplate,
 	itemsOf,
@@ -33,6 +34,8 @@ let customers: string;
 let scratch: string;
 let keys: Record<'operator' | 'host' | 'acme' | 'beta', KeyPair>;
 let folder: string;
+/** Of the workflow that was imported last. */
+let credentials: Record<string, CredentialReference>;
 let table = 0;
 
 beforeAll(async () => {
@@ -89,7 +92,7 @@ async function importBackup(customersTable: string, choices: Partial<Choices> = 
 		...{ method: 'recipients', recipients: keys.operator.recipient },
 		...{ identity: keys.operator.identity, hostKey: keys.host.identity },
 	};
-	const credentials = {
+	credentials = {
 		postgres: await databaseCredential(n8n, server.target()),
 		backupStorageApi: await folderCredential(n8n, folder),
 		backupEncryptionApi: await n8n.client.createCredential({ name: 'Key', type: 'backupEncryptionApi', data }),
@@ -113,6 +116,27 @@ async function cli(verb: string, key: keyof typeof keys, ...args: string[]) {
 	return await run([verb, ...storage, ...args, '--identity', path.join(scratch, `${key}.txt`)], {
 		PGPASSWORD: server.target().password,
 	});
+}
+
+/** Restores the newest backup of a group with the node Restore Backup. */
+async function restoreByNode(group: string, to: string): Promise<Execution> {
+	const parameters = {
+		...{ operation: 'restoreFiles', group: { __rl: true, mode: 'name', value: group }, backup: 'newest' },
+		...{ folder: to, intoFolder: 'empty', encryption: 'age', options: { owners: 'numbers' } },
+	};
+	const node = (name: string, type: string, more: object = {}) => ({
+		...{ id: name, name, type, typeVersion: 1, position: [0, 0] as [number, number], parameters: {} },
+		...more,
+	});
+	const id = await n8n.client.createWorkflow({
+		name: 'Restore',
+		nodes: [
+			node('Start', 'n8n-nodes-base.manualTrigger'),
+			node('Restore', 'n8n-nodes-backup.restoreBackup', { parameters, credentials }),
+		],
+		connections: { Start: { main: [[{ node: 'Restore', type: 'main', index: 0 }]] } },
+	});
+	return assertSuccess(await n8n.client.press(id));
 }
 
 /** Reads a backup to its end with one key. */
@@ -164,6 +188,11 @@ it(
 				expect({ group, name, failure }).toMatchObject({ failure: { code: 'wrong-identity' } });
 			}
 		}
+		const byNode = path.join(n8n.files, 'restored');
+		await restoreByNode('files/own', byNode);
+		const own = path.join(customers, 'own');
+		expectAlike(treeOf(path.join(byNode, own)), treeOf(own));
+
 		const to = databaseUrl({ ...server.target(), database: 'acme_again' });
 		expect((await cli('restore', 'operator', 'postgres/acme_shop', '--to', to)).code).not.toBe(0);
 		expect((await cli('restore', 'acme', 'postgres/acme_shop', '--to', to)).code).toBe(0);
