@@ -1,10 +1,7 @@
 /** The restore drill: a dump becomes a scratch database, which is compared, questioned and dropped again, whatever happens. */
-import type { Readable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import type { Client, QueryArrayConfig } from 'pg';
 import { abortError, BackupError, isBackupError, messageOf } from '../../../base/errors';
 import type { Allowance } from '../replay/allowances';
-import { assertArchiveAllowed } from '../restore/archive-statements';
 import type { Drill, DrillResult } from '../../source';
 import { dumpOf, formatOf, postgresKind } from '../kind';
 import { type Assertion, assertQuestions, runAssertions } from './assertions';
@@ -16,15 +13,21 @@ import type { DatabaseFacts } from '../dump/contents';
 import { readStart } from '../dump/custom-archive';
 import { setInSession } from '../dump/database-settings';
 import { EMBEDDED_MAX_BYTES, openEmbeddedDatabase } from './embedded/database';
-import { assertNativeRestore, nativeRestore } from '../restore/native';
-import { replay, replayInto } from '../replay/replay';
-import { type ReplayResult } from '../replay/types';
-import { type ReplayIntoOptions } from '../replay/types';
+import {
+	type Dump,
+	type Executed,
+	type FillOptions,
+	PG_RESTORE,
+	type PlainDump,
+	restoreDump,
+	restoreDumpInto,
+} from '../restore/fill';
+import { assertNativeRestore } from '../restore/native';
 import { DRILL_RULES, ONLY_FOR_SUPERUSERS, type RewriteRules } from '../replay/rewrite';
 import { createScratchDatabase, type Scratch, type ScratchServer } from './scratch-database';
 import { scratchError } from './scratch-errors';
 import { sqlStateOf } from '../connection/sql-state';
-import { describeTarget, type DatabaseTarget } from '../connection/target';
+import { describeTarget } from '../connection/target';
 
 /** Where and how backups of databases are restored as a test. */
 export interface DrillOptions {
@@ -41,12 +44,7 @@ export interface DrillOptions {
 
 /** One drill. */
 interface DrillRequest extends DrillOptions {
-	/** Opens the dump. Its stream ends only when every byte was proved. */
-	open: () => Promise<Readable>;
-	format: 'plain' | 'custom';
-	/** Of the dump. */
-	originalBytes: number;
-	contents: DatabaseFacts;
+	dump: Dump;
 	assertions: readonly Assertion[];
 	signal: AbortSignal;
 	/** `waiting`: for the embedded database, while another drill of this process uses it. */
@@ -55,7 +53,6 @@ interface DrillRequest extends DrillOptions {
 	warn: (text: string) => void;
 }
 
-const PG_RESTORE = 'pg_restore';
 /** For hints. */
 const WHERE_TO_NAME = '"Scratch Database: On a Server" in the node, --scratch postgres://… on the command line';
 /** From here on the embedded database is slow: 8,000 tables took it 11 minutes, and a server one. */
@@ -71,10 +68,12 @@ export function postgresDrill(options: DrillOptions): Drill<DatabaseFacts> {
 				...options,
 				assertions: options.assertions ?? [],
 				scratch: withPatience(options.scratch, stallTimeoutMs),
-				open: async () => await open(dump),
-				format: formatOf(manifest),
-				originalBytes: dump.original.bytes,
-				contents,
+				dump: {
+					open: async () => await open(dump),
+					format: formatOf(manifest),
+					originalBytes: dump.original.bytes,
+					contents,
+				},
 				signal,
 				onProgress: (phase, bytes) => onProgress({ phase, bytes }),
 				warn,
@@ -98,8 +97,9 @@ async function drill(request: DrillRequest): Promise<DrillResult> {
 
 /** Beside this process: there is no source that it could be, and closing it removes it. */
 async function drillEmbedded(request: DrillRequest, maxBytes: number): Promise<DrillResult> {
-	const { contents, signal } = request;
-	assertFits(request, maxBytes);
+	const { dump, signal } = request;
+	const { contents } = dump;
+	assertFits(dump, maxBytes);
 	if (contents.tables.length > MANY_TABLES) {
 		request.warn(
 			`${contents.tables.length} tables take the embedded database minutes, about ten times as long as a server: ${WHERE_TO_NAME}`,
@@ -114,10 +114,9 @@ async function drillEmbedded(request: DrillRequest, maxBytes: number): Promise<D
 	try {
 		const scratch = `embedded PostgreSQL ${database.version}`;
 		const start = performance.now();
-		const body = await request.open();
 		const settings = contents.properties?.settings ?? [];
 		await setInSession(database.query, settings);
-		await restorePlain(request, body, (options) => replayInto(body, database.session, scratch, options));
+		tell(request, await restoreDumpInto(dump, database.session, scratch, fillOptions(request, rulesOf(request))));
 		const restoreSeconds = (performance.now() - start) / 1000;
 		// A session as a new connection would have it, has them as well.
 		await setInSession(database.query, settings);
@@ -138,7 +137,8 @@ function byItsName(error: BackupError): BackupError {
 }
 
 /** @throws BackupError 'unsupported' */
-function assertFits({ format, originalBytes }: DrillRequest, maxBytes: number): void {
+function assertFits(dump: Dump, maxBytes: number): asserts dump is PlainDump {
+	const { format, originalBytes } = dump;
 	const hint = `Name a scratch server for the drill: ${WHERE_TO_NAME}.`;
 	if (format === 'custom') {
 		throw new BackupError('unsupported', 'a backup in custom format cannot be restored into the embedded database', {
@@ -163,22 +163,21 @@ function embeddedError(cause: unknown): BackupError {
 }
 
 async function drillOnServer(request: DrillRequest, server: ScratchServer): Promise<DrillResult> {
-	const { contents, signal, warn } = request;
+	const { dump, signal, warn } = request;
 	const rules = rulesOf(request);
-	if (request.format === 'custom') await assertPgRestore(request, rules);
-	const database = await createScratchDatabase(server, contents, { rules, signal, warn });
+	if (dump.format === 'custom') await assertPgRestore(request, rules);
+	const database = await createScratchDatabase(server, dump.contents, { rules, signal, warn });
 	const { target, createExtension } = database;
 	const isPlainRole = target.user !== server.target.user;
 	let client: Client | undefined;
 	try {
 		const start = performance.now();
-		const body = await request.open();
-		await (request.format === 'custom'
-			? restoreNatively(request, body, target, rules)
-			: restorePlain(request, body, (options) => {
-					const leaveOut = [...(options.rules?.leaveOut ?? []), ...(isPlainRole ? ONLY_FOR_SUPERUSERS : [])];
-					return replay(body, target, { ...options, rules: { ...rules, leaveOut }, createExtension });
-				}));
+		const leaveOut = [
+			...(rules.leaveOut ?? []),
+			...(isPlainRole && dump.format === 'plain' ? ONLY_FOR_SUPERUSERS : []),
+		];
+		const options = { ...fillOptions(request, { ...rules, leaveOut }), createExtension };
+		tell(request, await restoreDump(dump, target, options));
 		const restoreSeconds = (performance.now() - start) / 1000;
 		client = await connect(target, { signal });
 		const found = await examine(request, queryOf(client), questions(client));
@@ -212,47 +211,21 @@ function rulesOf({ rules = DRILL_RULES, allow }: DrillRequest): RewriteRules {
 	return { ...rules, leaveOut, ...(allow && { allow }) };
 }
 
-async function restorePlain(
-	request: DrillRequest,
-	body: Readable,
-	restore: (options: ReplayIntoOptions) => Promise<ReplayResult>,
-): Promise<void> {
-	const { contents, signal, onProgress, warn, originalBytes } = request;
-	const { bytes, warnings } = await restore({
-		signal,
-		contents,
-		rules: rulesOf(request),
-		onProgress: (progress) => onProgress('restoring', progress.bytes),
-	});
-	// The digests are compared at the end of the stream: without it, nothing was proved.
-	if (!body.readableEnded || bytes !== originalBytes) {
-		throw new BackupError('incomplete', `${bytes} of ${originalBytes} bytes of the dump were restored`);
-	}
+function fillOptions({ nativePath, signal, onProgress }: DrillRequest, rules: RewriteRules): FillOptions {
+	return { rules, nativePath, signal, onProgress: (phase, { bytes }) => onProgress(phase, bytes) };
+}
+
+function tell({ warn }: DrillRequest, { warnings }: Executed): void {
 	for (const warning of warnings) warn(`of the scratch database: ${warning}`);
 }
 
-async function restoreNatively(
-	{ contents, open, signal, onProgress, warn, nativePath }: DrillRequest,
-	body: Readable,
-	target: DatabaseTarget,
-	rules: RewriteRules,
-): Promise<void> {
-	const program = nativePath ?? PG_RESTORE;
-	// pg_restore need not read the last bytes of an archive, behind which the digests are compared.
-	await finished((await open()).resume());
-	await assertArchiveAllowed(await open(), target, { program, rules, signal });
-	const onBytes = (bytes: number) => onProgress('restoring', bytes);
-	const { warnings } = await nativeRestore(body, target, { program, rules, contents, signal, onBytes });
-	for (const warning of warnings) warn(`of pg_restore: ${warning}`);
-}
-
 /** Before a database is made. */
-async function assertPgRestore({ open, nativePath }: DrillRequest, rules: RewriteRules): Promise<void> {
-	await assertNativeRestore(nativePath ?? PG_RESTORE, rules, await readStart(await open()));
+async function assertPgRestore({ dump, nativePath }: DrillRequest, rules: RewriteRules): Promise<void> {
+	await assertNativeRestore(nativePath ?? PG_RESTORE, rules, await readStart(await dump.open()));
 }
 
 async function examine(
-	{ contents, rules, assertions, originalBytes, onProgress }: DrillRequest,
+	{ dump: { contents, originalBytes }, rules, assertions, onProgress }: DrillRequest,
 	query: Query,
 	ask: Query,
 ): Promise<Pick<DrillResult, 'comparison' | 'assertions'>> {

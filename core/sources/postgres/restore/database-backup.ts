@@ -8,14 +8,12 @@ import { readStart } from '../dump/custom-archive';
 import { MAX_GLOBALS_BYTES } from '../dump/globals';
 import { dumpOf, formatOf } from '../kind';
 import type { RewriteRules } from '../replay/rewrite';
-import type { Dump } from './fill';
+import { type Dump, PG_RESTORE } from './fill';
 import { assertNativeRestore } from './native';
 
 export interface DatabaseBackup extends Dump {
 	/** The roles of its server, as SQL; null when they are not wanted. */
 	globals: string | null;
-	/** Of the dump. */
-	originalBytes: number;
 }
 
 /**
@@ -30,7 +28,7 @@ export async function openDatabaseBackup(
 	const openDump = async () => await open(dump);
 	const start = await readStart(await openDump());
 	const format = formatOf(manifest);
-	if (format === 'custom') await assertNativeRestore(nativePath ?? 'pg_restore', rules, start);
+	if (format === 'custom') await assertNativeRestore(nativePath ?? PG_RESTORE, rules, start);
 	const saved = manifest.parts.find(({ role }) => role === 'globals');
 	const name = `${manifest.group}/${manifest.label}`;
 	if (globals && !saved) {
