@@ -118,23 +118,19 @@ async function cli(verb: string, key: keyof typeof keys, ...args: string[]) {
 	});
 }
 
-/** Restores the newest backup of a group with the node Restore Backup. */
-async function restoreByNode(group: string, to: string): Promise<Execution> {
-	const parameters = {
-		...{ operation: 'restoreFiles', group: { __rl: true, mode: 'name', value: group }, backup: 'newest' },
-		...{ folder: to, intoFolder: 'empty', encryption: 'age', options: { owners: 'numbers' } },
-	};
-	const node = (name: string, type: string, more: object = {}) => ({
-		...{ id: name, name, type, typeVersion: 1, position: [0, 0] as [number, number], parameters: {} },
-		...more,
+/** Runs one of our nodes by itself, with the credentials of the workflow that was imported last. */
+async function runNode(type: string, parameters: Record<string, unknown>): Promise<Execution> {
+	const node = (name: string, own: object) => ({
+		...{ id: name, name, typeVersion: 1, position: [0, 0] as [number, number], parameters: {} },
+		...(own as { type: string }),
 	});
 	const id = await n8n.client.createWorkflow({
-		name: 'Restore',
+		name: 'One node',
 		nodes: [
-			node('Start', 'n8n-nodes-base.manualTrigger'),
-			node('Restore', 'n8n-nodes-backup.restoreBackup', { parameters, credentials }),
+			node('Start', { type: 'n8n-nodes-base.manualTrigger' }),
+			node('Node', { type: `n8n-nodes-backup.${type}`, parameters, credentials, onError: 'continueErrorOutput' }),
 		],
-		connections: { Start: { main: [[{ node: 'Restore', type: 'main', index: 0 }]] } },
+		connections: { Start: { main: [[{ node: 'Node', type: 'main', index: 0 }]] } },
 	});
 	return assertSuccess(await n8n.client.press(id));
 }
@@ -189,7 +185,10 @@ it(
 			}
 		}
 		const byNode = path.join(n8n.files, 'restored');
-		await restoreByNode('files/own', byNode);
+		await runNode('restoreBackup', {
+			...{ operation: 'restoreFiles', group: { __rl: true, mode: 'name', value: 'files/own' }, backup: 'newest' },
+			...{ folder: byNode, intoFolder: 'empty', encryption: 'age', options: { owners: 'numbers' } },
+		});
 		const own = path.join(customers, 'own');
 		expectAlike(treeOf(path.join(byNode, own)), treeOf(own));
 
@@ -199,6 +198,35 @@ it(
 		expect(await sql({ ...server.target(), database: 'acme_again' }, 'SELECT count(*)::int AS rows FROM item')).toEqual(
 			[{ rows: 321 }],
 		);
+	},
+	TEST_MS,
+);
+
+it(
+	'finds customers by a pattern, and gives those that n8n does not allow to the error output',
+	async () => {
+		await importBackup('Nobody made it');
+		const outside = path.join(customers, 'outside');
+		fs.symlinkSync('/etc', outside);
+		try {
+			const parameters = {
+				preset: 'none',
+				choose: 'each',
+				paths: path.join(customers, '*'),
+				groupPrefix: 'files/here',
+			};
+			const previews = await runNode('archiveFiles', { operation: 'preview', ...parameters });
+			expect(itemsOf(previews, 'Node').map(({ json }) => json.status)).toEqual(['previewed', 'previewed', 'previewed']);
+			const run = await runNode('archiveFiles', { operation: 'archive', ...parameters });
+			expect(itemsOf(run, 'Node').map(({ json }) => json.group)).toEqual(
+				['acme', 'beta', 'own'].map((name) => `files/here/${name}`),
+			);
+			expect(itemsOf(run, 'Node', 1).map(({ json }) => json)).toEqual([
+				expect.objectContaining({ error: `n8n may not use the folder ${outside}` }),
+			]);
+		} finally {
+			fs.rmSync(outside);
+		}
 	},
 	TEST_MS,
 );
