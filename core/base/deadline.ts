@@ -17,11 +17,20 @@ export async function within<T>(
 	const timer = setTimeout(() => limit.abort(new BackupError('timed-out', text)), ms);
 	const both = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;
 	try {
-		if (both.aborted) throw abortError(both);
-		return await unlessAborted(work(both), both);
+		return await untilAborted(() => work(both), both);
 	} finally {
 		clearTimeout(timer);
 	}
+}
+
+/**
+ * Does something that does not listen to a signal. Once that is aborted, it is not begun, or no longer waited for.
+ * @throws the signal's reason; what the work throws
+ */
+export async function untilAborted<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+	if (!signal) return await work();
+	if (signal.aborted) throw abortError(signal);
+	return await unlessAborted(work(), signal);
 }
 
 /**

@@ -77,9 +77,9 @@ export class Heartbeat {
 	/** Ends the heartbeats and removes the last one. @throws BackupError when it cannot be removed */
 	async stop(): Promise<void> {
 		this.halt();
-		await within(STOP_MS, this.storage.location, async () => {
+		await within(STOP_MS, this.storage.location, async (signal) => {
 			await Promise.allSettled([this.#running]); // what it says now is that it was told to stop
-			await this.#removeStored(0);
+			await this.#removeStored(0, signal);
 		});
 	}
 
@@ -95,15 +95,15 @@ export class Heartbeat {
 		const object = await writeText(this.storage, name, text(), { signal });
 		this.#lastAt = performance.now();
 		onBeat?.(object);
-		await this.#removeStored(1);
+		await this.#removeStored(1, signal);
 		this.#problem = null;
 	}
 
 	/** All but the last `keep`. */
-	async #removeStored(keep: number): Promise<void> {
+	async #removeStored(keep: number, signal: AbortSignal): Promise<void> {
 		if (this.storage.appendOnly) return;
 		while (this.#stored.length > keep) {
-			await this.storage.remove(this.#stored[0]!);
+			await this.storage.remove(this.#stored[0]!, { signal });
 			this.#stored.shift();
 		}
 	}

@@ -6,7 +6,16 @@ import { Readable } from 'node:stream';
 import { abortError, BackupError } from '../base/errors';
 import { watchStall } from '../base/limits';
 import { takeBody } from './body';
-import type { Protecting, ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
+import type {
+	CallOptions,
+	Protecting,
+	ReadOptions,
+	Space,
+	Storage,
+	StoredObject,
+	Unfinished,
+	WriteOptions,
+} from './storage';
 
 /** After a run was told to stop, each call of its tidying up gets this long. */
 const ENDING_MS = 5_000;
@@ -84,22 +93,24 @@ class LimitedStorage implements Storage {
 				return body;
 			}),
 		);
-		const whole = Readable.from(this.#each(body as AsyncIterable<Buffer>, what, options.signal), { objectMode: false });
+		const pieces = this.#each(() => body as AsyncIterable<Buffer>, what, options.signal);
+		const whole = Readable.from(pieces, { objectMode: false });
 		// A generator that waits for the body does not hear that it is no longer wanted.
 		whole.once('close', () => body.destroy());
 		return whole.on('error', () => undefined);
 	}
 
-	async stat(key: string): Promise<StoredObject | null> {
-		return await this.#call(`about ${key}`, () => this.#inner.stat(key));
+	async stat(key: string, options: CallOptions = {}): Promise<StoredObject | null> {
+		return await this.#call(`about ${key}`, (signal) => this.#inner.stat(key, { signal }), options);
 	}
 
-	async *list(prefix: string): AsyncIterable<StoredObject> {
-		yield* this.#each(this.#inner.list(prefix), `with a list of "${prefix}"`);
+	async *list(prefix: string, options: CallOptions = {}): AsyncIterable<StoredObject> {
+		const open = (signal: AbortSignal) => this.#inner.list(prefix, { signal });
+		yield* this.#each(open, `with a list of "${prefix}"`, options.signal);
 	}
 
-	async remove(key: string): Promise<void> {
-		await this.#change(`to remove ${key}`, () => this.#inner.remove(key));
+	async remove(key: string, options: CallOptions = {}): Promise<void> {
+		await this.#change(`to remove ${key}`, (signal) => this.#inner.remove(key, { signal }), options);
 	}
 
 	get appendOnly(): boolean {
@@ -126,30 +137,36 @@ class LimitedStorage implements Storage {
 	}
 
 	async *unfinished(prefix: string): AsyncIterable<Unfinished> {
-		yield* this.#each(this.#inner.unfinished(prefix), `with what is unfinished in "${prefix}"`);
+		yield* this.#each(() => this.#inner.unfinished(prefix), `with what is unfinished in "${prefix}"`);
 	}
 
-	async space(): Promise<Space | null> {
-		return await this.#call('about its space', () => this.#inner.space());
+	async space(options: CallOptions = {}): Promise<Space | null> {
+		return await this.#call('about its space', (signal) => this.#inner.space({ signal }), options);
 	}
 
 	async close(): Promise<void> {
 		await this.#inner.close();
 	}
 
-	async #call<T>(what: string, work: () => Promise<T>): Promise<T> {
-		return await new Call(this.location, what, this.limits, {}).wait(work());
+	async #call<T>(what: string, work: (signal: AbortSignal) => Promise<T>, { signal }: CallOptions = {}): Promise<T> {
+		const call = new Call(this.location, what, this.limits, { signal });
+		return await call.wait(work(call.signal));
 	}
 
-	async #change<T>(what: string, work: () => Promise<T>): Promise<T> {
-		return await new Call(this.location, what, this.limits, { changes: true }).wait(work());
+	async #change<T>(what: string, work: (signal: AbortSignal) => Promise<T>, { signal }: CallOptions = {}): Promise<T> {
+		const call = new Call(this.location, what, this.limits, { changes: true, signal });
+		return await call.wait(work(call.givenUp));
 	}
 
 	/** Each step of a listing or of a stream has its own time. There can be very many, so they share one call. */
-	async *#each<T>(items: AsyncIterable<T>, what: string, signal?: AbortSignal): AsyncGenerator<T> {
+	async *#each<T>(
+		open: (signal: AbortSignal) => AsyncIterable<T>,
+		what: string,
+		signal?: AbortSignal,
+	): AsyncGenerator<T> {
 		const begun = this.limits.signal?.aborted === true;
 		const call = new Call(this.location, what, this.limits, { signal });
-		const iterator = items[Symbol.asyncIterator]();
+		const iterator = open(call.signal)[Symbol.asyncIterator]();
 		let ended = false;
 		try {
 			for (;;) {
@@ -212,6 +229,12 @@ class Call {
 		return (this.#signal ??= AbortSignal.any(all.filter((signal) => signal !== undefined)));
 	}
 
+	/** For a change that is called: aborts when the caller says so or nobody waits any more, but not yet when the run ends. */
+	get givenUp(): AbortSignal {
+		const { signal } = this.options;
+		return signal ? AbortSignal.any([this.#stop.signal, signal]) : this.#stop.signal;
+	}
+
 	readonly fail = (error: Error): void => this.#stop.abort(error);
 
 	/** Something happened: it may take as long again. */
@@ -228,7 +251,10 @@ class Call {
 			const onStop = () => {
 				if (!this.options.changes || this.#stop.signal.aborted) return give();
 				clearTimeout(this.#timer);
-				this.#timer = setTimeout(give, ENDING_MS);
+				this.#timer = setTimeout(() => {
+					give();
+					this.fail(abortError(stopped));
+				}, ENDING_MS);
 			};
 			if (stopped.aborted) onStop();
 			else stopped.addEventListener('abort', onStop, { once: true });

@@ -5,7 +5,7 @@ import { takeBody } from './body';
 import { resolveRange } from './exact';
 import { assertKey, assertPrefix, compareKeys } from './key';
 import { refuseProtection } from './protection';
-import type { Protecting, ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
+import type { CallOptions, Protecting, ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
 
 interface Entry extends StoredObject {
 	readonly bytes: Buffer;
@@ -49,23 +49,27 @@ export class MemoryStorage implements Storage {
 		return Readable.from(slices(entry.bytes.subarray(start, start + length), signal), { objectMode: false });
 	}
 
-	async stat(key: string): Promise<StoredObject | null> {
+	async stat(key: string, { signal }: CallOptions = {}): Promise<StoredObject | null> {
 		assertKey(key);
+		if (signal?.aborted) throw abortError(signal);
 		const entry = this.#entries.get(key);
 		return entry ? facts(entry) : null;
 	}
 
-	async *list(prefix: string): AsyncIterable<StoredObject> {
+	async *list(prefix: string, { signal }: CallOptions = {}): AsyncIterable<StoredObject> {
 		assertPrefix(prefix);
 		const keys = [...this.#entries.keys()].filter((key) => key.startsWith(prefix)).sort(compareKeys);
+		if (signal?.aborted) throw abortError(signal);
 		for (const key of keys) {
 			const entry = this.#entries.get(key);
 			if (entry) yield facts(entry);
+			if (signal?.aborted) throw abortError(signal);
 		}
 	}
 
-	async remove(key: string): Promise<void> {
+	async remove(key: string, { signal }: CallOptions = {}): Promise<void> {
 		assertKey(key);
+		if (signal?.aborted) throw abortError(signal);
 		this.#entries.delete(key);
 	}
 
@@ -80,7 +84,8 @@ export class MemoryStorage implements Storage {
 		yield* [];
 	}
 
-	async space(): Promise<null> {
+	async space({ signal }: CallOptions = {}): Promise<null> {
+		if (signal?.aborted) throw abortError(signal);
 		return null;
 	}
 

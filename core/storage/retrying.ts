@@ -6,7 +6,16 @@ import { DEFAULT_RETRY, pauseAfter, retry, type RetryPolicy } from '../base/retr
 import { takeBody } from './body';
 import { assertRange } from './exact';
 import { compareKeys } from './key';
-import type { Protecting, ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from './storage';
+import type {
+	CallOptions,
+	Protecting,
+	ReadOptions,
+	Space,
+	Storage,
+	StoredObject,
+	Unfinished,
+	WriteOptions,
+} from './storage';
 
 /**
  * Up to so many bytes, a write is repeated from memory: manifests, locks, journal entries. A longer body cannot be
@@ -56,16 +65,16 @@ export class RetryingStorage implements Storage {
 		return whole;
 	}
 
-	async stat(key: string): Promise<StoredObject | null> {
-		return await this.#retry(() => this.inner.stat(key));
+	async stat(key: string, options: CallOptions = {}): Promise<StoredObject | null> {
+		return await this.#retry(() => this.inner.stat(key, options), options.signal);
 	}
 
-	async *list(prefix: string): AsyncIterable<StoredObject> {
+	async *list(prefix: string, options: CallOptions = {}): AsyncIterable<StoredObject> {
 		let last: string | undefined;
 		let failures = 0;
 		for (;;) {
 			try {
-				for await (const object of this.inner.list(prefix)) {
+				for await (const object of this.inner.list(prefix, options)) {
 					if (last !== undefined && compareKeys(object.key, last) <= 0) continue;
 					yield object;
 					last = object.key;
@@ -73,13 +82,13 @@ export class RetryingStorage implements Storage {
 				}
 				return;
 			} catch (error) {
-				await pauseAfter(error, ++failures, this.policy);
+				await pauseAfter(error, ++failures, this.policy, options.signal);
 			}
 		}
 	}
 
-	async remove(key: string): Promise<void> {
-		await this.#retry(() => this.inner.remove(key));
+	async remove(key: string, options: CallOptions = {}): Promise<void> {
+		await this.#retry(() => this.inner.remove(key, options), options.signal);
 	}
 
 	get appendOnly(): boolean {
@@ -109,8 +118,8 @@ export class RetryingStorage implements Storage {
 		});
 	}
 
-	async space(): Promise<Space | null> {
-		return await this.#retry(() => this.inner.space());
+	async space(options: CallOptions = {}): Promise<Space | null> {
+		return await this.#retry(() => this.inner.space(options), options.signal);
 	}
 
 	async close(): Promise<void> {
@@ -128,8 +137,12 @@ export class RetryingStorage implements Storage {
 			} catch (error) {
 				// An earlier attempt may have got through although its answer was lost.
 				if (attempt === 1 || !isBackupError(error, 'already-exists')) throw error;
-				const object = await this.inner.stat(key);
-				if (object?.size !== bytes.length || !bytes.equals(await buffer(await this.inner.read(key)))) throw error;
+				const object = await this.inner.stat(key, { signal: options.signal });
+				if (
+					object?.size !== bytes.length ||
+					!bytes.equals(await buffer(await this.inner.read(key, { signal: options.signal })))
+				)
+					throw error;
 				return object;
 			}
 		}, options.signal);

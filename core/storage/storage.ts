@@ -57,8 +57,16 @@ export interface Protecting {
 	until(key: string): Promise<Date | null>;
 }
 
-export interface ReadOptions {
+/** What every call of a storage takes. */
+export interface CallOptions {
+	/**
+	 * Aborting it ends the call at once with the signal's reason. When it was aborted before, nothing is done. A removal that
+	 * is under way may still take place.
+	 */
 	signal?: AbortSignal;
+}
+
+export interface ReadOptions extends CallOptions {
 	/** First byte wanted, from 0. */
 	start?: number;
 	/** Number of bytes wanted from `start`; to the end of the object when absent. What lies beyond the end is left out. */
@@ -92,17 +100,17 @@ export interface Storage {
 	read(key: string, options?: ReadOptions): Promise<Readable>;
 
 	/** Facts of one object, or null when there is none. */
-	stat(key: string): Promise<StoredObject | null>;
+	stat(key: string, options?: CallOptions): Promise<StoredObject | null>;
 
 	/** Every object whose key starts with `prefix`, by key ascending (UTF-8 byte order), all pages. */
-	list(prefix: string): AsyncIterable<StoredObject>;
+	list(prefix: string, options?: CallOptions): AsyncIterable<StoredObject>;
 
 	/**
 	 * Removes one object, with all versions that the storage keeps of it. That it is missing is not an error.
 	 * @throws BackupError 'protected' before the time of its lock has come (`details.until`, ISO 8601; absent for locks
 	 * without an end); then the object stays visible
 	 */
-	remove(key: string): Promise<void>;
+	remove(key: string, options?: CallOptions): Promise<void>;
 
 	/**
 	 * Set where nothing can be removed, because whoever takes over this machine shall not be able to either: `remove` fails at
@@ -125,7 +133,7 @@ export interface Storage {
 	unfinished(prefix: string): AsyncIterable<Unfinished>;
 
 	/** Free and total space, or null where the storage cannot know it. */
-	space(): Promise<Space | null>;
+	space(options?: CallOptions): Promise<Space | null>;
 
 	/** Gives back sockets and timers. The storage cannot be used afterwards. */
 	close(): Promise<void>;

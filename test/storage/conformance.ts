@@ -347,6 +347,43 @@ export function describeStorage(name: string, make: () => Promise<Subject>, devi
 			});
 		});
 
+		describe('a signal that is aborted', () => {
+			const reason = new BackupError('timed-out', 'took longer than an hour');
+			const calls: Array<[string, (signal: AbortSignal) => Promise<unknown>]> = [
+				['stat', (signal) => storage.stat('a/b', { signal })],
+				['list', (signal) => all(storage.list('', { signal }))],
+				['remove', (signal) => storage.remove('a/b', { signal })],
+				['space', (signal) => storage.space({ signal })],
+			];
+
+			it.each(calls)('ends %s with its reason, before anything is done', async (_, call) => {
+				await put('a/b');
+				await expect(call(AbortSignal.abort(reason))).rejects.toBe(reason);
+				expect(await keys()).toEqual(['a/b']);
+			});
+
+			it.each(calls)(
+				'ends %s with its reason when it is aborted by something else than an error of ours',
+				async (_, call) => {
+					await expect(call(AbortSignal.abort())).rejects.toMatchObject({ code: 'cancelled' });
+				},
+			);
+
+			it('ends a listing after the object that it gave last', async () => {
+				for (const key of ['a', 'b', 'c']) await put(key);
+				const abort = new AbortController();
+				const given: string[] = [];
+				const listing = (async () => {
+					for await (const { key } of storage.list('', { signal: abort.signal })) {
+						given.push(key);
+						abort.abort(reason);
+					}
+				})();
+				await expect(listing).rejects.toBe(reason);
+				expect(given).toEqual(['a']);
+			});
+		});
+
 		describe('removeUnfinished', () => {
 			it('finds nothing where nobody was killed, and leaves objects alone', async () => {
 				await put('a/b');

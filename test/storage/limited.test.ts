@@ -258,3 +258,64 @@ it('ends an endless listing, and a stream that stands still, when the run is tol
 	await expect(listing).rejects.toMatchObject({ code: 'cancelled' });
 	await expect(reading).rejects.toMatchObject({ code: 'cancelled' });
 });
+
+describe('a run that is told to stop', () => {
+	/** What it is asked hangs, and is heard to be aborted with this. */
+	function listening() {
+		const heard: unknown[] = [];
+		const hang = async (signal: AbortSignal | undefined) =>
+			await new Promise<never>((_, reject) => {
+				signal?.addEventListener('abort', () => {
+					heard.push(signal.reason);
+					reject(signal.reason as Error);
+				});
+			});
+		const storage = silentFrom(new MemoryStorage(), Infinity).storage;
+		storage.stat = async (_, options) => await hang(options?.signal);
+		storage.remove = async (_, options) => await hang(options?.signal);
+		storage.space = async (options) => await hang(options?.signal);
+		storage.list = async function* (_, options) {
+			yield await hang(options?.signal);
+		};
+		return { storage, heard };
+	}
+	const reason = new BackupError('timed-out', 'took longer than an hour');
+
+	it.each<[string, (storage: Storage) => Promise<unknown>]>([
+		['stat', (storage) => storage.stat('key')],
+		['list', (storage) => storage.list('')[Symbol.asyncIterator]().next()],
+		['space', (storage) => storage.space()],
+	])('tells the storage below at once, in %s', async (_, call) => {
+		const stop = new AbortController();
+		const { storage, heard } = listening();
+		const calling = expect(call(limitStorage(storage, { stallTimeoutMs: 60_000, signal: stop.signal }))).rejects.toBe(
+			reason,
+		);
+		stop.abort(reason);
+		await calling;
+		expect(heard).toEqual([reason]);
+	});
+
+	it('lets a removal go on for five seconds, and then tells the storage below', async () => {
+		const stop = new AbortController();
+		const { storage, heard } = listening();
+		const removing = expect(
+			limitStorage(storage, { stallTimeoutMs: 60_000, signal: stop.signal }).remove('key'),
+		).rejects.toBe(reason);
+		stop.abort(reason);
+		await delay(1000);
+		expect(heard).toEqual([]);
+		await removing;
+		expect(heard).toEqual([reason]);
+	}, 20_000);
+
+	it('ends a removal at once for the caller’s own signal', async () => {
+		const stop = new AbortController();
+		const { storage, heard } = listening();
+		const limited = limitStorage(storage, { stallTimeoutMs: 60_000 });
+		const removing = expect(limited.remove('key', { signal: stop.signal })).rejects.toBe(reason);
+		stop.abort(reason);
+		await removing;
+		expect(heard).toEqual([reason]);
+	});
+});

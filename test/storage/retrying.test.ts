@@ -9,6 +9,7 @@ import { MemoryStorage } from '../../core/storage/memory';
 import { REPLAY_LIMIT, RetryingStorage } from '../../core/storage/retrying';
 import type { Protecting, Protection, Storage } from '../../core/storage/storage';
 import { FaultyStorage, type Fault } from '../support/faulty-storage';
+import { until } from '../support/until';
 import { randomStream } from './conformance';
 
 const POLICY = { attempts: 4, firstDelayMs: 1, maxDelayMs: 4 };
@@ -305,3 +306,27 @@ describe('unfinished', () => {
 		expect(found).toEqual(wanted);
 	});
 });
+
+it.each<[Fault['on'], (storage: Storage, signal: AbortSignal) => Promise<unknown>]>([
+	['stat', (storage, signal) => storage.stat('old', { signal })],
+	['list', (storage, signal) => storage.list('', { signal })[Symbol.asyncIterator]().next()],
+	['remove', (storage, signal) => storage.remove('old', { signal })],
+	['space', (storage, signal) => storage.space({ signal })],
+])(
+	'%s ends at once when cancelled, in the pause before another attempt as well as in one',
+	async (on, act) => {
+		const slow = { attempts: 3, firstDelayMs: 60_000, maxDelayMs: 60_000 };
+		for (const then of [fail(lost()), 'hang' as const]) {
+			const faulty = new FaultyStorage(new MemoryStorage(), [{ on, then }]);
+			const abort = new AbortController();
+			const ended = expect(act(new RetryingStorage(faulty, slow), abort.signal)).rejects.toMatchObject({
+				code: 'cancelled',
+			});
+			await until('it was called', () => calls(faulty, on) === 1);
+			abort.abort();
+			await ended;
+			expect(calls(faulty, on)).toBe(1);
+		}
+	},
+	10_000,
+);

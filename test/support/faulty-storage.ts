@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import { abortError } from '../../core/base/errors';
 import type {
+	CallOptions,
 	Protecting,
 	ReadOptions,
 	Space,
@@ -70,22 +71,22 @@ export class FaultyStorage implements Storage {
 		return Readable.from(limited(await this.inner.read(key, options), fault, options.signal), { objectMode: false });
 	}
 
-	async stat(key: string): Promise<StoredObject | null> {
-		return await act(this.#fault('stat', key), () => this.inner.stat(key));
+	async stat(key: string, options: CallOptions = {}): Promise<StoredObject | null> {
+		return await act(this.#fault('stat', key), () => this.inner.stat(key, options), options.signal);
 	}
 
-	async *list(prefix: string): AsyncIterable<StoredObject> {
+	async *list(prefix: string, options: CallOptions = {}): AsyncIterable<StoredObject> {
 		const fault = this.#fault('list', prefix);
 		let left = fault?.after ?? 0;
-		for await (const object of this.inner.list(prefix)) {
-			if (fault && left-- === 0) await fail(fault);
+		for await (const object of this.inner.list(prefix, options)) {
+			if (fault && left-- === 0) await fail(fault, options.signal);
 			yield object;
 		}
-		if (fault && left >= 0) await fail(fault);
+		if (fault && left >= 0) await fail(fault, options.signal);
 	}
 
-	async remove(key: string): Promise<void> {
-		await act(this.#fault('remove', key), () => this.inner.remove(key));
+	async remove(key: string, options: CallOptions = {}): Promise<void> {
+		await act(this.#fault('remove', key), () => this.inner.remove(key, options), options.signal);
 	}
 
 	get appendOnly(): boolean {
@@ -110,8 +111,8 @@ export class FaultyStorage implements Storage {
 		yield* await act(this.#fault('unfinished', prefix), async () => this.inner.unfinished(prefix));
 	}
 
-	async space(): Promise<Space | null> {
-		return await act(this.#fault('space', ''), () => this.inner.space());
+	async space(options: CallOptions = {}): Promise<Space | null> {
+		return await act(this.#fault('space', ''), () => this.inner.space(options), options.signal);
 	}
 
 	async close(): Promise<void> {

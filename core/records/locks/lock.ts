@@ -193,7 +193,7 @@ class HeldLock implements Lock {
 		await this.#orWarn('a heartbeat could not be removed; prune removes it', async () => await this.#heartbeat.stop());
 		await this.#orWarn(`the lock of ${group} could not be removed and will be broken by the next run`, async () => {
 			await within(RELEASE_MS, storage.location, async (signal) => {
-				if ((await readHolder(storage, group, signal))?.id === me.id) await storage.remove(lockKey(group));
+				if ((await readHolder(storage, group, signal))?.id === me.id) await storage.remove(lockKey(group), { signal });
 			});
 		});
 		forgetId(me.id);

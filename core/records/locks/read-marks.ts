@@ -122,7 +122,9 @@ export async function startReading(
 		async stop() {
 			try {
 				await heartbeat.stop();
-				await within(MARK_MS, storage.location, async () => await storage.remove(markKey(group, mark.id)));
+				await within(MARK_MS, storage.location, async (signal) => {
+					await storage.remove(markKey(group, mark.id), { signal });
+				});
 			} catch (error) {
 				warnings.push(
 					`the mark of reading ${group}/${label} could not be removed and goes stale by itself: ${messageOf(error)}`,

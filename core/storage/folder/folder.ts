@@ -7,6 +7,7 @@ import fs, { type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
+import { untilAborted } from '../../base/deadline';
 import { abortError, BackupError } from '../../base/errors';
 import { takeBody } from '../body';
 import { exactly, resolveRange } from '../exact';
@@ -16,7 +17,7 @@ import { publish } from './publish';
 import { createTemporary, leftovers } from './temporary';
 import { assertPrefix, isKey, isKeySegment } from '../key';
 import { refuseProtection } from '../protection';
-import type { ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from '../storage';
+import type { CallOptions, ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from '../storage';
 
 export interface FolderOptions {
 	/** An existing folder. */
@@ -100,15 +101,17 @@ export class FolderStorage implements Storage {
 		});
 	}
 
-	async stat(key: string): Promise<StoredObject | null> {
-		return await this.#try('look at', key, async () => {
+	async stat(key: string, { signal }: CallOptions = {}): Promise<StoredObject | null> {
+		const look = async () => {
 			const place = await placeOf(this.#base, key);
 			return (await isThere(place)) ? await lookAt({ key, file: place.file }) : null;
-		});
+		};
+		return await this.#try('look at', key, () => untilAborted(look, signal));
 	}
 
-	async *list(prefix: string): AsyncIterable<StoredObject> {
+	async *list(prefix: string, { signal }: CallOptions = {}): AsyncIterable<StoredObject> {
 		assertPrefix(prefix);
+		if (signal?.aborted) throw abortError(signal);
 		try {
 			const base = await realBase(this.#base);
 			const looks: Array<Promise<StoredObject | null>> = [];
@@ -121,24 +124,27 @@ export class FolderStorage implements Storage {
 				looks.push(look);
 				const next = looks.length < LOOKS_AHEAD ? null : await looks.shift()!;
 				if (next) yield next;
+				if (signal?.aborted) throw abortError(signal);
 			}
 			for (const look of looks) {
 				const object = await look;
 				if (object) yield object;
+				if (signal?.aborted) throw abortError(signal);
 			}
 		} catch (error) {
 			throw folderError(`cannot list ${this.#name(prefix)}`, error);
 		}
 	}
 
-	async remove(key: string): Promise<void> {
-		if (!(await this.stat(key))) return;
-		await this.#try('remove', key, async () => {
+	async remove(key: string, { signal }: CallOptions = {}): Promise<void> {
+		if (!(await this.stat(key, { signal }))) return;
+		const remove = async () => {
 			const place = await placeOf(this.#base, key);
 			await fs.rm(place.file, { force: true });
 			await syncDir(place.dir);
 			await tidyUp(place);
-		});
+		};
+		await this.#try('remove', key, () => untilAborted(remove, signal));
 	}
 
 	async removeUnfinished(
@@ -168,11 +174,12 @@ export class FolderStorage implements Storage {
 		}
 	}
 
-	async space(): Promise<Space> {
-		return await this.#try('look at', '', async () => {
+	async space({ signal }: CallOptions = {}): Promise<Space> {
+		const look = async () => {
 			const stats = await fs.statfs(await realBase(this.#base));
 			return { free: stats.bavail * stats.bsize, total: stats.blocks * stats.bsize };
-		});
+		};
+		return await this.#try('look at', '', () => untilAborted(look, signal));
 	}
 
 	/** Nothing is kept open between two calls. */

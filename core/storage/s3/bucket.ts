@@ -135,9 +135,10 @@ export class S3Bucket {
 	 * Removes an object, or only one version of it.
 	 * @returns whether the server hid it behind a delete marker instead, because the bucket keeps versions
 	 */
-	async remove(name: string, versionId?: string): Promise<boolean> {
+	async remove(name: string, versionId?: string, signal?: AbortSignal): Promise<boolean> {
 		const query = versionId === undefined ? '' : `versionId=${escape(versionId)}`;
-		const { headers } = await this.request('remove', name, { method: 'DELETE', query }).catch((error: unknown) => {
+		const request = { method: 'DELETE', query };
+		const { headers } = await this.request('remove', name, request, '', signal).catch((error: unknown) => {
 			if (!isBackupError(error, 'access-denied')) throw error;
 			throw error.withHint(ON_PURPOSE);
 		});
@@ -155,8 +156,9 @@ export class S3Bucket {
 		name: string,
 		request: S3Request,
 		payload = '',
+		signal?: AbortSignal,
 	): Promise<{ headers: IncomingHttpHeaders; body: string }> {
-		return await this.#try(verb, name, () => this.#send(name, request, payload));
+		return await this.#try(verb, name, () => this.#send(name, request, payload, signal));
 	}
 
 	/** @param name the bucket's own when empty */

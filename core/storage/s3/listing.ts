@@ -88,13 +88,13 @@ export async function* unfinishedUploads(bucket: AskedBucket, prefix: string): A
 }
 
 /** All versions of exactly this object, newest first. */
-export async function versionsOf(bucket: AskedBucket, name: string): Promise<S3Version[]> {
+export async function versionsOf(bucket: AskedBucket, name: string, signal?: AbortSignal): Promise<S3Version[]> {
 	const found: S3Version[] = [];
 	for (let isDone = false; !isDone; ) {
 		const after = found.at(-1);
 		const place = after && `key-marker=${escape(name)}&version-id-marker=${escape(after.versionId)}&`;
 		const query = `${place ?? ''}prefix=${escape(name)}&versions`;
-		const answer = whole(bucket, 'ListVersionsResult', await bucket.ask('list the versions of', name, query));
+		const answer = whole(bucket, 'ListVersionsResult', await bucket.ask('list the versions of', name, query, signal));
 		const page = elements(answer, 'Version', 'DeleteMarker').map(({ name: kind, text }) => ({
 			name: element(text, 'Key') ?? '',
 			versionId: element(text, 'VersionId') ?? 'null',

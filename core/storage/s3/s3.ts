@@ -15,7 +15,7 @@ import { S3Connection, type S3ConnectionOptions } from './connection';
 import { s3Error } from './errors';
 import { pageOfObjects, unfinishedUploads, type UnfinishedUpload } from './listing';
 import type { PartMemory } from './part';
-import type { Protecting, ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from '../storage';
+import type { CallOptions, Protecting, ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from '../storage';
 import { upload } from './upload';
 import { type UploadOptions } from './upload-options';
 
@@ -141,30 +141,36 @@ export class S3Storage implements Storage {
 		});
 	}
 
-	async stat(key: string): Promise<StoredObject | null> {
+	async stat(key: string, { signal }: CallOptions = {}): Promise<StoredObject | null> {
 		const name = this.#name(key);
-		const object = await this.#bucket.head(name);
+		if (signal?.aborted) throw abortError(signal);
+		const object = await this.#bucket.head(name, signal);
 		if (object) return this.#facts(object);
 		// Only a listing tells a missing bucket from a missing object.
-		await pageOfObjects(this.#bucket, name, { limit: 1 });
+		await pageOfObjects(this.#bucket, name, { limit: 1, signal });
 		return null;
 	}
 
-	async *list(prefix: string): AsyncIterable<StoredObject> {
+	async *list(prefix: string, { signal }: CallOptions = {}): AsyncIterable<StoredObject> {
 		assertPrefix(prefix);
+		if (signal?.aborted) throw abortError(signal);
 		for (let after = '', isTruncated = true; isTruncated; ) {
-			const page = await pageOfObjects(this.#bucket, this.#prefix + prefix, { after });
+			const page = await pageOfObjects(this.#bucket, this.#prefix + prefix, { after, signal });
 			// Other programs' objects can have names that are no keys, such as "folder/".
-			yield* page.items.map((object) => this.#facts(object)).filter(({ key }) => isKey(key));
+			for (const object of page.items.map((item) => this.#facts(item)).filter(({ key }) => isKey(key))) {
+				yield object;
+				if (signal?.aborted) throw abortError(signal);
+			}
 			after = page.items.at(-1)?.name ?? after;
 			isTruncated = page.isTruncated && page.items.length > 0;
 		}
 	}
 
-	async remove(key: string): Promise<void> {
+	async remove(key: string, { signal }: CallOptions = {}): Promise<void> {
 		assertKey(key);
 		assertRemovable(this);
-		await this.#versions.remove(this.#name(key));
+		if (signal?.aborted) throw abortError(signal);
+		await this.#versions.remove(this.#name(key), signal);
 	}
 
 	async removeUnfinished(
@@ -193,7 +199,8 @@ export class S3Storage implements Storage {
 	}
 
 	/** S3 has no way to ask. */
-	async space(): Promise<null> {
+	async space({ signal }: CallOptions = {}): Promise<null> {
+		if (signal?.aborted) throw abortError(signal);
 		return null;
 	}
 

@@ -2,6 +2,7 @@
  * Removing objects from buckets that keep versions. There, a plain DELETE removes nothing: it hides the object behind a
  * delete marker, and its bytes are paid for ever after. So every version goes by its id, and markers as well.
  */
+import { untilAborted } from '../../base/deadline';
 import { BackupError, isBackupError } from '../../base/errors';
 import { isTransient } from '../../base/retry';
 import { asked } from '../asked';
@@ -26,24 +27,27 @@ export class S3Versions {
 	 * Removes an object with all its versions.
 	 * @throws BackupError 'protected' when one of them is locked; then the object is visible
 	 */
-	async remove(name: string): Promise<void> {
-		const kept = await this.#kept();
-		if (kept === true || (kept === 'unknown' && (await this.#hasVersions(name)))) return await this.#removeAll(name);
-		const madeMarker = await this.bucket.remove(name);
+	async remove(name: string, signal?: AbortSignal): Promise<void> {
+		// Others may wait for the same answer, so that no signal ends the question itself.
+		const kept = await untilAborted(this.#kept, signal);
+		if (kept === true || (kept === 'unknown' && (await this.#hasVersions(name, signal)))) {
+			return await this.#removeAll(name, signal);
+		}
+		const madeMarker = await this.bucket.remove(name, undefined, signal);
 		// Versioning is paused, and the key may not ask; or it was switched on a moment ago.
-		if (madeMarker) await this.#removeAll(name);
+		if (madeMarker) await this.#removeAll(name, signal);
 	}
 
 	/**
 	 * Newest first. So a marker never outlives a refusal, and an object that cannot go is visible; and whoever wrote at the
 	 * same moment, and looks which version was first, does not find its own to be that while the first is being removed.
 	 */
-	async #removeAll(name: string): Promise<void> {
-		for (const { versionId } of await this.#try(() => versionsOf(this.bucket, name))) {
+	async #removeAll(name: string, signal: AbortSignal | undefined): Promise<void> {
+		for (const { versionId } of await this.#try(() => versionsOf(this.bucket, name, signal))) {
 			try {
-				await this.#try(() => this.bucket.remove(name, versionId));
+				await this.#try(() => this.bucket.remove(name, versionId, signal));
 			} catch (error) {
-				throw await this.#whyRefused(name, versionId, error);
+				throw await untilAborted(() => this.#whyRefused(name, versionId, error), signal);
 			}
 		}
 	}
@@ -62,8 +66,8 @@ export class S3Versions {
 		}
 	}
 
-	async #hasVersions(name: string): Promise<boolean> {
-		return (await this.bucket.head(name))?.versionId !== undefined;
+	async #hasVersions(name: string, signal: AbortSignal | undefined): Promise<boolean> {
+		return (await this.bucket.head(name, signal))?.versionId !== undefined;
 	}
 
 	async #ask(): Promise<boolean | 'unknown'> {

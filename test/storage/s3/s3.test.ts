@@ -351,6 +351,33 @@ describe('time-outs', () => {
 		expect(await server().unfinished(bucket)).toEqual([]);
 	});
 
+	const calls: Array<[string, (signal: AbortSignal) => Promise<unknown>]> = [
+		['stat', (signal) => storage().stat('key', { signal })],
+		['list', (signal) => storage().list('', { signal })[Symbol.asyncIterator]().next()],
+		['remove', (signal) => storage().remove('key', { signal })],
+	];
+
+	it.each(calls)('ends %s that hangs when cancelled, at once', async (_, call) => {
+		proxy.let(() => 'hang');
+		const abort = new AbortController();
+		const calling = call(abort.signal);
+		const ended = expect(calling).rejects.toMatchObject({ code: 'cancelled' });
+		while (proxy.seen.length === 0) await turn();
+		abort.abort();
+		await ended;
+	});
+
+	it('ends a removal whose DELETE hangs when cancelled, at once', async () => {
+		proxy.let(({ method }) => (method === 'DELETE' ? 'hang' : 'pass'));
+		const abort = new AbortController();
+		const ended = expect(storage().remove('key', { signal: abort.signal })).rejects.toMatchObject({
+			code: 'cancelled',
+		});
+		while (!proxy.seen.some(({ method }) => method === 'DELETE')) await turn();
+		abort.abort();
+		await ended;
+	});
+
 	it('stops a producer that goes on for ever when a part fails', async () => {
 		proxy.let(({ url }) => (isPart(url) ? { status: 403, code: 'AccessDenied' } : 'pass'));
 		const body = Readable.from(
