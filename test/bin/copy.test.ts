@@ -9,7 +9,7 @@ import { run } from '../support/command-line';
 import { commandLines } from '../support/processes';
 import { sharedS3 } from '../support/s3';
 import { evidenceBelow, manifestsBelow } from '../support/stored-files';
-import { storeBackup } from '../support/stored-backups';
+import { buildBackup } from '../support/build-backup';
 
 const s3 = sharedS3();
 const GROUP = 'postgres/shop';
@@ -19,7 +19,7 @@ let labels: string[];
 beforeAll(async () => {
 	base = mkdtempSync(join(tmpdir(), 'copy-'));
 	from = await Repository.open(createStorage({ type: 'folder', path: base }), { create: true });
-	labels = [await storeBackup(from), await storeBackup(from)];
+	labels = [await buildBackup(from), await buildBackup(from)];
 });
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
@@ -105,7 +105,7 @@ describe('n8n-backup copy', () => {
 	});
 
 	it('ends with 3 for what is left of a run', async () => {
-		const label = await storeBackup(from, { group: 'postgres/half' });
+		const label = await buildBackup(from, { group: 'postgres/half' });
 		await from.storage.remove(`postgres/half/${label}/manifest.json`);
 		expect(await copy([`postgres/half/${label}`, '--to-storage', `file://${newFolder()}`])).toMatchObject({ code: 3 });
 	});

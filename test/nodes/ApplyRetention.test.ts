@@ -8,7 +8,8 @@ import { PRESETS, RISKS } from '../../core/retention/policy';
 import { createStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
-import { addBackup, addOrphan, type DatedBackup, keysOf } from '../support/dated-backups';
+import type { BuildOptions } from '../support/build-backup';
+import { addBackup, addOrphan, keysOf } from '../support/dated-backups';
 import { ACTOR, fakeContext, type FakeNode } from '../support/fake-node';
 import { runsIn } from '../support/runs';
 
@@ -42,13 +43,13 @@ async function run(parameters: Record<string, unknown>, more: Partial<FakeNode> 
 }
 
 /** One backup a day, the last one an hour ago. @returns labels, oldest first */
-async function addDaily(group: string, days: number, more: Omit<DatedBackup, 'at'> = {}): Promise<string[]> {
+async function addDaily(group: string, days: number, more: Omit<BuildOptions, 'at'> = {}): Promise<string[]> {
 	const labels: string[] = [];
 	for (let day = days - 1; day >= 0; day--) labels.push(await addDaysAgo(group, day, more));
 	return labels;
 }
 
-async function addDaysAgo(group: string, days: number, more: Omit<DatedBackup, 'at'> = {}): Promise<string> {
+async function addDaysAgo(group: string, days: number, more: Omit<BuildOptions, 'at'> = {}): Promise<string> {
 	const at = new Date(Date.now() - days * DAY_MS - 3_600_000).toISOString();
 	return await addBackup(repository, { group, at, ...more });
 }

@@ -11,7 +11,8 @@ import { BackupStorageThirdApi } from '../../credentials/BackupStorageThirdApi.c
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
 import { ACTOR, fakeContext, type FakeNode } from '../support/fake-node';
 import { runsIn } from '../support/runs';
-import { contentOf, storeBackup } from '../support/stored-backups';
+import { buildBackup } from '../support/build-backup';
+import { contentOf } from '../support/stored-backups';
 import { evidenceBelow, manifestsBelow } from '../support/stored-files';
 
 const node = new CopyBackup();
@@ -56,7 +57,7 @@ async function bytesIn(path: string): Promise<Map<string, Buffer>> {
 
 describe('Copy Backup', () => {
 	it('copies a backup byte for byte, reads it back, and says where it lies', async () => {
-		const label = await storeBackup(source, { group: SHOP });
+		const label = await buildBackup(source, { group: SHOP });
 		const { items, hints } = await run({ group: SHOP, label });
 		expect(items).toEqual([
 			{
@@ -81,7 +82,7 @@ describe('Copy Backup', () => {
 	});
 
 	it('says that a backup is present where it was copied before', async () => {
-		const label = await storeBackup(source, { group: SHOP });
+		const label = await buildBackup(source, { group: SHOP });
 		await run({ group: SHOP, label });
 		expect((await run({ group: SHOP, label })).json).toEqual([
 			expect.objectContaining({ ok: true, status: 'present', runStatus: 'ok', bytes: 0 }),
@@ -89,7 +90,7 @@ describe('Copy Backup', () => {
 	});
 
 	it('copies to two storages in one run, an item for each', async () => {
-		const label = await storeBackup(source, { group: SHOP });
+		const label = await buildBackup(source, { group: SHOP });
 		const { json } = await run({ group: SHOP, label, to: 'both' });
 		expect(json.map(({ status, destination }) => [status, destination])).toEqual([
 			['copied', expect.stringContaining(folders.second)],
@@ -101,7 +102,7 @@ describe('Copy Backup', () => {
 	});
 
 	it('is degraded when one copy was made and the other failed: items and a hint, no error', async () => {
-		const label = await storeBackup(source, { group: SHOP });
+		const label = await buildBackup(source, { group: SHOP });
 		rmSync(folders.third, { recursive: true });
 		const { json, hints } = await run({ group: SHOP, label, to: 'both' });
 		expect(json).toEqual([
@@ -120,7 +121,7 @@ describe('Copy Backup', () => {
 	});
 
 	it('sends a failed copy to the error output where the node continues on errors', async () => {
-		const label = await storeBackup(source, { group: SHOP });
+		const label = await buildBackup(source, { group: SHOP });
 		rmSync(folders.third, { recursive: true });
 		const { items } = await run({ group: SHOP, label, to: 'both' }, { continueOnFail: true });
 		expect(items[0]!.json).toMatchObject({ ok: true, status: 'copied', runStatus: 'degraded' });
@@ -135,7 +136,7 @@ describe('Copy Backup', () => {
 	});
 
 	it('fails when no copy was made, naming each', async () => {
-		const label = await storeBackup(source, { group: SHOP });
+		const label = await buildBackup(source, { group: SHOP });
 		rmSync(folders.second, { recursive: true });
 		const alone: unknown = await run({ group: SHOP, label }).catch((error: unknown) => error);
 		expect(alone).toBeInstanceOf(NodeOperationError);
@@ -148,7 +149,7 @@ describe('Copy Backup', () => {
 	});
 
 	it('copies all that a storage lacks, and says when nothing was missing', async () => {
-		for (const group of [SHOP, SHOP, CRM]) await storeBackup(source, { group });
+		for (const group of [SHOP, SHOP, CRM]) await buildBackup(source, { group });
 		const { json } = await run({ choose: 'missing' });
 		expect(json.map(({ group, status }) => `${group as string} ${status as string}`).sort()).toEqual([
 			`${CRM} copied`,
@@ -167,9 +168,9 @@ describe('Copy Backup', () => {
 	});
 
 	it('copies the newest backup of each group, or of the groups that are named', async () => {
-		await storeBackup(source, { group: SHOP });
-		const shop = await storeBackup(source, { group: SHOP });
-		const crm = await storeBackup(source, { group: CRM });
+		await buildBackup(source, { group: SHOP });
+		const shop = await buildBackup(source, { group: SHOP });
+		const crm = await buildBackup(source, { group: CRM });
 		const named = await run({ choose: 'newest', groups: SHOP });
 		expect(named.json.map(({ label }) => label)).toEqual([shop]);
 		const all = await run({ choose: 'newest', to: 'both' });
@@ -180,7 +181,7 @@ describe('Copy Backup', () => {
 	});
 
 	it('says that there is no such backup or group instead of copying nothing', async () => {
-		const label = await storeBackup(source, { group: SHOP });
+		const label = await buildBackup(source, { group: SHOP });
 		await expect(run({ choose: 'missing', groups: 'postgres/shoe' })).rejects.toThrow(/no backup of postgres\/shoe in/);
 		await expect(run({ group: SHOP, label: label.replace(/....$/, 'aaaa') })).rejects.toThrow(/no backup/);
 		expect(manifestsBelow(folders.second)).toEqual([]);
@@ -188,8 +189,8 @@ describe('Copy Backup', () => {
 
 	it('takes group and label from every item of the node before', async () => {
 		const parametersOf = [
-			{ group: CRM, label: await storeBackup(source, { group: CRM }) },
-			{ group: SHOP, label: await storeBackup(source, { group: SHOP }) },
+			{ group: CRM, label: await buildBackup(source, { group: CRM }) },
+			{ group: SHOP, label: await buildBackup(source, { group: SHOP }) },
 		];
 		const { items } = await run({}, { parametersOf });
 		expect(items.map(({ json: { group, label }, pairedItem }) => ({ group, label, pairedItem }))).toEqual(
@@ -203,7 +204,7 @@ describe('Copy Backup', () => {
 	});
 
 	it('does not write into a folder that n8n may not use', async () => {
-		const label = await storeBackup(source, { group: SHOP });
+		const label = await buildBackup(source, { group: SHOP });
 		await expect(run({ group: SHOP, label }, { allowedFolder: folders.first })).rejects.toMatchObject({
 			message: expect.stringContaining(`n8n may not use the folder ${folders.second}`),
 		});
@@ -211,7 +212,7 @@ describe('Copy Backup', () => {
 	});
 
 	it('refuses a lock that the destination cannot keep', async () => {
-		const label = await storeBackup(source, { group: SHOP });
+		const label = await buildBackup(source, { group: SHOP });
 		const retentionLock = { lock: { mode: 'governance', keepFor: 'days', days: 30 } };
 		await expect(run({ group: SHOP, label, options: { retentionLock } })).rejects.toMatchObject({
 			type: 'unsupported',
@@ -220,7 +221,7 @@ describe('Copy Backup', () => {
 	});
 
 	it('leaves in the journals of both places which workflow, execution and node it was', async () => {
-		const label = await storeBackup(source, { group: SHOP });
+		const label = await buildBackup(source, { group: SHOP });
 		await run({ group: SHOP, label });
 		for (const path of [folders.first, folders.second]) {
 			const runs = await runsIn(createStorage({ type: 'folder', path }));
@@ -245,7 +246,7 @@ describe('Copy Backup', () => {
 	});
 
 	it('stops when the run is stopped, and leaves no copy', async () => {
-		const label = await storeBackup(source, { group: SHOP });
+		const label = await buildBackup(source, { group: SHOP });
 		await expect(run({ group: SHOP, label }, { signal: AbortSignal.abort() })).rejects.toThrow(/stopped/);
 		expect(manifestsBelow(folders.second)).toEqual([]);
 	});

@@ -11,7 +11,8 @@ import type { Storage } from '../../core/storage/storage';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
 import { readRetentionLock, type RetentionLockFields } from '../../nodes/shared/retention-lock';
-import { addBackup, GROUP } from '../support/dated-backups';
+import { GROUP } from '../support/build-backup';
+import { addBackup } from '../support/dated-backups';
 import { fakeContext } from '../support/fake-node';
 import { sharedS3 } from '../support/s3';
 

@@ -16,7 +16,8 @@ import { searchBackups, searchGroups } from '../../nodes/shared/backups';
 import { run } from '../support/command-line';
 import { fakeListContext } from '../support/fake-node';
 import { GROUP, NEVER } from '../support/small-backup';
-import { contentOf, newRepository, storeBackup } from '../support/stored-backups';
+import { buildBackup } from '../support/build-backup';
+import { contentOf, newRepository } from '../support/stored-backups';
 
 /** A name of a backup made later than any real one of these tests, but not in the future. */
 const PLANTED = `${new Date(Date.now() + 60_000).toISOString().replace(/[-:]|\.\d+/g, '')}-full-aaaa`;
@@ -25,7 +26,7 @@ let repository: Repository;
 let label: string;
 beforeEach(async () => {
 	repository = await newRepository();
-	label = await storeBackup(repository);
+	label = await buildBackup(repository);
 	await writeText(repository.storage, objectKey(GROUP, PLANTED, 'manifest.json'), '{}');
 });
 

@@ -1,3 +1,4 @@
+import { buildBackup } from '../support/build-backup';
 import { manifestOf } from '../support/manifest';
 import { BackupError } from '../../core/base/errors';
 import { createLabel } from '../../core/records/label';
@@ -9,11 +10,8 @@ import { MemoryStorage } from '../../core/storage/memory';
 
 const GROUP = 'postgres/shop';
 
-async function addBackup(repository: Repository, group: string, time: string): Promise<string> {
-	const label = createLabel('full', new Date(time));
-	await writeText(repository.storage, objectKey(group, label, 'dump.sql.zst'), 'xx');
-	await repository.writeManifest(manifestOf(group, label));
-	return label;
+async function addBackup(repository: Repository, group: string, at: string): Promise<string> {
+	return await buildBackup(repository, { group, at, bytes: 2 });
 }
 
 async function keys(storage: MemoryStorage): Promise<string[]> {
@@ -185,6 +183,7 @@ describe('a repository', () => {
 			const other = await addBackup(repository, GROUP, '2026-11-20T03:00:00Z');
 			await repository.expire(GROUP, label, ['nothing keeps it']);
 			expect(await keys(repository.storage as MemoryStorage)).toEqual([
+				objectKey(GROUP, other, 'contents.json.zst'),
 				objectKey(GROUP, other, 'dump.sql.zst'),
 				objectKey(GROUP, other, 'manifest.json'),
 				'repository.json',
@@ -203,14 +202,14 @@ describe('a repository', () => {
 				);
 				const { backups, leftovers } = await repository.survey();
 				if (!broken) {
-					expect([operations, backups, leftovers]).toEqual([5, [], []]);
+					expect([operations, backups, leftovers]).toEqual([6, [], []]);
 					return;
 				}
 				expect(backups.length + leftovers.length).toBe(1);
 				if (backups.length === 1) {
 					expect(backups).toMatchObject([{ expiring: operations > 0 }]);
 					await repository.keep(GROUP, label);
-					expect(await repository.objects(GROUP, label)).toHaveLength(2);
+					expect(await repository.objects(GROUP, label)).toHaveLength(3);
 				} else {
 					expect(leftovers).toMatchObject([{ expired: true }]);
 					await repository.removeLeftover({ group: GROUP, label });

@@ -1,59 +1,18 @@
-/** Backups of any type and size without a database, and how two storages compare. */
+/** Repositories in memory, how two storages compare, and the ways to change what is stored. */
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { DEFAULT_LIMITS } from '../../core/base/limits';
-import { createLabel, parseLabel, type BackupType } from '../../core/records/label';
-import type { StoredPart } from '../../core/records/manifest';
-import { storeStream } from '../../core/streams/pipeline';
+import { parseLabel } from '../../core/records/label';
 import { Repository } from '../../core/records/repository';
 import { objectKey } from '../../core/records/layout';
 import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage, WriteOptions } from '../../core/storage/storage';
 import { verifyBackup } from '../../core/verbs/verify/verify';
-import { manifestOf } from './manifest';
 import { flip, GROUP, NEVER } from './small-backup';
-
-export interface StoreOptions {
-	group?: string;
-	type?: BackupType;
-	startedAt?: Date;
-	/** Labels. */
-	parents?: readonly string[];
-	/** Random ones, in the clear. */
-	bytes?: number;
-	tags?: readonly string[];
-}
-
-let started = Date.UTC(2026, 10, 1);
 
 /** A new repository in memory, at a location of its own. */
 export async function newRepository(location = `memory:${randomBytes(4).toString('hex')}`): Promise<Repository> {
 	return await Repository.open(new MemoryStorage(location), { create: true });
-}
-
-/** Stores a backup; without `startedAt` each is an hour younger than the one before. @returns its label */
-export async function storeBackup({ storage }: Repository, options: StoreOptions = {}): Promise<string> {
-	const { group = GROUP, type = 'full', parents = [], bytes = 200_000, tags = [] } = options;
-	const startedAt = options.startedAt ?? new Date((started += 3_600_000));
-	const label = createLabel(type, startedAt);
-	const common = { storage, group, label, encryption: null, zstdLevel: 1, limits: DEFAULT_LIMITS, signal: NEVER };
-	const body = Readable.from(chunksOf(bytes), { objectMode: false });
-	const object = await storeStream({ ...common, name: 'dump.sql', body });
-	const contents = await storeStream({ ...common, name: 'contents.json', body: Readable.from([Buffer.from('{}\n')]) });
-	const parts: StoredPart[] = [
-		{ role: 'data', ...object },
-		{ role: 'contents', ...contents },
-	];
-	const manifest = manifestOf(group, label, { parents: [...parents], parts });
-	const repository = await Repository.open(storage);
-	await repository.writeManifest(manifest);
-	await repository.writeTags(group, label, tags);
-	return label;
-}
-
-function* chunksOf(bytes: number): Generator<Buffer> {
-	for (let left = bytes; left > 0; left -= 1_000_000) yield randomBytes(Math.min(left, 1_000_000));
 }
 
 /** Keys and bytes of all that lies in a storage, without locks, journal and the repository's own file. */

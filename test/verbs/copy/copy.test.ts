@@ -12,6 +12,7 @@ import type { Storage } from '../../../core/storage/storage';
 import { verifyBackup } from '../../../core/verbs/verify/verify';
 import { FaultyStorage } from '../../support/faulty-storage';
 import { flip, GROUP, NEVER } from '../../support/small-backup';
+import { buildBackup } from '../../support/build-backup';
 import {
 	assertConsistent,
 	assertSound,
@@ -19,7 +20,6 @@ import {
 	contentOf,
 	newRepository,
 	replace,
-	storeBackup,
 	withParents,
 } from '../../support/stored-backups';
 
@@ -38,7 +38,7 @@ const labelsAt = async (storage: Storage) => (await (await Repository.open(stora
 
 describe('a copy', () => {
 	it('has the bytes of the original, the manifest to the letter, and evidence of its own', async () => {
-		const label = await storeBackup(from, { tags: ['audit'] });
+		const label = await buildBackup(from, { tags: ['audit'] });
 		const result = await copy(label);
 		expect(result).toMatchObject({ status: 'copied', destination: 'memory:second', code: null, parents: [] });
 		const [here, there] = [await contentOf(from.storage), await contentOf(to)];
@@ -49,7 +49,7 @@ describe('a copy', () => {
 	});
 
 	it('becomes a backup when all of it has been read back, which happens once', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const watched = new FaultyStorage(to);
 		await copy(label, { to: watched });
 		const seen = watched.calls
@@ -67,7 +67,7 @@ describe('a copy', () => {
 	});
 
 	it('needs no second sending, and no lock to know it', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		await copy(label);
 		const lock = await acquireLock(to, GROUP);
 		expect(await copy(label)).toMatchObject({ status: 'present', bytes: 0, evidence: null, code: null });
@@ -75,7 +75,7 @@ describe('a copy', () => {
 	});
 
 	it('takes evidence and tags along, also those of a later day, and no pin', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		await from.writePin(GROUP, label, { at: new Date().toISOString(), reason: 'audit' });
 		await copy(label);
 		expect((await (await Repository.open(to)).list())[0]).toMatchObject({ pinned: false, tags: [] });
@@ -94,7 +94,7 @@ describe('a copy', () => {
 	});
 
 	it('is read back when an earlier run was ended before it did so', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const { evidence } = await copy(label);
 		await to.remove(key(label, evidence!));
 		expect(await copyMissing({ from, to, signal: NEVER })).toMatchObject([{ status: 'present', bytes: 0 }]);
@@ -102,9 +102,9 @@ describe('a copy', () => {
 	});
 
 	it('brings its parents first, and all of them', async () => {
-		const full = await storeBackup(from);
-		const first = await storeBackup(from, { type: 'incremental', parents: [full] });
-		const second = await storeBackup(from, { type: 'incremental', parents: [first, full] });
+		const full = await buildBackup(from);
+		const first = await buildBackup(from, { type: 'incremental', parents: [full] });
+		const second = await buildBackup(from, { type: 'incremental', parents: [first, full] });
 		const faulty = new FaultyStorage(to);
 		expect(await copy(second, { to: faulty })).toMatchObject({ status: 'copied', parents: [full, first] });
 		const manifests = faulty.calls.filter(({ on, key: at }) => on === 'write' && at.endsWith('/manifest.json'));
@@ -113,7 +113,7 @@ describe('a copy', () => {
 	});
 
 	it('leaves locks and marks of readers nowhere, and both journals know of it', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		await copy(label, { actor: { via: 'script' } });
 		for (const storage of [from.storage, to]) {
 			const left: string[] = [];
@@ -129,7 +129,7 @@ describe('a copy', () => {
 	});
 
 	it('says how far it is', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const seen: CopyProgress[] = [];
 		const { bytes } = await copy(label, { onProgress: (progress) => seen.push(progress) });
 		expect(seen.at(-1)).toEqual({ group: GROUP, label, phase: 'copying', bytes, totalBytes: bytes });
@@ -138,7 +138,7 @@ describe('a copy', () => {
 
 describe('an interrupted copy', () => {
 	it('goes on with what lies there whole, and sends the rest', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		for (const name of ['dump.sql.zst', 'contents.json.zst']) {
 			const second = new MemoryStorage('memory:second');
 			await Repository.open(second, { create: true });
@@ -151,7 +151,7 @@ describe('an interrupted copy', () => {
 	});
 
 	it('does not trust the size alone, and removes what belongs to no copy', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const good = await bytesAt(from.storage, key(label, 'dump.sql.zst'));
 		await Repository.open(to, { create: true });
 		await to.write(key(label, 'dump.sql.zst'), Readable.from([flip(good, 1000)]));
@@ -162,7 +162,7 @@ describe('an interrupted copy', () => {
 	});
 
 	it('leaves what other labels left', async () => {
-		const [label, other] = [await storeBackup(from), await storeBackup(from)];
+		const [label, other] = [await buildBackup(from), await buildBackup(from)];
 		await Repository.open(to, { create: true });
 		await to.write(key(other, 'dump.sql.zst'), Readable.from([Buffer.from('half')]));
 		expect(await copy(label)).toMatchObject({ status: 'copied' });
@@ -170,7 +170,7 @@ describe('an interrupted copy', () => {
 	});
 
 	it('begins anew where retention had begun to remove an earlier copy', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		await copy(label);
 		await to.remove(key(label, 'manifest.json'));
 		await to.write(key(label, 'expired.json'), Readable.from([Buffer.from('{}')]));
@@ -188,7 +188,7 @@ describe('a backup is not copied', () => {
 	};
 
 	it.each(['dump.sql.zst', 'contents.json.zst'])('when its %s is damaged, and nothing of it is left', async (name) => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		await replace(from.storage, key(label, name), flip(await bytesAt(from.storage, key(label, name)), 20));
 		await refuses(label, { code: 'damaged', message: expect.stringContaining(name) });
 		expect([...(await contentOf(to)).keys()]).toEqual([]);
@@ -198,7 +198,7 @@ describe('a backup is not copied', () => {
 		['shorter', (bytes: Buffer) => bytes.subarray(1)],
 		['longer', (bytes: Buffer) => Buffer.concat([bytes, Buffer.from('x')])],
 	])('when an object is %s than its manifest says', async (_, change) => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const at = key(label, 'dump.sql.zst');
 		await replace(from.storage, at, change(await bytesAt(from.storage, at)));
 		await refuses(label, { code: 'damaged' });
@@ -206,14 +206,14 @@ describe('a backup is not copied', () => {
 	});
 
 	it('when an object is missing', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		await from.storage.remove(key(label, 'contents.json.zst'));
 		await refuses(label, { code: 'not-found', message: expect.stringContaining('contents.json.zst') });
 		expect([...(await contentOf(to)).keys()]).toEqual([]);
 	});
 
 	it('when its manifest is damaged', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const at = key(label, 'manifest.json');
 		await replace(from.storage, at, flip(await bytesAt(from.storage, at), 300));
 		await refuses(label, { code: 'invalid-manifest' });
@@ -221,24 +221,24 @@ describe('a backup is not copied', () => {
 	});
 
 	it('when it is none, or what a run left', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		await refuses(label.replace(/.$/, label.endsWith('0') ? '1' : '0'), { code: 'not-found' });
 		await from.storage.remove(key(label, 'manifest.json'));
 		await refuses(label, { code: 'incomplete' });
 	});
 
 	it('when one of its parents is missing', async () => {
-		const full = await storeBackup(from);
-		const first = await storeBackup(from, { type: 'incremental', parents: [full] });
-		const second = await storeBackup(from, { type: 'incremental', parents: [first] });
+		const full = await buildBackup(from);
+		const first = await buildBackup(from, { type: 'incremental', parents: [full] });
+		const second = await buildBackup(from, { type: 'incremental', parents: [first] });
 		await from.storage.remove(key(full, 'manifest.json'));
 		await refuses(second, { message: expect.stringMatching(`${first} needs the backup ${full}, which is missing`) });
 		expect(await assertConsistent(to)).toEqual([]);
 	});
 
 	it('when its parents go in a circle, or are no labels', async () => {
-		const full = await storeBackup(from);
-		const child = await storeBackup(from, { type: 'incremental', parents: [full] });
+		const full = await buildBackup(from);
+		const child = await buildBackup(from, { type: 'incremental', parents: [full] });
 		await withParents(from, full, [child]);
 		await refuses(child, { code: 'invalid-manifest', message: expect.stringContaining('needs itself') });
 		await withParents(from, full, ['../../secrets']);
@@ -246,12 +246,12 @@ describe('a backup is not copied', () => {
 	});
 
 	it('into the repository it lies in', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		await refuses(label, { code: 'invalid-input' }, { to: new FaultyStorage(from.storage) });
 	});
 
 	it('over another backup of the same name', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const at = key(label, 'manifest.json');
 		await copy(label);
 		await withParents(await Repository.open(to), label, []);
@@ -264,7 +264,7 @@ describe('a backup is not copied', () => {
 	});
 
 	it('while another run writes to the group there', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		await Repository.open(to, { create: true });
 		const lock = await acquireLock(to, GROUP);
 		await refuses(label, { code: 'locked' });
@@ -273,14 +273,14 @@ describe('a backup is not copied', () => {
 	});
 
 	it('where a retention lock is asked for and cannot be had', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const protect = { until: new Date(Date.now() + 3_600_000), mode: 'governance' } as const;
 		await refuses(label, { code: 'unsupported' }, { protect });
 		expect([...(await contentOf(to)).keys()]).toEqual([]);
 	});
 
 	it('that a copy there lacks by now: it says so instead of calling it present', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		await copy(label);
 		await to.remove(key(label, 'contents.json.zst'));
 		await refuses(label, { code: 'damaged', message: expect.stringContaining('contents.json.zst') });
@@ -289,7 +289,7 @@ describe('a backup is not copied', () => {
 
 describe('a destination that changes bytes', () => {
 	it('has no copy, and the source is not blamed', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const result = await copy(label, { to: changing(to, Infinity) });
 		expect(result).toMatchObject({
 			status: 'failed',
@@ -302,7 +302,7 @@ describe('a destination that changes bytes', () => {
 	});
 
 	it('once gets the object again, and the result says so', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const result = await copy(label, { to: changing(to, 1) });
 		expect(result).toMatchObject({
 			status: 'copied',
@@ -332,7 +332,7 @@ describe('a source that changes in the middle', () => {
 	}
 
 	it('because retention removes it: the error says so, and nothing is left', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const removes = whenRead(from.storage, async () => await from.expire(GROUP, label, ['test']));
 		const result = await copy(label, { from: await Repository.open(removes) });
 		expect(result).toMatchObject({
@@ -344,7 +344,7 @@ describe('a source that changes in the middle', () => {
 	});
 
 	it('because somebody writes another object: it is damaged', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const at = key(label, 'dump.sql.zst');
 		const other = flip(await bytesAt(from.storage, at), 5);
 		const changes = whenRead(from.storage, async () => await replace(from.storage, at, other));
@@ -357,9 +357,9 @@ describe('copying what a storage lacks', () => {
 	const labelsOf = (results: CopyResult[]) => results.map(({ label }) => label);
 
 	it('copies the newest first, and nothing twice', async () => {
-		const full = await storeBackup(from);
-		const child = await storeBackup(from, { type: 'incremental', parents: [full] });
-		const other = await storeBackup(from, { group: 'postgres/other' });
+		const full = await buildBackup(from);
+		const child = await buildBackup(from, { type: 'incremental', parents: [full] });
+		const other = await buildBackup(from, { group: 'postgres/other' });
 		const results = await copyMissing({ from, to, signal: NEVER });
 		expect(labelsOf(results)).toEqual([other, child]);
 		expect(results[1]).toMatchObject({ parents: [full] });
@@ -368,15 +368,15 @@ describe('copying what a storage lacks', () => {
 	});
 
 	it('keeps to groups, also where one name begins with the other, and to the newest', async () => {
-		const [old, app] = [await storeBackup(from, { group: 'app' }), await storeBackup(from, { group: 'app' })];
-		const staging = await storeBackup(from, { group: 'app-staging' });
+		const [old, app] = [await buildBackup(from, { group: 'app' }), await buildBackup(from, { group: 'app' })];
+		const staging = await buildBackup(from, { group: 'app-staging' });
 		const newest = await copyMissing({ from, to, groups: ['app'], newest: true, signal: NEVER });
 		expect(labelsOf(newest)).toEqual([app]);
 		expect(labelsOf(await copyMissing({ from, to, signal: NEVER }))).toEqual([staging, old]);
 	});
 
 	it('goes on after a damaged one, and stops where the storage itself fails', async () => {
-		const labels = [await storeBackup(from), await storeBackup(from), await storeBackup(from)];
+		const labels = [await buildBackup(from), await buildBackup(from), await buildBackup(from)];
 		const at = key(labels[1]!, 'dump.sql.zst');
 		await replace(from.storage, at, flip(await bytesAt(from.storage, at), 9));
 		const denied = new BackupError('access-denied', 'cannot write', { hint: 'Allow it.' });
@@ -397,9 +397,9 @@ describe('copying what a storage lacks', () => {
 	});
 
 	it('does not wait for the lock of a group again and again', async () => {
-		await storeBackup(from);
-		await storeBackup(from);
-		await storeBackup(from, { group: 'postgres/other' });
+		await buildBackup(from);
+		await buildBackup(from);
+		await buildBackup(from, { group: 'postgres/other' });
 		await Repository.open(to, { create: true });
 		const lock = await acquireLock(to, GROUP);
 		const results = await copyMissing({ from, to, signal: NEVER });
@@ -414,7 +414,7 @@ describe('copying what a storage lacks', () => {
 
 describe('copying to several storages', () => {
 	it('is ok, degraded or failed, and one that fails does not stop the others', async () => {
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const busy = new MemoryStorage('memory:busy');
 		await Repository.open(busy, { create: true });
 		const lock = await acquireLock(busy, GROUP);
@@ -430,7 +430,7 @@ describe('copying to several storages', () => {
 	});
 
 	it('copies what each one lacks', async () => {
-		const [first, second] = [await storeBackup(from), await storeBackup(from)];
+		const [first, second] = [await buildBackup(from), await buildBackup(from)];
 		await copy(first);
 		const third = new MemoryStorage('memory:third');
 		const { results } = await copyToAll({ from, to: [to, third], missing: {}, signal: NEVER });
@@ -442,7 +442,7 @@ describe('copying to several storages', () => {
 	});
 
 	it('warns when a destination has newer backups than the source: somebody removed them there', async () => {
-		const [first, second] = [await storeBackup(from), await storeBackup(from)];
+		const [first, second] = [await buildBackup(from), await buildBackup(from)];
 		const all = { from, to: [to], missing: {}, signal: NEVER };
 		expect((await copyToAll(all)).warnings).toEqual([]);
 		for (const { key } of await from.objects(GROUP, second)) await from.storage.remove(key);

@@ -6,7 +6,8 @@ import { MemoryStorage } from '../../../core/storage/memory';
 import { type Storage } from '../../../core/storage/storage';
 import { type Fault, FaultyStorage } from '../../support/faulty-storage';
 import { GROUP, NEVER } from '../../support/small-backup';
-import { assertConsistent, assertSound, contentOf, newRepository, storeBackup } from '../../support/stored-backups';
+import { buildBackup } from '../../support/build-backup';
+import { assertConsistent, assertSound, contentOf, newRepository } from '../../support/stored-backups';
 
 /** Lets operations through up to one, and fails from then on, or this one alone; streams fail in their middle. */
 function failing(inner: Storage, nth: number, { once }: { once: boolean }) {
@@ -50,8 +51,8 @@ describe.each(side)('when the %s fails', (which) => {
 			let failures = 0;
 			for (let nth = 1; ; nth++) {
 				const from = await newRepository();
-				const full = await storeBackup(from, { bytes: 5_000, tags: ['audit'] });
-				const label = await storeBackup(from, { bytes: 5_000, type: 'incremental', parents: [full] });
+				const full = await buildBackup(from, { bytes: 5_000, tags: ['audit'] });
+				const label = await buildBackup(from, { bytes: 5_000, type: 'incremental', parents: [full] });
 				const to = new MemoryStorage(`memory:to-${nth}`);
 				const inner = which === 'source' ? from.storage : to;
 				const { storage, count } = failing(inner, nth, { once });
@@ -86,7 +87,7 @@ describe('a copy that is cancelled', () => {
 		let cancelled = 0;
 		for (let nth = 1; ; nth++) {
 			const from = await newRepository();
-			const label = await storeBackup(from, { bytes: 5_000 });
+			const label = await buildBackup(from, { bytes: 5_000 });
 			const to = new MemoryStorage(`memory:to-${nth}`);
 			const stop = new AbortController();
 			let calls = 0;
@@ -112,7 +113,7 @@ describe('a copy that is cancelled', () => {
 
 	it('lets go of a storage that hangs', async () => {
 		const from = await newRepository();
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		for (const on of ['read', 'write'] as const) {
 			const stop = new AbortController();
 			const hangs: Fault = { on, key: /dump/, after: 1000, then: 'hang' };
@@ -134,7 +135,7 @@ describe('time limits', () => {
 		['source', 'read'],
 	])('a %s that stalls ends the copy, and is named', async (which, on) => {
 		const from = await newRepository();
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const to = new MemoryStorage('memory:second');
 		const hangs: Fault = { on, key: /dump/, after: 1000, then: 'hang' };
 		const faulty = new FaultyStorage(which === 'source' ? from.storage : to, [hangs]);
@@ -147,7 +148,7 @@ describe('time limits', () => {
 
 	it('a slow reader is no stall', async () => {
 		const from = await newRepository();
-		const label = await storeBackup(from, { bytes: 400_000 });
+		const label = await buildBackup(from, { bytes: 400_000 });
 		const to = new MemoryStorage('memory:second');
 		const limits = { stallTimeoutMs: 400, bytesPerSecond: 300_000 };
 		const result = await copyBackup({ from, to, group: GROUP, label, limits, signal: NEVER });
@@ -157,7 +158,7 @@ describe('time limits', () => {
 
 	it('one that takes too long ends', async () => {
 		const from = await newRepository();
-		const label = await storeBackup(from, { bytes: 4_000_000 });
+		const label = await buildBackup(from, { bytes: 4_000_000 });
 		const to = new MemoryStorage('memory:second');
 		const limits = { hardTimeoutMs: 300, bytesPerSecond: 300_000 };
 		const result = await copyBackup({ from, to, group: GROUP, label, limits, signal: NEVER });
@@ -167,7 +168,7 @@ describe('time limits', () => {
 
 	it('one storage that stalls does not hold up the others', async () => {
 		const from = await newRepository();
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const stuck = new FaultyStorage(new MemoryStorage('memory:stuck'), [{ on: 'write', key: /dump/, then: 'hang' }]);
 		const to = new MemoryStorage('memory:second');
 		const summary = await copyToAll({ from, to: [stuck, to], group: GROUP, label, limits: patience, signal: NEVER });

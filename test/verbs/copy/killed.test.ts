@@ -14,7 +14,8 @@ import { type CompiledProgram, compileProgram } from '../../support/compiled-pro
 import { sharedS3 } from '../../support/s3';
 import { NEVER } from '../../support/small-backup';
 import { goesOn, rounds } from '../../support/soak';
-import { assertConsistent, assertSound, contentOf, storeBackup } from '../../support/stored-backups';
+import { buildBackup } from '../../support/build-backup';
+import { assertConsistent, assertSound, contentOf } from '../../support/stored-backups';
 
 const s3 = sharedS3();
 /** Into each kind of destination. */
@@ -32,8 +33,8 @@ beforeAll(async () => {
 	// A killed process takes no file along: a folder in memory proves the same, many times faster.
 	base = fs.mkdtempSync(path.join(fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir(), 'copy-killed-'));
 	from = await Repository.open(createStorage(newFolder('source')), { create: true });
-	const full = await storeBackup(from, { bytes: BYTES, tags: ['audit'] });
-	labels = [full, await storeBackup(from, { type: 'incremental', parents: [full], bytes: BYTES })];
+	const full = await buildBackup(from, { bytes: BYTES, tags: ['audit'] });
+	labels = [full, await buildBackup(from, { type: 'incremental', parents: [full], bytes: BYTES })];
 }, 120_000);
 afterAll(() => {
 	program.remove();

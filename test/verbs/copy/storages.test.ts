@@ -18,7 +18,8 @@ import { sharedS3 } from '../../support/s3';
 import { S3Proxy } from '../../support/s3-proxy';
 import { makeShop } from '../../support/shop';
 import { flip, GROUP, NEVER } from '../../support/small-backup';
-import { assertConsistent, assertSound, changing, contentOf, replace, storeBackup } from '../../support/stored-backups';
+import { buildBackup } from '../../support/build-backup';
+import { assertConsistent, assertSound, changing, contentOf, replace } from '../../support/stored-backups';
 
 const s3 = sharedS3();
 const folders: string[] = [];
@@ -63,8 +64,8 @@ describe('a copy is the same, byte for byte, and read back', () => {
 	it.each(kinds.flatMap((a) => kinds.map((b): [Kind, Kind] => [a, b])))('from %s to %s', async (a, b) => {
 		const from = await sourceIn(await KINDS[a]());
 		// More than one part of an upload.
-		const full = await storeBackup(from, { bytes: 18_000_000, tags: ['audit'] });
-		const label = await storeBackup(from, { type: 'incremental', parents: [full] });
+		const full = await buildBackup(from, { bytes: 18_000_000, tags: ['audit'] });
+		const label = await buildBackup(from, { type: 'incremental', parents: [full] });
 		const to = await KINDS[b]();
 		const result = await copy(from, to, label);
 		expect(result).toMatchObject({ status: 'copied', parents: [full], warnings: [], destination: to.location });
@@ -81,7 +82,7 @@ describe('a copy is the same, byte for byte, and read back', () => {
 describe('a destination in S3', () => {
 	it('that is full: the error says so, and the copy goes on when there is room', async () => {
 		const from = await sourceIn(open(newFolder()));
-		const label = await storeBackup(from, { bytes: 20_000_000 });
+		const label = await buildBackup(from, { bytes: 20_000_000 });
 		const user = await s3().makeUser();
 		const bucket = await s3().makeBucket(undefined, user);
 		await s3().setQuota(user, 12_000_000);
@@ -106,7 +107,7 @@ describe('a destination in S3', () => {
 		['nobody listening', { endpoint: 'http://127.0.0.1:1' }, 'unreachable'],
 	])('with %s', async (_, change, code) => {
 		const from = await sourceIn(open(newFolder()));
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const to = open({ ...(await newBucket()), ...change });
 		const result = await copy(from, to, label);
 		expect(result).toMatchObject({ status: 'failed', code, hint: expect.any(String) });
@@ -115,7 +116,7 @@ describe('a destination in S3', () => {
 
 	it('whose user may only read', async () => {
 		const from = await sourceIn(open(newFolder()));
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const user = await s3().makeUser();
 		const to = open({ type: 's3', ...s3().options(await s3().makeBucket(undefined, user)), ...user });
 		await s3().makeReadOnly(user);
@@ -127,7 +128,7 @@ describe('a destination in S3', () => {
 		const bucket = await s3().makeBucket();
 		const cut = open({ type: 's3', ...s3().options(bucket), endpoint: proxy.endpoint });
 		const from = await sourceIn(cut);
-		const label = await storeBackup(from, { bytes: 30_000_000 });
+		const label = await buildBackup(from, { bytes: 30_000_000 });
 		proxy.let(({ number, method, url, headers }) => {
 			const start = Number(/\d+/.exec(headers.range ?? '0')?.[0]);
 			if (method === 'GET' && url.includes('dump.sql') && start < 20_000_000) return { cutAfter: 8_000_000 };
@@ -145,7 +146,7 @@ describe('a destination in S3', () => {
 
 	it('with a retention lock refuses to lose the copy before its time', async () => {
 		const from = await sourceIn(open(newFolder()));
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const to = open({ type: 's3', ...s3().options(await s3().makeLockBucket()) });
 		const protect = { until: new Date(Date.now() + 3_600_000), mode: 'governance' } as const;
 		const result = await copyBackup({ from, to, group: GROUP, label, protect, signal: NEVER });
@@ -158,7 +159,7 @@ describe('a destination in S3', () => {
 
 it('under a retention lock, nothing of a damaged source becomes an object that nobody could remove', async () => {
 	const from = await sourceIn(open(newFolder()));
-	const label = await storeBackup(from);
+	const label = await buildBackup(from);
 	const at = objectKey(GROUP, label, 'dump.sql.zst');
 	await replace(from.storage, at, flip((await contentOf(from.storage)).get(at)!, 20));
 	const to = open({ type: 's3', ...s3().options(await s3().makeLockBucket()), prefix: 'backups' });
@@ -170,7 +171,7 @@ it('under a retention lock, nothing of a damaged source becomes an object that n
 
 it('under a retention lock, bytes that the destination changed are reported, with what stays there', async () => {
 	const from = await sourceIn(open(newFolder()));
-	const label = await storeBackup(from);
+	const label = await buildBackup(from);
 	const to = open({ type: 's3', ...s3().options(await s3().makeLockBucket()) });
 	const protect = { until: new Date(Date.now() + 3_600_000), mode: 'governance' } as const;
 	const result = await copyBackup({ from, to: changing(to, 1), group: GROUP, label, protect, signal: NEVER });
@@ -187,7 +188,7 @@ it('a source that may only be read is enough', async () => {
 	const user = await s3().makeUser();
 	const config: StorageConfig = { type: 's3', ...s3().options(await s3().makeBucket(undefined, user)), ...user };
 	const from = await sourceIn(open(config));
-	const label = await storeBackup(from);
+	const label = await buildBackup(from);
 	await s3().makeReadOnly(user);
 	const to = new MemoryStorage('memory:second');
 	const result = await copy(from, to, label);
@@ -215,7 +216,7 @@ it('memory does not grow with the size, from a folder to S3 to S3 to a folder', 
 	const program = path.join(__dirname, '../../support/copy-process.ts');
 	const peaks = async (bytes: number) => {
 		const places = [newFolder(), await newBucket(), await newBucket(), newFolder()];
-		await storeBackup(await sourceIn(open(places[0]!)), { bytes });
+		await buildBackup(await sourceIn(open(places[0]!)), { bytes });
 		const found: number[] = [];
 		for (const [at, to] of places.slice(1).entries()) {
 			const env = { PATH: process.env.PATH, COPY_FROM: JSON.stringify(places[at]), COPY_TO: JSON.stringify(to) };
@@ -239,7 +240,7 @@ describe('a storage that lies in another one', () => {
 				: { ...outer, prefix: 'backups/second' };
 		if (inner.type === 'folder') mkdirSync(inner.path);
 		const from = await Repository.open(open(outer), { create: true });
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const to = open(inner);
 		const refused = {
 			status: 'failed',
@@ -250,14 +251,14 @@ describe('a storage that lies in another one', () => {
 		expect(await contentOf(to)).toEqual(new Map());
 		// The other way round, with a repository that was made there before anybody looked.
 		const within = await Repository.open(to, { create: true });
-		const another = await storeBackup(within);
+		const another = await buildBackup(within);
 		const back = { from: within, to: open(outer), group: GROUP, label: another, signal: NEVER };
 		expect(await copyBackup(back)).toMatchObject(refused);
 	});
 
 	it('or twice among the destinations is refused before anything is copied', async () => {
 		const from = await Repository.open(open(newFolder()), { create: true });
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		const config = newFolder();
 		const again = copyToAll({ from, to: [open(config), open(config)], group: GROUP, label, signal: NEVER });
 		await expect(again).rejects.toMatchObject({
@@ -270,7 +271,7 @@ describe('a storage that lies in another one', () => {
 	it('is none where two servers have buckets of one name', async () => {
 		const [one, other] = [new MemoryStorage('s3://backups'), new MemoryStorage('s3://backups/second')];
 		const from = await Repository.open(one, { create: true });
-		const label = await storeBackup(from);
+		const label = await buildBackup(from);
 		expect(await copyBackup({ from, to: other, group: GROUP, label, signal: NEVER })).toMatchObject({
 			status: 'copied',
 		});

@@ -4,9 +4,10 @@ import { applyRetention } from '../../../core/verbs/expire/expire';
 import { BackupError } from '../../../core/base/errors';
 import { Repository } from '../../../core/records/repository';
 import { MemoryStorage } from '../../../core/storage/memory';
-import type { ReadOptions, StoredObject, WriteOptions } from '../../../core/storage/storage';
+import type { CallOptions, ReadOptions, StoredObject, WriteOptions } from '../../../core/storage/storage';
 import { verifyBackup } from '../../../core/verbs/verify/verify';
-import { addBackup, GROUP, NEVER } from '../../support/dated-backups';
+import { GROUP } from '../../support/build-backup';
+import { addBackup, NEVER } from '../../support/dated-backups';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
 
@@ -25,8 +26,8 @@ class MortalStorage extends MemoryStorage {
 		}
 	}
 
-	override async remove(key: string): Promise<void> {
-		await this.#change(async () => await super.remove(key));
+	override async remove(key: string, options?: CallOptions): Promise<void> {
+		await this.#change(async () => await super.remove(key, options));
 	}
 
 	override async read(key: string, options?: ReadOptions): Promise<Readable> {
@@ -34,14 +35,14 @@ class MortalStorage extends MemoryStorage {
 		return await super.read(key, options);
 	}
 
-	override async stat(key: string): Promise<StoredObject | null> {
+	override async stat(key: string, options?: CallOptions): Promise<StoredObject | null> {
 		this.#assertAlive();
-		return await super.stat(key);
+		return await super.stat(key, options);
 	}
 
-	override async *list(prefix: string): AsyncGenerator<StoredObject> {
+	override async *list(prefix: string, options?: CallOptions): AsyncGenerator<StoredObject> {
 		this.#assertAlive();
-		yield* super.list(prefix);
+		yield* super.list(prefix, options);
 	}
 
 	async #change<T>(act: () => Promise<T>): Promise<T> {

@@ -7,7 +7,8 @@ import type { RetentionPolicy } from '../../../core/retention/policy';
 import { writeText } from '../../../core/records/small-objects';
 import { MemoryStorage } from '../../../core/storage/memory';
 import { verifyBackup } from '../../../core/verbs/verify/verify';
-import { addBackup, addDays, addOrphan, GROUP, keysOf, NEVER } from '../../support/dated-backups';
+import { GROUP } from '../../support/build-backup';
+import { addBackup, addDays, addOrphan, keysOf, NEVER } from '../../support/dated-backups';
 import { FaultyStorage } from '../../support/faulty-storage';
 
 const NOW = new Date('2026-11-20T12:00:00Z');

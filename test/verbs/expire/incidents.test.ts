@@ -9,7 +9,8 @@ import { type RetentionPolicy, RISKS } from '../../../core/retention/policy';
 import { readText, writeText } from '../../../core/records/small-objects';
 import { MemoryStorage } from '../../../core/storage/memory';
 import { verifyBackup } from '../../../core/verbs/verify/verify';
-import { addBackup, addDays, addEvidence, GROUP, NEVER } from '../../support/dated-backups';
+import { addEvidence, GROUP } from '../../support/build-backup';
+import { addBackup, addDays, NEVER } from '../../support/dated-backups';
 import { FaultyStorage } from '../../support/faulty-storage';
 
 const NOW = new Date('2026-11-20T12:00:00Z');

@@ -10,7 +10,8 @@ import { FolderStorage } from '../../../core/storage/folder/folder';
 import { parsePolicy } from '../../../core/retention/policy';
 import { verifyBackup } from '../../../core/verbs/verify/verify';
 import { type CompiledProgram, compileProgram } from '../../support/compiled-program';
-import { addBackup, GROUP, NEVER } from '../../support/dated-backups';
+import { GROUP } from '../../support/build-backup';
+import { addBackup, NEVER } from '../../support/dated-backups';
 import { goesOn, rounds } from '../../support/soak';
 import { filesBelow } from '../../support/stored-files';
 

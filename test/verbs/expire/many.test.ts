@@ -10,7 +10,8 @@ import { Repository } from '../../../core/records/repository';
 import { MemoryStorage } from '../../../core/storage/memory';
 import type { ReadOptions, StoredObject, WriteOptions } from '../../../core/storage/storage';
 import { FaultyStorage } from '../../support/faulty-storage';
-import { GROUP, NEVER } from '../../support/dated-backups';
+import { GROUP } from '../../support/build-backup';
+import { NEVER } from '../../support/dated-backups';
 import { rounds } from '../../support/soak';
 
 const HOUR_MS = 3_600_000;

@@ -6,7 +6,8 @@ import { objectKey } from '../../../core/records/layout';
 import { MemoryStorage } from '../../../core/storage/memory';
 import { S3Storage } from '../../../core/storage/s3/s3';
 import type { Storage } from '../../../core/storage/storage';
-import { addBackup, type DatedBackup, GROUP, keysOf, NEVER } from '../../support/dated-backups';
+import { type BuildOptions, GROUP } from '../../support/build-backup';
+import { addBackup, keysOf, NEVER } from '../../support/dated-backups';
 import { sharedS3 } from '../../support/s3';
 import { until } from '../../support/until';
 
@@ -24,7 +25,7 @@ beforeEach(async () => {
 afterEach(async () => await storage.close());
 
 const inHours = (hours: number) => new Date(Math.ceil(Date.now() / 1000) * 1000 + hours * HOUR_MS);
-const add = async (daysAgo: number, more: Omit<DatedBackup, 'at'> = {}) =>
+const add = async (daysAgo: number, more: Omit<BuildOptions, 'at'> = {}) =>
 	await addBackup(repository, { at: inHours(-24 * daysAgo - 1).toISOString(), ...more });
 const apply = async (more: Partial<RetentionRequest> = {}) =>
 	await applyRetention({ repository, group: GROUP, policy: { daily: 2, minimum: 1 }, signal: NEVER, ...more });

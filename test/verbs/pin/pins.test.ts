@@ -4,7 +4,8 @@ import { Repository } from '../../../core/records/repository';
 import { objectKey } from '../../../core/records/layout';
 import { readText } from '../../../core/records/small-objects';
 import { MemoryStorage } from '../../../core/storage/memory';
-import { addBackup, GROUP, keysOf, NEVER } from '../../support/dated-backups';
+import { GROUP } from '../../support/build-backup';
+import { addBackup, keysOf, NEVER } from '../../support/dated-backups';
 import { until } from '../../support/until';
 
 let repository: Repository;

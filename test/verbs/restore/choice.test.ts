@@ -4,7 +4,8 @@ import type { BackupEntry } from '../../../core/records/repository';
 import { objectKey } from '../../../core/records/layout';
 import { newestOfEach } from '../../../core/records/newest';
 import { chooseBackup, chooseForRestore } from '../../../core/verbs/restore/choice';
-import { addBackup, addEvidence, GROUP } from '../../support/dated-backups';
+import { addEvidence, GROUP } from '../../support/build-backup';
+import { addBackup } from '../../support/dated-backups';
 import { newRepository } from '../../support/stored-backups';
 
 describe('choosing a backup', () => {
