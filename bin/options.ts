@@ -41,7 +41,7 @@ export function parseBackupName(text: string): { group: string; label: string | 
 export function wholeNumber(option: string, text: string, min: number, max: number): number {
 	const value = Number(text);
 	if (Number.isInteger(value) && value >= min && value <= max) return value;
-	throw new BackupError('invalid-input', `${option} ${text} is not possible`, {
+	throw new BackupError('invalid-input', `invalid value for ${option}: ${text}`, {
 		hint: `Give a whole number from ${min} to ${max}.`,
 	});
 }
@@ -81,7 +81,7 @@ export async function parseDatabaseUrl(text: string, env: NodeJS.ProcessEnv): Pr
 	if (unknown) throw bad(`has the unknown parameter ${unknown}`, `Known are ${URL_PARAMETERS.join(', ')}.`);
 	if (url.searchParams.get('channel_binding') === 'require' && TLS_MODES[mode] !== 'verify') {
 		throw bad(
-			'requires channel binding, which there is none of here',
+			'requires channel binding, which is not supported',
 			'Write sslmode=verify-full instead: then the server’s certificate proves who it is.',
 		);
 	}
@@ -129,13 +129,9 @@ export async function readEncryption(
 	const passphrase = env.N8N_BACKUP_PASSPHRASE;
 	const chosen = [recipients.length > 0, Boolean(passphrase), options.encryption === false].filter(Boolean).length;
 	if (chosen !== 1) {
-		throw new BackupError(
-			'invalid-input',
-			chosen === 0 ? 'nobody is named who may open the backup' : 'encryption is given in two ways',
-			{
-				hint: 'Give either --recipient age1…, or N8N_BACKUP_PASSPHRASE, or --no-encryption.',
-			},
-		);
+		throw new BackupError('invalid-input', chosen === 0 ? 'no recipients given' : 'encryption is given in two ways', {
+			hint: 'Give either --recipient age1…, or N8N_BACKUP_PASSPHRASE, or --no-encryption.',
+		});
 	}
 	if (recipients.length > 0) return { encryption: { recipients }, keys };
 	if (!passphrase) return { encryption: null };

@@ -103,7 +103,7 @@ async function copy(name: string | undefined, options: CopyCommandOptions, signa
 function assertClear(wanted: { label: string | null } | null, { missing, newest }: CopyCommandOptions): void {
 	const unclear = (message: string, hint: string) => new BackupError('invalid-input', message, { hint });
 	if (!wanted && !missing) {
-		throw unclear('it is not said what to copy', 'Name a GROUP or GROUP/LABEL, or give --missing.');
+		throw unclear('no backup selected', 'Name a GROUP or GROUP/LABEL, or give --missing.');
 	}
 	if (wanted?.label && missing) throw unclear('--missing is about all labels of a group', 'Leave out the label.');
 	if (newest && !missing) throw unclear('--newest needs --missing', 'A GROUP alone means its newest backup.');

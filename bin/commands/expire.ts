@@ -61,7 +61,7 @@ export const expireCommand: AddCommand = (program, run) => {
 
 async function expire(options: ExpireOptions, signal: AbortSignal): Promise<number> {
 	if (!options.group && !options.allGroups) {
-		throw new BackupError('invalid-input', 'it is not said in which groups backups expire', {
+		throw new BackupError('invalid-input', 'no group selected', {
 			hint: 'Give --group, or --all-groups.',
 		});
 	}
@@ -112,7 +112,7 @@ function readPolicy({ policy: text, allow = [] }: ExpireOptions): RetentionPolic
 	const policy = parsePolicy(text);
 	const unknown = allow.find((risk) => !RISKS.includes(risk as Risk));
 	if (unknown !== undefined) {
-		throw new BackupError('invalid-input', `"${unknown}" is no risk that can be allowed`, {
+		throw new BackupError('invalid-input', `"${unknown}" is not a known risk`, {
 			hint: `Give one of ${RISKS.join(', ')}.`,
 		});
 	}

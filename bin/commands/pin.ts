@@ -48,7 +48,7 @@ async function change(
 ): Promise<number> {
 	const { group, label } = parseBackupName(name);
 	if (label === null) {
-		throw new BackupError('invalid-input', `${name} names no single backup`, {
+		throw new BackupError('invalid-input', `${name} does not select one backup`, {
 			hint: 'Give GROUP/LABEL; list the backups to see their labels.',
 		});
 	}

@@ -59,7 +59,7 @@ export async function databaseWay(options: DatabaseRestoreOptions): Promise<Rest
 async function readTarget(options: DatabaseRestoreOptions): Promise<{ target: DatabaseTarget; database: string }> {
 	const target = await parseDatabaseUrl(options.to, process.env);
 	if (!new URL(options.to).pathname.slice(1)) {
-		throw wrongUse('the URL of --to names no database', 'Write postgres://user@host/newdatabase.');
+		throw wrongUse('the URL of --to has no database name', 'Write postgres://user@host/newdatabase.');
 	}
 	return { target: { ...target, database: options.maintenanceDb }, database: target.database };
 }
@@ -76,7 +76,7 @@ function readRules({
 	const roles = role.map((text) => {
 		const [, from, to] = /^([^=]+)=([^=]+)$/.exec(text) ?? [];
 		if (from === undefined || to === undefined)
-			throw wrongUse(`--role ${text} cannot be read`, 'Write --role old=new.');
+			throw wrongUse(`invalid value for --role: ${text}`, 'Write --role old=new.');
 		return [from, to] as const;
 	});
 	return {

@@ -145,8 +145,8 @@ async function restoreTo<Result extends Restored>(
 function readTime(text: string): Date {
 	const time = new Date(text);
 	const form = 'Write it as 2026-11-20T02:00:00Z, or with another offset from UTC: 2026-11-20T03:00:00+01:00.';
-	if (Number.isNaN(time.getTime())) throw wrongUse(`--before ${text} is no time`, form);
-	if (!/T.*(?:Z|[+-]\d{2}:?\d{2})$/i.test(text)) throw wrongUse(`--before ${text} names no time zone`, form);
+	if (Number.isNaN(time.getTime())) throw wrongUse(`--before ${text} is not a valid time`, form);
+	if (!/T.*(?:Z|[+-]\d{2}:?\d{2})$/i.test(text)) throw wrongUse(`--before ${text} has no time zone`, form);
 	return time;
 }
 

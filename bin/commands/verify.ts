@@ -138,7 +138,7 @@ async function choose(
 	// What is left of a label without a manifest is for the verification to say.
 	if (wanted?.label) return [{ group: wanted.group, label: wanted.label }];
 	if (!wanted && !newest && !allUnverified && parts === null) {
-		throw new BackupError('invalid-input', 'it is not said which backups to verify', {
+		throw new BackupError('invalid-input', 'no backup selected', {
 			hint: 'Name a GROUP or GROUP/LABEL, or give --newest, --all-unverified or --share 1/7.',
 		});
 	}
@@ -157,7 +157,7 @@ async function choose(
 function parseShare(text: string): number {
 	const parts = /^1\/([1-9]\d{0,3})$/.exec(text)?.[1];
 	if (parts !== undefined) return Number(parts);
-	throw new BackupError('invalid-input', `--share ${text} is not possible`, {
+	throw new BackupError('invalid-input', `invalid value for --share: ${text}`, {
 		hint: 'Write 1/7 to verify a seventh of all backups each day.',
 	});
 }

@@ -29,7 +29,7 @@ export function parseSigners(text: string): AllowedSigner[] {
 	const lines = text.split(/\r?\n/).map((line) => (/^\s*ssh-/.test(line) ? `n8n-backup ${line.trim()}` : line));
 	const signers = parseAllowedSigners(lines.join('\n'));
 	if (signers.length > 0) return signers;
-	throw new BackupError('invalid-input', 'no trusted signer is named', {
+	throw new BackupError('invalid-input', 'no trusted signers given', {
 		hint: 'Write one public key per line, as in "ssh-ed25519 AAAA…", or lines of an allowed_signers file.',
 	});
 }

@@ -172,7 +172,7 @@ export function isEvidence(name: string): boolean {
 /** @throws BackupError 'invalid-input' */
 export function assertTag(tag: string): void {
 	if (TAG_NAME.test(tagName(tag))) return;
-	throw new BackupError('invalid-input', `"${tag.slice(0, 50)}" cannot be a tag`, {
+	throw new BackupError('invalid-input', `"${tag.slice(0, 50)}" is not a valid tag`, {
 		hint: 'Use up to 40 lower-case letters, digits and dashes, beginning with a letter or digit.',
 	});
 }

@@ -34,13 +34,13 @@ export function parseLabel(label: string): { type: BackupType; startedAt: Date }
  */
 export function assertGroup(group: string): void {
 	if (group.startsWith('-')) {
-		throw new BackupError('invalid-input', `"${group.slice(0, 100)}" cannot be the name of a group`, {
+		throw new BackupError('invalid-input', `"${group.slice(0, 100)}" is not a valid group name`, {
 			hint: 'It looks like an option. Choose a group that does not start with a dash, e.g. postgres/shop.',
 		});
 	}
 	assertGroupName(group);
 	if (!isGroup(group)) {
-		throw new BackupError('invalid-input', `"${group}" cannot be the name of a group`, {
+		throw new BackupError('invalid-input', `"${group}" is not a valid group name`, {
 			hint: 'Choose a group that does not start with "runs" or "locks" and has no part that looks like a backup’s label.',
 		});
 	}
@@ -49,7 +49,7 @@ export function assertGroup(group: string): void {
 /** @throws BackupError 'invalid-input' in the words of a group */
 function assertGroupName(group: string): void {
 	if (isKey(group)) return;
-	throw new BackupError('invalid-input', `"${group.slice(0, 100)}" cannot be the name of a group`, {
+	throw new BackupError('invalid-input', `"${group.slice(0, 100)}" is not a valid group name`, {
 		hint: 'Use letters, digits, spaces and . _ = + @ , ( ) - in names joined by "/", e.g. postgres/shop. No name may start with a dot or a space, or end with a space.',
 	});
 }

@@ -279,7 +279,7 @@ export class Repository {
 	 */
 	async removeLeftover({ group, label }: Pick<Leftover, 'group' | 'label'>): Promise<void> {
 		if (await this.storage.stat(objectKey(group, label, MANIFEST))) {
-			throw new BackupError('invalid-input', `${group}/${label} is a backup and no leftover`, {
+			throw new BackupError('invalid-input', `${group}/${label} is a backup, not a leftover`, {
 				hint: 'Look at the list of backups again.',
 			});
 		}

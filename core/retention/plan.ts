@@ -149,7 +149,7 @@ function nextExpiry(backups: readonly PlannedBackup[]): GroupPlan['nextExpiry'] 
 
 function assertTimes(backups: readonly BackupFacts[], now: Date): void {
 	if (isFinite(now.getTime()) && backups.every(({ startedAt }) => isFinite(startedAt))) return;
-	throw new BackupError('invalid-input', 'a plan of retention was asked for with a time that is none', {
+	throw new BackupError('invalid-input', 'a retention plan needs a valid time', {
 		hint: 'Give the plan a time, and every backup its start.',
 	});
 }

@@ -104,7 +104,7 @@ function parseHours(key: string, text: string): number {
 
 function unreadable(part: string): BackupError {
 	return refuse(
-		part === '' ? 'a rule is empty' : `"${part.slice(0, 40)}" is no rule and no preset`,
+		part === '' ? 'a rule is empty' : `"${part.slice(0, 40)}" is neither a rule nor a preset`,
 		`Rules are ${Object.keys(KEYS)
 			.map((key) => `${key}=…`)
 			.join(', ')}; presets are ${Object.keys(PRESETS).join(', ')}.`,

@@ -51,7 +51,7 @@ function manyUnreadable(count: number): FoundRisk | null {
 		risk: 'unreadable',
 		cause: 'too many entries cannot be read',
 		message: `more than ${MAX_UNREADABLE} backups cannot be read, or have evidence that cannot be read`,
-		hint: 'Find out who else writes to this storage, and whether it is damaged or needs a newer version of this program. Verify the backups; remove by hand what is none.',
+		hint: 'Find out who else writes to this storage, and whether it is damaged or needs a newer version of this program. Verify the backups; remove by hand what is not a backup.',
 	};
 }
 

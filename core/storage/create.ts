@@ -28,7 +28,7 @@ function createPlain(config: StorageConfig): Storage {
 	switch (config.type) {
 		case 'folder':
 			if (config.path) return new FolderStorage(config);
-			throw new BackupError('invalid-input', 'the storage names no folder', { hint: 'Enter the path of the folder.' });
+			throw new BackupError('invalid-input', 'the storage has no folder', { hint: 'Enter the path of the folder.' });
 		case 's3':
 			if (config.accessKey && config.secretKey) return new S3Storage(config);
 			throw new BackupError('invalid-input', `the keys for the bucket ${config.bucket} are missing`, {

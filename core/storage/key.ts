@@ -14,7 +14,7 @@ const MAX_SEGMENT_BYTES = 200;
  */
 export function assertKey(key: string): void {
 	if (!isKey(key)) {
-		throw new BackupError('invalid-input', `"${key.slice(0, 100)}" cannot be used as an object name`, {
+		throw new BackupError('invalid-input', `"${key.slice(0, 100)}" is not a valid object name`, {
 			hint: 'Use letters, digits, spaces and . _ = + @ , ( ) - in names joined by "/"; no name may start with a dot or a space, or end with a space.',
 		});
 	}

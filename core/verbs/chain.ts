@@ -38,7 +38,7 @@ export async function readChain(
 		if (children.includes(current)) throw unusable(from, group, current, 'needs itself');
 		if (found.has(current)) return;
 		if (found.size + children.length >= MAX_CHAIN) throw unusable(from, group, label, `needs over ${MAX_CHAIN} others`);
-		if (!parseLabel(current)) throw unusable(from, group, child ?? current, 'names a parent that is no label');
+		if (!parseLabel(current)) throw unusable(from, group, child ?? current, 'names a parent that is not a label');
 		await hold(current);
 		const backup = await readBackup(from, group, current, signal).catch((error: unknown) => {
 			throw child === undefined ? error : withoutParent(error, `${group}/${child}`, current);

@@ -15,7 +15,7 @@ export function toDate(field: string, value: unknown, timeZone: string): Date {
 	const text = String(isDateLike(value) ? value.toJSON() : value).trim();
 	const date = OFFSET.test(text) ? new Date(text) : inTimeZone(text.replace(' ', 'T'), timeZone);
 	if (!Number.isNaN(date.getTime())) return date;
-	throw new BackupError('invalid-input', `"${field}" is no time: ${text || 'empty'}`, {
+	throw new BackupError('invalid-input', `"${field}" is not a valid time: ${text || 'empty'}`, {
 		hint: 'Write it like 2026-11-20T14:30:00, or with an offset like 2026-11-20T14:30:00+01:00.',
 	});
 }

@@ -14,7 +14,7 @@ export function filled(field: string, value: string, instead?: string): string {
 
 /** For a list of options whose expression gives something else. */
 export function unknownOption(field: string, value: unknown): BackupError {
-	return new BackupError('invalid-input', `"${field}" is ${String(value)}`, {
+	return new BackupError('invalid-input', `invalid value for "${field}": ${String(value)}`, {
 		hint: 'Choose one of the field’s options, or let the expression give the value of one.',
 	});
 }
@@ -25,7 +25,9 @@ export function unknownOption(field: string, value: unknown): BackupError {
  */
 export function positive(field: string, value: unknown): number {
 	if (typeof value === 'number' && value > 0) return value;
-	throw new BackupError('invalid-input', `"${field}" is ${String(value)}`, { hint: 'Enter a number greater than 0.' });
+	throw new BackupError('invalid-input', `invalid value for "${field}": ${String(value)}`, {
+		hint: 'Enter a number greater than 0.',
+	});
 }
 
 /**
@@ -42,7 +44,7 @@ export function notNegative(field: string, value: unknown): number {
  */
 export function wholeNumber(field: string, value: unknown, min: number, max: number): number {
 	if (Number.isInteger(value) && Number(value) >= min && Number(value) <= max) return Number(value);
-	throw new BackupError('invalid-input', `"${field}" is ${String(value)}`, {
+	throw new BackupError('invalid-input', `invalid value for "${field}": ${String(value)}`, {
 		hint: `Enter a whole number from ${min} to ${max}.`,
 	});
 }

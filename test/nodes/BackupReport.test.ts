@@ -140,6 +140,8 @@ it('remembers since when a group is blocked', async () => {
 });
 
 it('refuses what an expression makes of its fields', async () => {
-	await expect(run({ source: 'everything' })).rejects.toThrow('"Report On" is everything');
-	await expect(run({ options: { blockedAlarmDays: 1.5 } })).rejects.toThrow('"Blocked Alarm After (Days)" is 1.5');
+	await expect(run({ source: 'everything' })).rejects.toThrow('invalid value for "Report On": everything');
+	await expect(run({ options: { blockedAlarmDays: 1.5 } })).rejects.toThrow(
+		'invalid value for "Blocked Alarm After (Days)": 1.5',
+	);
 });

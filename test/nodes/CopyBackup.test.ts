@@ -230,12 +230,12 @@ describe('Copy Backup', () => {
 	});
 
 	it.each([
-		['an unknown choice', { choose: 'oldest' }, /"Which Backups" is oldest/],
-		['an unknown destination', { choose: 'missing', to: 'fourth' }, /"Copy To" is fourth/],
+		['an unknown choice', { choose: 'oldest' }, /invalid value for "Which Backups": oldest/],
+		['an unknown destination', { choose: 'missing', to: 'fourth' }, /invalid value for "Copy To": fourth/],
 		['no group', { group: '', label: 'x' }, /"Group" is empty/],
 		['no label', { group: SHOP, label: '' }, /"Backup" is empty/],
-		['a negative wait', { choose: 'missing', options: { lockWait: -1 } }, /"Wait for Lock" is -1/],
-		['a negative rate', { choose: 'missing', options: { rateLimit: -1 } }, /"Rate Limit" is -1/],
+		['a negative wait', { choose: 'missing', options: { lockWait: -1 } }, /invalid value for "Wait for Lock": -1/],
+		['a negative rate', { choose: 'missing', options: { rateLimit: -1 } }, /invalid value for "Rate Limit": -1/],
 	])('%s is a clear error with a hint', async (_, parameters, message) => {
 		const failure: unknown = await run(parameters).catch((error: unknown) => error);
 		expect(failure).toBeInstanceOf(NodeOperationError);

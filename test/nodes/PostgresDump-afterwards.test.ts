@@ -125,7 +125,7 @@ it('keeps what the policy keeps, and only after the new backup was proved', asyn
 });
 
 it.each([
-	['an unknown depth', { verifyAfterwards: 'deep' }, /"Verify Afterwards" is deep/],
+	['an unknown depth', { verifyAfterwards: 'deep' }, /invalid value for "Verify Afterwards": deep/],
 	['a size of nothing', { verifyUpTo: 0 }, /"Up To \(MB\)"/],
 	['a policy that says nothing', { keep: 'daily=x' }, /"Keep"/],
 ])('refuses %s before anything is stored', async (_, parameters, message) => {

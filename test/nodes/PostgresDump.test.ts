@@ -258,7 +258,7 @@ describe('Postgres Dump: Dump', () => {
 		expect(items[0]!.json).toMatchObject({ tags: ['audit', 'before-upgrade'], protectedUntil: null });
 		const repository = await Repository.open(storage());
 		expect(await repository.list()).toMatchObject([{ tags: ['audit', 'before-upgrade'] }]);
-		await expect(run({ options: { tags: 'Über' } })).rejects.toThrow(/"Über" cannot be a tag/);
+		await expect(run({ options: { tags: 'Über' } })).rejects.toThrow(/"Über" is not a valid tag/);
 	});
 
 	it('waits while another run writes to the group, or fails at once and names its workflow and execution', async () => {

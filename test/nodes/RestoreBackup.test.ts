@@ -211,16 +211,12 @@ describe('Restore Backup', () => {
 		['a group without backups', { group: 'postgres/shoe' }, /no backup of postgres\/shoe/],
 		['no group', { group: '' }, /"Group" is empty/],
 		['a label that is not there', { backup: 'label', label: '20200101T000000Z-full-aaaa' }, /no backup 20200101/],
-		['a time that is none', { backup: 'before', time: 'yesterday' }, /"Time" is no time: yesterday/],
-		['an unknown choice', { backup: 'oldest' }, /"Which Backup" is oldest/],
-		['an unknown place', { into: 'beside' }, /"Restore Into" is beside/],
+		['a time that is none', { backup: 'before', time: 'yesterday' }, /"Time" is not a valid time: yesterday/],
+		['an unknown choice', { backup: 'oldest' }, /invalid value for "Which Backup": oldest/],
+		['an unknown place', { into: 'beside' }, /invalid value for "Restore Into": beside/],
 		['no database', { database: ' ' }, /"Database" is empty/],
-		[
-			'something that cannot be allowed',
-			{ options: { allow: ['everything'] } },
-			/"everything" is nothing that can be allowed/,
-		],
-		['half a connection', { options: { connections: 0.5 } }, /"Connections" is 0.5/],
+		['something that cannot be allowed', { options: { allow: ['everything'] } }, /"everything" cannot be allowed/],
+		['half a connection', { options: { connections: 0.5 } }, /invalid value for "Connections": 0.5/],
 		['a role without a name', { options: { roles: { role: [{ from: 'a', to: ' ' }] } } }, /"On This Server" is empty/],
 	])('%s is a clear error with a hint', async (_, parameters, message) => {
 		const database = newName();

@@ -262,11 +262,11 @@ describe('Verify Backup', () => {
 	});
 
 	it.each([
-		['an unknown choice', { choose: 'oldest' }, /"Which Backups" is oldest/],
-		['an unknown depth', { depth: 'deep' }, /"Depth" is deep/],
-		['an unknown scratch', { depth: 'restored', scratch: 'moon' }, /"Scratch Database" is moon/],
+		['an unknown choice', { choose: 'oldest' }, /invalid value for "Which Backups": oldest/],
+		['an unknown depth', { depth: 'deep' }, /invalid value for "Depth": deep/],
+		['an unknown scratch', { depth: 'restored', scratch: 'moon' }, /invalid value for "Scratch Database": moon/],
 		['no label', { choose: 'label', group: 'g', label: '' }, /"Backup" is empty/],
-		['no share', { choose: 'share', parts: 0 }, /"Days per Round" is 0/],
+		['no share', { choose: 'share', parts: 0 }, /invalid value for "Days per Round": 0/],
 		[
 			'an assertion without a question',
 			{ depth: 'restored', assertions: { assertion: [{ name: 'a', sql: ' ' }] } },

@@ -39,9 +39,9 @@ describe('a retention lock', () => {
 	});
 
 	it.each([
-		['an unknown mode', { mode: 'iron' }, /"Mode" is iron/],
-		['an unknown length', { mode: 'governance', keepFor: 'ever' }, /"Keep For" is ever/],
-		['no days', { mode: 'governance', keepFor: 'days', days: 0 }, /"Days" is 0/],
+		['an unknown mode', { mode: 'iron' }, /invalid value for "Mode": iron/],
+		['an unknown length', { mode: 'governance', keepFor: 'ever' }, /invalid value for "Keep For": ever/],
+		['no days', { mode: 'governance', keepFor: 'days', days: 0 }, /invalid value for "Days": 0/],
 		['an unknown policy', { mode: 'governance', keepFor: 'policy', policy: 'x' }, /"Policy": /],
 		['a policy that says nothing', { mode: 'governance', keepFor: 'policy', policy: 'tag=audit' }, /does not say/],
 	])('of %s is a clear error', (_, lock, message) => {

@@ -68,7 +68,7 @@ describe('a time', () => {
 	});
 
 	it.each(['', 'tomorrow', '2026-13-45T00:00:00', 'TZ'])('is refused when it is "%s"', (text) => {
-		expect(() => toDate('Time', text, 'UTC')).toThrow(/"Time" is no time/);
+		expect(() => toDate('Time', text, 'UTC')).toThrow(/"Time" is not a valid time/);
 	});
 });
 

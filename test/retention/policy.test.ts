@@ -79,9 +79,9 @@ describe('the text of a policy', () => {
 
 	it.each([
 		['', /empty/],
-		['daily', /"daily" is no rule and no preset/],
-		['gold', /"gold" is no rule/],
-		['nightly=3', /"nightly=3" is no rule/],
+		['daily', /"daily" is neither a rule nor a preset/],
+		['gold', /"gold" is neither a rule nor a preset/],
+		['nightly=3', /"nightly=3" is neither a rule nor a preset/],
 		['daily=3,,weekly=2', /a rule is empty/],
 		['daily=-1', /daily must be a whole number, not "-1"/],
 		['daily=1.5', /daily must be a whole number, not "1.5"/],
@@ -94,10 +94,10 @@ describe('the text of a policy', () => {
 		['daily=3,zone=', /timeZone must be/],
 		['daily=3,trust=hope', /trust must be one of stored, readable, restored, not "hope"/],
 		['daily=3,allow=everything', /allow must be a list of these: unverified, failed, outdated, shrunk/],
-		['daily=3,tag=Audit', /"Audit" cannot be a tag/],
+		['daily=3,tag=Audit', /"Audit" is not a valid tag/],
 		['daily=3,minimum=0', /minimum must be a whole number from 1/],
 		['daily=3,shrink=100', /shrinkPercent must be/],
-		['constructor=3', /is no rule/],
+		['constructor=3', /is neither a rule nor a preset/],
 	])('is refused with a reason: %p', (text, message) => {
 		expect(() => parsePolicy(text)).toThrow(refused(message));
 	});

@@ -39,7 +39,7 @@ export function assertRecipient(recipient: string, where = ''): void {
 	try {
 		new Encrypter().addRecipient(recipient);
 	} catch (cause) {
-		throw new BackupError('invalid-input', `${where}this is no age recipient`, {
+		throw new BackupError('invalid-input', `${where}this is not an age recipient`, {
 			hint: 'A recipient starts with "age1" and has no spaces. Copy all of it: a wrong letter is noticed.',
 			cause,
 		});
@@ -67,7 +67,7 @@ export function assertIdentity(identity: string, where = ''): void {
 		new Decrypter().addIdentity(identity);
 	} catch {
 		// Not kept as the cause: its message quotes the identity.
-		throw new BackupError('invalid-input', `${where}this is no age identity`, {
+		throw new BackupError('invalid-input', `${where}this is not an age identity`, {
 			hint: 'An identity starts with "AGE-SECRET-KEY-" and has no spaces. Copy all of it: a wrong letter is noticed.',
 		});
 	}

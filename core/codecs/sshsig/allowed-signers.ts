@@ -51,7 +51,7 @@ export function parseAllowedSigners(text: string): AllowedSigner[] {
 		if (line !== '' && !line.startsWith('#')) signers.push(parseLine(line, `line ${n + 1}: `));
 	}
 	if (signers.length === 0) {
-		throw new BackupError('invalid-input', 'there is no signer in this text', {
+		throw new BackupError('invalid-input', 'no signers given', {
 			hint: 'Write one on each line, for example: backup ssh-ed25519 AAAA… Lines that start with # do not count.',
 		});
 	}

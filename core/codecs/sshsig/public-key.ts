@@ -20,7 +20,7 @@ export const MAKE_A_KEY = 'Make one with: ssh-keygen -t ed25519 -N "" -f FILE';
  */
 export function parsePublicKey(text: string, where = ''): string {
 	const invalid = () =>
-		new BackupError('invalid-input', `${where}this is no public key of SSH`, {
+		new BackupError('invalid-input', `${where}this is not an SSH public key`, {
 			hint: 'It starts with "ssh-ed25519 AAAA" and is one line, as in the file with the name that ends in ".pub".',
 		});
 	if (/PRIVATE KEY/.test(text)) {

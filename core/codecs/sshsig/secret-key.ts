@@ -145,7 +145,7 @@ function encrypted(remedy: string): BackupError {
 }
 
 function invalid(): BackupError {
-	return new BackupError('invalid-input', 'this is no signing key, or not all of one', {
+	return new BackupError('invalid-input', 'this is not a complete signing key', {
 		hint: `A key starts with "-----BEGIN OPENSSH PRIVATE KEY-----". Copy all of it, also its last line. ${MAKE_A_KEY}`,
 	});
 }

@@ -95,7 +95,7 @@ function signedBytes(text: Buffer | string, namespace: string, hash: string): Bu
 }
 
 function damaged(): BackupError {
-	return new BackupError('damaged', 'this is not a signature of SSH, or not all of one', {
+	return new BackupError('damaged', 'this is not a complete SSH signature', {
 		hint: 'A signature starts with "-----BEGIN SSH SIGNATURE-----". Take a copy of it that was not changed.',
 	});
 }

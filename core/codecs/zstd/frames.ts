@@ -121,7 +121,7 @@ export class FrameSplitter {
 				yield* this.#skippableFrame(magic);
 				yield { kind: 'skippable', originalBytes: 0 };
 			} else {
-				throw this.#frames === 0 ? damaged('is not zstd') : damaged('holds something that is no frame');
+				throw this.#frames === 0 ? damaged('is not zstd') : damaged('holds something that is not a frame');
 			}
 		}
 	}

@@ -111,7 +111,7 @@ export function parseEntry(line: string): Entry {
 	} catch {
 		throw damaged('is not JSON');
 	}
-	if (typeof data !== 'object' || data === null) throw damaged('is no entry');
+	if (typeof data !== 'object' || data === null) throw damaged('is not an entry');
 	const { path, pathBase64, target, targetBase64, ...rest } = data;
 	const entry = rest as unknown as Entry;
 	entry.path = readName(path, pathBase64, 'path');
@@ -140,7 +140,7 @@ function assertMembers(entry: Entry): void {
 	const { mode, uid, gid, mtime, ctime, ino, user, group } = entry;
 	if (!isNumber(mode, 0o7777) || !isNumber(uid) || !isNumber(gid)) throw damaged('has no owner or mode');
 	if (!matches(TIME, mtime) || !matches(TIME, ctime) || !matches(DIGITS, ino)) throw damaged('has no times');
-	if (!isOptionalText(user) || !isOptionalText(group)) throw damaged('has an owner that is no text');
+	if (!isOptionalText(user) || !isOptionalText(group)) throw damaged('has an owner that is not text');
 	if (type === 'file') assertFile(entry);
 	if ((type === 'symlink' || type === 'link') && entry.target === undefined) throw damaged('has no target');
 	if (type === 'link' && !isSafePath(entry.target!)) throw damaged('is a link that leads out of the archive');

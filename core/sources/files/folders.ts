@@ -34,7 +34,7 @@ export function findFolders(
 	const wanted = patterns.filter((pattern) => !pattern.startsWith('!'));
 	const without = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => pattern.slice(1));
 	if (wanted.length === 0) {
-		throw new BackupError('invalid-input', 'no pattern of folders is given', {
+		throw new BackupError('invalid-input', 'no folder pattern given', {
 			hint: 'Name one like /srv/customers/*: each folder that matches becomes a backup of its own.',
 		});
 	}
@@ -42,7 +42,7 @@ export function findFolders(
 	const left = found.filter(({ name }) => isWanted(name) && !without.some((pattern) => matchesGlob(name, pattern)));
 	const byPath = new Map(left.map((each) => [each.path, each]));
 	if (byPath.size === 0) {
-		throw new BackupError('source-missing', `no folder is like ${wanted.join(', ')}`, {
+		throw new BackupError('source-missing', `no folder matches ${wanted.join(', ')}`, {
 			hint: 'Is the disk mounted, and is the pattern right as n8n sees the folders? In a container, they must be mounted into it.',
 		});
 	}
@@ -53,7 +53,7 @@ export function findFolders(
 
 function foldersOf(pattern: string, assertAllowed: (folder: string) => void): FoundFolder[] {
 	if (!path.isAbsolute(pattern) || pattern.includes('\0')) {
-		throw new BackupError('invalid-input', `"${pattern}" is no absolute path`, {
+		throw new BackupError('invalid-input', `"${pattern}" is not an absolute path`, {
 			hint: 'Write the pattern from the root on, e.g. /srv/customers/*.',
 		});
 	}

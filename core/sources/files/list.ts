@@ -117,7 +117,7 @@ function differences(a: Entry, b: Entry): string[] {
 async function* entriesOf(backup: OpenBackup, signal: AbortSignal): AsyncGenerator<MergedEntry, void, undefined> {
 	const { group, label, source } = backup.manifest;
 	if (source.kind !== FILES) {
-		throw new BackupError('invalid-input', `${group}/${label} is no backup of files`, {
+		throw new BackupError('invalid-input', `${group}/${label} is not a backup of files`, {
 			hint: 'Only archives of files can be listed. Restore the backup, or look at its manifest.',
 		});
 	}

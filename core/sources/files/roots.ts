@@ -28,14 +28,14 @@ export function resolveRoots(paths: readonly string[], assertAllowed: AssertAllo
 
 function resolveRoot(given: string, assertAllowed: AssertAllowed): Root {
 	if (!path.isAbsolute(given) || given.includes('\0')) {
-		throw new BackupError('invalid-input', `"${given}" is no absolute path`, {
+		throw new BackupError('invalid-input', `"${given}" is not an absolute path`, {
 			hint: 'Write it from the root on, e.g. /srv/www.',
 		});
 	}
 	const clean = path.resolve(given);
 	if (clean === '/') {
 		throw new BackupError('invalid-input', 'the whole file system cannot be archived', {
-			hint: 'Name the folders that are needed: /proc, /sys and /dev are no files.',
+			hint: 'Name the folders that are needed: /proc, /sys and /dev hold nothing to back up.',
 		});
 	}
 	const real = realPathOf(clean, assertAllowed);

@@ -229,7 +229,7 @@ function assertBucket(bucket: string): void {
 	const isName =
 		/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket) && !bucket.includes('..') && !/^\d+(\.\d+){3}$/.test(bucket);
 	if (isName) return;
-	throw new BackupError('invalid-input', `"${bucket.slice(0, 70)}" cannot be the name of a bucket`, {
+	throw new BackupError('invalid-input', `"${bucket.slice(0, 70)}" is not a valid bucket name`, {
 		hint: 'A bucket’s name has 3 to 63 lower-case letters, digits, dots and dashes. A path inside the bucket belongs into the prefix.',
 	});
 }

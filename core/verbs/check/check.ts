@@ -95,7 +95,7 @@ export async function checkSignatures({ key, signers }: Authority): Promise<Find
 			return 'nothing is signed, and nothing is authenticated: whoever can write to the storage can forge a backup';
 		}
 		if (signers === null)
-			return { warning: 'what is stored is signed, but no trusted signer is named: no signature is looked at' };
+			return { warning: 'what is stored is signed, but no trusted signers given: no signature is looked at' };
 		if (key === null)
 			return { warning: 'no signing key is known here: what is stored from here is not signed, and refused' };
 		const { signer } = isAllowed(signers, key.publicKey, { namespace: NAMESPACES.manifest, at: new Date() });

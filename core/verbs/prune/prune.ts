@@ -56,7 +56,7 @@ export interface PruneResult {
 export async function prune(request: PruneRequest): Promise<PruneResult> {
 	const { graceHours = 24 } = request;
 	if (!(graceHours >= 0 && graceHours <= 24 * 365)) {
-		throw new BackupError('invalid-input', `a grace time of ${graceHours} hours is not possible`, {
+		throw new BackupError('invalid-input', `invalid grace time: ${graceHours} hours`, {
 			hint: 'Give from 0 to 8760 hours; 24 are usual, and must be longer than the longest run.',
 		});
 	}

@@ -105,7 +105,7 @@ async function missing(repository: Repository, group: string, label: string): Pr
 			'incomplete',
 			`${group}/${label} has no manifest: it is what a run left that did not finish`,
 			{
-				hint: 'It is no backup. Use another one; a later run of this group removes it.',
+				hint: 'It is not a backup. Use another one; a later run of this group removes it.',
 				details: NO_BACKUP,
 			},
 		);

@@ -112,7 +112,7 @@ async function belongs(keys: DecryptionKeys | null, { encryption }: Manifest): P
 function noKey({ group, label }: Manifest): BackupError {
 	return new BackupError(
 		'wrong-identity',
-		`${group}/${label} is stored as it was written, but no key is at hand to open it`,
+		`${group}/${label} is stored as it was written, but no key is given to open it`,
 		{
 			hint: 'Verify it to depth "stored" here, or run n8n-backup verify with --identity where the identity is: its evidence counts here too.',
 		},

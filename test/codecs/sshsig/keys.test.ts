@@ -153,13 +153,19 @@ describe('a text that is no signing key', () => {
 			/public key/,
 			/other file/,
 		],
-		['of age', () => 'AGE-SECRET-KEY-1QQQQQQQQQQQ', 'invalid-input', /no signing key/, /BEGIN OPENSSH PRIVATE KEY/],
-		['that is empty', () => '', 'invalid-input', /no signing key/, /ssh-keygen -t ed25519/],
+		[
+			'of age',
+			() => 'AGE-SECRET-KEY-1QQQQQQQQQQQ',
+			'invalid-input',
+			/not a complete signing key/,
+			/BEGIN OPENSSH PRIVATE KEY/,
+		],
+		['that is empty', () => '', 'invalid-input', /not a complete signing key/, /ssh-keygen -t ed25519/],
 		[
 			'that is much too long',
 			() => generateSigningKey('x'.repeat(20_000)).secret,
 			'invalid-input',
-			/no signing/,
+			/not a complete signing key/,
 			/all of it/,
 		],
 	])('is refused with what to do: a key %s', (_, text, code, message, hint) => {

@@ -18,16 +18,16 @@ describe('a public key', () => {
 			'of RSA that calls itself ed25519',
 			() => `ssh-ed25519 ${btoa('\0\0\0\x07ssh-rsa')}`,
 			'invalid-input',
-			/no public key/,
+			/not an SSH public key/,
 		],
-		['that is cut off', () => publicKey.slice(0, -1), 'invalid-input', /no public key/],
-		['that is two lines', () => `${publicKey}\n${publicKey}`, 'invalid-input', /no public key/],
-		['that is empty', () => '', 'invalid-input', /no public key/],
+		['that is cut off', () => publicKey.slice(0, -1), 'invalid-input', /not an SSH public key/],
+		['that is two lines', () => `${publicKey}\n${publicKey}`, 'invalid-input', /not an SSH public key/],
+		['that is empty', () => '', 'invalid-input', /not an SSH public key/],
 		[
 			'of age',
 			() => 'age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj',
 			'invalid-input',
-			/no public key/,
+			/not an SSH public key/,
 		],
 	])('is refused: one %s', (_, text, code, message) => {
 		const secret = text();

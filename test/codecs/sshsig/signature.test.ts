@@ -145,7 +145,7 @@ describe('a signature', () => {
 		expect(thrownBy(() => verifySignature(TEXT, changed, NAMESPACE))).toMatchObject({
 			name: 'BackupError',
 			code: 'damaged',
-			message: 'this is not a signature of SSH, or not all of one',
+			message: 'this is not a complete SSH signature',
 		});
 	});
 

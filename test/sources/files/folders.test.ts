@@ -48,10 +48,10 @@ it('asks before it reads the names in a folder, and about each name', () => {
 });
 
 it.each([
-	['a pattern that finds nothing', ['nothing*'], 'source-missing', /no folder is like .*nothing\*/],
+	['a pattern that finds nothing', ['nothing*'], 'source-missing', /no folder matches .*nothing\*/],
 	['a pattern without a wildcard', ['acme'], 'invalid-input', /has no \* in it/],
 	['names that would share a group', ['*/www', '*/data'], 'invalid-input', /would both be "acme"/],
-	['nothing but what is left out', ['!acme'], 'invalid-input', /no pattern/],
+	['nothing but what is left out', ['!acme'], 'invalid-input', /no folder pattern/],
 ])('refuses %s', (_, patterns, code, message) => {
 	make('acme/www', 'acme/data');
 	const failure = expect(() => namesOf(...patterns));
@@ -60,7 +60,7 @@ it.each([
 });
 
 it('refuses a relative pattern, and a name that is not UTF-8, which no group could have', () => {
-	expect(() => findFolders(['customers/*'])).toThrow(/no absolute path/);
+	expect(() => findFolders(['customers/*'])).toThrow(/not an absolute path/);
 	fs.mkdirSync(Buffer.concat([Buffer.from(`${top}/`), Buffer.from([0xff, 0xfe])]));
 	expect(() => namesOf('*')).toThrow(/not UTF-8/);
 });

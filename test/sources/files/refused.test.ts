@@ -50,9 +50,9 @@ describe('a root', () => {
 	it.each([
 		['that is missing', '/nowhere/at/all', 'source-missing', '/nowhere/at/all is not there'],
 		['below a file', '/etc/passwd/x', 'source-missing', '/etc/passwd/x is not there'],
-		['that is relative', 'www', 'invalid-input', '"www" is no absolute path'],
+		['that is relative', 'www', 'invalid-input', '"www" is not an absolute path'],
 		['that is everything', '/', 'invalid-input', 'the whole file system cannot be archived'],
-		['with a NUL', '/a\0b', 'invalid-input', '"/a\0b" is no absolute path'],
+		['with a NUL', '/a\0b', 'invalid-input', '"/a\0b" is not an absolute path'],
 	])('%s is refused', async (_, root, code, message) => {
 		await expect(group.back({ paths: [root] })).rejects.toMatchObject({ code, message });
 		expect(await labels()).toEqual([]);

@@ -126,7 +126,7 @@ function comparisonOf({ counts, bytes, differences, differencesCount }: RestoreS
  */
 async function prepareTarget({ to, overwrite = false }: FilesRestoreOptions): Promise<string> {
 	if (!path.isAbsolute(to)) {
-		throw new BackupError('invalid-input', `"${to}" is no absolute path`, {
+		throw new BackupError('invalid-input', `"${to}" is not an absolute path`, {
 			hint: 'Write the folder from the root on, e.g. /tmp/restored.',
 		});
 	}
@@ -139,7 +139,7 @@ async function prepareTarget({ to, overwrite = false }: FilesRestoreOptions): Pr
 		if (error instanceof BackupError) throw error;
 		const { code } = error as NodeJS.ErrnoException;
 		if (code === 'EEXIST' || code === 'ENOTDIR') {
-			throw new BackupError('already-exists', `${to} is no folder`, {
+			throw new BackupError('already-exists', `${to} is not a folder`, {
 				hint: 'Choose another one to restore into.',
 				cause: error,
 			});

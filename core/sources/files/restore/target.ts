@@ -51,7 +51,8 @@ export class Target {
 			return;
 		} catch (error) {
 			const { code } = error as NodeJS.ErrnoException;
-			if (code === 'ENOTDIR' || code === 'ELOOP') throw inTheWay(path, `"${toDisplay(name)}" is no folder, or a link`);
+			if (code === 'ENOTDIR' || code === 'ELOOP')
+				throw inTheWay(path, `"${toDisplay(name)}" is not a folder, or is a link`);
 			if (code !== 'ENOENT' || !make) throw error;
 		}
 		this.#make(folder, name, path, FOLDER_MODE);

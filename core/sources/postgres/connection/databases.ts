@@ -18,7 +18,7 @@ export async function selectDatabases(client: Client, selection: DatabaseSelecti
 	if (selection.mode === 'list') {
 		const names = [...new Set(selection.names)];
 		if (names.length === 0) {
-			throw new BackupError('invalid-input', 'no database is named', { hint: 'Enter at least one database name.' });
+			throw new BackupError('invalid-input', 'no database selected', { hint: 'Enter at least one database name.' });
 		}
 		return names;
 	}

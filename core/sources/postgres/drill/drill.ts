@@ -200,7 +200,7 @@ function asPlainRole(error: BackupError): BackupError {
 	const lacksClass = details?.sqlState === '42704' && /operator class|operator family/.test(message);
 	if (!isRefused && !lacksClass) return error;
 	return new BackupError(code, message, {
-		hint: 'The drill worked as a role of its own, which is no superuser. If you know who made this backup, allow "superuser": then what the dump says runs with all rights on the scratch server.',
+		hint: 'The drill worked as a role of its own, which is not a superuser. If you know who made this backup, allow "superuser": then what the dump says runs with all rights on the scratch server.',
 		details: { ...details, environment: true },
 		cause,
 	});

@@ -130,7 +130,7 @@ function roleRefused({ user }: DatabaseTarget, cause: BackupError): BackupError 
 		'missing-requirements',
 		`the scratch server’s user "${user}" is a superuser, and the role that was made for the drill cannot log in: ${cause.message}`,
 		{
-			hint: 'Give a user who may create databases and is no superuser, or let new roles log in (pg_hba.conf, pooler). If you know who made the backups, allow "superuser": then what a dump says runs with all rights on that server.',
+			hint: 'Give a user who may create databases and is not a superuser, or let new roles log in (pg_hba.conf, pooler). If you know who made the backups, allow "superuser": then what a dump says runs with all rights on that server.',
 			cause,
 		},
 	);

@@ -87,7 +87,7 @@ function reaches([major = 0, minor = 0]: number[], [wantedMajor = 0, wantedMinor
 }
 
 function damaged(why: string): BackupError {
-	return new BackupError('damaged', `the dump is no archive of pg_dump in custom format: ${why}`, {
+	return new BackupError('damaged', `the dump is not a custom-format archive of pg_dump: ${why}`, {
 		hint: 'Use another backup.',
 	});
 }

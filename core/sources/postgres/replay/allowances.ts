@@ -23,7 +23,7 @@ export type Allowance = (typeof ALLOWANCES)[number];
 export function parseAllowances<Word extends string>(words: readonly string[], known: readonly Word[]): Word[] {
 	const wrong = words.find((word) => !(known as readonly string[]).includes(word));
 	if (wrong === undefined) return words as Word[];
-	throw new BackupError('invalid-input', `"${wrong}" is nothing that can be allowed`, {
+	throw new BackupError('invalid-input', `"${wrong}" cannot be allowed`, {
 		hint: `Allow one of: ${known.join(', ')}.`,
 	});
 }

@@ -9,7 +9,7 @@ export function isEverything(only: Only | undefined): boolean {
 	return !only?.schemas?.length && !only?.tables?.length;
 }
 
-/** @throws BackupError 'invalid-input' for what is no name of a table */
+/** @throws BackupError 'invalid-input' for what is not the name of a table */
 export function assertOnly(only: Only | undefined): void {
 	for (const table of only?.tables ?? []) parseRelation(table);
 }

@@ -20,7 +20,7 @@ export function parseRelation(text: string): Relation {
 	}
 	const [first, second] = names;
 	if (rest !== '' || first === undefined || names.length > 2) {
-		throw new BackupError('invalid-input', `${JSON.stringify(text)} is no name of a table`, {
+		throw new BackupError('invalid-input', `${JSON.stringify(text)} is not the name of a table`, {
 			hint: 'Write schema.table; names with dots in double quotes, like "my.schema"."my.table".',
 		});
 	}

@@ -203,7 +203,7 @@ export class Replay {
 	#assertComplete(): void {
 		if (this.#tail.isComplete()) return;
 		throw new BackupError('incomplete', 'the dump has no proper end: pg_dump’s last words are missing', {
-			hint: 'The dump was cut off, or is no plain dump. What was restored so far is not all: use another backup.',
+			hint: 'The dump was cut off, or is not a plain dump. What was restored so far is not all: use another backup.',
 		});
 	}
 }

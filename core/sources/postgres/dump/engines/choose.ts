@@ -39,7 +39,7 @@ export async function chooseEngine(
 	}
 	throw new BackupError(
 		'server-too-new',
-		`the server is PostgreSQL ${versionText(serverVersionNum)}, newer than every pg_dump at hand: ${found.join(', ')}`,
+		`the server is PostgreSQL ${versionText(serverVersionNum)}, newer than every pg_dump found here: ${found.join(', ')}`,
 		{
 			hint:
 				choice === 'builtin'

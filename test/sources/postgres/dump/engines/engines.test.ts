@@ -128,7 +128,7 @@ describe('the choice of an engine', () => {
 			chooseEngine(choice, 190001, { nativePath });
 		const expected = (text: string) => ({ code: 'server-too-new', message: expect.stringContaining(text) });
 		await expect(refusal('auto', fake('17.5'))).rejects.toMatchObject(
-			expected('PostgreSQL 19.1, newer than every pg_dump at hand: builtin pg_dump 18.3, native pg_dump 17.5'),
+			expected('PostgreSQL 19.1, newer than every pg_dump found here: builtin pg_dump 18.3, native pg_dump 17.5'),
 		);
 		await expect(refusal('auto', missing)).rejects.toMatchObject(
 			expected('builtin pg_dump 18.3, native pg_dump not found'),
