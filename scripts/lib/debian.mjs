@@ -21,6 +21,7 @@ export const PROGRAMS = {
 	sshd: 'openssh-server',
 	'locale-gen': 'locales',
 	'ssh-keygen': 'openssh-client',
+	chromium: 'chromium',
 };
 
 /** Debian starts the services it installs. Tests start their own, so a policy forbids it meanwhile. */

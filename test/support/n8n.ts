@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { N8nClient, type Execution, type Item } from '../../scripts/lib/n8n-client.mjs';
+import { N8nClient, type Execution, type Item, type Login } from '../../scripts/lib/n8n-client.mjs';
 import { readTemplate, type Choices, type TemplateName } from '../../scripts/lib/n8n-template.mjs';
 import { installedPackage } from '../../scripts/lib/n8n-package.mjs';
 import { startN8n, type RunningN8n } from '../../scripts/lib/n8n.mjs';
@@ -26,6 +26,8 @@ export const N8N_START_MS = 300_000;
 export interface TestN8n {
 	/** Logged in as the owner. */
 	readonly client: N8nClient;
+	/** The owner’s, to sign in with in a browser. */
+	readonly login: Login;
 	/** An empty folder that nodes may read and write. */
 	readonly files: string;
 	/** What n8n itself keeps its data in. */
@@ -52,9 +54,10 @@ export async function startTestN8n(options: { env?: Record<string, string> } = {
 	try {
 		const server = await start();
 		const client = new N8nClient(server.url);
-		await client.setUpOwner();
+		const login = await client.setUpOwner();
 		const n8n: TestN8n = {
 			client,
+			login,
 			files,
 			database,
 			server,
