@@ -1,7 +1,7 @@
 /** What GitHub runs for a push and for a release: .github/workflows, and what npm would publish. Their syntax is prettier's to check. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { Document, PROJECT } from '../support/document';
 
 const FOLDER = '.github/workflows';
@@ -96,11 +96,13 @@ describe('a release', () => {
 		expect(bugs.url).toBe(repository.url.replace(/^git\+|\.git$/g, '') + '/issues');
 	});
 
-	it('holds all pages of docs, README and CHANGELOG', () => {
+	it('holds all pages and pictures of docs, README and CHANGELOG', () => {
 		const args = ['pack', '--dry-run', '--ignore-scripts', '--json'];
 		const { stdout } = spawnSync('npm', args, { cwd: PROJECT, encoding: 'utf8' });
 		const [{ files }] = JSON.parse(stdout) as [{ files: Array<{ path: string }> }];
-		const pages = readdirSync(join(PROJECT, 'docs')).map((name) => `docs/${name}`);
+		const pages = readdirSync(join(PROJECT, 'docs'), { recursive: true, withFileTypes: true })
+			.filter((entry) => entry.isFile())
+			.map(({ parentPath, name }) => relative(PROJECT, join(parentPath, name)));
 		expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining([...pages, 'README.md', 'CHANGELOG.md']));
 	});
 });
