@@ -16,6 +16,13 @@ export function faultOf(error: unknown, done: 'archived' | 'restored'): Fault {
 				: 'Free space, or restore to another disk.';
 		return new Fault('storage-full', `there is no space ${where}`, hint);
 	}
+	if (code === 'EFBIG') {
+		return new Fault(
+			'unsupported',
+			`a file is larger than the file system takes`,
+			'Restore to another disk, or leave the file out.',
+		);
+	}
 	if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
 		return new Fault(
 			'access-denied',

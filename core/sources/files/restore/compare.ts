@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { lookAt } from '../archive/folder.ts';
 import { timeText, typeOf } from '../archive/attributes.ts';
 import type { Entry } from '../entry.ts';
-import { toDisplay, toFs } from '../names.ts';
+import { type Bytes, toDisplay, toFs } from '../names.ts';
 import type { AttributeSetter } from './attributes.ts';
 import type { RestoreSummary } from './messages.ts';
 import type { Target } from './target.ts';
@@ -31,10 +31,9 @@ export class Comparer {
 
 	compare(entry: Entry): void {
 		if (entry.type === 'fifo' || entry.type === 'character' || entry.type === 'block') return;
-		const { folder, name } = this.#target.folderOf(entry.path, false);
-		const at = folder.at(name);
-		const stats = lookAt(at);
-		if (!stats) {
+		const at = this.#placeOf(entry.path);
+		const stats = at === null ? null : lookAt(at);
+		if (at === null || !stats) {
 			// Why it could not be made is told by itself.
 			if (entry.type !== 'link') this.#differs(entry, entry.type, 'nothing');
 			return;
@@ -50,6 +49,12 @@ export class Comparer {
 			this.#expect(entry, 'a link to ', toDisplay(entry.target!), toDisplay(target));
 			return;
 		}
+		if (entry.type === 'link') {
+			const first = this.#placeOf(entry.target!);
+			const isSame = first !== null && lookAt(first)?.ino === lookAt(this.#placeOf(entry.path)!)?.ino;
+			if (!isSame) this.#differs(entry, `a link to ${toDisplay(entry.target!)}`, 'a file of its own');
+			return;
+		}
 		if (entry.type === 'file') this.#expect(entry, '', `${entry.size} bytes`, `${stats.size} bytes`);
 		const mode = this.#attributes.modeOf({ ...entry, type });
 		this.#expect(entry, 'mode ', mode.toString(8), Number(stats.mode & 0o7777n).toString(8));
@@ -59,6 +64,17 @@ export class Comparer {
 		if (Math.abs(Number(time) - Number(entry.mtime)) > TIME_SLACK_SECONDS)
 			this.#differs(entry, `time ${entry.mtime}`, time);
 		if (entry.type === 'file' && this.#readBack) this.#expect(entry, 'SHA-256 ', entry.sha256!, this.#digest(at));
+	}
+
+	/** Where an entry is; null when not even its folder is there. */
+	#placeOf(path: Bytes): Bytes | null {
+		try {
+			const { folder, name } = this.#target.folderOf(path, false);
+			return folder.at(name);
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+			throw error;
+		}
 	}
 
 	#digest(at: string): string {

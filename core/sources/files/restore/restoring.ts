@@ -17,7 +17,7 @@ import { Comparer } from './compare.ts';
 import type { HolderPlan, RestoreJob, RestoreSummary } from './messages.ts';
 import { Plans, PlanWriter } from './plan.ts';
 import { Target } from './target.ts';
-import { wantedEntries } from './view.ts';
+import { View } from './view.ts';
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY, O_RDONLY } = fs.constants;
 /** Told with their names; the others are counted. */
@@ -44,6 +44,7 @@ export class Restoring {
 		listed: [],
 	};
 	readonly #job: RestoreJob;
+	readonly #view: View;
 	readonly #target: Target;
 	/** Of its own, so that copying a file that lies elsewhere does not close the folders that are open. */
 	readonly #sources: Target;
@@ -63,6 +64,7 @@ export class Restoring {
 
 	constructor(job: RestoreJob) {
 		this.#job = job;
+		this.#view = new View(job.indexes, job.include);
 		this.#target = new Target(job.to);
 		this.#sources = new Target(job.to);
 		this.#attributes = new AttributeSetter(job.owners);
@@ -135,7 +137,7 @@ export class Restoring {
 	}
 
 	#wanted(): Generator<MergedEntry> {
-		return wantedEntries(this.#job.indexes, this.#job.include);
+		return this.#view.entries();
 	}
 
 	#restoreOther(entry: MergedEntry): void {
@@ -184,7 +186,7 @@ export class Restoring {
 		this.#current.done += piece.length;
 		if (this.#current.done < stored) return false;
 		this.#current = null;
-		if (digest.hex() !== entry.sha256) throw damaged(entry, 'is not what its index says: its digest differs');
+		assertDigest(entry, digest.hex());
 		this.#complete(entry, fd, this.#temporaryNow());
 		return true;
 	}
@@ -193,6 +195,7 @@ export class Restoring {
 	#complete(entry: MergedEntry, fd: number, temporary: Bytes): void {
 		try {
 			if (entry.extents || entry.size === 0) fs.ftruncateSync(fd, entry.size);
+			if (storedSize(entry) === 0) assertDigest(entry, new ContentDigest(entry).hex());
 			this.#attributes.setByDescriptor(fd, entry);
 		} finally {
 			fs.closeSync(fd);
@@ -280,10 +283,12 @@ export class Restoring {
 			}
 		};
 		for (const entry of this.#wanted()) {
+			// All else is there already, and a file that stands in for another name of it is not in order.
+			if (entry.type !== 'directory' && entry.type !== 'link') continue;
 			const key = keyOf(entry);
 			while (open.length > 0 && !key.startsWith(open.at(-1)!.key)) leave();
 			if (entry.type === 'directory') open.push({ key, entry });
-			else if (entry.type === 'link') this.#link(entry);
+			else this.#link(entry);
 		}
 		while (open.length > 0) leave();
 	}
@@ -350,6 +355,10 @@ function writeExtents(
 		}
 		before += length;
 	}
+}
+
+function assertDigest(entry: MergedEntry, found: string): void {
+	if (found !== entry.sha256) throw damaged(entry, 'is not what its index says: its digest differs');
 }
 
 function damaged({ path: at }: MergedEntry, why: string): Fault {

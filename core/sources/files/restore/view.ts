@@ -3,13 +3,37 @@ import ignore from 'ignore';
 import { mergeIndexes, type MergedEntry } from '../merge.ts';
 import { type Bytes, toDisplay, toText } from '../names.ts';
 
-/**
- * The entries that patterns name, or all of them.
- * @param include patterns in gitignore's syntax; one that names a folder names all that is in it
- */
-export function* wantedEntries(indexes: readonly string[], include: readonly string[]): Generator<MergedEntry> {
-	const isWanted = matcher(include);
-	for (const entry of mergeIndexes(indexes)) if (isWanted(entry.path, entry.type === 'directory')) yield entry;
+/** The entries that patterns name, or all of them; may be gone through several times. */
+export class View {
+	readonly #indexes: readonly string[];
+	readonly #isWanted: (path: Bytes, isDirectory: boolean) => boolean;
+	/** The first wanted name of each file whose contents have another name, which is not wanted: by that other name. */
+	readonly #standIns = new Map<Bytes, MergedEntry>();
+
+	/** @param include patterns in gitignore's syntax; one that names a folder names all that is in it */
+	constructor(indexes: readonly string[], include: readonly string[]) {
+		this.#indexes = indexes;
+		this.#isWanted = matcher(include);
+		if (include.length === 0) return;
+		for (const entry of mergeIndexes(indexes)) {
+			if (entry.type !== 'link' || !this.#isWanted(entry.path, false)) continue;
+			const target = entry.target!;
+			if (!this.#isWanted(target, false) && !this.#standIns.has(target)) this.#standIns.set(target, entry);
+		}
+	}
+
+	/** In the order of the index; a file that stands in for another name of it comes where that other one is. */
+	*entries(): Generator<MergedEntry> {
+		for (const entry of mergeIndexes(this.#indexes)) {
+			const standIn = entry.type === 'file' ? this.#standIns.get(entry.path) : undefined;
+			if (standIn) yield { ...entry, path: standIn.path, key: standIn.key };
+			else if (this.#isWanted(entry.path, entry.type === 'directory')) {
+				const first = entry.type === 'link' ? this.#standIns.get(entry.target!) : undefined;
+				if (!first) yield entry;
+				else if (first.path !== entry.path) yield { ...entry, target: first.path };
+			}
+		}
+	}
 }
 
 /** Makes the question whether an entry is wanted. */
