@@ -51,7 +51,7 @@ export async function databaseWay(options: DatabaseRestoreOptions): Promise<Rest
 			globals: options.globals,
 		}),
 		progress: ({ figures }) => `, ${figures?.rows ?? 0} rows`,
-		show: (result) => show(result, { ...target, database: result.database }),
+		show: (result, asOf) => show(result, asOf, { ...target, database: result.database }),
 	};
 }
 
@@ -93,11 +93,12 @@ function wrongUse(message: string, hint: string): BackupError {
 	return new BackupError('invalid-input', message, { hint });
 }
 
-function show(result: RestoreResult<RestoredDatabase>, target: DatabaseTarget): void {
+function show(result: RestoreResult<RestoredDatabase>, asOf: string, target: DatabaseTarget): void {
 	const { group, label, rows, originalBytes, seconds, comparison, properties } = result;
 	printLine(
 		`${group}/${label} is restored as ${describeTarget(target)}: ${sizeText(originalBytes)}, ${rows} rows in ${seconds.toFixed(1)} s`,
 	);
+	printLine(asOf);
 	if (!comparison.ok) return;
 	const { tables = 0, hashed = 0 } = comparison.figures;
 	const contents = hashed > 0 ? `, ${hashed} of them by their content` : '';

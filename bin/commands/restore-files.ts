@@ -20,10 +20,11 @@ export function filesWay(options: FilesRestoreOptions): RestoreWay<FilesRestored
 	return {
 		restorer: filesRestorer({ ...options, to, include: options.include ?? [] }),
 		progress: () => '',
-		show({ group, label, comparison, listed, seconds }) {
+		show({ group, label, comparison, listed, seconds }, asOf) {
 			for (const name of listed) printLine(name);
 			const where = options.dryRun ? '' : ` in ${to}, in ${seconds.toFixed(1)} s`;
 			printLine(`${group}/${label}: ${comparison.says}${where}`);
+			printLine(asOf);
 		},
 	};
 }

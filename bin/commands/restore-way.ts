@@ -7,6 +7,6 @@ export interface RestoreWay<Result extends Restored> {
 	restorer: Restorer<never, Result>;
 	/** What is said behind the bytes while it runs. */
 	progress: (progress: RestoreProgress) => string;
-	/** Tells what came of it, but for its warnings and what differs. */
-	show: (result: RestoreResult<Result>) => void;
+	/** Tells what came of it, but for its warnings and what differs. @param asOf how old it is, as a line of its own */
+	show: (result: RestoreResult<Result>, asOf: string) => void;
 }

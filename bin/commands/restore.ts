@@ -19,7 +19,7 @@ import {
 	readKeys,
 	SIGNERS_HELP,
 } from '../options';
-import { EXIT, forTerminal, printJson, printLine, printWarning, showProgress } from '../output';
+import { EXIT, forTerminal, printJson, printWarning, showProgress } from '../output';
 import { type DatabaseRestoreOptions, databaseWay, isDatabaseUrl } from './restore-database';
 import { type FilesRestoreOptions, filesWay } from './restore-files';
 import type { RestoreWay } from './restore-way';
@@ -128,8 +128,7 @@ async function restoreTo<Result extends Restored>(
 		if (options.json) printJson({ ok: comparison.ok, ...result, warnings: [...warnings, ...result.warnings] });
 		else {
 			for (const warning of result.warnings) printWarning(warning);
-			show(result);
-			printLine(`as it was ${ageText(backedUpAt)}, at ${backedUpAt}`);
+			show(result, `as it was ${ageText(backedUpAt)}, at ${backedUpAt}`);
 			for (const { item, expected, found } of comparison.differences) {
 				process.stderr.write(`${forTerminal(`differs: ${item}: ${found} instead of ${expected}`)}\n`);
 			}
