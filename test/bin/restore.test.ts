@@ -145,7 +145,7 @@ describe('n8n-backup restore', () => {
 	it.each([
 		['a mode that is none', ['--into', 'over']],
 		['a role without its replacement', ['--role', 'a']],
-		['a time that is none', ['--before', 'yesterday-ish']],
+		['an invalid time', ['--before', 'yesterday-ish']],
 		['a time without a zone', ['--before', '2026-11-20T02:00:00']],
 		['no number of connections', ['--connections', '0']],
 		['a name of a table that is none', ['--table', 'a.b.c.d']],

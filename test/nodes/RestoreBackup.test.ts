@@ -211,7 +211,7 @@ describe('Restore Backup', () => {
 		['a group without backups', { group: 'postgres/shoe' }, /no backup of postgres\/shoe/],
 		['no group', { group: '' }, /"Group" is empty/],
 		['a label that is not there', { backup: 'label', label: '20200101T000000Z-full-aaaa' }, /no backup 20200101/],
-		['a time that is none', { backup: 'before', time: 'yesterday' }, /"Time" is not a valid time: yesterday/],
+		['an invalid time', { backup: 'before', time: 'yesterday' }, /"Time" is not a valid time: yesterday/],
 		['an unknown choice', { backup: 'oldest' }, /invalid value for "Which Backup": oldest/],
 		['an unknown place', { into: 'beside' }, /invalid value for "Restore Into": beside/],
 		['no database', { database: ' ' }, /"Database" is empty/],

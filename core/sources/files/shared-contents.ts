@@ -20,13 +20,13 @@ export class SharedContents<Key, Value> {
 
 	/** Takes the contents that come next in the archive. */
 	add(key: Key, value: Value): void {
-		this.skip();
+		this.countOnly();
 		this.#values.delete(key);
 		this.#values.set(key, { value, number: this.#count });
 	}
 
 	/** Counts contents that are not to be shared: which are the last ones must not depend on who counts. */
-	skip(): void {
+	countOnly(): void {
 		this.#count++;
 		for (const [key, { number }] of this.#values) {
 			if (number > this.#count - this.#most) return;

@@ -123,10 +123,10 @@ it('remembers contents at least as long as whoever wrote the archive, however ma
 			expect(read.get(known)).toBe(String(digest));
 			continue;
 		}
-		if (at % 7 === 0) written.skip();
+		if (at % 7 === 0) written.countOnly();
 		else written.add(String(digest), at);
 		// An attempt that was thrown away is not in the index.
-		if (at % 11 === 0) written.skip();
+		if (at % 11 === 0) written.countOnly();
 		read.add(at, String(digest));
 	}
 	expect(shared).toBeGreaterThan(500);

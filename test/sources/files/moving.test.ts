@@ -77,6 +77,28 @@ describe('a large file', () => {
 		expect(treeOf(await restored(archive, next))).toEqual(treeOf(source));
 	});
 
+	it('that cannot be read to its end is named, and all that follows is in its place', async () => {
+		const read = fs.readSync;
+		let position = 0;
+		const spy = jest.spyOn(fs, 'readSync').mockImplementation((...args: Parameters<typeof fs.readSync>) => {
+			if (position > MEGA + 100 && position < 2 * MEGA) {
+				throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO', syscall: 'read' });
+			}
+			return read(...args);
+		});
+		let archive: ArchiverRun;
+		try {
+			archive = await run({ chunkBytes: 60_000, onBytes: (now) => (position = now) });
+		} finally {
+			spy.mockRestore();
+		}
+		expect(archive.summary).toMatchObject({
+			...{ incomplete: true, named: [{ path: shown('large'), why: 'unreadable' }], remarks: { unreadable: 1 } },
+		});
+		expect(entryOf(archive, 'large')).toBeUndefined();
+		expect(fs.readFileSync(path.join(await restored(archive), 'next'), 'utf8')).toBe('the next one');
+	});
+
 	it('that goes on shrinking leaves an archive that is well formed, with what was read of it', async () => {
 		let size = 3 * MEGA;
 		const archive = await run({ onBytes: () => fs.truncateSync(at('large'), (size -= 1)) });
@@ -180,4 +202,21 @@ describe('a link that somebody puts in the place', () => {
 		expect(bytes.includes('of somebody else')).toBe(false);
 		expect(archive.entries.map((each) => each.path).filter((each) => each.includes('secret'))).toEqual([]);
 	});
+});
+
+it('a SQLite database that was locked is stored as it is, named, and tried again the next time, though it did not change', async () => {
+	fs.writeFileSync(at('shop.db'), Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(1008)]));
+	const first = await run({ snapshot: async () => await Promise.resolve({ refused: 'locked' }) });
+	expect(first.summary).toMatchObject({
+		incomplete: true,
+		named: [{ path: shown('shop.db'), why: 'locked-database' }],
+	});
+	const asked: string[] = [];
+	const next = await run({
+		chain: [first],
+		snapshot: async (from) => await Promise.resolve({ refused: 'no-database', at: asked.push(from) }),
+	});
+	expect(asked).toHaveLength(1);
+	expect(next.summary.incomplete).toBe(false);
+	expect(entryOf(next, 'shop.db')).not.toHaveProperty('changed');
 });

@@ -68,3 +68,11 @@ export function deviceOf({ rdev }: fs.BigIntStats): [number, number] {
 	const minor = (rdev & 0xffn) | ((rdev >> 12n) & ~0xffn);
 	return [Number(major), Number(minor & 0xffffffffn)];
 }
+
+/** What of two entries must be the same, beside their change time and inode, for nothing to have changed. */
+export const UNCHANGING = ['mode', 'uid', 'gid', 'mtime'] as const;
+
+/** Whether anything of an entry has changed, its contents perhaps. */
+export function isChanged(before: Entry, now: Pick<Entry, (typeof UNCHANGING)[number] | 'ctime' | 'ino'>): boolean {
+	return before.ctime !== now.ctime || before.ino !== now.ino || UNCHANGING.some((name) => before[name] !== now[name]);
+}

@@ -58,7 +58,7 @@ export class FileStore {
 			const again = this.#storeOnce(fd, file, after);
 			// One that still changes is as nobody else has it.
 			if (isSame(after, fs.fstatSync(fd, { bigint: true }), again)) return this.#remember(again);
-			this.#shared.skip();
+			this.#shared.countOnly();
 			return { ...again, changed: true };
 		} finally {
 			fs.closeSync(fd);
@@ -113,21 +113,20 @@ export class FileStore {
 		const at = this.#output.position;
 		const digest = createHash('sha256');
 		let position = 0;
-		for (const [offset, length] of extents) {
-			position = hashZeros(digest, position, offset);
-			const start = this.#output.position;
-			try {
-				this.#output.read(fd, offset, length, digest);
-			} finally {
-				// It became shorter, or cannot be read any further. The header has promised these bytes, and more may follow.
-				const missing = length - (this.#output.position - start);
-				this.#output.zeros(missing);
-				hashZeros(digest, offset + length - missing, offset + length);
+		try {
+			for (const [offset, length] of extents) {
+				position = hashZeros(digest, position, offset);
+				const count = this.#output.read(fd, offset, length, digest);
+				// It became shorter: whoever asked will see that it changed.
+				this.#output.zeros(length - count);
+				hashZeros(digest, offset + count, offset + length);
+				position = offset + length;
 			}
-			position = offset + length;
+		} finally {
+			// The header has promised all of it: where it cannot be read any further, the next header would be looked for elsewhere.
+			this.#output.zeros(at + stored + padding(stored) - this.#output.position);
 		}
 		hashZeros(digest, position, size);
-		this.#output.zeros(padding(stored));
 		this.#sizes.add(size);
 		return { ...entry, at, sha256: digest.digest('hex') };
 	}
@@ -135,7 +134,7 @@ export class FileStore {
 	#remember(entry: StoredFile): StoredFile {
 		const key = sharingKey(entry);
 		if (entry.size === 0 || this.#shared.get(key)?.at === entry.at) return entry;
-		if (entry.extents) this.#shared.skip();
+		if (entry.extents) this.#shared.countOnly();
 		else this.#shared.add(key, { path: entry.path, at: entry.at });
 		return entry;
 	}

@@ -7,8 +7,11 @@ import { createTemporaryFolder, removeTemporaryFolder } from '../../../base/temp
 import type { Comparison, Drill, OpenBackup, Restored, Restorer, RestoreRun } from '../../source';
 import type { FilesContents } from '../contents';
 import { FILES } from '../kind';
+import { archiveOf } from '../parts';
+import { toError } from '../faults';
 import { fromText } from '../names';
 import { spoolIndexes } from '../spool';
+import { faultOf } from '../thread-faults';
 import { runRestore } from './host';
 import type { Owners, RestoreJob, RestoreSummary } from './messages.ts';
 import { temporaryName } from './restoring';
@@ -39,8 +42,16 @@ export function filesRestorer(options: FilesRestoreOptions): Restorer<FilesConte
 	return {
 		kind: FILES,
 		async restore(backup, run) {
-			const to = options.dryRun ? null : await prepareTarget(options);
-			return await restoreInto(to, options, backup, run, false);
+			// A key that opens the index and no data must not leave half a tree.
+			await backup.openAt(archiveOf(backup.manifest));
+			if (options.dryRun) return await restoreInto(null, options, backup, run, false);
+			const { to, wasMade } = await prepareTarget(options);
+			try {
+				return await restoreInto(to, options, backup, run, false);
+			} catch (error) {
+				if (wasMade) await removeIfEmpty(to);
+				throw error;
+			}
 		},
 	};
 }
@@ -120,21 +131,58 @@ function comparisonOf({ counts, bytes, differences, differencesCount }: RestoreS
 	return { ok: true, says: isDryRun ? `${what} would be restored` : `${what} as they were`, figures, differences };
 }
 
+/** What is left of a restore that failed before its first entry. */
+async function removeIfEmpty(folder: string): Promise<void> {
+	try {
+		await fs.rmdir(folder);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+	}
+}
+
+/**
+ * Makes a folder and those above it. Step by step: in /proc, Node's own way never ends.
+ * @returns whether it was made
+ */
+async function makeFolder(folder: string): Promise<boolean> {
+	try {
+		await fs.mkdir(folder, { mode: 0o700 });
+		return true;
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === 'EEXIST') return false;
+		if (code !== 'ENOENT' || (await isThere(path.dirname(folder)))) throw error;
+	}
+	await makeFolder(path.dirname(folder));
+	await fs.mkdir(folder, { mode: 0o700 });
+	return true;
+}
+
+async function isThere(folder: string): Promise<boolean> {
+	return await fs.access(folder).then(
+		() => true,
+		() => false,
+	);
+}
+
 /**
  * The folder to restore into, links resolved.
  * @throws BackupError 'invalid-input', 'already-exists', 'access-denied'
  */
-async function prepareTarget({ to, overwrite = false }: FilesRestoreOptions): Promise<string> {
+async function prepareTarget({
+	to,
+	overwrite = false,
+}: FilesRestoreOptions): Promise<{ to: string; wasMade: boolean }> {
 	if (!path.isAbsolute(to)) {
 		throw new BackupError('invalid-input', `"${to}" is not an absolute path`, {
 			hint: 'Write the folder from the root on, e.g. /tmp/restored.',
 		});
 	}
 	try {
-		await fs.mkdir(to, { recursive: true, mode: 0o700 });
+		const wasMade = await makeFolder(to);
 		const names = await fs.readdir(to);
 		if (names.length > 0 && !overwrite) throw notEmpty(to, names);
-		return await fs.realpath(to);
+		return { to: await fs.realpath(to), wasMade };
 	} catch (error) {
 		if (error instanceof BackupError) throw error;
 		const { code } = error as NodeJS.ErrnoException;
@@ -144,10 +192,8 @@ async function prepareTarget({ to, overwrite = false }: FilesRestoreOptions): Pr
 				cause: error,
 			});
 		}
-		throw new BackupError('access-denied', `cannot make or read ${to}: ${code}`, {
-			hint: 'Allow the user that restores to write there, or choose another folder.',
-			cause: error,
-		});
+		const why = toError(faultOf(error, 'restored'));
+		throw new BackupError(why.code, `cannot make or read ${to}: ${code}`, { hint: why.hint, cause: error });
 	}
 }
 
