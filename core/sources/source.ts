@@ -58,10 +58,13 @@ export interface OpenSource {
 export interface Source {
 	/** A name of the registry. */
 	readonly kind: string;
+	/** Why its backups may not be stored in the clear, as a sentence; absent where they may. */
+	readonly mustEncrypt?: string;
 	/**
 	 * Opens it.
 	 * @param options.base what a differential or incremental backup builds on; null for a full one
 	 * @param options.previous the newest backup of the group; null where there is none
+	 * @param options.readPrevious reads the contents of that one; null where there is none, or no key at hand that opens them
 	 * @param options.stallTimeoutMs how long it may wait for an answer, also later, milliseconds
 	 * @throws BackupError when it cannot be opened; then nothing is left open
 	 */
@@ -70,6 +73,7 @@ export interface Source {
 		stallTimeoutMs?: number;
 		base: OpenBackup | null;
 		previous: Manifest | null;
+		readPrevious?: () => Promise<unknown>;
 	}): Promise<OpenSource>;
 }
 

@@ -1,6 +1,6 @@
 /** A backup as restores, drills and the next incremental read it: its key fits, its contents are known. */
 import type { Readable } from 'node:stream';
-import { BackupError } from '../base/errors';
+import { BackupError, isBackupError } from '../base/errors';
 import type { DecryptionKeys } from '../codecs/age/age';
 import { contentsOf, isForHost, type Manifest, type StoredPart } from '../records/manifest';
 import type { Repository } from '../records/repository';
@@ -34,6 +34,20 @@ export async function openBackup(chain: readonly Manifest[], options: ReadOption
 		opened.set(manifest.label, await openOne(manifest, parents, options));
 	}
 	return opened.get(chain.at(-1)!.label)!;
+}
+
+/**
+ * Reads the contents of one backup, without those of its parents.
+ * @returns null where no key at hand opens them
+ * @throws BackupError 'not-found', 'damaged', 'stalled', those of the storage
+ */
+export async function readContents(manifest: Manifest, options: ReadOptions): Promise<unknown> {
+	try {
+		return (await openOne(manifest, [], options)).contents;
+	} catch (error) {
+		if (isBackupError(error, 'wrong-identity', 'unsupported')) return null;
+		throw error;
+	}
 }
 
 async function openOne(manifest: Manifest, parents: OpenBackup[], options: ReadOptions): Promise<OpenBackup> {

@@ -18,8 +18,8 @@ export interface Certificates {
 	keyPem: string;
 }
 
-/** Makes them in an existing folder, for localhost and 127.0.0.1, valid for two days. */
-export async function makeCertificates(dir: string): Promise<Certificates> {
+/** Makes them in an existing folder, for localhost and 127.0.0.1. @param days how long they are valid */
+export async function makeCertificates(dir: string, days = 2): Promise<Certificates> {
 	const file = (name: string) => path.join(dir, name);
 	const [ca, caKey, cert, key, request, pem] = ['ca.crt', 'ca.key', 'tls.crt', 'tls.key', 'tls.csr', 'tls.pem'].map(
 		file,
@@ -35,7 +35,7 @@ export async function makeCertificates(dir: string): Promise<Certificates> {
 		'-out',
 		ca,
 		'-days',
-		'2',
+		String(days),
 		'-subj',
 		'/CN=Test authority',
 	]);
@@ -54,7 +54,7 @@ export async function makeCertificates(dir: string): Promise<Certificates> {
 	]);
 	await run('openssl', [
 		...['x509', '-req', '-in', request, '-CA', ca, '-CAkey', caKey, '-CAcreateserial'],
-		...['-out', cert, '-days', '2', '-copy_extensions', 'copy'],
+		...['-out', cert, '-days', String(days), '-copy_extensions', 'copy'],
 	]);
 	const [caPem, certPem, keyPem] = await Promise.all([ca, cert, key].map((name) => fs.readFile(name, 'utf8')));
 	if (!caPem || !certPem || !keyPem) throw new Error(`openssl wrote empty files to ${dir}`);

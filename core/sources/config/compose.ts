@@ -1,16 +1,8 @@
 /** What a compose file names: other files, and images. */
 import path from 'node:path';
 import { isMap, isScalar, isSeq, type Node, parseAllDocuments } from 'yaml';
-import type { ConfigKind } from './kinds';
-
-/** A file that a compose project names. */
-export interface ComposeReference {
-	path: string;
-	/** Where the place in the compose file says what it is. */
-	kind: ConfigKind | null;
-	/** Whether the project does not start without it. */
-	required: boolean;
-}
+import type { ConfigKind } from './kinds.ts';
+import type { Reference } from './references.ts';
 
 /** Of one compose file. */
 const MAX_REFERENCES = 1000;
@@ -19,8 +11,8 @@ const MAX_REFERENCES = 1000;
  * The files that a compose file includes, extends, takes variables, configs and secrets from, or mounts one by one. None for what is no YAML.
  * @param folder where the compose file lies
  */
-export function composeReferences(text: string, folder: string): ComposeReference[] {
-	const found: ComposeReference[] = [];
+export function composeReferences(text: string, folder: string): Reference[] {
+	const found: Reference[] = [];
 	const add = (name: string | null, kind: ConfigKind | null, required = true) => {
 		// What comes from a variable is not known here.
 		if (name === null || name === '' || name.includes('$') || /^(?:https?|oci|git):/.test(name)) return;
@@ -59,7 +51,8 @@ export function composeImages(text: string): Record<string, string> {
 	return Object.fromEntries(images);
 }
 
-function rootsOf(text: string): Node[] {
+/** The documents of a YAML file, as far as they parse. */
+export function rootsOf(text: string): Node[] {
 	try {
 		const documents = [...parseAllDocuments(text, { uniqueKeys: false, logLevel: 'silent' })];
 		return documents.flatMap(({ contents, errors }) => (contents && errors.length === 0 ? [contents as Node] : []));
@@ -78,11 +71,13 @@ function sourceOf(volume: unknown): string | null {
 	return short.includes(':') && /^[./]/.test(source) ? source : null;
 }
 
-function get(node: unknown, key: string): unknown {
+/** A member of a map; undefined where there is none. */
+export function get(node: unknown, key: string): unknown {
 	return isMap(node) ? node.get(key, true) : undefined;
 }
 
-function listOf(node: unknown): readonly unknown[] {
+/** The items of a list, a single one as a list of it. */
+export function listOf(node: unknown): readonly unknown[] {
 	return isSeq(node) ? node.items : node === undefined ? [] : [node];
 }
 
@@ -90,7 +85,8 @@ function membersOf(node: unknown): unknown[] {
 	return isMap(node) ? node.items.map(({ value }) => value) : [];
 }
 
-function textOf(node: unknown): string | null {
+/** A scalar as text; null for all else. */
+export function textOf(node: unknown): string | null {
 	const value = isScalar(node) ? node.value : null;
 	return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : null;
 }

@@ -1,14 +1,14 @@
 /** Every secret in the text of a file: by the names of values, by the words before them, by their form. */
-import { linePassages } from './formats/lines';
-import { columnPassages } from './formats/columns';
-import { jsonPassages } from './formats/json';
-import { tomlPassages } from './formats/toml';
-import { yamlPassages } from './formats/yaml';
-import type { ConfigFormat } from './kinds';
-import { type Edit, type Passage, REMOVED } from './passage';
-import { isPlainValue, isSecretName, isStrongName, schemeOf } from './secret-names';
-import { shapesIn } from './secret-shapes';
-import { secretsInText } from './text-secrets';
+import { linePassages } from './formats/lines.ts';
+import { columnPassages } from './formats/columns.ts';
+import { jsonPassages } from './formats/json.ts';
+import { tomlPassages } from './formats/toml.ts';
+import { yamlPassages } from './formats/yaml.ts';
+import type { ConfigFormat } from './kinds.ts';
+import { type Edit, type Passage, REMOVED } from './passage.ts';
+import { isPlainValue, isSecretName, isStrongName, schemeOf } from './secret-names.ts';
+import { shapesIn } from './secret-shapes.ts';
+import { secretsInText } from './text-secrets.ts';
 
 /**
  * The places of a file that may hold a secret.

@@ -1,11 +1,11 @@
 /** Makes a file of configuration safe to show: what is secret in it is replaced, all else stays as it is, to the byte. */
-import { certificates } from './certificates';
-import { applied, findSecrets } from './find-secrets';
-import { formatOf } from './kinds';
-import { type Edit, UnreadableFile } from './passage';
-import { hasCutKey, shapesIn } from './secret-shapes';
+import { certificates } from './certificates.ts';
+import { applied, findSecrets } from './find-secrets.ts';
+import { formatOf } from './kinds.ts';
+import { type Edit, UnreadableFile } from './passage.ts';
+import { hasCutKey, shapesIn } from './secret-shapes.ts';
 
-export { REMOVED } from './passage';
+export { REMOVED } from './passage.ts';
 
 /** Of one file, bytes. Parsers take a second or two for it; no configuration that people write is larger. */
 export const MAX_FILE_BYTES = 512 * 1024;
@@ -57,12 +57,8 @@ export function sanitise({ path, bytes }: { path: string; bytes: Buffer }): Sani
 	}
 }
 
-/**
- * The names of the secrets in a file, without their values; empty when it has none.
- * @returns null where nobody can say: it is no text, or does not parse
- */
-export function secretKeys(file: { path: string; bytes: Buffer }): string[] | null {
-	const done = sanitise(file);
+/** The names of the secrets that were found in a file, without their values; null where nobody can say. */
+export function secretNames(done: Sanitised): string[] | null {
 	if (done.leftOut === 'is a private key') return ['private key'];
 	return done.leftOut === undefined ? [...new Set(done.replaced.map(({ where }) => where))] : null;
 }

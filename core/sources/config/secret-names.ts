@@ -1,5 +1,5 @@
 /** Which names say that their value is a secret. When in doubt, it is one. */
-import { looksRandom } from './randomness';
+import { looksRandom } from './randomness.ts';
 
 /** Anywhere in a name, whatever its case and separators. */
 const CONTAINED =

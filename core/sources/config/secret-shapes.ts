@@ -1,6 +1,6 @@
 /** Secrets that are known by their form, whatever their name: tokens of well-known services, hashes of passwords, keys, addresses. */
-import { randomWords } from './randomness';
-import { type Edit, REMOVED } from './passage';
+import { randomWords } from './randomness.ts';
+import { type Edit, REMOVED } from './passage.ts';
 
 /** What is found by its form. The whole match is replaced, or its group `secret`. Every repetition has an end, so that time is linear. */
 const SHAPES: ReadonlyArray<readonly [string, RegExp]> = [

@@ -1,6 +1,6 @@
 /** Secrets in text without a grammar of ours: comments, commands, programs, directives. Line by line, by the names that stand before them. */
-import { type Edit, REMOVED } from './passage';
-import { isPlainValue, isSecretName, schemeOf } from './secret-names';
+import { type Edit, REMOVED } from './passage.ts';
+import { isPlainValue, isSecretName, schemeOf } from './secret-names.ts';
 
 /** A name and what separates it from its value: `name =`, `"name":`, `'name' =>`, `name',` of define(). */
 const ASSIGNMENT =

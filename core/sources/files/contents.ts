@@ -22,6 +22,8 @@ const schema = z.strictObject({
 	named: z.array(z.strictObject({ path: z.string(), why: z.string() })).max(1000),
 	/** How many entries need each remark. */
 	remarks: z.record(count),
+	/** What a source that is made of files, such as configuration, says beside them; it reads this itself. */
+	record: z.unknown(),
 });
 
 /** What is said of an archive as a whole. */

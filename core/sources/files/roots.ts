@@ -17,13 +17,19 @@ export function resolveRoots(paths: readonly string[], assertAllowed: AssertAllo
 	if (paths.length === 0) {
 		throw new BackupError('invalid-input', 'no path given', { hint: 'Name at least one folder or file to archive.' });
 	}
-	const roots = paths.map((each) => resolveRoot(each, assertAllowed)).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+	const roots = sortRoots(paths.map((each) => resolveRoot(each, assertAllowed)));
 	return roots.filter((root, at) => {
 		return !roots.some((other, place) => {
 			const isSame = other.path === root.path;
 			return isSame ? place < at : `${root.path}/`.startsWith(`${other.path}/`);
 		});
 	});
+}
+
+/** Puts roots into the order of an archive. */
+export function sortRoots(roots: readonly Root[]): Root[] {
+	const keyed = roots.map((root) => ({ root, key: keyOf(root) }));
+	return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ root }) => root);
 }
 
 function resolveRoot(given: string, assertAllowed: AssertAllowed): Root {
@@ -65,5 +71,5 @@ function realPathOf(clean: string, assertAllowed: AssertAllowed): string {
 }
 
 function keyOf({ path: root, real }: Root): string {
-	return sortKey(root, fs.statSync(Buffer.from(real, 'latin1')).isDirectory());
+	return sortKey(root, fs.lstatSync(Buffer.from(real, 'latin1')).isDirectory());
 }

@@ -9,7 +9,7 @@ import type { OpenBackup, OpenSource, Source, SourceDetails, SourceFacts } from 
 import type { DatabaseCopy } from '../sqlite/messages';
 import { snapshotSqlite } from '../sqlite/snapshot';
 import { startArchive } from './archive/host';
-import type { ArchiveOptions, ArchiveSummary } from './archive/messages.ts';
+import type { ArchiveOptions, ArchiveSummary, Root } from './archive/messages.ts';
 import { type FilesContents, formatContents } from './contents';
 import { FILES } from './kind';
 import { type Bytes, toText } from './names';
@@ -41,30 +41,54 @@ export interface FilesOptions extends Partial<ArchiveOptions> {
 	onSummary?: (summary: ArchiveSummary) => void;
 }
 
+/** What a source that is made of files says beside them. */
+export interface ArchiveAddition {
+	/** For the contents: it is encrypted whenever the backup is, and the host can read it. */
+	record: unknown;
+	/** For the manifest, in the clear. */
+	details: SourceDetails;
+	warnings: readonly string[];
+	/** Something that was there is not in the archive. */
+	incomplete: boolean;
+}
+
 /** Folders and files of this host. */
 export function filesSource(options: FilesOptions): Source {
-	const { paths, assertAllowed, onProgress, onSummary, maxLostPercent = MAX_LOST_PERCENT, ...archiveOptions } = options;
+	const { paths, assertAllowed, ...rest } = options;
 	return {
 		kind: FILES,
-		async open({ signal, base, previous }) {
-			const roots = resolveRoots(paths, assertAllowed);
-			const folder = await createTemporaryFolder('archive');
-			try {
-				const before = base as OpenBackup<FilesContents> | null;
-				const { bases, note } = before ? await basesOf(before, folder, signal) : { bases: [], note: null };
-				const indexFile = path.join(folder, 'index');
-				const archive = startArchive(
-					{ roots, options: { ...ARCHIVE_DEFAULTS, ...archiveOptions }, bases, indexFile, folder },
-					{ signal, onProgress, snapshot: async (from) => await copyDatabase(from, folder, signal) },
-				);
-				const built = bases.length > 0 ? before : null;
-				return opened({ archive, indexFile, folder, before: built, note, previous, onSummary, maxLostPercent });
-			} catch (error) {
-				await removeTemporaryFolder(folder);
-				throw error;
-			}
+		async open(run) {
+			return await openArchive(resolveRoots(paths, assertAllowed), rest, run);
 		},
 	};
+}
+
+/**
+ * Opens an archive of what lies at some places.
+ * @param roots in the order of {@link sortRoots}, none within another
+ * @throws BackupError as opening a source does
+ */
+export async function openArchive(
+	roots: readonly Root[],
+	options: Omit<FilesOptions, 'paths' | 'assertAllowed'> & { addition?: ArchiveAddition },
+	{ signal, base, previous }: Pick<Parameters<Source['open']>[0], 'signal' | 'base' | 'previous'>,
+): Promise<OpenSource> {
+	const { onProgress, onSummary, addition, maxLostPercent = MAX_LOST_PERCENT, ...archiveOptions } = options;
+	const folder = await createTemporaryFolder('archive');
+	try {
+		const before = base as OpenBackup<FilesContents> | null;
+		const { bases, note } = before ? await basesOf(before, folder, signal) : { bases: [], note: null };
+		const indexFile = path.join(folder, 'index');
+		const archive = startArchive(
+			{ roots, options: { ...ARCHIVE_DEFAULTS, ...archiveOptions }, bases, indexFile, folder },
+			{ signal, onProgress, snapshot: async (from) => await copyDatabase(from, folder, signal) },
+		);
+		const built = bases.length > 0 ? before : null;
+		return opened({ archive, indexFile, folder, before: built, note, previous, onSummary, maxLostPercent, addition });
+	} catch (error) {
+		await removeTemporaryFolder(folder);
+		throw error;
+	}
 }
 
 /** What makes a backup unusable to build on, and a full one possible all the same. */
@@ -106,10 +130,11 @@ interface Opened {
 	previous: Manifest | null;
 	maxLostPercent: number;
 	onSummary?: (summary: ArchiveSummary) => void;
+	addition?: ArchiveAddition;
 }
 
 function opened(options: Opened): OpenSource {
-	const { archive, indexFile, folder, before, note, previous, onSummary, maxLostPercent } = options;
+	const { archive, indexFile, folder, before, note, previous, onSummary, maxLostPercent, addition } = options;
 	return {
 		...(note !== null && { type: 'full' }),
 		async *parts() {
@@ -122,15 +147,16 @@ function opened(options: Opened): OpenSource {
 			yield {
 				role: 'contents',
 				name: 'contents.json',
-				body: Readable.from([Buffer.from(formatContents(contentsOf(summary)))]),
+				body: Readable.from([Buffer.from(formatContents({ ...contentsOf(summary), record: addition?.record }))]),
 			};
 		},
 		async finish() {
 			const facts = factsOf(archive.summary());
 			const lost = lostSince(previous, facts.details, maxLostPercent);
 			return await Promise.resolve({
-				...facts,
-				warnings: [...(note === null ? [] : [note]), ...lost, ...facts.warnings],
+				details: { ...facts.details, ...addition?.details },
+				warnings: [...(note === null ? [] : [note]), ...lost, ...facts.warnings, ...(addition?.warnings ?? [])],
+				incomplete: facts.incomplete || addition?.incomplete,
 			});
 		},
 		async close() {

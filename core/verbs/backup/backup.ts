@@ -19,6 +19,7 @@ import { PROGRAM } from '../../base/program';
 import { assertTag, Repository } from '../../records/repository';
 import { assertSameServer, readNewest } from '../../records/same-server';
 import type { OpenSource, Source, SourceFacts, SourcePart } from '../../sources/source';
+import { readContents } from '../open-backup';
 import { type AutoType, chooseBase } from './base';
 import type { Protection, Storage } from '../../storage/storage';
 
@@ -80,6 +81,7 @@ export interface BackupResult {
 export async function backUp(request: BackupRequest): Promise<BackupResult> {
 	const { group, actor, tags = [] } = request;
 	assertGroup(group);
+	assertEncrypted(request);
 	for (const tag of tags) assertTag(tag);
 	const { storage, lockWaitMs, authority } = request;
 	const { value: manifest, warnings } = await runVerb(
@@ -98,6 +100,12 @@ export async function backUp(request: BackupRequest): Promise<BackupResult> {
 		describe,
 	);
 	return { manifest, location: `${storage.location}/${group}/${manifest.label}`, warnings };
+}
+
+/** @throws BackupError 'invalid-input' where something that must be encrypted would be stored in the clear */
+function assertEncrypted({ group, source: { mustEncrypt }, encryption }: BackupRequest): void {
+	if (mustEncrypt === undefined || encryption !== null) return;
+	throw new BackupError('invalid-input', `${group} may not be stored without encryption`, { hint: mustEncrypt });
 }
 
 function describe({ label, type, status, encryption, startedAt, finishedAt, ...manifest }: Manifest): RunEnd {
@@ -145,9 +153,14 @@ async function writeBackup(run: Run, lock: Lock, left: readonly string[], reques
 		},
 	);
 	const { base, notes } = chosen;
+	const readPrevious = async () =>
+		newest &&
+		(await readContents(newest.manifest, { repository, keys, hostKey: request.hostKey, signal, stallTimeoutMs }));
 	const begun = await begin(newest?.manifest.label, chosen.type, signal);
 	const { startedAt } = begun;
-	const open = await openSource(source, { signal, stallTimeoutMs, base, previous: newest?.manifest ?? null });
+	const open = await openSource(source, {
+		...{ signal, stallTimeoutMs, base, previous: newest?.manifest ?? null, readPrevious },
+	});
 	const type = open.type ?? chosen.type;
 	const label = type === chosen.type ? begun.label : createLabel(type, startedAt);
 	try {

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { type ConfigFinding, discover, type DiscoverOptions } from '../../../core/sources/config/discover';
+import { type ConfigFinding, discover, type SearchOptions } from '../../../core/sources/config/discover';
 
 let root: string;
 beforeEach(() => {
@@ -15,7 +15,7 @@ function write(name: string, text: string): void {
 	fs.writeFileSync(path.join(root, name), text);
 }
 
-async function found(folder = root, options?: DiscoverOptions): Promise<ConfigFinding[]> {
+async function found(folder = root, options?: SearchOptions): Promise<ConfigFinding[]> {
 	const all: ConfigFinding[] = [];
 	for await (const each of discover([folder], options)) all.push(each);
 	return all;

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { parse as parseYaml } from 'yaml';
 import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser';
-import { MAX_FILE_BYTES, REMOVED, sanitise, secretKeys } from '../../../core/sources/config/sanitise';
+import { MAX_FILE_BYTES, REMOVED, sanitise, secretNames } from '../../../core/sources/config/sanitise';
 
 const SECRET = 'h0rse-battery-Staple';
 
@@ -52,13 +52,15 @@ it('a key in a file of certificates goes, the certificates stay', () => {
 
 it('names the keys of secrets, never their values', () => {
 	expect(
-		secretKeys({
-			path: 'compose.yml',
-			bytes: Buffer.from(`services: {db: {environment: {POSTGRES_PASSWORD: ${SECRET}}}}`),
-		}),
+		secretNames(
+			sanitise({
+				path: 'compose.yml',
+				bytes: Buffer.from(`services: {db: {environment: {POSTGRES_PASSWORD: ${SECRET}}}}`),
+			}),
+		),
 	).toEqual(['services.db.environment.POSTGRES_PASSWORD']);
-	expect(secretKeys({ path: '.env', bytes: Buffer.from('A=1\n') })).toEqual([]);
-	expect(secretKeys({ path: '.env', bytes: Buffer.from('A=\0') })).toBeNull();
+	expect(secretNames(sanitise({ path: '.env', bytes: Buffer.from('A=1\n') }))).toEqual([]);
+	expect(secretNames(sanitise({ path: '.env', bytes: Buffer.from('A=\0') }))).toBeNull();
 });
 
 it('keeps line ends, byte order marks and bytes that are not UTF-8', () => {

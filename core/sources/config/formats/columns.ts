@@ -1,5 +1,5 @@
 /** Files with a secret in a fixed place of each line: `.pgpass`, `.htpasswd` and what else lists users with hashes. */
-import type { Passage } from '../passage';
+import type { Passage } from '../passage.ts';
 
 /** Everything behind the first colon of a line is secret, or, in `.pgpass`, behind the fourth that has no backslash before it. */
 export function columnPassages(text: string, separators: 1 | 4): Passage[] {

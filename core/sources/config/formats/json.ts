@@ -1,8 +1,8 @@
 /** Values and comments of JSON, also with comments and trailing commas, by `jsonc-parser`, which says where each one stands. */
 import { visit } from 'jsonc-parser';
-import { type Passage, REMOVED, UnreadableFile } from '../passage';
-import { isSecretName } from '../secret-names';
-import { nameOfArgument, siblingName } from './siblings';
+import { type Passage, REMOVED, UnreadableFile } from '../passage.ts';
+import { isSecretName } from '../secret-names.ts';
+import { nameOfArgument, siblingName } from './siblings.ts';
 
 const MAX_DEPTH = 100;
 

@@ -1,5 +1,5 @@
 /** Files of `name = value` lines: env files, INI, systemd units, PostgreSQL's configuration. Quotes and lines that go on are kept together. */
-import { type Passage, UnreadableFile } from '../passage';
+import { type Passage, UnreadableFile } from '../passage.ts';
 
 const LINE =
 	/^(?<indent>[^\S\n]*)(?:(?<comment>[#;!].*)|\[(?<section>[^\]\n]{0,200})\][^\n]*|(?<name>(?:export[^\S\n]+)?[^\s=:#;[\]][^=:\n]{0,200}?)(?<separator>[^\S\n]*[=:][^\S\n]*)(?<value>[^\n]*)|(?<rest>[^\n]*))$/;

@@ -1,5 +1,5 @@
 /** What stands beside a value and says what it is. */
-import { isSecretName } from '../secret-names';
+import { isSecretName } from '../secret-names.ts';
 
 const NAMES = ['name', 'key', 'Name', 'Key', 'variable', 'header', 'option'];
 const VALUES: ReadonlySet<string> = new Set(['value', 'Value', 'default', 'values', 'val']);

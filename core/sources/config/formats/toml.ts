@@ -1,6 +1,6 @@
 /** Values and comments of TOML, by `toml-eslint-parser`, which says where each one stands. */
 import { type AST, getStaticTOMLValue, parseTOML, traverseNodes } from 'toml-eslint-parser';
-import { type Passage, REMOVED, UnreadableFile } from '../passage';
+import { type Passage, REMOVED, UnreadableFile } from '../passage.ts';
 
 /** @throws UnreadableFile for what is no TOML */
 export function tomlPassages(text: string): Passage[] {

@@ -11,9 +11,9 @@ import {
 	parseAllDocuments,
 	Scalar,
 } from 'yaml';
-import { type Passage, REMOVED, UnreadableFile } from '../passage';
-import { isSecretName } from '../secret-names';
-import { siblingName, nameOfArgument } from './siblings';
+import { type Passage, REMOVED, UnreadableFile } from '../passage.ts';
+import { isSecretName } from '../secret-names.ts';
+import { siblingName, nameOfArgument } from './siblings.ts';
 
 /** Tokens of the lexer that take no room in the text. */
 const MARKS: ReadonlySet<string> = new Set(['\x02', '\x18', '\x1f']);
@@ -41,13 +41,16 @@ class Walk {
 	readonly #anchors = new Map<string, unknown>();
 	readonly #followed = new Set<unknown>();
 
-	constructor(
-		private readonly text: string,
-		private readonly document: Document,
-	) {}
+	readonly #text: string;
+	readonly #document: Document;
+
+	constructor(text: string, document: Document) {
+		this.#text = text;
+		this.#document = document;
+	}
 
 	passages(): Passage[] {
-		this.#walk(this.document.contents, []);
+		this.#walk(this.#document.contents, []);
 		return this.#found;
 	}
 
@@ -105,7 +108,7 @@ class Walk {
 	#scalar(node: Scalar, keys: readonly string[], named?: string): void {
 		if (!node.range || node.value === null) return;
 		const [start, end] = node.range;
-		const raw = this.text.slice(start, end);
+		const raw = this.#text.slice(start, end);
 		const flag = named === undefined ? {} : { named };
 		const text = typeof node.value === 'string' ? node.value : raw;
 		if (node.tag === '!secret' || node.tag === '!env_var' || node.tag === '!include') return;
