@@ -11,6 +11,7 @@ import { EXIT, exitCodeOf, printError, printEvent } from './output';
 const COMMANDS: Record<string, () => Promise<AddCommand>> = {
 	dump: async () => (await import('./commands/dump.ts')).dumpCommand,
 	archive: async () => (await import('./commands/archive.ts')).archiveCommand,
+	config: async () => (await import('./commands/config.ts')).configCommand,
 	list: async () => (await import('./commands/list.ts')).listCommand,
 	ls: async () => (await import('./commands/ls.ts')).lsCommand,
 	diff: async () => (await import('./commands/ls.ts')).diffCommand,

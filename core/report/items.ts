@@ -25,7 +25,7 @@ export interface SortedItems {
 	retained: Retained[];
 	leftovers: Leftovers[];
 	restores: Restored[];
-	/** Pinned, unpinned, previewed: done, and nothing to say of it. */
+	/** Pinned, unpinned, previewed, found: done, and nothing to say of it. */
 	done: number;
 	/** Items of other nodes, of which nothing is told: they may hold anything. */
 	foreign: number;
@@ -79,7 +79,8 @@ function sortOne(
 		addAfterwards(facts, add, sorted);
 		return add('stored', sorted.stored, readStored(facts));
 	}
-	return NOTHING_TO_TELL.has(facts.status) && typeof facts.group === 'string' ? 'done' : 'foreign';
+	const isFinding = facts.status === 'found' && typeof facts.path === 'string';
+	return isFinding || (NOTHING_TO_TELL.has(facts.status) && typeof facts.group === 'string') ? 'done' : 'foreign';
 }
 
 /** What was done to a backup, or only looked at. */

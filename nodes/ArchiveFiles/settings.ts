@@ -6,7 +6,7 @@ import type { FilesOptions } from '../../core/sources/files/source';
 import type { Storage } from '../../core/storage/storage';
 import type { AutoType } from '../../core/verbs/backup/base';
 import { readStoreSettings, type StoreFields, type StoreSettings } from '../shared/store-settings';
-import { filled, notNegative, unknownOption, wholeNumber } from '../shared/values';
+import { filled, linesOf, notNegative, textOf, unknownOption, wholeNumber } from '../shared/values';
 import { guards } from './guards';
 import { isAnonymousVolume } from './presets';
 
@@ -90,15 +90,4 @@ function readType(context: IExecuteFunctions, itemIndex: number): BackupType | A
 		fullEveryDays: wholeNumber('Full Every', context.getNodeParameter('fullEvery', itemIndex), 1, 3650),
 		maxChain: wholeNumber('Longest Chain', context.getNodeParameter('maxChain', itemIndex), 1, 999),
 	};
-}
-
-/** A list, or one entry per line; without empty ones. */
-function linesOf(value: unknown): string[] {
-	const lines: unknown[] = Array.isArray(value) ? value : typeof value === 'string' ? value.split(/\r?\n/) : [];
-	return lines.map((line) => String(line).trim()).filter((line) => line !== '');
-}
-
-/** An expression may give a customer's number. */
-function textOf(value: unknown): string {
-	return typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '';
 }

@@ -6,6 +6,7 @@ import type { NodeKind, ReportItem } from '../../core/report/items';
 /** By the names of our types. */
 const KINDS: Readonly<Record<string, NodeKind>> = {
 	applyRetention: 'retention',
+	archiveConfig: 'dump',
 	archiveFiles: 'dump',
 	copyBackup: 'copy',
 	postgresDump: 'dump',
@@ -39,6 +40,7 @@ function kindOf({ type, parameters }: NodeTypeAndVersion, ours: string): NodeKin
 	if (!Object.hasOwn(KINDS, kind)) return 'other';
 	// A check has findings; where it has none, it could not begin.
 	if (kind === 'postgresDump' && parameters?.operation === 'check') return undefined;
+	if (kind === 'archiveConfig' && parameters?.operation === 'discover') return undefined;
 	return kind === 'applyRetention' && parameters?.operation === 'prune' ? 'prune' : KINDS[kind];
 }
 

@@ -48,3 +48,14 @@ export function wholeNumber(field: string, value: unknown, min: number, max: num
 		hint: `Enter a whole number from ${min} to ${max}.`,
 	});
 }
+
+/** A list, or one entry per line; without empty ones. */
+export function linesOf(value: unknown): string[] {
+	const lines: unknown[] = Array.isArray(value) ? value : typeof value === 'string' ? value.split(/\r?\n/) : [];
+	return lines.map((line) => String(line).trim()).filter((line) => line !== '');
+}
+
+/** A text without spaces around it; an expression may give a number. */
+export function textOf(value: unknown): string {
+	return typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '';
+}

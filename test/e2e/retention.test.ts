@@ -6,6 +6,7 @@ import { PRIORITIES } from '../../gulp/preselected-trigger.js';
 import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { ArchiveConfig } from '../../nodes/ArchiveConfig/ArchiveConfig.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
@@ -249,6 +250,7 @@ it('shows the node that is meant first to who looks for backups in the editor', 
 	) as { sublimeSearch: (words: string, nodes: object[], keys: object[]) => { item: { displayName: string } }[] };
 	const nodes = [
 		ApplyRetention,
+		ArchiveConfig,
 		ArchiveFiles,
 		BackupReport,
 		CopyBackup,

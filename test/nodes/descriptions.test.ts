@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { NodeHelpers } from 'n8n-workflow';
 import type { INode, INodeParameters, INodeProperties, INodeTypeDescription } from 'n8n-workflow';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { ArchiveConfig } from '../../nodes/ArchiveConfig/ArchiveConfig.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
@@ -14,6 +15,7 @@ import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
 
 const NODES = [
 	ApplyRetention,
+	ArchiveConfig,
 	ArchiveFiles,
 	BackupReport,
 	CopyBackup,

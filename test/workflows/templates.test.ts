@@ -4,6 +4,7 @@ import path from 'node:path';
 import { preselectedTrigger } from '../../gulp/preselected-trigger.js';
 import { checkTemplate } from '../../gulp/templates.js';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { ArchiveConfig } from '../../nodes/ArchiveConfig/ArchiveConfig.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
@@ -85,6 +86,7 @@ function problemsAfter(change: (template: Template, find: (name: string) => Node
 describe('of the templates of this package', () => {
 	const ourNodes = [
 		ApplyRetention,
+		ArchiveConfig,
 		ArchiveFiles,
 		BackupReport,
 		EncryptionKey,

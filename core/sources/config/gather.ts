@@ -7,6 +7,7 @@ import { composeImages } from './compose';
 import { gitStateOf, repositoryOf } from './git';
 import { digestOf } from './inspect';
 import { Inspector } from './inspector';
+import { type ExpiringCertificate, type Remarks, remarksOn } from './remarks';
 import { type FoundFile, Search, type SearchOptions } from './search';
 import type { Staged } from './staged';
 import { createRecord, type RecordedFile, type VersionRecord } from './version-record';
@@ -16,11 +17,15 @@ const MAX_FILES = 9000;
 /** Let's Encrypt renews when a third of 90 days is left; less says that it does not. */
 const CERTIFICATE_DAYS = 21;
 
-export interface ConfigOptions extends Pick<SearchOptions, 'assertAllowed' | 'exclude' | 'maxDepth' | 'maxEntries'> {
+export interface ConfigOptions extends Omit<SearchOptions, 'everything' | 'link' | 'signal' | 'skipped'> {
 	/** Folders that are searched for configuration of known kinds. */
 	search?: readonly string[];
 	/** Folders and files that are taken whole. */
 	paths?: readonly string[];
+	/** Of what the search finds, take these files only. All when absent. */
+	only?: ReadonlySet<string>;
+	/** Asked before one of `paths` is read, with where its links lead; throws where it may not be archived. */
+	assertApart?: (real: string) => void;
 	/** `removed`: everybody may read the archive. `kept`: it restores a server, and must be encrypted. */
 	secrets: VersionRecord['secrets'];
 	/** Makes changes of secrets visible without a word of them: any key that this host has each time. None when absent. */
@@ -39,7 +44,8 @@ export interface ConfigReport {
 	/** Since the backup before; null where there is none, or none that can be read here. */
 	changes: ConfigChange[] | null;
 	/** Certificates that have ended, or end soon: those first that end first. */
-	certificates: Array<{ path: string; names: string[]; notAfter: string; daysLeft: number }>;
+	certificates: ExpiringCertificate[];
+	remarks: Remarks;
 	/** What was passed over, with the reason. */
 	skipped: Array<{ path: string; why: string }>;
 }
@@ -70,6 +76,7 @@ export async function gather(options: ConfigOptions, staged: Staged, signal: Abo
 	const roots = placesOf(options).map((each) => realpathSync(each));
 	const repositories = new Set(files.map((file) => repositoryOf(file.path, roots)));
 	for (const each of repositories) if (each !== null) git.push(await gitStateOf(each));
+	const certificates = endingSoon(files, certificateDays);
 	const keyName = digestKey && digestOf('which key', digestKey);
 	return {
 		record: createRecord({
@@ -81,7 +88,8 @@ export async function gather(options: ConfigOptions, staged: Staged, signal: Abo
 			digestKey: keyName,
 		}),
 		changes: null,
-		certificates: endingSoon(files, certificateDays),
+		certificates,
+		remarks: remarksOn(files, certificates),
 		skipped: skipped.slice(0, MOST_SKIPPED),
 	};
 }
@@ -94,7 +102,17 @@ interface Sightings {
 
 /** Every file once, whether it was searched for or named. */
 async function* findAll(
-	{ search = [], paths = [], assertAllowed, exclude, maxDepth, maxEntries }: ConfigOptions,
+	{
+		search = [],
+		paths = [],
+		only,
+		assertAllowed,
+		assertApart,
+		isBlocked,
+		exclude,
+		maxDepth,
+		maxEntries,
+	}: ConfigOptions,
 	digestKey: string | null,
 	{ signal, skipped, links }: Sightings,
 ): AsyncIterable<FoundFile> {
@@ -106,21 +124,30 @@ async function* findAll(
 	const inspector = new Inspector(digestKey);
 	const seen = new Set<string>();
 	const options: SearchOptions = {
-		...{ assertAllowed, exclude, maxDepth, maxEntries, signal },
+		...{ assertAllowed, isBlocked, exclude, maxDepth, maxEntries, signal },
 		skipped: (path, why) => skipped.push({ path, why }),
 		link: (link) => links.add(link),
 	};
 	try {
-		for (const [roots, everything] of [
-			[paths, true],
-			[search, false],
+		const whole: SearchOptions = {
+			...{ ...options, everything: true },
+			assertAllowed(given, real) {
+				assertAllowed?.(given, real);
+				assertApart?.(real);
+			},
+		};
+		for (const [roots, how] of [
+			[paths, whole],
+			[search, options],
 		] as const) {
-			for await (const found of Search.below(roots, inspector, { ...options, everything })) {
-				if (seen.has(found.finding.path)) continue;
-				seen.add(found.finding.path);
+			for await (const found of Search.below(roots, inspector, how)) {
+				const { path } = found.finding;
+				if (seen.has(path) || (how === options && only?.has(path) === false)) continue;
+				seen.add(path);
 				yield found;
 			}
 		}
+		for (const path of only ?? []) if (!seen.has(path)) skipped.push({ path, why: 'is not found any more' });
 	} finally {
 		await inspector.close();
 	}

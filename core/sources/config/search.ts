@@ -48,6 +48,8 @@ export interface SearchOptions {
 	exclude?: readonly string[];
 	/** Called with each root, and with where its links lead, before it is looked into. */
 	assertAllowed?: (path: string, real: string) => void;
+	/** Asked before a folder or a file is read; path without links. */
+	isBlocked?: (path: string) => boolean;
 	signal?: AbortSignal;
 	/** Is told what was passed over, and why. */
 	skipped?: (path: string, reason: string) => void;
@@ -98,6 +100,7 @@ export class Search {
 		const { maxDepth = 12, skipped, everything } = this.options;
 		if (this.#seen.has(folder)) return;
 		this.#seen.add(folder);
+		if (this.#isBlocked(folder)) return;
 		if (depth > maxDepth) {
 			skipped?.(folder, `is deeper than ${maxDepth} folders`);
 			return;
@@ -126,6 +129,7 @@ export class Search {
 		if ((await statOf(named))?.isSymbolicLink()) this.options.link?.(named);
 		if (this.#seen.has(file)) return;
 		this.#seen.add(file);
+		if (this.#isBlocked(file)) return;
 		const finding: ConfigFinding = { kind, path: file, size: stat.size, secrets: null, certificates: [], missing: [] };
 		const bytes = await contentsOf(file, stat.size);
 		if (typeof bytes === 'string') {
@@ -201,6 +205,12 @@ export class Search {
 			this.options.skipped?.(file, `cannot be read (${codeOf(error)})`);
 		}
 		return null;
+	}
+
+	#isBlocked(real: string): boolean {
+		if (!this.options.isBlocked?.(real)) return false;
+		this.options.skipped?.(real, 'may not be read');
+		return true;
 	}
 
 	#isInside(real: string): boolean {

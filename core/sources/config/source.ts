@@ -73,7 +73,7 @@ async function changesSince(
 }
 
 /** What the manifest says of it, in the clear: counts, and no names. */
-function additionOf({ record, certificates }: ConfigReport): ArchiveAddition {
+function additionOf({ record, remarks }: ConfigReport): ArchiveAddition {
 	const { files } = record;
 	const count = (done: RecordedFile['done']) => files.filter((file) => file.done === done).length;
 	const ends = files.flatMap((file) => file.certificates.map(({ notAfter }) => notAfter)).sort();
@@ -82,22 +82,8 @@ function additionOf({ record, certificates }: ConfigReport): ArchiveAddition {
 		...{ sanitisedFiles: count('sanitised'), leftOutFiles: count('left out') },
 		...{ certificates: ends.length, firstCertificateEnd: ends[0] ?? null },
 	};
-	const unread = files.filter(({ why }) => why?.startsWith('cannot be read')).length;
-	const large = files.filter(({ done, why }) => done === 'left out' && why?.includes('512 KiB')).length;
-	const missing = files.reduce((sum, file) => sum + file.missing.length, 0);
-	const ended = certificates.filter(({ daysLeft }) => daysLeft < 0).length;
-	const soon = certificates.length - ended;
-	const several = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;
-	const warnings = [
-		unread > 0 ? `${several(unread, 'file')} could not be read` : '',
-		large > 0
-			? `${several(large, 'file')} larger than 512 KiB left out, because secrets in them would not be found`
-			: '',
-		missing > 0 ? `${several(missing, 'file')} named in the configuration and not there` : '',
-		ended > 0 ? `${several(ended, 'certificate')} expired` : '',
-		soon > 0 ? `${several(soon, 'certificate')} about to expire` : '',
-	].filter((text) => text !== '');
-	return { record, details, warnings, incomplete: unread > 0 };
+	const incomplete = files.some(({ why }) => why?.startsWith('cannot be read'));
+	return { record, details, warnings: remarks.counted, incomplete };
 }
 
 /** The record without its digests, which are for the next backup only. */

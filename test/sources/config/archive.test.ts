@@ -9,7 +9,6 @@ import { Repository } from '../../../core/records/repository';
 import { type ConfigOptions, type ConfigReport, configSource, RECORD_FILE } from '../../../core/sources/config/source';
 import { REMOVED } from '../../../core/sources/config/sanitise';
 import { filesRestorer } from '../../../core/sources/files/restore/restorer';
-import type { Restorer } from '../../../core/sources/source';
 import { MemoryStorage } from '../../../core/storage/memory';
 import { type BackupRequest, backUp } from '../../../core/verbs/backup/backup';
 import { lookInto } from '../../../core/verbs/look/look';

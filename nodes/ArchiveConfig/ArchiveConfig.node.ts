@@ -1,0 +1,49 @@
+import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
+import { NodeConnectionTypes } from 'n8n-workflow';
+import { backupEncryptionTest, backupStorageTest } from '../shared/credentials';
+import { runForEachItem } from '../shared/run';
+import { archive } from './actions/archive.operation';
+import { discover } from './actions/discover.operation';
+import { properties } from './properties';
+
+/** Finds the configuration of a server and backs it up; thin: fields → core → items. */
+export class ArchiveConfig implements INodeType {
+	description: INodeTypeDescription = {
+		displayName: 'Archive Config',
+		name: 'archiveConfig',
+		icon: { light: 'file:../icons/archiveConfig.svg', dark: 'file:../icons/archiveConfig.dark.svg' },
+		group: ['output'],
+		version: 1,
+		subtitle: '={{ $parameter["operation"] }}',
+		description: 'Back up compose files, env files, proxies and certificates, without their secrets or encrypted',
+		defaults: { name: 'Archive Config' },
+		inputs: [NodeConnectionTypes.Main],
+		outputs: [NodeConnectionTypes.Main],
+		usableAsTool: undefined,
+		credentials: [
+			{
+				name: 'backupStorageApi',
+				displayName: 'Storage',
+				required: true,
+				testedBy: 'backupStorageTest',
+				displayOptions: { hide: { operation: ['discover'] } },
+			},
+			{
+				name: 'backupEncryptionApi',
+				displayName: 'Key',
+				required: true,
+				testedBy: 'backupEncryptionTest',
+				displayOptions: { hide: { operation: ['discover'], encryption: ['none'] } },
+			},
+		],
+		properties,
+	};
+
+	methods = { credentialTest: { backupStorageTest, backupEncryptionTest } };
+
+	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		const operation = this.getNodeParameter('operation', 0) === 'discover' ? discover : archive;
+		// Findings come in by the hundred, and are one archive.
+		return await runForEachItem(this, operation, properties);
+	}
+}
