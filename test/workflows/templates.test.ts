@@ -109,6 +109,7 @@ describe('of the templates of this package', () => {
 
 	/** What a press of "Execute workflow" does with each, test/e2e tells. */
 	it.each([
+		['config-backup.json', 'Every Night'],
 		['customer-data-backup.json', 'Every Night'],
 		['database-backup.json', 'Every Night'],
 		['new-key.json', 'When Somebody Wants a Key'],
@@ -126,6 +127,7 @@ describe('of the templates of this package', () => {
 
 	/** A form that somebody fills in is not expected at any time, so nothing watches for it. */
 	it.each([
+		['config-backup.json', true],
 		['customer-data-backup.json', true],
 		['database-backup.json', true],
 		['restore-database.json', false],
@@ -161,7 +163,9 @@ describe('of the templates of this package', () => {
 		const keeping = fs
 			.readdirSync(WORKFLOWS)
 			.filter((file) => file.endsWith('.json'))
-			.flatMap((file) => read(file).nodes.filter(({ type }) => /\.(archiveFiles|postgresDump)$/.test(type)))
+			.flatMap((file) =>
+				read(file).nodes.filter(({ type }) => /\.(archiveConfig|archiveFiles|postgresDump)$/.test(type)),
+			)
 			.map(({ parameters }) => parameters.keep ?? 'everything');
 		expect(new Set(keeping)).toEqual(
 			new Set([

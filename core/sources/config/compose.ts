@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { isMap, isScalar, isSeq, type Node, parseAllDocuments } from 'yaml';
 import type { ConfigKind } from './kinds.ts';
-import type { Reference } from './references.ts';
+import type { Reference } from './reference.ts';
 
 /** Of one compose file. */
 const MAX_REFERENCES = 1000;

@@ -1,4 +1,5 @@
 /** Finds the configuration of a server: what lies below some folders, and what these files name. */
+import { BackupError } from '../../base/errors';
 import { Inspector } from './inspector';
 import { type ConfigFinding, Search, type SearchOptions } from './search';
 
@@ -16,4 +17,11 @@ export async function* discover(roots: readonly string[], options: SearchOptions
 	} finally {
 		await inspector.close();
 	}
+}
+
+/** Nobody searches for nothing: a folder that is empty is most often one that is not mounted. */
+export function nothingFound(places: readonly string[]): BackupError {
+	return new BackupError('source-missing', `there is no configuration in ${places.join(', ')}`, {
+		hint: 'Name folders that hold some, such as /etc/nginx or those of the compose projects. In a container, they must be mounted into it.',
+	});
 }

@@ -4,6 +4,7 @@ import { realpathSync } from 'node:fs';
 import { BackupError } from '../../base/errors';
 import type { ConfigChange } from './changes';
 import { composeImages } from './compose';
+import { nothingFound } from './discover';
 import { gitStateOf, repositoryOf } from './git';
 import { digestOf } from './inspect';
 import { Inspector } from './inspector';
@@ -67,9 +68,7 @@ export async function gather(options: ConfigOptions, staged: Staged, signal: Abo
 		if (found.finding.kind === 'compose') images.push(...imagesOf(found));
 	}
 	if (files.length === 0) {
-		throw new BackupError('source-missing', `there is no configuration in ${placesOf(options).join(', ')}`, {
-			hint: 'Name folders that hold some, such as /etc/nginx or those of the compose projects. In a container, they must be mounted into it.',
-		});
+		throw nothingFound(placesOf(options));
 	}
 	for (const link of links) staged.addAsIs(link);
 	const git = [];

@@ -2,16 +2,7 @@
 import path from 'node:path';
 import { composeReferences, get, listOf, rootsOf, textOf } from './compose.ts';
 import type { ConfigKind } from './kinds.ts';
-
-/** A file that another one names. */
-export interface Reference {
-	/** Absolute; `*` and `?` stand for names. */
-	path: string;
-	/** Where its place says what it is. */
-	kind: ConfigKind | null;
-	/** Whether what names it does not work without it. */
-	required: boolean;
-}
+import type { Reference } from './reference.ts';
 
 /** A file that names others. */
 interface Naming {

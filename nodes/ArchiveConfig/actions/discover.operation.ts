@@ -1,12 +1,15 @@
 /** Archive Config: Discover. One item out per file of configuration; nothing is stored. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { sizeText } from '../../../core/base/size-text';
-import { type ConfigFinding, discover as findConfiguration } from '../../../core/sources/config/discover';
+import { type ConfigFinding, discover as findConfiguration, nothingFound } from '../../../core/sources/config/discover';
 import { cancelSignal, progressLine } from '../../shared/run';
 import { counted } from '../../shared/summary';
 import { readSearch } from '../settings';
 
-/** Lists what is found, and hints at what could not be looked into. */
+/**
+ * Lists what is found, and hints at what could not be looked into.
+ * @throws BackupError 'source-missing' where nothing is found
+ */
 export async function discover(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const { exclude } = context.getNodeParameter('discoverOptions', itemIndex, {}) as { exclude?: string };
 	const { search, ...settings } = readSearch(context, itemIndex, exclude);
@@ -22,6 +25,7 @@ export async function discover(context: IExecuteFunctions, itemIndex: number): P
 		items.push({ json: toItem(finding), pairedItem: { item: itemIndex } });
 		show(() => `${counted(items.length, 'file')} found`);
 	}
+	if (items.length === 0) throw nothingFound(search);
 	if (skipped.length > 0) {
 		const [first] = skipped;
 		const more = skipped.length > 1 ? `, and ${skipped.length - 1} more` : '';
