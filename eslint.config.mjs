@@ -126,7 +126,7 @@ export default defineConfig([
 		files: ['core/report/**/*.ts'],
 		rules: wall(NO_N8N, NO_NODES, NO_PROGRAMS, {
 			group: ['**/verbs/**', '**/sources/**', '**/storage/**', '**/streams/**', '**/codecs/**'],
-			message: 'A report is made of items that came in, and touches nothing else.',
+			message: 'A report is made of items that came in, or of records that it reads, and changes nothing.',
 		}),
 	},
 	{
