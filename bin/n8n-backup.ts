@@ -15,6 +15,8 @@ const COMMANDS: Record<string, () => Promise<AddCommand>> = {
 	list: async () => (await import('./commands/list.ts')).listCommand,
 	ls: async () => (await import('./commands/ls.ts')).lsCommand,
 	diff: async () => (await import('./commands/ls.ts')).diffCommand,
+	status: async () => (await import('./commands/status.ts')).statusCommand,
+	runs: async () => (await import('./commands/status.ts')).runsCommand,
 	verify: async () => (await import('./commands/verify.ts')).verifyCommand,
 	copy: async () => (await import('./commands/copy.ts')).copyCommand,
 	check: async () => (await import('./commands/check.ts')).checkCommand,
@@ -61,7 +63,8 @@ Secrets never go on the command line:
   S3 keys            AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
   database password  PGPASSWORD or a PGPASSFILE
   passphrase         N8N_BACKUP_PASSPHRASE
-Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 locked.`,
+Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 locked;
+of status: 0 ok, 1 warning, 2 critical, 3 unknown.`,
 		);
 	const run = <O extends { json?: boolean }>(command: (options: O, signal: AbortSignal) => Promise<number>) => {
 		return async (options: O) => {

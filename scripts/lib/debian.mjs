@@ -22,6 +22,7 @@ export const PROGRAMS = {
 	'locale-gen': 'locales',
 	'ssh-keygen': 'openssh-client',
 	chromium: 'chromium',
+	promtool: 'prometheus',
 };
 
 /** Debian starts the services it installs. Tests start their own, so a policy forbids it meanwhile. */
