@@ -6,6 +6,7 @@ import type { INode, INodeParameters, INodeProperties, INodeTypeDescription } fr
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
 import { ArchiveConfig } from '../../nodes/ArchiveConfig/ArchiveConfig.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
+import { BackupStatus } from '../../nodes/BackupStatus/BackupStatus.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
@@ -18,6 +19,7 @@ const NODES = [
 	ArchiveConfig,
 	ArchiveFiles,
 	BackupReport,
+	BackupStatus,
 	CopyBackup,
 	EncryptionKey,
 	PostgresDump,

@@ -6,6 +6,7 @@ import { checkTemplate } from '../../gulp/templates.js';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
 import { ArchiveConfig } from '../../nodes/ArchiveConfig/ArchiveConfig.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
+import { BackupStatus } from '../../nodes/BackupStatus/BackupStatus.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
@@ -89,6 +90,7 @@ describe('of the templates of this package', () => {
 		ArchiveConfig,
 		ArchiveFiles,
 		BackupReport,
+		BackupStatus,
 		EncryptionKey,
 		CopyBackup,
 		PostgresDump,

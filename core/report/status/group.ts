@@ -10,6 +10,7 @@ import { type Attempts, attemptsOf } from './attempts';
 import { certificateReasons } from './certificates';
 import { type CopyState, copyReasons } from './copies';
 import { type Expectation, type Rhythm, rhythmOf, usualDistance } from './expectation';
+import { type DayCell, daysOf } from './days';
 import type { DrillFacts, GroupFacts } from './facts';
 import { type HistoryPoint, historyOf } from './history';
 import { type Reason, reason, type Verdict, verdictOf } from './reasons';
@@ -55,6 +56,8 @@ export interface GroupStatus {
 	encrypted: boolean | null;
 	/** Oldest first. */
 	history: HistoryPoint[];
+	/** The last thirty, oldest first. */
+	days: DayCell[];
 }
 
 export interface GroupRequest {
@@ -65,6 +68,8 @@ export interface GroupRequest {
 	targets: Targets;
 	policy: RetentionPolicy | null;
 	copies: CopyState[];
+	/** Of the days. */
+	timeZone: string;
 }
 
 /** Judges one group. Pure. */
@@ -122,6 +127,7 @@ export function judgeGroup(facts: GroupFacts, request: GroupRequest): GroupStatu
 		backups: entries.length,
 		storedBytes: entries.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
 		...{ copies, retention, history },
+		days: daysOf(past, runs, now, request.timeZone),
 		encrypted: newest ? newest.manifest.encryption !== null : null,
 	};
 }
@@ -132,7 +138,7 @@ export function missingGroup(group: string, rhythm: Rhythm): GroupStatus {
 	return {
 		...{ group, kind: null, verdict: 'critical', reasons, restorable: false, attempt: null, failuresInARow: 0 },
 		...{ newest: null, proved: null, drill: null, rhythm, rpoMs: null, rtoMs: null, size: null, seconds: null },
-		...{ backups: 0, storedBytes: 0, copies: [], retention: null, encrypted: null, history: [] },
+		...{ backups: 0, storedBytes: 0, copies: [], retention: null, encrypted: null, history: [], days: [] },
 	};
 }
 

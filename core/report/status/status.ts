@@ -26,6 +26,8 @@ export interface StatusRequest {
 	policies?: ReadonlyArray<{ group: string; policy: RetentionPolicy }>;
 	/** Bytes that fit into each storage, in their order, where it cannot know itself. */
 	capacities?: ReadonlyArray<number | null>;
+	/** Of days; a name that Intl knows. @default 'UTC' */
+	timeZone?: string;
 }
 
 /** The state of everything. */
@@ -46,7 +48,7 @@ export interface Status {
 
 /** Judges what was read. The first storage is where backups are made; others hold copies. */
 export function judge(storages: readonly StorageFacts[], request: StatusRequest): Status {
-	const { now, expectations = [], targets = {}, policies = [], capacities = [] } = request;
+	const { now, expectations = [], targets = {}, policies = [], capacities = [], timeZone = 'UTC' } = request;
 	const runs = storages.flatMap((storage) => storage.runs);
 	const runsOf = Map.groupBy(runs, ({ group }) => group);
 	const groups = [...primaryGroups(storages).values()].map((facts) =>
@@ -55,6 +57,7 @@ export function judge(storages: readonly StorageFacts[], request: StatusRequest)
 			targets: { rpoMs: targets.rpoMs ?? null, rtoMs: targets.rtoMs ?? null },
 			policy: policies.find(({ group }) => matchesGlob(facts.group, group))?.policy ?? null,
 			copies: copiesOf(facts.group, storages),
+			timeZone,
 		}),
 	);
 	const known = new Set(groups.map(({ group }) => group));

@@ -1,0 +1,98 @@
+/** The page of one source: its facts, and its backups, newest first. */
+import type { GroupStatus } from '../status';
+import { html, type Html } from './html';
+import { badge, figures, reasonList } from './overview';
+import type { Words } from './words';
+
+const PER_PAGE = 20;
+
+/** Which backups are shown. */
+export const FILTERS = ['all', 'proved', 'unproved', 'bad'] as const;
+export type Filter = (typeof FILTERS)[number];
+
+export interface GroupPage {
+	filter: Filter;
+	/** From 1. */
+	page: number;
+	/** Of this page with another filter or number. */
+	link: (filter: Filter, page: number) => string;
+	/** Of the first page. */
+	home: string;
+}
+
+export function groupPage(group: GroupStatus, words: Words, { filter, page, link, home }: GroupPage): Html {
+	const wanted = group.history.toReversed().filter(({ bad, depth }) => {
+		if (filter === 'bad') return bad;
+		return filter === 'all' || (filter === 'proved') === (depth !== null);
+	});
+	const pages = Math.max(1, Math.ceil(wanted.length / PER_PAGE));
+	const at = Math.min(Math.max(1, page), pages);
+	const shown = wanted.slice((at - 1) * PER_PAGE, at * PER_PAGE);
+	return html`<main>
+		<nav aria-label="Where you are"><a href="${home}">All sources</a></nav>
+		<section class="card ${group.verdict}">
+			<h2 class="title"><span>${group.group}</span>${badge(group.verdict)}</h2>
+			${reasonList(group.reasons)} ${figures(group, words)}
+		</section>
+		<h2>Backups</h2>
+		<nav aria-label="Which backups">
+			${FILTERS.map(
+				(each) => html`<a href="${link(each, 1)}" ${each === filter && html`aria-current="page"`}>${each}</a>`,
+			)}
+		</nav>
+		<div class="scroll" tabindex="0" role="region" aria-label="Backups">
+			<table>
+				<caption>
+					The last ${group.history.length} of ${group.backups}, newest first
+				</caption>
+				<thead>
+					<tr>
+						<th scope="col">Started</th>
+						<th scope="col">Type</th>
+						<th scope="col" class="number">Size</th>
+						<th scope="col" class="number">Took</th>
+						<th scope="col">Proved</th>
+						<th scope="col">Label</th>
+					</tr>
+				</thead>
+				<tbody>
+					${shown.map(
+						({ label, type, at: time, storedBytes, seconds, depth, bad, pinned }) =>
+							html`<tr>
+								<td>${words.time(time)}</td>
+								<td>${type}${pinned && ', pinned'}</td>
+								<td class="number">${words.size(storedBytes)}</td>
+								<td class="number">${seconds === null ? '' : words.span(seconds)}</td>
+								<td>${bad ? 'BAD' : (depth ?? 'no')}</td>
+								<td>${label}</td>
+							</tr>`,
+					)}
+				</tbody>
+			</table>
+		</div>
+		${shown.length === 0 && html`<p class="dim">None.</p>`}
+		${pages > 1 &&
+		html`<nav aria-label="Pages">
+			${Array.from(
+				{ length: pages },
+				(_, number) =>
+					html`<a href="${link(filter, number + 1)}" ${number + 1 === at && html`aria-current="page"`}
+						>${number + 1}</a
+					>`,
+			)}
+		</nav>`}
+		${group.newest &&
+		html`<h2>Bring it back without n8n</h2>
+			<p class="dim">
+				On any machine with Node.js and the identity. By hand, with age, zstd and psql or tar alone:
+				docs/restore-by-hand.md.
+			</p>
+			<pre tabindex="0">${commandFor(group)}</pre>`}
+	</main>`;
+}
+
+function commandFor({ group, kind, proved, newest }: GroupStatus): string {
+	const label = proved?.label ?? newest!.label;
+	const to = kind === 'postgres' ? "'postgres://user@host:5432/new_name'" : '/restored';
+	return `npx n8n-nodes-backup restore '${group}/${label}' --storage STORAGE --identity key.txt --to ${to}`;
+}

@@ -1,0 +1,92 @@
+/** The page: what it says, that nothing breaks out of it, and how it looks in a real browser. */
+import fs from 'node:fs';
+import type { Browser } from 'playwright-core';
+import { renderPage } from '../../../core/report/status/page/page';
+import type { Status } from '../../../core/report/status/status';
+import { openPage, startBrowser, takePicture } from '../../support/browser';
+import { HOSTILE, madeStatus } from '../../support/status-history';
+
+const timeZone = 'Europe/Vienna';
+let status: Status;
+let browser: Browser;
+beforeAll(async () => {
+	status = await madeStatus(['postgres/billing', ...HOSTILE]);
+	browser = await startBrowser();
+});
+afterAll(async () => await browser?.close());
+
+const page = (query: Record<string, unknown> = {}) => renderPage(status, { timeZone, query });
+
+it('says the answer first, then every source, worst first', () => {
+	const text = page();
+	expect(text).toMatch(/<h1>\s*3 of 9 sources can be restored\./);
+	const names = [...text.matchAll(/<h3>\s*<a[^>]*>\s*([^<]+?)\s*<\/a/g)].map(([, name]) => name);
+	expect(names.slice(-3)).toEqual(['config/server', 'files/acme', 'postgres/shop']);
+	expect(text).toContain('usually there is one every 24 hours');
+	expect(text).toContain('3 of the last 10 backups are not in file:///mnt/offsite');
+});
+
+it('no value breaks out of its place, on any page', () => {
+	const pages = [page(), ...status.groups.map(({ group }) => page({ group, filter: '"><script>', page: '1e9' }))];
+	for (const text of pages) {
+		expect(text).not.toMatch(/<script|<img|javascript:/);
+	}
+	expect(pages.filter((text) => text.includes('\u001b') || text.includes('\u202e'))).toEqual([]);
+	expect(page()).toContain('evil/&lt;script&gt;alert(1)&lt;/script&gt;');
+});
+
+it('a group has a page with filters and pages, by plain links', () => {
+	const all = page({ group: 'postgres/shop' });
+	expect([...all.matchAll(/<tr>\s*<td/g)]).toHaveLength(20);
+	expect(all).toContain('href="?group=postgres%2Fshop&amp;filter=bad&amp;page=1"');
+	expect([...page({ group: 'postgres/shop', page: '2' }).matchAll(/<tr>\s*<td/g)]).toHaveLength(4);
+	expect(page({ group: 'postgres/shop', filter: 'bad' })).toContain('None.');
+	expect(page({ group: ['x'] })).toContain('<h2>Sources</h2>');
+});
+
+it('renews itself while something runs, until somebody says no', () => {
+	const run = { id: 'r', verb: 'backup', group: 'postgres/shop', host: 'n8n', startedAt: status.at, silentMs: 1000 };
+	const running = { ...status, running: [{ ...run, phase: 'storing', bytes: 500, totalBytes: 1000 }] };
+	const text = renderPage(running, { timeZone });
+	expect(text).toContain('http-equiv="refresh"');
+	expect(text).toContain('aria-label="50 % done"');
+	expect(renderPage(running, { timeZone, query: { refresh: 'no' } })).not.toContain('http-equiv="refresh"');
+	expect(page()).not.toContain('http-equiv="refresh"');
+});
+
+it('fifty groups make a page of less than 300 kB in less than 0.3 seconds', () => {
+	const shop = status.groups.find(({ group }) => group === 'postgres/crm')!;
+	const groups = Array.from({ length: 50 }, (_, number) => ({ ...shop, group: `postgres/db${number}` }));
+	const many = { ...status, groups };
+	renderPage(many, { timeZone });
+	const began = performance.now();
+	const bytes = Buffer.byteLength(renderPage(many, { timeZone }));
+	expect(performance.now() - began).toBeLessThan(300);
+	expect(bytes).toBeLessThan(300_000);
+});
+
+describe.each(['light', 'dark'] as const)('in a browser, %s', (theme) => {
+	it.each([390, 820, 1400])('%i pixels wide: nothing overflows, and axe finds nothing', async (width) => {
+		const open = await openPage(browser, { width, height: 900 }, theme);
+		try {
+			for (const query of [{}, { group: 'postgres/shop' }]) {
+				await open.setContent(page(query));
+				expect(await open.evaluate('document.querySelectorAll("script, img, iframe, [onerror]").length')).toBe(0);
+				const overflow = await open.evaluate('document.documentElement.scrollWidth - innerWidth');
+				expect(overflow).toBeLessThanOrEqual(0);
+				await open.evaluate(fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));
+				const found = await open.evaluate(
+					'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes[0].html))',
+				);
+				expect(found).toEqual([]);
+			}
+			if (width === 1400) {
+				await open.setViewportSize({ width: 1080, height: 700 });
+				await open.setContent(renderPage(await madeStatus(['postgres/billing']), { timeZone }));
+				await takePicture(open, `docs/images/dashboard-${theme}.png`);
+			}
+		} finally {
+			await open.context().close();
+		}
+	});
+});
