@@ -1,6 +1,7 @@
 import type { CredentialReference, Workflow } from './n8n-client.mjs';
 
 export type TemplateName =
+	| 'backup-dashboard'
 	| 'config-backup'
 	| 'customer-data-backup'
 	| 'database-backup'

@@ -111,6 +111,7 @@ describe('of the templates of this package', () => {
 
 	/** What a press of "Execute workflow" does with each, test/e2e tells. */
 	it.each([
+		['backup-dashboard.json', 'Look Now'],
 		['config-backup.json', 'Every Night'],
 		['customer-data-backup.json', 'Every Night'],
 		['database-backup.json', 'Every Night'],
