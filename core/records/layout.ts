@@ -10,6 +10,7 @@
  *         expired.json                                 it is being removed
  *     runs/<yyyy-mm-dd>/<number>.json                  the journal
  *     runs/<yyyy-mm-dd>/<run id>.beat-<n>.json         a run's last heartbeat
+ *     monitoring/told-<n>.json                         which alerts people were told of
  *     locks/<group>.json                               the lock of a group
  *     locks/<group>.alive-<id>-<n>.json                the holder's last heartbeat
  *     locks/<group>.break-<id>.json                    the right to break the lock <id>
@@ -21,6 +22,8 @@
 export const REPOSITORY_KEY = 'repository.json';
 export const RUNS = 'runs/';
 export const LOCKS = 'locks/';
+/** What was told of alerts: the newest counts. */
+export const TOLD = 'monitoring/told-';
 
 export const MANIFEST = 'manifest.json';
 export const PIN = 'pin.json';
@@ -31,7 +34,12 @@ export const TAG_NAME = /^tag-([a-z0-9][a-z0-9-]{0,39})\.json$/;
 export const SIGNATURE = '.sig';
 
 /** Top-level names that belong to the repository itself. */
-const RESERVED: ReadonlySet<string> = new Set([REPOSITORY_KEY, RUNS.slice(0, -1), LOCKS.slice(0, -1)]);
+const RESERVED: ReadonlySet<string> = new Set([
+	REPOSITORY_KEY,
+	RUNS.slice(0, -1),
+	LOCKS.slice(0, -1),
+	TOLD.split('/', 1)[0]!,
+]);
 
 /** Whether a key is, or lies below, what belongs to the repository itself. */
 export function isReserved(key: string): boolean {

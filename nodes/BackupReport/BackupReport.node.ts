@@ -1,6 +1,8 @@
 import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
 import { NodeConnectionTypes } from 'n8n-workflow';
+import { backupStorageTest } from '../shared/credentials';
 import { toNodeError } from '../shared/errors';
+import { alerts } from './actions/alerts.operation';
 import { report } from './actions/report.operation';
 import { properties } from './properties';
 
@@ -13,7 +15,8 @@ export class BackupReport implements INodeType {
 		icon: { light: 'file:../icons/backupReport.svg', dark: 'file:../icons/backupReport.dark.svg' },
 		group: ['transform'],
 		version: 1,
-		subtitle: '={{ $parameter["source"] === "input" ? "on what comes in" : "on the nodes before" }}',
+		subtitle:
+			'={{ $parameter["operation"] === "alerts" ? "alerts" : $parameter["source"] === "input" ? "on what comes in" : "on the nodes before" }}',
 		description: 'Make one report of a run, for e-mail, Slack, Telegram and programs',
 		defaults: { name: 'Backup Report' },
 		inputs: '={{ Array.from({ length: $parameter["numberInputs"] ?? 1 }, () => "main") }}',
@@ -21,12 +24,23 @@ export class BackupReport implements INodeType {
 		requiredInputs: 1,
 		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: undefined,
+		credentials: [
+			{
+				name: 'backupStorageApi',
+				displayName: 'Storage',
+				required: true,
+				testedBy: 'backupStorageTest',
+				displayOptions: { hide: { operation: ['report'] } },
+			},
+		],
 		properties,
 	};
 
+	methods = { credentialTest: { backupStorageTest } };
+
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		try {
-			return await report(this);
+			return this.getNodeParameter('operation', 0) === 'alerts' ? await alerts(this) : await report(this);
 		} catch (error) {
 			throw toNodeError(this.getNode(), error, 0);
 		}

@@ -9,6 +9,12 @@ export const properties: INodeProperties[] = [
 		noDataExpression: true,
 		options: [
 			{
+				name: 'Make Alerts',
+				value: 'alerts',
+				description: 'What has changed in the health of the backups since people were told last',
+				action: 'Make alerts of what has changed',
+			},
+			{
 				name: 'Make Report',
 				value: 'report',
 				description: 'One report, however many databases it is about',
@@ -25,8 +31,34 @@ export const properties: INodeProperties[] = [
 		default: '',
 	},
 	{
+		displayName:
+			'Takes an item of <b>Backup Status: Health</b>. What people were told is kept in the storage, so each trouble is told once, also by another n8n.',
+		name: 'alertsNotice',
+		type: 'notice',
+		default: '',
+		displayOptions: { show: { operation: ['alerts'] } },
+	},
+	{
+		displayName: 'Remind After (Hours)',
+		name: 'remindHours',
+		type: 'number',
+		typeOptions: { minValue: 1, maxValue: 8760 },
+		default: 24,
+		description: 'What is not well for so long after it was told is told again',
+		displayOptions: { show: { operation: ['alerts'] } },
+	},
+	{
+		displayName: 'Summary',
+		name: 'summary',
+		type: 'boolean',
+		default: false,
+		description: 'Whether to tell of all that is not well, changed or not, and also when all is well: once a day, say',
+		displayOptions: { show: { operation: ['alerts'] } },
+	},
+	{
 		displayName: 'Number of Inputs',
 		name: 'numberInputs',
+		displayOptions: { show: { operation: ['report'] } },
 		type: 'options',
 		noDataExpression: true,
 		options: [1, 2, 3, 4, 5, 6].map((count) => ({ name: String(count), value: count })),
@@ -36,6 +68,7 @@ export const properties: INodeProperties[] = [
 	{
 		displayName: 'Report On',
 		name: 'source',
+		displayOptions: { show: { operation: ['report'] } },
 		type: 'options',
 		options: [
 			{
@@ -51,6 +84,7 @@ export const properties: INodeProperties[] = [
 	{
 		displayName: 'Tell Successes',
 		name: 'tellSuccesses',
+		displayOptions: { show: { operation: ['report'] } },
 		type: 'boolean',
 		default: true,
 		description:
@@ -59,6 +93,7 @@ export const properties: INodeProperties[] = [
 	{
 		displayName: 'Options',
 		name: 'options',
+		displayOptions: { show: { operation: ['report'] } },
 		type: 'collection',
 		placeholder: 'Add option',
 		default: {},

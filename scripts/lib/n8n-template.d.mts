@@ -2,6 +2,7 @@ import type { CredentialReference, Workflow } from './n8n-client.mjs';
 
 export type TemplateName =
 	| 'backup-dashboard'
+	| 'backup-monitoring'
 	| 'config-backup'
 	| 'customer-data-backup'
 	| 'database-backup'

@@ -4,7 +4,16 @@ import path from 'node:path';
 import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { buildBackup } from '../support/build-backup';
-import { assertSuccess, importTemplate, itemsOf, N8N_START_MS, startTestN8n, type TestN8n } from '../support/n8n';
+import { readTemplate } from '../../scripts/lib/n8n-template.mjs';
+import {
+	assertSuccess,
+	type Choices,
+	importTemplate,
+	itemsOf,
+	N8N_START_MS,
+	startTestN8n,
+	type TestN8n,
+} from '../support/n8n';
 import { folderCredential, newFolder } from '../support/n8n-credentials';
 import { until } from '../support/until';
 import { damage } from '../support/stored-files';
@@ -25,22 +34,23 @@ beforeAll(async () => {
 		const at = new Date(Date.now() - hours * HOUR);
 		await buildBackup(repository, { group: 'postgres/shop', bytes: 1000, verified: 'restored', at });
 	}
-	await n8n.client.publishWorkflow(await importDashboard(['Open the Page', 'Scrape Metrics', 'Ask for Health']));
+	const chosen = await choices(['Open the Page', 'Scrape Metrics', 'Ask for Health']);
+	await n8n.client.publishWorkflow(await importTemplate(n8n, 'backup-dashboard', chosen));
 	// n8n answers the request to publish before it listens.
 	await until('n8n listens', async () => (await ask('backups', null)).status !== 404);
 }, N8N_START_MS);
 
 afterAll(async () => await n8n?.stop(), 60_000);
 
-async function importDashboard(activate: string[]): Promise<string> {
-	return await importTemplate(n8n, 'backup-dashboard', {
+async function choices(activate: string[]): Promise<Choices> {
+	return {
 		credentials: {
 			backupStorageApi: await folderCredential(n8n, folder),
 			httpBasicAuth: await n8n.client.createCredential({ name: 'Page', type: 'httpBasicAuth', data: LOGIN }),
 		},
 		settings: { expected: 'postgres/* = 26' },
 		activate,
-	});
+	};
 }
 
 async function ask(address: string, login: string | null = `${LOGIN.user}:${LOGIN.password}`): Promise<Response> {
@@ -84,7 +94,8 @@ it(
 			{ verdict: 'critical', groups: [{ reasons: [{ code: 'unreadable', severity: 'critical' }] }] },
 		]);
 		expect(await (await ask('backups')).text()).toContain('cannot be used');
-		const byHand = assertSuccess(await n8n.client.press(await importDashboard([])));
+		const template = readTemplate('backup-dashboard', await choices([]));
+		const byHand = assertSuccess(await n8n.client.press(await n8n.client.createWorkflow(template)));
 		expect(itemsOf(byHand, 'Show Health')[0]!.json).toMatchObject({ verdict: 'critical' });
 		fs.rmSync(folder, { recursive: true });
 		expect((await ask('backups/health')).status).toBe(503);

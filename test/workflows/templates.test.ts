@@ -112,6 +112,7 @@ describe('of the templates of this package', () => {
 	/** What a press of "Execute workflow" does with each, test/e2e tells. */
 	it.each([
 		['backup-dashboard.json', 'Look Now'],
+		['backup-monitoring.json', 'Every 15 Minutes'],
 		['config-backup.json', 'Every Night'],
 		['customer-data-backup.json', 'Every Night'],
 		['database-backup.json', 'Every Night'],
@@ -130,6 +131,7 @@ describe('of the templates of this package', () => {
 
 	/** A form that somebody fills in is not expected at any time, so nothing watches for it. */
 	it.each([
+		['backup-monitoring.json', true],
 		['config-backup.json', true],
 		['customer-data-backup.json', true],
 		['database-backup.json', true],
