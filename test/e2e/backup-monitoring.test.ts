@@ -1,0 +1,88 @@
+/** Alerts in a real n8n: each thing told once, its end too, and nothing again by an n8n that has forgotten everything. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { Repository } from '../../core/records/repository';
+import { createStorage } from '../../core/storage/create';
+import { buildBackup } from '../support/build-backup';
+import { assertSuccess, importTemplate, itemsOf, N8N_START_MS, startTestN8n, type TestN8n } from '../support/n8n';
+import { folderCredential, newFolder } from '../support/n8n-credentials';
+import { NOT_NOW, OFTEN, runOnSchedule } from '../support/n8n-schedule';
+import { type ReportReceiver, startReportReceiver } from '../support/report-receiver';
+
+const TEST_MS = 180_000;
+const HOUR = 3_600_000;
+
+let n8n: TestN8n;
+let receiver: ReportReceiver;
+let folder: string;
+
+beforeAll(async () => {
+	n8n = await startTestN8n();
+	receiver = await startReportReceiver();
+}, N8N_START_MS);
+
+afterAll(async () => {
+	await receiver?.stop();
+	await n8n?.stop();
+}, 60_000);
+
+beforeEach(async () => {
+	folder = newFolder(n8n);
+	const repository = await Repository.open(createStorage({ type: 'folder', path: folder }), { create: true });
+	for (let hours = 6; hours > 0; hours--) {
+		const at = new Date(Date.now() - hours * HOUR);
+		await buildBackup(repository, { group: 'postgres/shop', bytes: 1000, verified: 'restored', at });
+	}
+});
+
+async function importMonitoring(
+	fieldsOf: Record<string, Record<string, unknown>> = { 'Every 15 Minutes': NOT_NOW },
+): Promise<string> {
+	return await importTemplate(n8n, 'backup-monitoring', {
+		credentials: { backupStorageApi: await folderCredential(n8n, folder) },
+		settings: { expected: 'files/www = 26', reportUrl: receiver.url },
+		activate: ['Post Report'],
+		fieldsOf: { 'Every Morning': NOT_NOW, ...fieldsOf },
+	});
+}
+
+it(
+	'tells on schedule what is new, once, and its end, once, also through another workflow that knows nothing of it',
+	async () => {
+		const [first, second] = await runOnSchedule(n8n, await importMonitoring({ 'Every 15 Minutes': OFTEN }), 2);
+		expect(itemsOf(assertSuccess(first!), 'Make Report')[0]!.json).toMatchObject({
+			...{ tell: true, ok: false, outcome: 'failed', subject: 'Backups CRITICAL: 1 new, 1 open' },
+			counts: { raised: 1, open: 1 },
+		});
+		expect(itemsOf(assertSuccess(second!), 'Make Report')[0]!.json).toMatchObject({ tell: false });
+		expect(receiver.take().map(({ subject }) => subject)).toEqual(['Backups CRITICAL: 1 new, 1 open']);
+
+		const repository = await Repository.open(createStorage({ type: 'folder', path: folder }));
+		await buildBackup(repository, { group: 'files/www', bytes: 1000, verified: 'restored', at: new Date() });
+		const other = await importMonitoring();
+		const recovered = assertSuccess(await n8n.client.press(other));
+		expect(itemsOf(recovered, 'Make Report')[0]!.json).toMatchObject({
+			tell: true,
+			ok: true,
+			counts: { recovered: 1 },
+		});
+		expect(itemsOf(assertSuccess(await n8n.client.press(other)), 'Make Report')[0]!.json).toMatchObject({
+			tell: false,
+		});
+		expect(receiver.take().map(({ subject }) => subject)).toEqual(['Backups OK: 1 recovered']);
+	},
+	TEST_MS,
+);
+
+it(
+	'tells of a storage that is away',
+	async () => {
+		const id = await importMonitoring();
+		fs.renameSync(folder, `${folder}-away`);
+		const report = itemsOf(assertSuccess(await n8n.client.press(id)), 'Make Report')[0]!.json;
+		expect(report).toMatchObject({ tell: true, outcome: 'failed' });
+		expect(report.text).toContain('cannot be looked at');
+		expect(fs.existsSync(path.join(folder, 'monitoring'))).toBe(false);
+	},
+	TEST_MS,
+);
