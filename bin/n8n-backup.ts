@@ -58,10 +58,11 @@ export async function main(argv: string[]): Promise<number> {
 		.addHelpText(
 			'after',
 			`
-Storage URLs: file:///path and s3://bucket/prefix?endpoint=https://host:port&region=…
+Storage URLs: file:///path, s3://bucket/prefix?endpoint=https://host:port&region=… and sftp://user@host/path?hostKey=SHA256:…&key=FILE
 Secrets never go on the command line:
   S3 keys            AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
   database password  PGPASSWORD or a PGPASSFILE
+  SFTP password      N8N_BACKUP_SFTP_PASSWORD
   passphrase         N8N_BACKUP_PASSPHRASE
 Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 locked;
 of status: 0 ok, 1 warning, 2 critical, 3 unknown.`,

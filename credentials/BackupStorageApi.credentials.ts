@@ -1,6 +1,6 @@
 import type { ICredentialType, INodeProperties, Icon } from 'n8n-workflow';
 
-/** Where backups are kept: a folder n8n can write to, or a bucket. */
+/** Where backups are kept: a folder n8n can write to, a bucket, or an SFTP server. */
 export class BackupStorageApi implements ICredentialType {
 	name = 'backupStorageApi';
 
@@ -18,6 +18,7 @@ export class BackupStorageApi implements ICredentialType {
 			options: [
 				{ name: 'Folder', value: 'folder' },
 				{ name: 'S3 or MinIO Bucket', value: 's3' },
+				{ name: 'SFTP Server', value: 'sftp' },
 			],
 			default: 'folder',
 		},
@@ -134,6 +135,77 @@ export class BackupStorageApi implements ICredentialType {
 			description:
 				'Asks the server to encrypt objects once more with its own key. Does not replace the backup’s encryption.',
 			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
+			displayName: 'Host',
+			name: 'sftpHost',
+			type: 'string',
+			default: '',
+			placeholder: 'e.g. backup.example.org',
+			required: true,
+			displayOptions: { show: { type: ['sftp'] } },
+		},
+		{
+			displayName: 'Port',
+			name: 'sftpPort',
+			type: 'number',
+			default: 22,
+			displayOptions: { show: { type: ['sftp'] } },
+		},
+		{
+			displayName: 'User',
+			name: 'sftpUser',
+			type: 'string',
+			default: '',
+			required: true,
+			displayOptions: { show: { type: ['sftp'] } },
+		},
+		{
+			displayName: 'Folder on the Server',
+			name: 'sftpPath',
+			type: 'string',
+			default: '',
+			placeholder: 'e.g. /srv/backups/n8n',
+			required: true,
+			description:
+				'An existing folder that the user can write to. It is never created, so that a disk that is not mounted is noticed.',
+			displayOptions: { show: { type: ['sftp'] } },
+		},
+		{
+			displayName: 'Host Key',
+			name: 'sftpHostKey',
+			type: 'string',
+			default: '',
+			placeholder: 'e.g. SHA256:…',
+			description:
+				'Fingerprint of the server, as <code>ssh-keygen -l</code> shows it there. Without it no connection is made; the test of this credential shows what the server has, so that you can compare it. A server with another key is refused.',
+			displayOptions: { show: { type: ['sftp'] } },
+		},
+		{
+			displayName: 'Password',
+			name: 'sftpPassword',
+			type: 'string',
+			typeOptions: { password: true },
+			default: '',
+			description: 'Of the user, or nothing where a private key is used',
+			displayOptions: { show: { type: ['sftp'] } },
+		},
+		{
+			displayName: 'Private Key',
+			name: 'sftpPrivateKey',
+			type: 'string',
+			typeOptions: { password: true, rows: 4 },
+			default: '',
+			placeholder: 'e.g. -----BEGIN OPENSSH PRIVATE KEY-----',
+			displayOptions: { show: { type: ['sftp'] } },
+		},
+		{
+			displayName: 'Passphrase of the Private Key',
+			name: 'sftpPassphrase',
+			type: 'string',
+			typeOptions: { password: true },
+			default: '',
+			displayOptions: { show: { type: ['sftp'] } },
 		},
 		{
 			displayName: 'Signing Key',

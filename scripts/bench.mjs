@@ -7,6 +7,7 @@
  *   npm run bench -- restore                               restore and verify, against age, zstd, psql and sha256sum
  *   npm run bench -- drill                                 restore drills, against a throw-away server
  *   npm run bench -- copy                                  backups between folders and S3, against rclone and s3cmd
+ *   npm run bench -- files                                trees of files, against tar, restic and borg
  *   npm run bench -- catalog                               retention's view of 100,000 backups, against bare listings
  */
 import fs from 'node:fs';
@@ -24,6 +25,7 @@ const COMPARED = {
 	dump: { restic: 'restic', rclone: 'rclone', gzip: 'gzip' },
 	catalog: { rclone: 'rclone' },
 	copy: { rclone: 'rclone', s3cmd: 's3cmd' },
+	files: { restic: 'restic', borg: 'borgbackup', zstd: 'zstd' },
 };
 /** Node runs TypeScript itself; the S3 server of the tests has constructor properties, which it must transform. */
 const TYPESCRIPT = [
@@ -45,7 +47,7 @@ try {
 async function bench() {
 	const file = path.join('bench', `${name}.ts`);
 	if (!/^\w+$/.test(name) || !fs.existsSync(path.join(ROOT, file))) {
-		throw new Error('say which benchmark: npm run bench -- dump, filters, restore, drill, copy or catalog');
+		throw new Error('say which benchmark: npm run bench -- dump, filters, restore, drill, copy, files or catalog');
 	}
 	await underNode24();
 	await installProject();

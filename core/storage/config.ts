@@ -1,5 +1,9 @@
 /** Where a storage is: plain data, from a URL of the command line or a credential of n8n. */
 import type { FolderOptions } from './folder/folder';
 import type { S3Options } from './s3/s3';
+import type { SftpOptions } from './sftp/session';
 
-export type StorageConfig = ({ type: 'folder' } & FolderOptions) | ({ type: 's3' } & Omit<S3Options, 'memory'>);
+export type StorageConfig =
+	| ({ type: 'folder' } & FolderOptions)
+	| ({ type: 's3' } & Omit<S3Options, 'memory'>)
+	| ({ type: 'sftp' } & SftpOptions);

@@ -5,6 +5,7 @@ import { StorageConfig } from './config';
 import { FolderStorage } from './folder/folder';
 import { RetryingStorage } from './retrying';
 import { S3Storage } from './s3/s3';
+import { SftpStorage } from './sftp/sftp';
 import type { Storage } from './storage';
 import { parseStorageUrl } from './url';
 
@@ -33,6 +34,11 @@ function createPlain(config: StorageConfig): Storage {
 			if (config.accessKey && config.secretKey) return new S3Storage(config);
 			throw new BackupError('invalid-input', `the keys for the bucket ${config.bucket} are missing`, {
 				hint: 'Give both the access key ID and the secret access key.',
+			});
+		case 'sftp':
+			if (config.password || config.privateKey) return new SftpStorage(config);
+			throw new BackupError('invalid-input', `the SFTP server ${config.host} has neither a password nor a key`, {
+				hint: 'Give the password of the SSH user, or a private key.',
 			});
 	}
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { BackupError, messageOf } from '../base/errors';
 import type { StorageConfig } from './config';
 
+const SFTP_PARAMETERS = ['hostKey', 'key'];
 const S3_PARAMETERS = [
 	'endpoint',
 	'region',
@@ -18,21 +19,63 @@ const S3_PARAMETERS = [
 
 /**
  * Reads `file:///path` and `s3://bucket/prefix?endpoint=http://host:port&region=…&pathStyle=true|false&sse=AES256` (and
- * partSize in bytes, maxParts, concurrency, conditionalWrites, appendOnly).
- * @param env for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_CA_BUNDLE (a PEM file)
+ * partSize in bytes, maxParts, concurrency, conditionalWrites, appendOnly), and `sftp://user@host:port/path?hostKey=SHA256:…&key=/path/of/key`.
+ * @param env for SFTP: N8N_BACKUP_SFTP_PASSWORD, which is the passphrase where a key is named; for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_CA_BUNDLE (a PEM file)
  * @throws BackupError 'invalid-input'
  */
 export function parseStorageUrl(text: string, env: NodeJS.ProcessEnv): StorageConfig {
 	const url = URL.canParse(text) ? new URL(text) : null;
-	if (url?.username || url?.password) {
-		throw invalid('a storage URL must not hold keys', 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead.');
+	if (url?.password || (url?.username && url.protocol !== 'sftp:')) {
+		throw invalid(
+			'a storage URL must not hold keys',
+			'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or N8N_BACKUP_SFTP_PASSWORD, instead.',
+		);
 	}
 	if (url?.protocol === 'file:') return { type: 'folder', path: folderOf(url) };
 	if (url?.protocol === 's3:') return s3Of(url, text, env);
+	if (url?.protocol === 'sftp:') return sftpOf(url, env);
 	throw invalid(
 		'the storage URL cannot be read',
-		'Write file:///path or s3://bucket/prefix?endpoint=https://host:port.',
+		'Write file:///path, s3://bucket/prefix?endpoint=https://host:port or sftp://user@host/path?hostKey=SHA256:….',
 	);
+}
+
+function sftpOf(url: URL, env: NodeJS.ProcessEnv): StorageConfig {
+	const query = url.searchParams;
+	const unknown = [...query.keys()].find((name) => !SFTP_PARAMETERS.includes(name));
+	if (unknown !== undefined) {
+		throw invalid(
+			`the storage URL has an unknown parameter "${unknown.slice(0, 30)}"`,
+			`Known are: ${SFTP_PARAMETERS.join(', ')}.`,
+		);
+	}
+	const keyFile = query.get('key');
+	const secret = env.N8N_BACKUP_SFTP_PASSWORD || undefined;
+	if (!url.username) throw invalid('the storage URL names no SSH user', 'Write sftp://user@host/path.');
+	if (keyFile === null && secret === undefined) {
+		throw invalid(
+			'the SFTP server has neither a password nor a key',
+			'Set N8N_BACKUP_SFTP_PASSWORD, or add key=/path/of/key.',
+		);
+	}
+	return {
+		type: 'sftp',
+		host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+		port: url.port === '' ? undefined : Number(url.port),
+		user: decodeURIComponent(url.username),
+		path: decodeURIComponent(url.pathname),
+		// A plus stands for a space in queries, and is a letter of a fingerprint.
+		hostKey: query.get('hostKey')?.replaceAll(' ', '+'),
+		...(keyFile === null ? { password: secret } : { privateKey: readKey(keyFile), passphrase: secret }),
+	};
+}
+
+function readKey(file: string): string {
+	try {
+		return fs.readFileSync(file, 'utf8');
+	} catch (error) {
+		throw invalid(`cannot read the private key: ${messageOf(error)}`, 'Let key name a file with a private key.', error);
+	}
 }
 
 function folderOf(url: URL): string {

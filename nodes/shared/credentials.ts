@@ -49,9 +49,25 @@ export function toStorageConfig(fields: ICredentialDataDecryptedObject): Storage
 			serverSideEncryption: fields.serverSideEncryption === 'AES256' ? 'AES256' : undefined,
 		};
 	}
+	if (fields.type === 'sftp') return toSftp(fields);
 	const path = text(fields.path);
 	if (!path) throw missing('Folder');
 	return { type: 'folder', path };
+}
+
+function toSftp(fields: ICredentialDataDecryptedObject): StorageConfig {
+	const [host, user, path] = [text(fields.sftpHost), text(fields.sftpUser), text(fields.sftpPath)];
+	if (!host) throw missing('Host');
+	if (!user) throw missing('User');
+	if (!path.startsWith('/')) throw missing('Folder on the Server');
+	return {
+		...{ type: 'sftp', host, user, path },
+		port: Number(fields.sftpPort) || undefined,
+		hostKey: text(fields.sftpHostKey) || undefined,
+		password: typeof fields.sftpPassword === 'string' ? fields.sftpPassword || undefined : undefined,
+		privateKey: text(fields.sftpPrivateKey) || undefined,
+		passphrase: typeof fields.sftpPassphrase === 'string' ? fields.sftpPassphrase || undefined : undefined,
+	};
 }
 
 /**

@@ -681,7 +681,7 @@ export function describeStorage(name: string, make: () => Promise<Subject>, devi
 		});
 
 		it('shows its location without a secret', () => {
-			expect(storage.location).toMatch(/^(memory:|file:\/\/\/|s3:\/\/[a-z0-9-]+)/);
+			expect(storage.location).toMatch(/^(memory:|file:\/\/\/|s3:\/\/[a-z0-9-]+|sftp:\/\/\w+@[\w.:-]+\/)/);
 		});
 	});
 }

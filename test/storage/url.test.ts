@@ -43,7 +43,26 @@ it('reads a bucket of Amazon S3, its region from the environment', () => {
 	expect(config).toMatchObject({ bucket: 'backups', prefix: '', region: 'eu-west-1', endpoint: undefined });
 });
 
+it('reads an SFTP server, its key from a file and its secret from the environment', async () => {
+	const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'key-'));
+	await fs.writeFile(path.join(dir, 'id'), 'KEY');
+	const url = `sftp://backup@host.example.org:2222/srv/back%20ups?hostKey=SHA256:ab+c/d&key=${dir}/id`;
+	expect(parseStorageUrl(url, { N8N_BACKUP_SFTP_PASSWORD: 'geheim' })).toEqual({
+		...{ type: 'sftp', host: 'host.example.org', port: 2222, user: 'backup', path: '/srv/back ups' },
+		...{ hostKey: 'SHA256:ab+c/d', privateKey: 'KEY', passphrase: 'geheim' },
+	});
+	expect(parseStorageUrl('sftp://backup@host/srv', { N8N_BACKUP_SFTP_PASSWORD: 'geheim' })).toMatchObject({
+		...{ password: 'geheim', hostKey: undefined, port: undefined },
+	});
+	await fs.rm(dir, { recursive: true });
+});
+
 it.each([
+	['sftp://host/srv', /names no SSH user/],
+	['sftp://user@host/srv', /neither a password nor a key/],
+	['sftp://user@host/srv?x=1', /unknown parameter "x"/],
+	['sftp://user@host/srv?key=/nowhere', /cannot read the private key/],
+	['sftp://user:geheim@host/srv', /must not hold keys/],
 	['/var/backups', /cannot be read/],
 	['http://host/bucket', /cannot be read/],
 	['file://host/path', /no local folder/],

@@ -1,4 +1,4 @@
-/** A real OpenSSH server on 127.0.0.1 for tests of tunnels. Needs Debian's openssh-server (or any sshd) to be installed. */
+/** A real OpenSSH server on 127.0.0.1 for tests of tunnels and of SFTP. Needs Debian's openssh-server (or any sshd) to be installed. */
 import { execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -13,8 +13,12 @@ const SSHD = ['/usr/sbin/sshd', '/usr/local/sbin/sshd'].find((file) => fs.exists
 export interface SshServer {
 	/** Lets us in, with a key whose passphrase is given too. */
 	readonly tunnel: SshTunnel;
+	/** Fingerprint of its host key: `SHA256:…`. */
+	readonly hostKey: string;
 	/** Processes of the server, its sessions included. */
 	sessions(): Promise<number>;
+	/** Ends all sessions, as a network that breaks does. */
+	cut(): Promise<void>;
 	stop(): Promise<void>;
 }
 
@@ -37,6 +41,7 @@ export async function startSsh(options: { allowForwarding?: boolean } = {}): Pro
 		UsePAM: 'no',
 		PasswordAuthentication: 'yes',
 		PermitRootLogin: 'yes',
+		Subsystem: 'sftp internal-sftp',
 		AllowTcpForwarding: options.allowForwarding === false ? 'no' : 'yes',
 	};
 	fs.writeFileSync(
@@ -66,9 +71,18 @@ export async function startSsh(options: { allowForwarding?: boolean } = {}): Pro
 			privateKey: fs.readFileSync(file('client'), 'utf8'),
 			passphrase,
 		},
+		hostKey: (await run('ssh-keygen', ['-l', '-f', file('host.pub')])).stdout.split(' ')[1]!,
 		async sessions() {
 			const children = await fs.promises.readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
 			return children.split(' ').filter(Boolean).length;
+		},
+		async cut() {
+			const below = async (pid: number): Promise<number[]> => {
+				const text = await fs.promises.readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+				const children = text.split(' ').filter(Boolean).map(Number);
+				return [...children, ...(await Promise.all(children.map(below))).flat()];
+			};
+			for (const pid of await below(child.pid!)) process.kill(pid, 'SIGKILL');
 		},
 		async stop() {
 			const gone = new Promise((resolve) => child.once('exit', resolve));

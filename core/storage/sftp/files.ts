@@ -1,0 +1,132 @@
+/** The calls of SFTP that a storage needs, as promises. */
+import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
+import { untilAborted } from '../../base/deadline';
+import { END_OF_FILE, isMissing, isUnsupported, statusOf } from './errors';
+import type { SftpChannel } from './session';
+
+type Done<T> = (error: Error | undefined | null, value: T) => void;
+
+/** Of one connection. A lost one fails every call, also those that wait for an answer. */
+export class SftpFiles {
+	private readonly sftp: SFTPWrapper;
+	readonly #lost: AbortSignal;
+
+	constructor({ sftp, lost }: SftpChannel) {
+		this.sftp = sftp;
+		this.#lost = lost;
+	}
+
+	async #asked<T>(ask: (done: Done<T>) => void): Promise<T> {
+		const answer = async () =>
+			await new Promise<T>((resolve, reject) => {
+				ask((error, value) => {
+					if (error) reject(error);
+					else resolve(value);
+				});
+			});
+		return await untilAborted(answer, this.#lost);
+	}
+
+	async open(file: string, flags: 'r' | 'wx'): Promise<Buffer> {
+		return await this.#asked((done) => this.sftp.open(file, flags, { mode: 0o600 }, done));
+	}
+
+	async write(handle: Buffer, bytes: Buffer, at: number): Promise<void> {
+		await this.#asked<unknown>((done) => this.sftp.write(handle, bytes, 0, bytes.length, at, done as never));
+	}
+
+	/** @returns the bytes; none at the end of the file */
+	async read(handle: Buffer, at: number, length: number): Promise<Buffer> {
+		const buffer = Buffer.allocUnsafe(length);
+		return await this.#asked<Buffer>((done) => {
+			this.sftp.read(handle, buffer, 0, length, at, (error, bytes) => {
+				// ssh2 says the end of a file with an error.
+				if (error && statusOf(error) === END_OF_FILE) done(null, buffer.subarray(0, 0));
+				else done(error, buffer.subarray(0, bytes));
+			});
+		});
+	}
+
+	async close(handle: Buffer): Promise<void> {
+		await this.#asked<unknown>((done) => this.sftp.close(handle, done as never));
+	}
+
+	/** Where the server can, the bytes of a file are on its disk afterwards. */
+	async sync(handle: Buffer): Promise<void> {
+		try {
+			await this.#asked<unknown>((done) => this.sftp.ext_openssh_fsync(handle, done as never));
+		} catch (error) {
+			if (!isUnsupported(error)) throw error;
+		}
+	}
+
+	async statHandle(handle: Buffer): Promise<Stats> {
+		return await this.#asked((done) => this.sftp.fstat(handle, done as never));
+	}
+
+	/** What is there, links not followed; null where nothing is. */
+	async look(file: string): Promise<Stats | null> {
+		try {
+			return await this.#asked<Stats>((done) => this.sftp.lstat(file, done));
+		} catch (error) {
+			if (isMissing(error)) return null;
+			throw error;
+		}
+	}
+
+	async realPath(file: string): Promise<string> {
+		return await this.#asked((done) => this.sftp.realpath(file, done as never));
+	}
+
+	/** Fails where the new name is taken: the protocol says so, and OpenSSH does it with link(2). */
+	async rename(from: string, to: string): Promise<void> {
+		await this.#asked<unknown>((done) => this.sftp.rename(from, to, done as never));
+	}
+
+	/** That it is gone already is no error. */
+	async remove(file: string): Promise<void> {
+		try {
+			await this.#asked<unknown>((done) => this.sftp.unlink(file, done as never));
+		} catch (error) {
+			if (!isMissing(error)) throw error;
+		}
+	}
+
+	async makeDir(dir: string): Promise<void> {
+		await this.#asked<unknown>((done) => this.sftp.mkdir(dir, { mode: 0o700 }, done as never));
+	}
+
+	/** @returns false where it is not empty, or not to be removed */
+	async removeDir(dir: string): Promise<boolean> {
+		try {
+			await this.#asked<unknown>((done) => this.sftp.rmdir(dir, done as never));
+			return true;
+		} catch (error) {
+			return isMissing(error);
+		}
+	}
+
+	/** None where the folder is gone. */
+	async names(dir: string): Promise<FileEntryWithStats[]> {
+		try {
+			return await this.#asked<FileEntryWithStats[]>((done) => this.sftp.readdir(dir, done));
+		} catch (error) {
+			if (isMissing(error)) return [];
+			throw error;
+		}
+	}
+
+	/** Null where the server cannot say. */
+	async space(dir: string): Promise<{ free: number; total: number } | null> {
+		try {
+			const found = await this.#asked<Record<string, number>>((done) =>
+				this.sftp.ext_openssh_statvfs(dir, done as never),
+			);
+			const size = Number(found.f_frsize) || Number(found.f_bsize);
+			return { free: Number(found.f_bavail) * size, total: Number(found.f_blocks) * size };
+		} catch (error) {
+			if (isUnsupported(error)) return null;
+			throw error;
+		}
+	}
+}
