@@ -17,6 +17,7 @@ const FILES = [
 	'test/verbs/copy/killed',
 	'test/verbs/expire/killed',
 	'test/sources/files/random-edits',
+	'test/sources/files/restore-failures',
 	'test/records/locks/killed',
 	'test/records/locks/processes',
 ];

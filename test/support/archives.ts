@@ -10,14 +10,19 @@ import type { Manifest } from '../../core/records/manifest';
 import type { ArchiveSummary } from '../../core/sources/files/archive/messages';
 import { type Entry, parseEntry } from '../../core/sources/files/entry';
 import { archiveOf, indexOf } from '../../core/sources/files/parts';
+import { type FilesRestored, type FilesRestoreOptions, filesRestorer } from '../../core/sources/files/restore/restorer';
 import { type FilesOptions, filesSource } from '../../core/sources/files/source';
 import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage } from '../../core/storage/storage';
 import { openStream } from '../../core/streams/pipeline';
 import { type BackupRequest, backUp } from '../../core/verbs/backup/backup';
+import { restoreBackup } from '../../core/verbs/restore/restore';
+import type { RestoreResult } from '../../core/verbs/restore/types';
 import { verifyBackup } from '../../core/verbs/verify/verify';
 import { nextSecond } from './clock';
 import { treeOf, type TreeOptions } from './trees';
+
+export type RestoredFiles = RestoreResult<FilesRestored>;
 
 export const GROUP = 'files/www';
 const { signal } = new AbortController();
@@ -95,6 +100,13 @@ export class ArchiveGroup {
 		} finally {
 			fs.rmSync(to, { recursive: true, force: true });
 		}
+	}
+
+	/** Restores a backup, or what of it the options say. */
+	async restore({ label }: { label: string }, options: FilesRestoreOptions, under = signal): Promise<RestoredFiles> {
+		const repository = await Repository.open(this.storage);
+		const restorer = filesRestorer(options);
+		return await restoreBackup({ repository, group: GROUP, label, keys: null, restorer, signal: under });
 	}
 
 	/** Reads all of a backup and compares it with its digests; rejects where it is not as it was. */

@@ -4,12 +4,14 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { OpenBackup } from '../source';
 import type { FilesContents } from './contents';
+import { toError } from './faults';
 import { indexOf } from './parts';
+import { isFull, noTemporarySpace } from './thread-faults';
 
 /**
  * Unpacks the indexes of a backup and of its parents.
  * @returns the files, that of the backup first, then those of its parents, nearest first: as `mergeIndexes` takes them
- * @throws BackupError as opening a part does
+ * @throws BackupError as opening a part does; 'storage-full' where there is no space for temporary files
  */
 export async function spoolIndexes(
 	backup: OpenBackup<FilesContents>,
@@ -20,7 +22,10 @@ export async function spoolIndexes(
 	for (const each of [backup, ...backup.parents]) {
 		const file = path.join(folder, `index-${files.length}`);
 		const body = await each.open(indexOf(each.manifest));
-		await pipeline(body, fs.createWriteStream(file, { mode: 0o600 }), { signal });
+		const into = fs.createWriteStream(file, { mode: 0o600 });
+		await pipeline(body, into, { signal }).catch((error: unknown) => {
+			throw error === into.errored && isFull(error) ? toError(noTemporarySpace()) : error;
+		});
 		files.push(file);
 	}
 	return files;

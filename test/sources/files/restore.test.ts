@@ -2,16 +2,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import type { FilesRestoreOptions, FilesRestored } from '../../../core/sources/files/restore/restorer';
-import { filesDrill, filesRestorer } from '../../../core/sources/files/restore/restorer';
+import { filesDrill, type FilesRestoreOptions, filesRestorer } from '../../../core/sources/files/restore/restorer';
 import { generateIdentity } from '../../../core/codecs/age/keys';
 import { Repository } from '../../../core/records/repository';
 import { MemoryStorage } from '../../../core/storage/memory';
-import type { Storage } from '../../../core/storage/storage';
 import { restoreBackup } from '../../../core/verbs/restore/restore';
-import type { RestoreResult } from '../../../core/verbs/restore/types';
 import { verifyBackup } from '../../../core/verbs/verify/verify';
-import { ArchiveGroup, type Archived, GROUP } from '../../support/archives';
+import { ArchiveGroup, type Archived, GROUP, type RestoredFiles } from '../../support/archives';
 import { createFolder, isRoot, removeFolder } from '../../support/folders';
 import { ENTRY, hostileArchive } from '../../support/hostile-archive';
 import { expectAlike, RandomTree, treeOf } from '../../support/trees';
@@ -37,15 +34,12 @@ function write(name: string, contents: string | Buffer = name): void {
 }
 
 async function restore(
-	{ label }: { label: string },
+	backup: { label: string },
 	options: Partial<FilesRestoreOptions> = {},
-	{ storage = group.storage, under = signal }: { storage?: Storage; under?: AbortSignal } = {},
-): Promise<RestoreResult<FilesRestored> & { to: string }> {
-	const to = path.join(folder, `restored-${made++}`);
-	const repository = await Repository.open(storage);
-	const restorer = filesRestorer({ to, ...options });
-	const result = await restoreBackup({ repository, group: GROUP, label, keys: null, restorer, signal: under });
-	return { ...result, to: options.to ?? to };
+	{ of = group, under = signal }: { of?: ArchiveGroup; under?: AbortSignal } = {},
+): Promise<RestoredFiles & { to: string }> {
+	const to = options.to ?? path.join(folder, `restored-${made++}`);
+	return { ...(await of.restore(backup, { ...options, to }, under)), to };
 }
 
 describe('a restore', () => {
@@ -277,7 +271,7 @@ describe('a hostile archive', () => {
 		const storage = new MemoryStorage();
 		const manifest = await hostileArchive(storage, GROUP, lines, data);
 		const to = path.join(folder, 'target');
-		const outcome = await restore(manifest, { to }, { storage }).then(
+		const outcome = await restore(manifest, { to }, { of: new ArchiveGroup(tree, storage) }).then(
 			({ comparison, notRestored }) => (comparison.ok && notRestored.length === 0 ? 'restored' : 'in part'),
 			(error: { code: string }) => error.code,
 		);

@@ -22,8 +22,10 @@ export interface RestoreJob {
 	compare: boolean;
 	/** For plans. */
 	folder: string;
-	/** Where files are written before they get their names, in the folder to restore into. */
+	/** Name of the folder in it where files are written before they get their names. */
 	temporary: Bytes;
+	/** Shared: its one number is how many files have their names by now, whatever becomes of the thread. */
+	files: Int32Array;
 }
 
 /** What is wanted of one backup of the chain. */

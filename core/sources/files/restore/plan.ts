@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { storedSize } from '../entry.ts';
 import type { MergedEntry } from '../merge.ts';
+import { writingTemporary } from '../thread-faults.ts';
 import type { HolderPlan } from './messages.ts';
 
 const BUFFER_CHARACTERS = 256 * 1024;
@@ -38,7 +39,7 @@ export class PlanWriter {
 	#buffer = '';
 
 	constructor(file: string, holder: number) {
-		this.#fd = fs.openSync(file, 'wx', 0o600);
+		this.#fd = writingTemporary(() => fs.openSync(file, 'wx', 0o600));
 		this.#plan = { holder, file, files: 0, bytes: 0 };
 	}
 
@@ -58,6 +59,8 @@ export class PlanWriter {
 	#flush(): void {
 		const bytes = Buffer.from(this.#buffer, 'utf8');
 		this.#buffer = '';
-		for (let done = 0; done < bytes.length; ) done += fs.writeSync(this.#fd, bytes, done);
+		writingTemporary(() => {
+			for (let done = 0; done < bytes.length; ) done += fs.writeSync(this.#fd, bytes, done);
+		});
 	}
 }

@@ -1,20 +1,16 @@
 /** Restores of archives of files: into a folder, or as a drill into a temporary one. */
-import fs from 'node:fs/promises';
-import path from 'node:path';
-import { BackupError } from '../../../base/errors';
+import { BackupError, isBackupError } from '../../../base/errors';
 import { sizeText } from '../../../base/size-text';
 import { createTemporaryFolder, removeTemporaryFolder } from '../../../base/temporary-folder';
 import type { Comparison, Drill, OpenBackup, Restored, Restorer, RestoreRun } from '../../source';
 import type { FilesContents } from '../contents';
 import { FILES } from '../kind';
 import { archiveOf } from '../parts';
-import { toError } from '../faults';
 import { fromText } from '../names';
 import { spoolIndexes } from '../spool';
-import { faultOf } from '../thread-faults';
+import { prepareDestination, removeIfEmpty, removeTemporary, temporaryName } from './destination';
 import { runRestore } from './host';
 import type { Owners, RestoreJob, RestoreSummary } from './messages.ts';
-import { temporaryName } from './restoring';
 
 export interface FilesRestoreOptions {
 	/** The folder to restore into: absolute; made where it is missing. Entries keep their whole path below it. */
@@ -44,13 +40,14 @@ export function filesRestorer(options: FilesRestoreOptions): Restorer<FilesConte
 		async restore(backup, run) {
 			// A key that opens the index and no data must not leave half a tree.
 			await backup.openAt(archiveOf(backup.manifest));
-			if (options.dryRun) return await restoreInto(null, options, backup, run, false);
-			const { to, wasMade } = await prepareTarget(options);
+			if (options.dryRun) return await restoreInto(null, options, backup, run);
+			const { to, wasMade } = await prepareDestination(options, run.warn);
+			const files = new Int32Array(new SharedArrayBuffer(4));
 			try {
-				return await restoreInto(to, options, backup, run, false);
+				return await restoreInto(to, options, backup, run, { files });
 			} catch (error) {
 				if (wasMade) await removeIfEmpty(to);
-				throw error;
+				throw files[0]! > 0 && isBackupError(error) ? error.withHint(whatRemains(files[0]!, to)) : error;
 			}
 		},
 	};
@@ -64,7 +61,7 @@ export function filesDrill(): Drill<FilesContents> {
 			const folder = await createTemporaryFolder('archive');
 			const startedAt = performance.now();
 			try {
-				const { comparison } = await restoreInto(folder, {}, backup, run, true);
+				const { comparison } = await restoreInto(folder, {}, backup, run, { compare: true });
 				const restoreSeconds = (performance.now() - startedAt) / 1000;
 				return { scratch: 'a temporary folder', restoreSeconds, comparison, assertions: [] };
 			} finally {
@@ -79,16 +76,15 @@ async function restoreInto(
 	{ include = [], owners = 'no', overwrite = false }: Partial<FilesRestoreOptions>,
 	backup: OpenBackup<FilesContents>,
 	{ signal, onProgress, warn }: RestoreRun,
-	compare: boolean,
+	{ compare = false, files = new Int32Array(1) }: Partial<Pick<RestoreJob, 'compare' | 'files'>> = {},
 ): Promise<FilesRestored> {
 	const folder = await createTemporaryFolder('archive');
-	const target = to ?? folder;
-	const temporary = path.join(target, temporaryName());
+	const temporary = temporaryName();
 	try {
 		const indexes = await spoolIndexes(backup, folder, signal);
 		const job: RestoreJob = {
-			...{ indexes, include, owners, overwrite, compare, folder },
-			to: fromText(target),
+			...{ indexes, include, owners, overwrite, compare, files, folder },
+			to: fromText(to ?? folder),
 			temporary: fromText(temporary),
 			dryRun: to === null,
 		};
@@ -104,9 +100,14 @@ async function restoreInto(
 		const comparison = comparisonOf(summary, to === null);
 		return { comparison, facts: { ...comparison.figures }, notRestored, listed };
 	} finally {
-		if (to !== null) await fs.rm(temporary, { recursive: true, force: true });
+		if (to !== null) await removeTemporary(to, temporary);
 		await removeTemporaryFolder(folder);
 	}
+}
+
+function whatRemains(files: number, to: string): string {
+	const stays = files === 1 ? '1 file that was restored before stays' : `${files} files that were restored before stay`;
+	return `${stays} in ${to}, whole. To go on, restore into it again, and allow that what is there is replaced.`;
 }
 
 /** @throws BackupError 'not-found' where patterns name nothing */
@@ -129,81 +130,4 @@ function comparisonOf({ counts, bytes, differences, differencesCount }: RestoreS
 	const what = `${files} ${files === 1 ? 'file' : 'files'} of ${sizeText(bytes)} in ${directory} ${directory === 1 ? 'folder' : 'folders'}`;
 	if (differencesCount > 0) return { ok: false, says: `${differencesCount} of ${what} differ`, figures, differences };
 	return { ok: true, says: isDryRun ? `${what} would be restored` : `${what} as they were`, figures, differences };
-}
-
-/** What is left of a restore that failed before its first entry. */
-async function removeIfEmpty(folder: string): Promise<void> {
-	try {
-		await fs.rmdir(folder);
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
-	}
-}
-
-/**
- * Makes a folder and those above it. Step by step: in /proc, Node's own way never ends.
- * @returns whether it was made
- */
-async function makeFolder(folder: string): Promise<boolean> {
-	try {
-		await fs.mkdir(folder, { mode: 0o700 });
-		return true;
-	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		if (code === 'EEXIST') return false;
-		if (code !== 'ENOENT' || (await isThere(path.dirname(folder)))) throw error;
-	}
-	await makeFolder(path.dirname(folder));
-	await fs.mkdir(folder, { mode: 0o700 });
-	return true;
-}
-
-async function isThere(folder: string): Promise<boolean> {
-	return await fs.access(folder).then(
-		() => true,
-		() => false,
-	);
-}
-
-/**
- * The folder to restore into, links resolved.
- * @throws BackupError 'invalid-input', 'already-exists', 'access-denied'
- */
-async function prepareTarget({
-	to,
-	overwrite = false,
-}: FilesRestoreOptions): Promise<{ to: string; wasMade: boolean }> {
-	if (!path.isAbsolute(to)) {
-		throw new BackupError('invalid-input', `"${to}" is not an absolute path`, {
-			hint: 'Write the folder from the root on, e.g. /tmp/restored.',
-		});
-	}
-	try {
-		const wasMade = await makeFolder(to);
-		const names = await fs.readdir(to);
-		if (names.length > 0 && !overwrite) throw notEmpty(to, names);
-		return { to: await fs.realpath(to), wasMade };
-	} catch (error) {
-		if (error instanceof BackupError) throw error;
-		const { code } = error as NodeJS.ErrnoException;
-		if (code === 'EEXIST' || code === 'ENOTDIR') {
-			throw new BackupError('already-exists', `${to} is not a folder`, {
-				hint: 'Choose another one to restore into.',
-				cause: error,
-			});
-		}
-		const why = toError(faultOf(error, 'restored'));
-		throw new BackupError(why.code, `cannot make or read ${to}: ${code}`, { hint: why.hint, cause: error });
-	}
-}
-
-function notEmpty(to: string, names: readonly string[]): BackupError {
-	const isLeft = names.some((name) => name.startsWith('.n8n-backup-restore-'));
-	return new BackupError(
-		'already-exists',
-		`${to} is not empty${isLeft ? ': a restore into it was ended before its end' : ''}`,
-		{
-			hint: 'Choose an empty folder, or one that does not exist. To replace what is there, allow it.',
-		},
-	);
 }

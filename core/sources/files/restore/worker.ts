@@ -1,8 +1,11 @@
 /** The thread that restores: blocking calls, one after the other, while the main thread reads the storage. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { toDisplay } from '../names.ts';
 import { faultOf } from '../thread-faults.ts';
 import type { FromRestorer, RestoreJob, ToRestorer } from './messages.ts';
 import { Restoring } from './restoring.ts';
+
+const job = workerData as RestoreJob;
 
 function post(message: FromRestorer): void {
 	parentPort!.postMessage(message);
@@ -12,7 +15,7 @@ function guarded(work: () => void): void {
 	try {
 		work();
 	} catch (error) {
-		const { code, message, hint } = faultOf(error, 'restored');
+		const { code, message, hint } = faultOf(error, 'restored', toDisplay(job.to));
 		post({ kind: 'fault', fault: { code, message, hint } });
 		parentPort!.close();
 	}
@@ -21,14 +24,14 @@ function guarded(work: () => void): void {
 function answer(restoring: Restoring, message: ToRestorer): void {
 	switch (message.kind) {
 		case 'begin':
-			restoring.begin(message.plan);
+			restoring.writer.begin(message.plan);
 			break;
 		case 'data':
-			restoring.take(message.at, message.bytes);
+			restoring.writer.take(message.at, message.bytes);
 			post({ kind: 'took' });
 			break;
 		case 'end':
-			post({ kind: 'again', plan: restoring.end() });
+			post({ kind: 'again', plan: restoring.writer.end() });
 			break;
 		case 'finish': {
 			const summary = restoring.finish((phase) => post({ kind: 'phase', phase }));
@@ -39,7 +42,7 @@ function answer(restoring: Restoring, message: ToRestorer): void {
 }
 
 guarded(() => {
-	const restoring = new Restoring(workerData as RestoreJob);
+	const restoring = new Restoring(job);
 	const plans = restoring.prepare();
 	parentPort!.on('message', (message: ToRestorer) => guarded(() => answer(restoring, message)));
 	post({ kind: 'plans', plans });
