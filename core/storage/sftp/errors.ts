@@ -1,5 +1,5 @@
 /** What an SFTP server's refusals mean for a storage. Codes: draft-ietf-secsh-filexfer-02, section 7. */
-import { abortError, BackupError, isBackupError, messageOf } from '../../base/errors';
+import { BackupError, messageOf } from '../../base/errors';
 
 export const END_OF_FILE = 1;
 const NO_SUCH_FILE = 2;
@@ -24,17 +24,12 @@ export function isUnsupported(error: unknown): boolean {
 
 /**
  * @param action what was tried, e.g. "cannot write sftp://host/backups/a"
- * @returns errors that are ours already as they are
+ * @returns what has no status of a server as it is
  */
-export function sftpError(action: string, error: unknown, signal?: AbortSignal): BackupError {
-	if (signal?.aborted) return toBackupError(abortError(signal), action);
-	if (isBackupError(error)) return error;
-	return toBackupError(error, action);
-}
-
-function toBackupError(error: unknown, action: string): BackupError {
-	if (isBackupError(error)) return error;
+export function sftpError(action: string, error: unknown): unknown {
 	switch (statusOf(error)) {
+		case undefined:
+			return error;
 		case NO_SUCH_FILE:
 			return new BackupError('not-found', `${action}: it is not there`, { cause: error });
 		case PERMISSION_DENIED:
@@ -44,9 +39,7 @@ function toBackupError(error: unknown, action: string): BackupError {
 			});
 		case NO_CONNECTION:
 		case CONNECTION_LOST:
-			return lost(action, error);
-		case undefined:
-			return lost(action, error);
+			return connectionLost(error, action);
 		default:
 			return new BackupError('storage-failed', `${action}: ${messageOf(error) || 'the server refused it'}`, {
 				hint: 'The log of the SSH server may say more.',
@@ -55,9 +48,10 @@ function toBackupError(error: unknown, action: string): BackupError {
 	}
 }
 
-function lost(action: string, error: unknown): BackupError {
+/** What no server has said: the connection ended before its answer. */
+export function connectionLost(cause: unknown, action = 'the SFTP server did not answer'): BackupError {
 	return new BackupError('connection-lost', `${action}: the connection was lost`, {
 		hint: 'Look at the network and at the log of the SSH server.',
-		cause: error,
+		cause,
 	});
 }

@@ -1,7 +1,8 @@
 /** The calls of SFTP that a storage needs, as promises. */
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
 import { untilAborted } from '../../base/deadline';
-import { END_OF_FILE, isMissing, isUnsupported, statusOf } from './errors';
+import { isBackupError } from '../../base/errors';
+import { connectionLost, END_OF_FILE, isMissing, isUnsupported, statusOf } from './errors';
 import type { SftpChannel } from './session';
 
 type Done<T> = (error: Error | undefined | null, value: T) => void;
@@ -24,7 +25,12 @@ export class SftpFiles {
 					else resolve(value);
 				});
 			});
-		return await untilAborted(answer, this.#lost);
+		try {
+			return await untilAborted(answer, this.#lost);
+		} catch (error) {
+			const isAnswer = statusOf(error) !== undefined || isBackupError(error) || isUnsupported(error);
+			throw isAnswer ? error : connectionLost(error);
+		}
 	}
 
 	async open(file: string, flags: 'r' | 'wx'): Promise<Buffer> {

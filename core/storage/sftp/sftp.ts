@@ -6,24 +6,20 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path/posix';
 import { Readable } from 'node:stream';
 import { untilAborted } from '../../base/deadline';
-import { abortError, BackupError, isBackupError } from '../../base/errors';
+import { abortError, BackupError } from '../../base/errors';
 import { takeBody } from '../body';
 import { exactly, resolveRange } from '../exact';
-import { assertKey, assertPrefix, compareKeys, isKey, isKeySegment } from '../key';
+import { assertKey, assertPrefix, isKey, isKeySegment } from '../key';
 import { refuseProtection } from '../protection';
 import type { CallOptions, ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from '../storage';
 import { isMissing, sftpError, statusOf } from './errors';
 import { SftpFiles } from './files';
 import { type SftpOptions, SftpSession } from './session';
+import { MOST_ON_THE_WAY_BYTES, readRange, writeAll } from './transfer';
+import { isRegular, makeFolders, removeEmpty, walk } from './tree';
 
-/** What every server takes in one request. */
-const PIECE_BYTES = 32 * 1024;
-/** Requests on their way at once: 2 MiB, so that a round trip of 20 ms still lets 100 MB/s pass. */
-const ON_THE_WAY = 64;
 /** `.<name>.<random>.partial` while being written. */
 const LEFTOVER = /^\.(.+)\.[0-9a-f]{12}\.partial$/;
-const REGULAR = 0o100000;
-const TYPE_BITS = 0o170000;
 
 export class SftpStorage implements Storage {
 	readonly location: string;
@@ -52,7 +48,7 @@ export class SftpStorage implements Storage {
 				try {
 					return await this.#writeNew(files, key, bytes, options);
 				} catch (error) {
-					await this.#tidyUp(files, path.dirname(file)).catch(() => undefined);
+					await removeEmpty(files, this.#base, path.dirname(file)).catch(() => undefined);
 					throw error;
 				}
 			});
@@ -71,7 +67,9 @@ export class SftpStorage implements Storage {
 		const [handle, temporary] = await this.#createTemporary(files, key);
 		let isOpen = true;
 		try {
-			const size = await this.#fill(files, handle, key, bytes, options);
+			const size = await writeAll(files, handle, bytes, options).catch(async (error: unknown) => {
+				throw await this.#explain(files, error, key);
+			});
 			const kept = await files.statHandle(handle);
 			if (kept.size !== size) {
 				throw new BackupError('damaged', `${this.#name(key)} has ${kept.size} instead of ${size} bytes on the server`, {
@@ -92,47 +90,11 @@ export class SftpStorage implements Storage {
 		}
 	}
 
-	/** Requests go on while answers are on their way; the first failure ends it. */
-	async #fill(
-		files: SftpFiles,
-		handle: Buffer,
-		key: string,
-		bytes: AsyncIterable<Uint8Array>,
-		{ signal, onProgress, onMoved }: WriteOptions,
-	): Promise<number> {
-		const waiting = new Set<Promise<void>>();
-		let failure: unknown = null;
-		let [size, safe] = [0, 0];
-		for await (const chunk of bytes) {
-			for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
-				// A copy: the producer may use its buffer again.
-				const piece = Buffer.from(chunk.subarray(at, at + PIECE_BYTES));
-				const writing: Promise<void> = files
-					.write(handle, piece, size)
-					.then(
-						() => void (safe += piece.length),
-						(error: unknown) => void (failure ??= error),
-					)
-					.finally(() => waiting.delete(writing));
-				waiting.add(writing);
-				size += piece.length;
-				if (waiting.size >= ON_THE_WAY) await untilAborted(async () => await Promise.race(waiting), signal);
-				if (failure !== null) throw await this.#explain(files, failure, key);
-				onMoved?.();
-			}
-			onProgress?.(safe);
-		}
-		await untilAborted(async () => await Promise.all(waiting), signal);
-		if (failure !== null) throw await this.#explain(files, failure, key);
-		await untilAborted(async () => await files.sync(handle), signal);
-		return size;
-	}
-
 	/** A full disk is nothing but a failure in this protocol. */
 	async #explain(files: SftpFiles, error: unknown, key: string): Promise<unknown> {
 		if (statusOf(error) === undefined) return error;
 		const space = await files.space(this.#base).catch(() => null);
-		if (space === null || space.free > PIECE_BYTES * ON_THE_WAY) return error;
+		if (space === null || space.free > MOST_ON_THE_WAY_BYTES) return error;
 		return new BackupError('storage-full', `cannot write ${this.#name(key)}: no space left`, {
 			hint: 'Free space, remove old backups or use a larger disk.',
 			cause: error,
@@ -156,36 +118,11 @@ export class SftpStorage implements Storage {
 			const name = `.${path.basename(file)}.${randomBytes(6).toString('hex')}.partial`;
 			const temporary = path.join(path.dirname(file), name);
 			try {
-				await this.#makeDirs(files, path.dirname(file));
+				await makeFolders(files, this.#base, path.dirname(file));
 				return [await files.open(temporary, 'wx'), temporary];
 			} catch (error) {
 				// A neighbour that is being tidied up may take the folder away: then once more.
 				if (!isMissing(error) || attempt === 10) throw error;
-			}
-		}
-	}
-
-	async #makeDirs(files: SftpFiles, dir: string): Promise<void> {
-		const missing: string[] = [];
-		for (
-			let current = dir;
-			current !== this.#base && current.startsWith(`${this.#base}/`);
-			current = path.dirname(current)
-		) {
-			const found = await files.look(current);
-			if (found?.isDirectory()) break;
-			if (found?.isSymbolicLink()) throw linked(current);
-			if (found) {
-				throw new BackupError('already-exists', `${current} is an object, so that nothing can be written below it`);
-			}
-			missing.unshift(current);
-		}
-		for (const each of missing) {
-			try {
-				await files.makeDir(each);
-			} catch (error) {
-				// Somebody else may have been faster.
-				if (!(await files.look(each))?.isDirectory()) throw error;
 			}
 		}
 	}
@@ -202,10 +139,10 @@ export class SftpStorage implements Storage {
 				throw isMissing(error) ? this.#missing(key) : error;
 			});
 			const { start, length } = resolveRange(options, found.size);
-			const source = Readable.from(pieces(files, handle, start, length), { objectMode: false });
+			const source = Readable.from(readRange(files, handle, start, length), { objectMode: false });
 			return exactly(source, length, {
 				signal,
-				toError: (error) => sftpError(`cannot read ${this.#name(key)}`, error),
+				toError: (error) => sftpError(`cannot read ${this.#name(key)}`, error) as Error,
 				onWrongLength: (got) =>
 					new BackupError('damaged', `${this.#name(key)} gave ${got} instead of ${length} bytes`, {
 						hint: 'Something shortened the file while it was being read.',
@@ -229,47 +166,17 @@ export class SftpStorage implements Storage {
 		try {
 			const files = await untilAborted(async () => await this.#files(), signal);
 			await this.#assertBase(files);
-			for await (const { key, size, modifiedAt } of this.#walk(
-				files,
-				this.#base,
+			for await (const { key, size, modifiedAt } of walk(files, this.#base, {
 				prefix,
-				(name) => (isKeySegment(name) ? name : null),
+				keyName: (name) => (isKeySegment(name) ? name : null),
 				signal,
-			)) {
+			})) {
 				// Other programs' files can lie too deep.
 				if (isKey(key)) yield { key, size, modifiedAt };
 				if (signal?.aborted) throw abortError(signal);
 			}
 		} catch (error) {
-			throw sftpError(`cannot list ${this.#name(prefix)}`, error, signal);
-		}
-	}
-
-	/** Every file whose key would start with a prefix, by key ascending. Links and names that cannot be keys are left out. */
-	async *#walk(
-		files: SftpFiles,
-		dir: string,
-		prefix: string,
-		keyName: (file: string) => string | null,
-		signal?: AbortSignal,
-		parent = '',
-	): AsyncGenerator<StoredObject & { file: string }> {
-		const entries = await untilAborted(async () => await files.names(dir), signal);
-		const found = entries.flatMap(({ filename, attrs }) => {
-			const type = attrs.mode & TYPE_BITS;
-			if (type === 0o040000) return isKeySegment(filename) ? [{ filename, attrs, key: `${parent}${filename}/` }] : [];
-			const segment = type === REGULAR ? keyName(filename) : null;
-			return segment === null ? [] : [{ filename, attrs, key: `${parent}${segment}` }];
-		});
-		found.sort((a, b) => compareKeys(a.key, b.key));
-		for (const { filename, attrs, key } of found) {
-			const file = path.join(dir, filename);
-			if (key.endsWith('/')) {
-				if (key.startsWith(prefix) || prefix.startsWith(key))
-					yield* this.#walk(files, file, prefix, keyName, signal, key);
-			} else if (key.startsWith(prefix)) {
-				yield { key, file, size: attrs.size, modifiedAt: new Date(attrs.mtime * 1000) };
-			}
+			throw sftpError(`cannot list ${this.#name(prefix)}`, error);
 		}
 	}
 
@@ -278,15 +185,8 @@ export class SftpStorage implements Storage {
 		await this.#try('remove', key, signal, async (files) => {
 			const file = this.#file(key);
 			await files.remove(file);
-			await this.#tidyUp(files, path.dirname(file));
+			await removeEmpty(files, this.#base, path.dirname(file));
 		});
-	}
-
-	/** Removes a folder and those above it, below the base, as long as they are empty. */
-	async #tidyUp(files: SftpFiles, dir: string): Promise<void> {
-		for (let current = dir; current.startsWith(`${this.#base}/`); current = path.dirname(current)) {
-			if (!(await files.removeDir(current))) return;
-		}
 	}
 
 	async removeUnfinished(
@@ -296,10 +196,10 @@ export class SftpStorage implements Storage {
 		assertPrefix(prefix);
 		return await this.#try('tidy up', prefix, undefined, async (files) => {
 			let removed = 0;
-			for await (const { key, file, modifiedAt } of this.#walk(files, this.#base, prefix, leftoverOf)) {
+			for await (const { key, file, modifiedAt } of walk(files, this.#base, { prefix, keyName: leftoverOf })) {
 				if (!accept(key, modifiedAt)) continue;
 				await files.remove(file);
-				await this.#tidyUp(files, path.dirname(file));
+				await removeEmpty(files, this.#base, path.dirname(file));
 				removed++;
 			}
 			return removed;
@@ -310,7 +210,7 @@ export class SftpStorage implements Storage {
 		assertPrefix(prefix);
 		try {
 			const files = await this.#files();
-			for await (const { key, modifiedAt } of this.#walk(files, this.#base, prefix, leftoverOf)) {
+			for await (const { key, modifiedAt } of walk(files, this.#base, { prefix, keyName: leftoverOf })) {
 				yield { key, startedAt: modifiedAt };
 			}
 		} catch (error) {
@@ -369,65 +269,12 @@ export class SftpStorage implements Storage {
 			const files = await untilAborted(async () => await this.#files(), signal);
 			return await (verb === 'write' ? action(files) : untilAborted(async () => await action(files), signal));
 		} catch (error) {
-			if (isBackupError(error)) throw error;
-			throw isOfBody(error) ? error : sftpError(`cannot ${verb} ${this.#name(key)}`, error);
+			// What has no status of the server is ours already, or an error of the body.
+			throw statusOf(error) === undefined ? error : sftpError(`cannot ${verb} ${this.#name(key)}`, error);
 		}
 	}
-}
-
-/** Errors of the body pass through as they are. Those of the server have a code that is a number, or say nothing but that the connection ended. */
-function isOfBody(error: unknown): boolean {
-	return (
-		statusOf(error) === undefined && !/no response from server|channel|not connected|connection/i.test(String(error))
-	);
-}
-
-function isRegular({ mode }: { mode: number }): boolean {
-	return (mode & TYPE_BITS) === REGULAR;
 }
 
 function leftoverOf(name: string): string | null {
 	return LEFTOVER.exec(name)?.[1] ?? null;
-}
-
-function linked(dir: string): BackupError {
-	return new BackupError('access-denied', `${dir} is reached through a symbolic link`, {
-		hint: 'Links inside the folder are not followed. Use real folders, or set the link’s target as the storage’s folder.',
-	});
-}
-
-/** A range of a file in order, with many requests on their way. A short answer is asked for again from where it ended. */
-async function* pieces(files: SftpFiles, handle: Buffer, start: number, length: number): AsyncGenerator<Buffer> {
-	const end = start + length;
-	const waiting: Array<Promise<Buffer>> = [];
-	let next = start;
-	const ask = () => {
-		const size = Math.min(PIECE_BYTES, end - next);
-		const reading = readFully(files, handle, next, size);
-		// Whoever comes to its turn hears of a failure; one that nobody comes to is of no interest.
-		reading.catch(() => undefined);
-		waiting.push(reading);
-		next += size;
-	};
-	try {
-		while (next < end || waiting.length > 0) {
-			while (next < end && waiting.length < ON_THE_WAY) ask();
-			const piece = await waiting.shift()!;
-			yield piece;
-		}
-	} finally {
-		await files.close(handle).catch(() => undefined);
-	}
-}
-
-/** @returns fewer bytes only at the end of the file */
-async function readFully(files: SftpFiles, handle: Buffer, at: number, size: number): Promise<Buffer> {
-	const parts: Buffer[] = [];
-	for (let got = 0; got < size; ) {
-		const part = await files.read(handle, at + got, size - got);
-		if (part.length === 0) break;
-		parts.push(part);
-		got += part.length;
-	}
-	return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
