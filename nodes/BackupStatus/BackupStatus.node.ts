@@ -16,7 +16,8 @@ const OPERATIONS: Record<string, Operation> = { dashboard, health, list, metrics
 /** Says whether each source could be restored right now; thin: fields → core → items. */
 export class BackupStatus implements INodeType {
 	description: INodeTypeDescription = {
-		displayName: 'Backup Status',
+		// Not "Backup …": n8n's search would then show it first to who looks for "backup", and Postgres Dump below it.
+		displayName: 'Status of Backups',
 		name: 'backupStatus',
 		icon: { light: 'file:../icons/backupStatus.svg', dark: 'file:../icons/backupStatus.dark.svg' },
 		group: ['transform'],
