@@ -44,7 +44,8 @@ async function flood(chunk: Buffer, first: Buffer): Promise<{ target: DatabaseTa
 }
 
 const COLUMN = message('T', Buffer.concat([Buffer.from([0, 1]), Buffer.from('a\0'), Buffer.alloc(18)]));
-const ROW = message('D', Buffer.concat([Buffer.from([0, 1, 0, 0, 0, 4]), Buffer.from('1234')]));
+// Small, but not so small that a busy machine reads them for longer than a connection may take.
+const ROW = message('D', Buffer.concat([Buffer.from([0, 1, 0, 0, 0, 64]), Buffer.alloc(64, '1')]));
 
 it.each([
 	['rows without end', Buffer.concat(Array.from({ length: 5000 }, () => ROW)), COLUMN],
