@@ -93,7 +93,11 @@ async function connect(person: Person, page: Page, kind: string, fields: Record<
 	for (const [name, value] of Object.entries(fields))
 		await person.fill(form.getByTestId(`parameter-input-${name}`).locator('input, textarea').first(), value);
 	await person.click(form.getByTestId('credential-save-button'));
-	await form.waitFor({ state: 'hidden' });
+	try {
+		await form.waitFor({ state: 'hidden' });
+	} catch {
+		throw new Error(`The form of ${kind} did not close. It says:\n${await form.innerText()}`);
+	}
 }
 
 function fieldsOf({ host, database, user, password, port }: DatabaseTarget): Record<string, string> {
