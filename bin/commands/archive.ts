@@ -6,6 +6,7 @@ import { dataSize } from '../../core/records/manifest';
 import { assertStorageApart } from '../../core/sources/files/apart';
 import type { ArchiveSummary } from '../../core/sources/files/archive/messages.ts';
 import { filesSource } from '../../core/sources/files/source';
+import { n8nMustEncrypt } from '../../core/sources/n8n/user-folder';
 import { openStorage } from '../../core/storage/create';
 import { backUp, DEFAULT_ZSTD_LEVEL } from '../../core/verbs/backup/backup';
 import { AUTO_DEFAULTS } from '../../core/verbs/backup/base';
@@ -114,6 +115,7 @@ async function archive(options: ArchiveOptions, signal: AbortSignal): Promise<nu
 				paths: options.path,
 				exclude,
 				assertAllowed: (_, real) => assertStorageApart(real, storage, exclude),
+				mustEncrypt: n8nMustEncrypt,
 				maxFileBytes: maxFileSize === null ? null : maxFileSize * 1_000_000,
 				oneFileSystem: options.oneFileSystem ?? false,
 				skipTagged: !options.caches,

@@ -34,6 +34,15 @@ const LOGS = `# Everything but what a rotation has closed
 !*-[0-9]*
 !*@*.journal`;
 
+/** What n8n makes anew, and what it only writes for people. A database's `-wal` and `-shm` are left out in any case. */
+const N8N = `# Logs
+/*.log
+/logs/
+/crash.journal
+# Caches
+/node-definitions/
+/ssh_private_key_temp`;
+
 /** Defaults of fields. */
 interface Preset {
 	choose: 'together' | 'each';
@@ -46,10 +55,11 @@ interface Preset {
 
 const NONE: Preset = { choose: 'together', paths: '', groupPrefix: 'files', name: '', exclude: '', keep: 'everything' };
 
-export const PRESETS: Record<'none' | 'volumes' | 'logs' | 'website', Preset> = {
+export const PRESETS: Record<'none' | 'volumes' | 'logs' | 'n8n' | 'website', Preset> = {
 	none: NONE,
 	volumes: { ...NONE, choose: 'each', paths: '/var/lib/docker/volumes/*/_data', groupPrefix: 'volumes' },
 	logs: { ...NONE, paths: '/var/log', name: 'logs', exclude: LOGS, keep: 'logs' },
+	n8n: { ...NONE, paths: '~/.n8n', name: 'n8n', exclude: N8N },
 	website: { ...NONE, exclude: WEBSITE },
 };
 

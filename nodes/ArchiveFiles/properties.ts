@@ -71,6 +71,12 @@ export const properties: INodeProperties[] = [
 				value: 'logs',
 				description: 'Files that a rotation has closed, kept by the policy Logs',
 			},
+			{
+				name: 'N8n Itself',
+				value: 'n8n',
+				description:
+					'Its folder: the key of its credentials, community packages, binary data, and its database if that is SQLite',
+			},
 			{ name: 'None', value: 'none', description: 'Nothing is filled in' },
 			{
 				name: 'Website',
@@ -88,6 +94,14 @@ export const properties: INodeProperties[] = [
 		type: 'notice',
 		default: '',
 		displayOptions: { show: { preset: ['volumes'] } },
+	},
+	{
+		displayName:
+			'n8n keeps its own folder from its nodes. Set <b>N8N_BLOCK_FILE_ACCESS_TO_N8N_FILES=false</b> in its environment, and add the folder to N8N_RESTRICT_FILE_ACCESS_TO: whoever may edit workflows can then read n8n’s key. Or archive it with the command line instead. “~” is the folder in which n8n keeps .n8n. If its database is PostgreSQL, back that up with Postgres Dump, and give both the same tag.',
+		name: 'n8nNotice',
+		type: 'notice',
+		default: '',
+		displayOptions: { show: { preset: ['n8n'] } },
 	},
 	...byPreset('choose', (value) => ({
 		displayName: 'Make',

@@ -3,11 +3,13 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 import { type BackupType, toSegment } from '../../core/records/label';
 import { findFolders } from '../../core/sources/files/folders';
 import type { FilesOptions } from '../../core/sources/files/source';
+import { n8nMustEncrypt } from '../../core/sources/n8n/user-folder';
 import type { Storage } from '../../core/storage/storage';
 import type { AutoType } from '../../core/verbs/backup/base';
 import { readStoreSettings, type StoreFields, type StoreSettings } from '../shared/store-settings';
 import { filled, linesOf, notNegative, textOf, unknownOption, wholeNumber } from '../shared/values';
 import { guards } from './guards';
+import { inUserFolder, ownAddition } from './own-n8n';
 import { isAnonymousVolume } from './presets';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
@@ -48,8 +50,10 @@ export async function readSettings(
 	const maxFileSize = notNegative('Maximum File Size', options.maxFileSize ?? 0);
 	const exclude = linesOf(context.getNodeParameter('exclude', itemIndex, ''));
 	const { mayList, mayArchive } = guards(context, storage, exclude);
+	const trees = readTrees(context, itemIndex, mayList);
+	const isN8n = context.getNodeParameter('preset', itemIndex) === 'n8n';
 	return {
-		trees: readTrees(context, itemIndex, mayList),
+		trees,
 		files: {
 			exclude,
 			maxFileBytes: maxFileSize === 0 ? null : maxFileSize * 1_000_000,
@@ -59,6 +63,8 @@ export async function readSettings(
 			sqlite: options.sqlite !== false,
 			maxLostPercent: wholeNumber('Warn When Lost', options.maxLost ?? 50, 0, 100),
 			assertAllowed: mayArchive,
+			mustEncrypt: n8nMustEncrypt,
+			...(isN8n && { addition: ownAddition(trees.flatMap(({ paths }) => paths)) }),
 		},
 		type: readType(context, itemIndex),
 		store: await readStoreSettings(context, itemIndex, options),
@@ -66,7 +72,9 @@ export async function readSettings(
 }
 
 function readTrees(context: IExecuteFunctions, itemIndex: number, mayList: (folder: string) => void): Tree[] {
-	const paths = linesOf(context.getNodeParameter('paths', itemIndex));
+	const preset = context.getNodeParameter('preset', itemIndex);
+	const lines = linesOf(context.getNodeParameter('paths', itemIndex));
+	const paths = preset === 'n8n' ? lines.map(inUserFolder) : lines;
 	filled('Paths', paths.join(''));
 	const prefix = filled('Group Prefix', textOf(context.getNodeParameter('groupPrefix', itemIndex)));
 	const choose = context.getNodeParameter('choose', itemIndex);
@@ -75,10 +83,9 @@ function readTrees(context: IExecuteFunctions, itemIndex: number, mayList: (fold
 		return [{ name, group: `${prefix}/${toSegment(name)}`, paths }];
 	}
 	if (choose !== 'each') throw unknownOption('Make', choose);
-	const isVolumes = context.getNodeParameter('preset', itemIndex) === 'volumes';
 	return findFolders(paths, {
 		assertAllowed: mayList,
-		isWanted: (name) => !(isVolumes && isAnonymousVolume(name)),
+		isWanted: (name) => !(preset === 'volumes' && isAnonymousVolume(name)),
 	}).map(({ name, path }) => ({ name, group: [prefix, ...name.split('/').map(toSegment)].join('/'), paths: [path] }));
 }
 

@@ -72,3 +72,14 @@ it('archives, lists, compares, verifies and restores', async () => {
 	const again = await command('restore', 'files/www', '--to', path.join(top, 'new'), ...identity);
 	expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('is not empty') as string });
 }, 180_000);
+
+it('stores n8n’s key only encrypted', async () => {
+	fs.writeFileSync(path.join(tree, 'config'), '{"encryptionKey": "n8n-KEY"}');
+	const options = ['--group', 'files/n8n', '--path', tree];
+	expect(await command('archive', ...options, '--no-encryption')).toMatchObject({
+		code: 2,
+		stderr: expect.stringMatching(/may not be stored without encryption\n.*n8n’s key is in it/s),
+	});
+	const { recipient } = await generateIdentity();
+	expect(await command('archive', ...options, '--recipient', recipient)).toMatchObject({ code: 0 });
+});

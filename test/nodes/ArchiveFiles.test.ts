@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { NodeHelpers, type INode, type INodeParameters } from 'n8n-workflow';
 import { generateIdentity, type KeyPair } from '../../core/codecs/age/keys';
 import { Repository } from '../../core/records/repository';
@@ -326,6 +327,7 @@ describe('a preset', () => {
 		['volumes', { choose: 'each', paths: '/var/lib/docker/volumes/*/_data', groupPrefix: 'volumes' }],
 		['logs', { paths: '/var/log', keep: 'logs', name: 'logs', exclude: expect.stringContaining('!*.gz') }],
 		['website', { choose: 'together', keep: 'everything', exclude: expect.stringContaining('wp-content/cache/') }],
+		['n8n', { paths: '~/.n8n', name: 'n8n', groupPrefix: 'files', exclude: expect.stringContaining('/*.log') }],
 	])('%s fills in its fields, each once', (preset, values) => {
 		const all = filled({ preset });
 		expect(all).toMatchObject(values);
@@ -359,6 +361,94 @@ describe('a preset', () => {
 		const parameters = { ...filled({ preset }), paths: path.join(top, preset), name: preset };
 		expect((await run({ ...parameters, keep: 'everything', verifyAfterwards: 'no' })).items[0]).toMatchObject({
 			files,
+		});
+	});
+
+	describe('n8n', () => {
+		const KEY = 'n8n-KEY-of-all-credentials';
+		const own = { N8N_USER_FOLDER: '', N8N_BLOCK_FILE_ACCESS_TO_N8N_FILES: 'false', DB_SQLITE_DATABASE: '' };
+		const kept = { ...process.env };
+		beforeEach(() => {
+			Object.assign(process.env, own, { N8N_USER_FOLDER: top });
+			write('.n8n/config', JSON.stringify({ encryptionKey: KEY }));
+			write('.n8n/nodes/package.json', '{"dependencies": {"n8n-nodes-backup": "0.1.0"}}');
+			write('.n8n/binaryData/workflows/1/file', 'binary');
+			write('.n8n/storage/workflows/2/file', 'newer binary');
+			for (const noise of ['n8nEventLog.log', 'logs/n8n.log', 'crash.journal', 'node-definitions/a.json']) {
+				write(`.n8n/${noise}`, 'noise');
+			}
+			const database = new DatabaseSync(path.join(top, '.n8n/database.sqlite'));
+			database.exec('PRAGMA journal_mode = WAL; CREATE TABLE workflow_entity (id TEXT); PRAGMA wal_checkpoint;');
+			open = database;
+		});
+		let open: DatabaseSync;
+		afterEach(() => {
+			open.close();
+			for (const name of Object.keys(process.env)) if (!(name in kept)) delete process.env[name];
+			Object.assign(process.env, kept);
+		});
+
+		it('finds n8n’s folder, stores what a restore needs of it, and names n8n’s version', async () => {
+			open.exec("INSERT INTO workflow_entity VALUES ('in the log only')");
+			const [program] = process.argv.splice(1, 1, path.join(top, 'n8n/bin/n8n'));
+			write('n8n/bin/n8n', '');
+			write('n8n/package.json', '{"name": "n8n", "version": "2.40.7"}');
+			try {
+				const { items } = await run({ ...filled({ preset: 'n8n' }), verifyAfterwards: 'no' });
+				expect(items[0]).toMatchObject({ group: 'files/n8n', paths: [path.join(top, '.n8n')], files: 5, warnings: [] });
+				const [manifest] = manifestsBelow(storageFolder);
+				const { source } = JSON.parse(fs.readFileSync(path.join(storageFolder, manifest!), 'utf8')) as {
+					source: { details: unknown };
+				};
+				expect(source.details).toMatchObject({ n8nVersion: '2.40.7' });
+				expect(JSON.stringify(items)).not.toContain(KEY);
+			} finally {
+				process.argv.splice(1, 1, program!);
+			}
+			const to = fs.mkdtempSync(path.join(top, 'restored-'));
+			const repository = await Repository.open(createStorage({ type: 'folder', path: storageFolder }));
+			const { label } = (await repository.list('files/n8n'))[0]!;
+			await restoreBackup({
+				...{ repository, group: 'files/n8n', label, keys: { identities: [key.identity] } },
+				...{ signal: new AbortController().signal, restorer: filesRestorer({ to }) },
+			});
+			const copy = new DatabaseSync(path.join(to, top, '.n8n/database.sqlite'), { readOnly: true });
+			expect(copy.prepare('SELECT id FROM workflow_entity').all()).toEqual([{ id: 'in the log only' }]);
+			copy.close();
+		});
+
+		it('is refused without encryption, whatever the preset, and says why', async () => {
+			const plain = { encryption: 'none', verifyAfterwards: 'no' };
+			for (const parameters of [
+				{ ...filled({ preset: 'n8n' }), ...plain },
+				{ ...plain, paths: path.join(top, '.n8n/config') },
+			]) {
+				await expect(run(parameters)).rejects.toMatchObject({
+					message: expect.stringContaining('may not be stored without encryption'),
+					description: expect.stringMatching(/^n8n’s key is in it, which opens all its credentials/),
+				});
+			}
+			expect(manifestsBelow(storageFolder)).toEqual([]);
+			await expect(run({ ...plain })).resolves.toBeDefined();
+		});
+
+		it('is refused while n8n keeps its folder from nodes, and says which setting that is', async () => {
+			process.env.N8N_BLOCK_FILE_ACCESS_TO_N8N_FILES = 'true';
+			await expect(run({ ...filled({ preset: 'n8n' }), verifyAfterwards: 'no' })).rejects.toMatchObject({
+				description: expect.stringContaining('N8N_BLOCK_FILE_ACCESS_TO_N8N_FILES=false'),
+			});
+		});
+
+		it('warns of what n8n keeps elsewhere, by the names of settings', async () => {
+			process.env.N8N_STORAGE_PATH = path.join(top, 'elsewhere');
+			process.env.DB_SQLITE_DATABASE = path.join(top, 'database.sqlite');
+			process.env.N8N_CUSTOM_EXTENSIONS = `${path.join(top, '.n8n/nodes')};${path.join(top, 'own')}`;
+			const { items } = await run({ ...filled({ preset: 'n8n' }), verifyAfterwards: 'no' });
+			expect(items[0]!.warnings).toEqual([
+				'not among the paths: n8n’s SQLite database (DB_SQLITE_DATABASE)',
+				'not among the paths: n8n’s binary data (N8N_STORAGE_PATH)',
+				'not among the paths: n8n’s own nodes (N8N_CUSTOM_EXTENSIONS)',
+			]);
 		});
 	});
 });

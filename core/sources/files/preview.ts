@@ -24,11 +24,11 @@ export interface ArchivePreview {
  * @throws BackupError 'source-missing', 'access-denied', 'invalid-input'; those of opening the base
  */
 export async function previewArchive(
-	options: FilesOptions,
+	options: Omit<FilesOptions, 'onSummary' | 'maxLostPercent' | 'mustEncrypt' | 'addition'>,
 	base: OpenBackup | null,
 	signal: AbortSignal,
 ): Promise<ArchivePreview> {
-	const { paths, assertAllowed, onProgress, onSummary: _, maxLostPercent: __, ...archiveOptions } = options;
+	const { paths, assertAllowed, onProgress, ...archiveOptions } = options;
 	const roots = resolveRoots(paths, assertAllowed);
 	const folder = await createTemporaryFolder('archive');
 	try {

@@ -12,7 +12,7 @@ import { startArchive } from './archive/host';
 import type { ArchiveOptions, ArchiveSummary, Root } from './archive/messages.ts';
 import { type FilesContents, formatContents } from './contents';
 import { FILES } from './kind';
-import { type Bytes, toText } from './names';
+import { type Bytes, toDisplay, toText } from './names';
 import { type AssertAllowed, resolveRoots } from './roots';
 import { spoolIndexes } from './spool';
 
@@ -35,6 +35,10 @@ export interface FilesOptions extends Partial<ArchiveOptions> {
 	maxLostPercent?: number;
 	/** Called with each path, and with where its links lead, before it is read. */
 	assertAllowed?: AssertAllowed;
+	/** Why these paths, whose links are resolved, may not be stored in the clear, as a sentence; undefined where they may. */
+	mustEncrypt?: (real: readonly string[]) => string | undefined;
+	/** Facts of the host for the manifest, in the clear, and what it is to be warned of. */
+	addition?: Pick<ArchiveAddition, 'details' | 'warnings'>;
 	/** Called about once a second. */
 	onProgress?: (progress: { entries: number; bytes: number }) => void;
 	/** Told what was archived, with names, when all of it was read. */
@@ -54,13 +58,28 @@ export interface ArchiveAddition {
 
 /** Folders and files of this host. */
 export function filesSource(options: FilesOptions): Source {
-	const { paths, assertAllowed, ...rest } = options;
+	const { paths, assertAllowed, mustEncrypt, addition, ...rest } = options;
+	const roots = () => resolveRoots(paths, assertAllowed);
 	return {
 		kind: FILES,
+		get mustEncrypt() {
+			return mustEncrypt && whyEncrypt(roots, mustEncrypt);
+		},
 		async open(run) {
-			return await openArchive(resolveRoots(paths, assertAllowed), rest, run);
+			const added = addition && { record: undefined, incomplete: false, ...addition };
+			return await openArchive(roots(), { ...rest, addition: added }, run);
 		},
 	};
+}
+
+function whyEncrypt(roots: () => Root[], mustEncrypt: (real: readonly string[]) => string | undefined) {
+	try {
+		return mustEncrypt(roots().map(({ real }) => toText(real) ?? toDisplay(real)));
+	} catch (error) {
+		// Opening it will say the same, within a run that is noted.
+		if (isBackupError(error)) return undefined;
+		throw error;
+	}
 }
 
 /**
@@ -70,7 +89,7 @@ export function filesSource(options: FilesOptions): Source {
  */
 export async function openArchive(
 	roots: readonly Root[],
-	options: Omit<FilesOptions, 'paths' | 'assertAllowed'> & { addition?: ArchiveAddition },
+	options: Omit<FilesOptions, 'paths' | 'assertAllowed' | 'mustEncrypt' | 'addition'> & { addition?: ArchiveAddition },
 	{ signal, base, previous }: Pick<Parameters<Source['open']>[0], 'signal' | 'base' | 'previous'>,
 ): Promise<OpenSource> {
 	const { onProgress, onSummary, addition, maxLostPercent = MAX_LOST_PERCENT, ...archiveOptions } = options;

@@ -33,7 +33,8 @@ export async function preview(context: IExecuteFunctions, itemIndex: number): Pr
 			const onProgress = ({ entries, bytes }: { entries: number; bytes: number }) =>
 				show(() => `${name}: ${counted(entries, 'entry')} of ${sizeText(bytes)} seen`);
 			const chosen = await baseOf(repository, group, settings, signal);
-			const found = await previewArchive({ ...settings.files, paths, onProgress }, chosen.base, signal);
+			const { maxLostPercent: _, mustEncrypt: __, addition: ___, ...files } = settings.files;
+			const found = await previewArchive({ ...files, paths, onProgress }, chosen.base, signal);
 			return { json: toItem(source, chosen, found) };
 		});
 	} finally {
