@@ -2,6 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { Argument, Option } from 'commander';
 import { BackupError } from '../../core/base/errors';
+import type { DecryptionKeys } from '../../core/codecs/age/age';
+import { assertGroup } from '../../core/records/label';
+import { type N8nCheckOptions, n8nChecks, nothingToOpen } from '../../core/sources/n8n/checks';
+import { lookIntoPartner } from '../../core/verbs/look/partner';
 import { type Depth, DEPTHS } from '../../core/records/evidence';
 import { ALLOWANCES, ALLOWED_IN_DRILLS, parseAllowances } from '../../core/sources/postgres/replay/allowances';
 import { Repository } from '../../core/records/repository';
@@ -40,6 +44,8 @@ interface VerifyOptions extends AuthorityOptions {
 	share?: string;
 	allow?: string[];
 	pgRestore?: string;
+	n8nCredentials?: string;
+	n8nKeyFile?: string;
 	allowUnsigned?: boolean;
 	json?: boolean;
 }
@@ -70,6 +76,11 @@ export const verifyCommand: AddCommand = (program, run) => {
 			collect,
 		)
 		.option('--pg-restore <path>', 'for backups in custom format, when it is not in PATH')
+		.option(
+			'--n8n-credentials <group>',
+			'open every credential of n8n’s database with the key in this archive of its folder, e.g. files/n8n',
+		)
+		.option('--n8n-key-file <path>', 'the file in that archive with N8N_ENCRYPTION_KEY, unless it is .n8n/config')
 		.option('--signing-key <file>', SIGNING_KEY_HELP)
 		.option('--signers <file>', SIGNERS_HELP)
 		.option('--allow-unsigned', ALLOW_UNSIGNED_HELP)
@@ -90,7 +101,7 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 	const asSuperuser = allowed.includes('superuser');
 	const scratch = depth === 'restored' ? await parseScratch(options.scratch ?? 'embedded', asSuperuser) : undefined;
 	const nativePath = options.pgRestore ?? process.env.N8N_BACKUP_PG_RESTORE;
-	const drills = scratch ? [postgresDrill({ scratch, assertions, allow, nativePath }), filesDrill()] : [];
+	const asked = readN8n(options);
 	if (!scratch && assertions.length > 0) {
 		throw new BackupError('invalid-input', `assertions need depth "restored", not "${depth}"`, {
 			hint: 'Only a restored database can be asked.',
@@ -101,6 +112,13 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 	try {
 		const opened = await Repository.open(storage, { signal, authority });
 		const repository = allowUnsigned(opened, options, wanted);
+		const n8n = asked && n8nChecks({ ...asked, withArchive: partnersOf(repository, asked.group, keys, signal) });
+		const drills = scratch
+			? [
+					postgresDrill({ scratch, assertions, allow, nativePath, checks: n8n && [n8n.database] }),
+					filesDrill({ checks: n8n && [n8n.files] }),
+				]
+			: [];
 		const results: VerifyResult[] = [];
 		for (const { group, label } of await choose(repository, wanted, share, options, signal)) {
 			const result = await verifyBackup({
@@ -119,6 +137,9 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 			results.push(result);
 			if (!options.json) print(result);
 		}
+		// Today's share, say, may well be without it.
+		const wasNamed = wanted !== null || options.newest === true;
+		if (n8n?.done === 0 && wasNamed && results.every(({ outcome }) => outcome === 'ok')) throw nothingToOpen(asked!);
 		if (options.json) printJson(results);
 		else if (results.length === 0) printLine('nothing to verify');
 		return exitCodeFor(results);
@@ -126,6 +147,29 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 		showProgress(null);
 		await storage.close();
 	}
+}
+
+/** @throws BackupError 'invalid-input' */
+function readN8n({ n8nCredentials: group, n8nKeyFile: keyFile, depth }: VerifyOptions) {
+	if (group === undefined && keyFile === undefined) return undefined;
+	if (group === undefined || depth !== 'restored') {
+		const needs =
+			group === undefined
+				? '--n8n-key-file needs --n8n-credentials'
+				: `--n8n-credentials needs --depth restored, not ${depth}`;
+		throw new BackupError('invalid-input', needs, { hint: 'Only a restored database has credentials to open.' });
+	}
+	assertGroup(group);
+	return { group, keyFile };
+}
+
+function partnersOf(
+	repository: Repository,
+	group: string,
+	keys: DecryptionKeys | null,
+	signal: AbortSignal,
+): N8nCheckOptions['withArchive'] {
+	return async (of, work) => await lookIntoPartner({ repository, group, of, keys, signal }, work);
 }
 
 async function choose(

@@ -200,7 +200,22 @@ export interface AssertionResult {
 	ok: boolean;
 	/** Why it failed; null when it held. */
 	message: string | null;
+	/** What was found, lower case, without a name of anything: "41 of 41 credentials open"; absent where there is nothing to say. */
+	says?: string;
+	/** What was counted, for programs. */
+	figures?: Record<string, number>;
+	/** What to do where it failed, as a sentence. */
+	hint?: string;
 }
+
+/**
+ * A question of a program to what was restored. Looks at the backup before anything is restored, and gives what is to be asked then; null
+ * where the backup is none that it is about.
+ */
+export type Check<Contents, Place> = (
+	backup: OpenBackup<Contents>,
+	run: Pick<RestoreRun, 'signal' | 'warn'>,
+) => Promise<((restored: Place) => Promise<AssertionResult>) | null>;
 
 /** Restores backups of one kind into a place of its own, compares, and removes it again, whatever happens. */
 export interface Drill<Contents = unknown> {

@@ -154,6 +154,24 @@ export const properties: INodeProperties[] = [
 					'Whether the node fails too when a backup could not be verified: the storage or scratch was not reachable, had no space, or lacks an extension. Otherwise such an item has "ok": false and "outcome": "environment". A bad backup always fails the node.',
 			},
 			LIMIT_OPTIONS.hardTimeout,
+			{
+				displayName: 'N8n’s Files (Group)',
+				name: 'n8nGroup',
+				type: 'string',
+				default: 'files/n8n',
+				placeholder: 'e.g. files/n8n',
+				description:
+					'When n8n itself is what was backed up: the group with the archive of its folder. Every credential of its database is opened with the key in there, in the backup with the same tag, else in the newest; one that does not open makes the backup bad. Needs the depth Restored.',
+			},
+			{
+				displayName: 'N8n’s Key File',
+				name: 'n8nKeyFile',
+				type: 'string',
+				default: '',
+				placeholder: 'e.g. /srv/n8n/.env',
+				description:
+					'The file in that archive which gives N8N_ENCRYPTION_KEY to n8n. Empty: n8n’s own file, .n8n/config.',
+			},
 			LIMIT_OPTIONS.stallTimeout,
 		],
 	},

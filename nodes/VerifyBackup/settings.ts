@@ -1,6 +1,9 @@
 /** The node's fields as the engine takes them. */
 import type { IExecuteFunctions } from 'n8n-workflow';
+import { BackupError } from '../../core/base/errors';
 import { type Depth, DEPTHS } from '../../core/records/evidence';
+import { assertGroup } from '../../core/records/label';
+import type { N8nCheckOptions } from '../../core/sources/n8n/checks';
 import type { DecryptionKeys } from '../../core/codecs/age/age';
 import type { Limits } from '../../core/streams/pipeline';
 import type { Assertion } from '../../core/sources/postgres/drill/assertions';
@@ -18,6 +21,8 @@ interface OptionFields extends LimitFields {
 	allowUnsigned?: boolean;
 	allow?: string[];
 	failOnEnvironment?: boolean;
+	n8nGroup?: string;
+	n8nKeyFile?: string;
 }
 
 /** As the engine takes it, or the newest backup of the one group that an item names. */
@@ -30,6 +35,8 @@ export interface VerifySettings {
 	keys: DecryptionKeys | null;
 	/** Absent where nothing is restored. */
 	drill?: DrillOptions;
+	/** Where the key of n8n is, with which the credentials of its database are to be opened; absent where they are not. */
+	n8n?: Pick<N8nCheckOptions, 'group' | 'keyFile'>;
 	limits: Limits;
 	failOnEnvironment: boolean;
 }
@@ -53,7 +60,19 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 		failOnEnvironment: options.failOnEnvironment !== false,
 		keys: depth === 'stored' ? null : await readDecryptionKeys(context, itemIndex, ESCROW),
 		drill: depth === 'restored' ? await readDrill(context, itemIndex, options.allow ?? []) : undefined,
+		n8n: readN8n(options, depth),
 	};
+}
+
+/** @throws BackupError 'invalid-input' */
+function readN8n({ n8nGroup, n8nKeyFile = '' }: OptionFields, depth: Depth): VerifySettings['n8n'] {
+	if (n8nGroup === undefined && n8nKeyFile === '') return undefined;
+	const group = filled('N8n’s Files (Group)', n8nGroup?.trim() ?? '');
+	assertGroup(group);
+	if (depth === 'restored') return { group, ...(n8nKeyFile.trim() !== '' && { keyFile: n8nKeyFile.trim() }) };
+	throw new BackupError('invalid-input', `n8n’s credentials are opened at the depth "Restored", not "${depth}"`, {
+		hint: 'Choose that depth, or remove the option.',
+	});
 }
 
 function readChoice(context: IExecuteFunctions, itemIndex: number): NodeChoice {

@@ -23,8 +23,9 @@ export function verificationFacts(verified: VerifyResult): IDataObject {
 }
 
 /** The verdict as a sentence. */
-export function verdictOf({ outcome, depth, message, comparison }: VerifyResult): string {
+export function verdictOf({ outcome, depth, message, comparison, assertions }: VerifyResult): string {
 	if (outcome === 'bad') return `BAD: ${message}`;
 	if (outcome === 'environment') return `NOT VERIFIED: ${message}`;
-	return comparison ? `restored and compared: ${comparedText(comparison)}` : `${depth}: ${message}`;
+	if (!comparison) return `${depth}: ${message}`;
+	return `restored and compared: ${[comparedText(comparison), ...assertions.flatMap(({ says }) => says ?? [])].join('; ')}`;
 }

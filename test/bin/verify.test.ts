@@ -94,6 +94,8 @@ describe('n8n-backup verify', () => {
 		['assertions without a restore', ['pg/shop', '--assert', 'SELECT true']],
 		['a missing file of assertions', ['pg/shop', '--depth', 'restored', '--assert-file', '/nope']],
 		['something that cannot be allowed', ['pg/shop', '--depth', 'restored', '--allow', 'everything']],
+		['n8n’s credentials without a restore', ['pg/shop', '--n8n-credentials', 'files/n8n']],
+		['a file with n8n’s key of no group', ['pg/shop', '--depth', 'restored', '--n8n-key-file', '/srv/.env']],
 		['a missing identity file', ['pg/shop', '--identity', '/nope']],
 	])('ends with 2 on %s', async (_, args) => {
 		expect(await run(['verify', '--storage', storage(), ...args], env)).toMatchObject({ code: 2 });

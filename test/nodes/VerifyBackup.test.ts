@@ -4,9 +4,13 @@ import { type INodePropertyOptions, NodeOperationError } from 'n8n-workflow';
 import { EMBEDDED_MAX_BYTES } from '../../core/sources/postgres/drill/embedded/database';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { Repository } from '../../core/records/repository';
+import { filesSource } from '../../core/sources/files/source';
 import { createStorage } from '../../core/storage/create';
+import { backUp } from '../../core/verbs/backup/backup';
 import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
 import { ACTOR, fakeContext, type FakeNode } from '../support/fake-node';
+import { createFolder, removeFolder } from '../support/folders';
+import { makeN8nFolder, written } from '../support/n8n-folder';
 import { runsIn } from '../support/runs';
 import { type NodeBackups, nodeBackups } from '../support/node-backups';
 import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
@@ -278,6 +282,43 @@ describe('Verify Backup', () => {
 		expect(failure).toMatchObject({
 			message: expect.stringMatching(message),
 			description: expect.stringMatching(/\.$/),
+		});
+	});
+
+	it('opens every credential of n8n with the key in its archive, and says how many', async () => {
+		const top = createFolder('verify-n8n');
+		try {
+			await backUp({
+				...{ storage: createStorage({ type: 'folder', path: backups.folder }), group: 'files/n8n' },
+				source: filesSource({ paths: [makeN8nFolder(top)] }),
+				...{ encryption: { recipients: [backups.keys.recipient] }, signal: new AbortController().signal },
+			});
+			const parameters = { depth: 'restored', scratch: 'embedded', options: { n8nGroup: 'files/n8n' } };
+			const { items, hints } = await run(parameters);
+			expect(items[0]!.json).toMatchObject({
+				...{
+					ok: true,
+					summary: expect.stringMatching(/^files\/n8n: .* 2 files of .*; 3 of 3 credentials of n8n open$/),
+				},
+				assertions: [{ name: 'n8n’s credentials', ok: true, figures: { credentials: 3, openCredentials: 3 } }],
+			});
+			expect(JSON.stringify([items, hints])).not.toContain(written.encryptionKey);
+			const keyFile = { n8nGroup: 'files/n8n', n8nKeyFile: '/srv/n8n/.env' };
+			await expect(run({ ...parameters, options: keyFile })).rejects.toMatchObject({
+				message: expect.stringMatching(/0 of 3 credentials of n8n open: .* has no \/srv\/n8n\/\.env$/),
+				description: expect.stringContaining('Archive the folder .n8n of the very n8n'),
+			});
+		} finally {
+			removeFolder(top);
+		}
+	});
+
+	it('does not pass over n8n’s credentials in silence', async () => {
+		await backups.add('postgres/shop');
+		const options = { n8nGroup: 'files/n8n' };
+		await expect(run({ depth: 'readable', options })).rejects.toThrow(/are opened at the depth "Restored"/);
+		await expect(run({ depth: 'restored', options })).rejects.toMatchObject({
+			message: 'none of these backups holds a database of n8n, so no credential was tried',
 		});
 	});
 

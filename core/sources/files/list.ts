@@ -1,16 +1,10 @@
 /** What is inside of archives, and how two of them differ: from their indexes alone. */
-import { setImmediate as turn } from 'node:timers/promises';
-import { createTemporaryFolder, removeTemporaryFolder } from '../../base/temporary-folder';
 import { BackupError } from '../../base/errors';
 import type { OpenBackup } from '../source';
-import type { FilesContents } from './contents';
 import type { Entry } from './entry';
-import { Fault } from './fault';
-import { toError } from './faults';
-import { FILES } from './kind';
-import { mergeIndexes, type MergedEntry } from './merge';
+import { entriesOf } from './entries-of';
+import type { MergedEntry } from './merge';
 import { type Bytes, fromText, toDisplay } from './names';
-import { spoolIndexes } from './spool';
 
 /** One thing that a backup holds. */
 export interface ListedEntry {
@@ -38,9 +32,6 @@ export interface ListedChange {
 	/** Of what changed: contents, mode, owner, time, type, target. */
 	what: string[];
 }
-
-/** So many entries are read before others get their turn. */
-const ENTRIES_PER_TURN = 2000;
 
 /**
  * Gives what a backup holds, in the order of its index.
@@ -112,31 +103,6 @@ function differences(a: Entry, b: Entry): string[] {
 		a.uid !== b.uid || a.gid !== b.gid ? 'owner' : null,
 		a.mtime !== b.mtime ? 'time' : null,
 	].filter((each) => each !== null);
-}
-
-async function* entriesOf(backup: OpenBackup, signal: AbortSignal): AsyncGenerator<MergedEntry, void, undefined> {
-	const { group, label, source } = backup.manifest;
-	if (source.kind !== FILES) {
-		throw new BackupError('invalid-input', `${group}/${label} is not a backup of files`, {
-			hint: 'Only archives of files can be listed. Restore the backup, or look at its manifest.',
-		});
-	}
-	const folder = await createTemporaryFolder('archive');
-	try {
-		const files = await spoolIndexes(backup as OpenBackup<FilesContents>, folder, signal);
-		let count = 0;
-		for (const entry of mergeIndexes(files)) {
-			if (++count % ENTRIES_PER_TURN === 0) {
-				await turn();
-				signal.throwIfAborted();
-			}
-			yield entry;
-		}
-	} catch (error) {
-		throw error instanceof Fault ? toError(error) : error;
-	} finally {
-		await removeTemporaryFolder(folder);
-	}
 }
 
 function isWithin(path: Bytes, wanted: Bytes): boolean {

@@ -17,6 +17,14 @@ export function n8nMustEncrypt(real: readonly string[]): string | undefined {
 	return holdsKey ? 'n8n’s key is in it, which opens all its credentials: give recipients or a passphrase.' : undefined;
 }
 
+/** Where n8n's settings file may be when one of these paths is its folder, lies directly above it, or is the file itself. */
+export function configFilesOf(paths: readonly string[]): string[] {
+	return paths.flatMap((each) => [
+		...(path.basename(each) === 'config' ? [each] : []),
+		...['config', '.n8n/config'].map((name) => path.join(each, name)),
+	]);
+}
+
 function isN8nConfig(file: string): boolean {
 	try {
 		const stats = fs.statSync(file);

@@ -67,5 +67,6 @@ function figures({ seconds, restoreSeconds, comparison, assertions }: Result): R
 			assertions: assertions.length,
 			assertionsFailed: assertions.filter(({ ok }) => !ok).length,
 		}),
+		...Object.fromEntries(assertions.flatMap((each) => Object.entries(each.figures ?? {}))),
 	};
 }

@@ -73,10 +73,12 @@ function judge({ comparison, assertions }: DrillResult): void {
 	}
 	const failed = assertions.filter(({ ok }) => !ok);
 	if (failed.length > 0) {
+		const [{ name, message, hint }] = failed as [(typeof failed)[0]];
 		const summary = `${failed.length} of ${assertions.length} assertions failed`;
-		throw new BadBackup('assertion-failed', `${summary}: ${failed[0]!.name}: ${failed[0]!.message}`, {
-			hint: 'It was restored as it was backed up: look at what the source held then, and at the assertion.',
-			withoutNames: summary,
+		const said = failed.flatMap(({ says }) => says ?? []);
+		throw new BadBackup('assertion-failed', `${summary}: ${name}: ${message}`, {
+			hint: hint ?? 'It was restored as it was backed up: look at what the source held then, and at the assertion.',
+			withoutNames: said.length > 0 ? `${summary}: ${said.join('; ')}` : summary,
 		});
 	}
 }

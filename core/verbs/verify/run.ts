@@ -78,8 +78,10 @@ export function success(manifest: Manifest, depth: Depth, drilled: DrillResult |
 }
 
 function restoredText({ comparison, assertions, restoreSeconds }: DrillResult): string {
-	const asked = assertions.length > 0 ? `; ${assertions.length} assertions hold` : '';
-	return `restored in ${restoreSeconds.toFixed(1)} s: ${comparison.says}${asked}`;
+	const said = assertions.flatMap(({ says }) => says ?? []);
+	const others = assertions.length - said.length;
+	const all = [comparison.says, ...said, ...(others > 0 ? [`${others} assertions hold`] : [])];
+	return `restored in ${restoreSeconds.toFixed(1)} s: ${all.join('; ')}`;
 }
 
 /** Passes on a second's last progress at most, and every change of phase. */

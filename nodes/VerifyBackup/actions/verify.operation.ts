@@ -3,8 +3,10 @@ import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-wor
 import { BackupError, isBackupError, messageOf } from '../../../core/base/errors';
 import type { Repository } from '../../../core/records/repository';
 import { sizeText } from '../../../core/base/size-text';
+import { lookIntoPartner } from '../../../core/verbs/look/partner';
 import { chooseForVerification, newestReadable, verifyBackup } from '../../../core/verbs/verify/verify';
 import { filesDrill } from '../../../core/sources/files/restore/restorer';
+import { n8nChecks, nothingToOpen } from '../../../core/sources/n8n/checks';
 import { postgresDrill } from '../../../core/sources/postgres/drill/drill';
 import { type VerifyResult } from '../../../core/verbs/verify/types';
 import { actorOf } from '../../shared/actor';
@@ -14,18 +16,19 @@ import { cancelSignal, progressLine } from '../../shared/run';
 import { verificationFacts } from '../../shared/verification-items';
 import { readSettings, type VerifySettings } from '../settings';
 
+/** Choices that leave nobody out: today's share, say, may well be without the backup that somebody has in mind. */
+const NAMED: ReadonlySet<VerifySettings['choice']['kind']> = new Set(['label', 'group', 'newest']);
+
 /** Verifies every chosen backup. One that is bad does not stop the others; after all of them, it fails the item. */
 export async function verify(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
 	const settings = await readSettings(context, itemIndex);
-	const { depth, keys, drill, limits } = settings;
-	// Only who runs n8n may name a program to run, not who edits a workflow.
-	const nativePath = process.env.N8N_BACKUP_PG_RESTORE;
-	const drills = drill ? [postgresDrill({ ...drill, nativePath }), filesDrill()] : [];
+	const { depth, keys, limits } = settings;
 	const show = progressLine(context);
 	const chosen = settings.choice.kind === 'label' ? settings.choice : null;
 	return await withRepository(context, itemIndex, signal, async (opened) => {
 		const repository = allowUnsigned(opened, settings.allowUnsigned, chosen);
+		const { drills, n8n } = drillsOf(settings, repository, signal);
 		const items: INodeExecutionData[] = [];
 		const failures: Failure[] = [];
 		for (const { group, label } of await choose(repository, settings, signal)) {
@@ -52,9 +55,30 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 				fail(error, { ok: false, group, label, depth }, false);
 			}
 		}
+		const allOk = items.length > 0 && items.every(({ json }) => json.ok === true);
+		if (n8n?.done === 0 && allOk && NAMED.has(settings.choice.kind)) throw nothingToOpen(settings.n8n!);
 		if (failures.length > 0 && !context.continueOnFail()) throw allFailures(failures, items.length);
 		return items;
 	});
+}
+
+/** One drill of each kind, and the checks of n8n's credentials where they were asked for. */
+function drillsOf({ drill, n8n: asked, keys, limits }: VerifySettings, repository: Repository, signal: AbortSignal) {
+	if (!drill) return { drills: [] };
+	const n8n =
+		asked &&
+		n8nChecks({
+			...asked,
+			withArchive: async (of, work) =>
+				await lookIntoPartner({ repository, group: asked.group, of, keys, limits, signal }, work),
+		});
+	// Only who runs n8n may name a program to run, not who edits a workflow.
+	const nativePath = process.env.N8N_BACKUP_PG_RESTORE;
+	const drills = [
+		postgresDrill({ ...drill, nativePath, checks: n8n && [n8n.database] }),
+		filesDrill({ checks: n8n && [n8n.files] }),
+	];
+	return { drills, n8n };
 }
 
 interface Failure {

@@ -2,7 +2,8 @@
 import { BackupError, isBackupError } from '../../../base/errors';
 import { sizeText } from '../../../base/size-text';
 import { createTemporaryFolder, removeTemporaryFolder } from '../../../base/temporary-folder';
-import type { Comparison, Drill, OpenBackup, Restored, Restorer, RestoreRun } from '../../source';
+import { askAll, prepareChecks } from '../../checks';
+import type { Check, Comparison, Drill, OpenBackup, Restored, Restorer, RestoreRun } from '../../source';
 import type { FilesContents } from '../contents';
 import { FILES } from '../kind';
 import { archiveOf } from '../parts';
@@ -53,17 +54,22 @@ export function filesRestorer(options: FilesRestoreOptions): Restorer<FilesConte
 	};
 }
 
+/** Asks a restored archive, which is given as the folder with it. */
+export type FilesCheck = Check<FilesContents, string>;
+
 /** Restores files into a temporary folder, compares every byte and attribute, and removes it again. */
-export function filesDrill(): Drill<FilesContents> {
+export function filesDrill({ checks = [] }: { checks?: ReadonlyArray<FilesCheck> } = {}): Drill<FilesContents> {
 	return {
 		kind: FILES,
 		async run(backup, run) {
+			const questions = await prepareChecks(checks, backup, run);
 			const folder = await createTemporaryFolder('archive');
 			const startedAt = performance.now();
 			try {
 				const { comparison } = await restoreInto(folder, {}, backup, run, { compare: true });
 				const restoreSeconds = (performance.now() - startedAt) / 1000;
-				return { scratch: 'a temporary folder', restoreSeconds, comparison, assertions: [] };
+				const assertions = await askAll(questions, folder);
+				return { scratch: 'a temporary folder', restoreSeconds, comparison, assertions };
 			} finally {
 				await removeTemporaryFolder(folder);
 			}

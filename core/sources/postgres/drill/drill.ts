@@ -2,7 +2,8 @@
 import type { Client, QueryArrayConfig } from 'pg';
 import { abortError, BackupError, isBackupError, messageOf } from '../../../base/errors';
 import type { Allowance } from '../replay/allowances';
-import type { Drill, DrillResult } from '../../source';
+import { askAll, prepareChecks } from '../../checks';
+import type { AssertionResult, Check, Drill, DrillResult } from '../../source';
 import { dumpOf, formatOf, postgresKind } from '../kind';
 import { type Assertion, assertQuestions, runAssertions } from './assertions';
 import { compareContents } from '../dump/compare';
@@ -29,11 +30,15 @@ import { scratchError } from './scratch-errors';
 import { sqlStateOf } from '../connection/sql-state';
 import { describeTarget } from '../connection/target';
 
+/** Asks a restored database. */
+export type DatabaseCheck = Check<DatabaseFacts, Query>;
+
 /** Where and how backups of databases are restored as a test. */
 export interface DrillOptions {
 	scratch: Scratch;
 	/** Asked of the restored database. */
 	assertions?: readonly Assertion[];
+	checks?: readonly DatabaseCheck[];
 	/** {@link DRILL_RULES} by default. Subscriptions are left out in any case: they would begin to pull rows. */
 	rules?: RewriteRules;
 	/** What the dump may do that is refused otherwise. */
@@ -43,9 +48,10 @@ export interface DrillOptions {
 }
 
 /** One drill. */
-interface DrillRequest extends DrillOptions {
+interface DrillRequest extends Omit<DrillOptions, 'checks'> {
 	dump: Dump;
 	assertions: readonly Assertion[];
+	questions: ReadonlyArray<(query: Query) => Promise<AssertionResult>>;
 	signal: AbortSignal;
 	/** `waiting`: for the embedded database, while another drill of this process uses it. */
 	onProgress: (phase: 'waiting' | 'restoring' | 'comparing', bytes: number) => void;
@@ -62,11 +68,14 @@ const MANY_TABLES = 2000;
 export function postgresDrill(options: DrillOptions): Drill<DatabaseFacts> {
 	return {
 		kind: postgresKind.kind,
-		async run({ manifest, contents, open }, { signal, stallTimeoutMs, onProgress, warn }) {
+		async run(backup, { signal, stallTimeoutMs, onProgress, warn }) {
+			const { manifest, contents, open } = backup;
 			const dump = dumpOf(manifest);
+			const { checks = [], assertions = [], ...rest } = options;
 			return await drill({
-				...options,
-				assertions: options.assertions ?? [],
+				...rest,
+				assertions,
+				questions: await prepareChecks(checks, backup, { signal, warn }),
 				scratch: withPatience(options.scratch, stallTimeoutMs),
 				dump: {
 					open: async () => await open(dump),
@@ -225,13 +234,16 @@ async function assertPgRestore({ dump, nativePath }: DrillRequest, rules: Rewrit
 }
 
 async function examine(
-	{ dump: { contents, originalBytes }, rules, assertions, onProgress }: DrillRequest,
+	{ dump: { contents, originalBytes }, rules, assertions, questions, onProgress }: DrillRequest,
 	query: Query,
 	ask: Query,
 ): Promise<Pick<DrillResult, 'comparison' | 'assertions'>> {
 	onProgress('comparing', originalBytes);
 	const comparison = await compareContents(query, contents, { only: rules?.only });
-	return { comparison, assertions: await runAssertions(ask, assertions) };
+	return {
+		comparison,
+		assertions: [...(await runAssertions(ask, assertions)), ...(await askAll(questions, query))],
+	};
 }
 
 /**
