@@ -11,8 +11,11 @@ export function makeN8nFolder(parent: string, encryptionKey = written.encryption
 	const folder = path.join(parent, '.n8n');
 	fs.mkdirSync(folder);
 	fs.writeFileSync(path.join(folder, 'config'), JSON.stringify({ encryptionKey }));
-	const database = new DatabaseSync(path.join(folder, 'database.sqlite'));
-	database.exec(written.sqliteSchema);
+	const database = new DatabaseSync(path.join(folder, 'database.sqlite'), {
+		// The other tables are not there.
+		enableForeignKeyConstraints: false,
+	});
+	for (const table of written.sqliteSchema) database.exec(table);
 	const key = database.prepare(
 		'INSERT INTO deployment_key (id, type, value, algorithm, status) VALUES (?, ?, ?, ?, ?)',
 	);
