@@ -3,6 +3,8 @@ export interface ServerOptions {
 	packageDir: string;
 	/** The cluster: reused when it holds one, created when not. Default: a temporary folder, removed by stop() and kill(). */
 	dataDir?: string;
+	/** The folder was restored: its own configuration counts, `settings` come on top of it for this start. */
+	restored?: boolean;
 	/** Default: a free one. */
 	port?: number;
 	/** Default: 'postgres'. */

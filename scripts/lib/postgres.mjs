@@ -16,6 +16,9 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
+/** Where it listens, and in which words and times it writes. */
+const LOCAL = { listen_addresses: '127.0.0.1', unix_socket_directories: '', timezone: 'UTC', log_timezone: 'UTC' };
+
 /** How long initdb, a start or a stop may take on a busy machine. */
 const PATIENCE_MS = 120_000;
 
@@ -36,8 +39,9 @@ export async function startServer(options) {
 		if (!fs.existsSync(path.join(dataDir, 'PG_VERSION'))) {
 			await createCluster(bin, dataDir, { superuser, password, auth: options.auth ?? 'scram', account });
 		}
-		writeConfiguration(dataDir, options, account);
-		const { child, port } = await launch(bin, dataDir, logFile, options.port, account, options.env);
+		if (options.restored) await giveTo(account, dataDir);
+		else writeConfiguration(dataDir, options, account);
+		const { child, port } = await launch(bin, dataDir, logFile, options, account);
 		const ended = async () => {
 			await exited(child);
 			if (temporary) fs.rmSync(dataDir, { recursive: true, force: true });
@@ -82,6 +86,11 @@ function unprivilegedAccount() {
 	if (!entry)
 		throw new Error('PostgreSQL refuses to run as root, and there is no user "postgres" or "nobody" to run it as');
 	return { uid: Number(entry[2]), gid: Number(entry[3]) };
+}
+
+/** Gives a restored cluster to who runs it. A tablespace is given besides, by who knows where it is. */
+async function giveTo({ uid, gid }, dataDir) {
+	if (uid !== undefined) await run('chown', ['-R', `${uid}:${gid}`, dataDir]);
 }
 
 /** The package's bin folder, or that of a copy which the account can read. */
@@ -149,7 +158,7 @@ async function createCluster(bin, dataDir, { superuser, password, auth, account 
 
 function writeConfiguration(dataDir, { tls, settings = {}, auth = 'scram' }, account) {
 	/** @type {Record<string, string | number>} */
-	const all = { listen_addresses: '127.0.0.1', unix_socket_directories: '', timezone: 'UTC', log_timezone: 'UTC' };
+	const all = { ...LOCAL };
 	if (tls) {
 		for (const [name, text] of [
 			['server.crt', tls.cert],
@@ -172,12 +181,18 @@ function writeConfiguration(dataDir, { tls, settings = {}, auth = 'scram' }, acc
 }
 
 /** Starts the postmaster in a session of its own, so that a Ctrl-C reaches it only through its owner. */
-async function launch(bin, dataDir, logFile, wantedPort, account, env = {}) {
+async function launch(bin, dataDir, logFile, { port: wantedPort, restored, settings = {}, env = {} }, account) {
+	// What was restored has its own configuration, in which recovery is described.
+	const own = restored
+		? Object.entries({ ...LOCAL, ...settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+		: [];
 	for (let attempt = 1; ; attempt++) {
 		const port = wantedPort ?? (await freePort());
 		const log = fs.openSync(logFile, 'a', 0o600);
+		// The server itself must be able to read all that lies in its folder: a base backup is a copy of it.
+		if (account.uid !== undefined) fs.fchownSync(log, account.uid, account.gid);
 		// prettier-ignore
-		const child = spawn(path.join(bin, 'postgres'), ['-D', dataDir, '-p', String(port)], {
+		const child = spawn(path.join(bin, 'postgres'), ['-D', dataDir, '-p', String(port), ...own], {
 			...account, cwd: dataDir, detached: true, stdio: ['ignore', log, log], env: { PATH: process.env.PATH, TZ: 'UTC', ...env },
 		});
 		fs.closeSync(log);

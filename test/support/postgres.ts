@@ -47,6 +47,8 @@ export interface StartOptions {
 	tls?: ServerOptions['tls'];
 	/** Lines of postgresql.conf. */
 	settings?: ServerOptions['settings'];
+	/** A cluster that was restored to this folder, and its superuser's password: it starts in there, as it was configured. */
+	restored?: { folder: string; password: string };
 }
 
 const projectRoot = path.resolve(__dirname, '../..');
@@ -128,6 +130,9 @@ function startKeeper(folder: string, owner: number, major: Major, options: Start
 		auth: options.hba ?? 'scram',
 		tls: options.tls,
 		settings: { ...FAST, ...options.settings },
+		...(options.restored && {
+			...{ dataDir: options.restored.folder, password: options.restored.password, restored: true },
+		}),
 	};
 	const args = [path.join(__dirname, 'keep-postgres.mjs'), String(owner), folder, JSON.stringify(serverOptions)];
 	spawn(process.execPath, args, { detached: true, stdio: 'ignore', cwd: '/' }).unref();

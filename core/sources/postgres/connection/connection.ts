@@ -102,8 +102,38 @@ async function openTcp(
  * @throws BackupError as {@link openSocket}, and 'wrong-credentials', 'database-not-found', 'unsupported' of a pooler, …
  */
 export async function connect(target: DatabaseTarget, { signal }: { signal: AbortSignal }): Promise<Client> {
+	return await openSession(target, signal, {});
+}
+
+/**
+ * The same, for commands of the replication protocol, whose answers may be as long as a cluster is large. It takes statements
+ * without values too. The server waits for us as long as we need.
+ * @throws BackupError as {@link connect}, and 'access-denied' of a role that may not replicate
+ */
+export async function connectForReplication(
+	target: DatabaseTarget,
+	{ signal }: { signal: AbortSignal },
+): Promise<Client> {
+	const client = await openSession(target, signal, { replication: true });
+	try {
+		await client.query('SET wal_sender_timeout = 0');
+		return client;
+	} catch (error) {
+		client.connection.stream.destroy();
+		throw signal.aborted ? abortError(signal) : toBackupError(error, target);
+	}
+}
+
+async function openSession(
+	target: DatabaseTarget,
+	signal: AbortSignal,
+	{ replication = false }: { replication?: boolean },
+): Promise<Client> {
 	let process: number | null = null;
-	const client = await logIn(target, signal, async () => process !== null && (await isWorking(target, process)));
+	const client = await logIn(target, signal, {
+		replication,
+		isWorking: async () => process !== null && (await isWorking(target, process)),
+	});
 	const deadline = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
 	const onDeadline = () => client.connection.stream.destroy(noSession(target));
 	deadline.addEventListener('abort', onDeadline, { once: true });
@@ -146,11 +176,17 @@ function noSession(target: DatabaseTarget): BackupError {
 	);
 }
 
-/** @param isWorking asked when the server owes an answer in silence; without it, silence alone ends the connection */
+/**
+ * @param options.isWorking asked when the server owes an answer in silence; without it, silence alone ends the connection
+ * @param options.replication for commands of the replication protocol, whose answers have no limit
+ */
 async function logIn(
 	target: DatabaseTarget,
 	signal: AbortSignal,
-	isWorking: () => Promise<boolean> = async () => false,
+	{
+		isWorking = async () => false,
+		replication = false,
+	}: { isWorking?: () => Promise<boolean>; replication?: boolean } = {},
 ): Promise<Client> {
 	const socket = await openSocket(target, { signal });
 	const client = new Client({
@@ -164,10 +200,12 @@ async function logIn(
 		connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
 		ssl: false, // the stream is encrypted already
 		stream: () => asUnconnected(socket),
+		// Known to `pg`, though not to its types. With a database, `pg_hba.conf` takes it for an ordinary connection.
+		...(replication && { replication: 'database' }),
 	});
 	// Without a listener a broken idle connection would end the process; every later query reports it.
 	client.on('error', () => undefined);
-	limitAnswers(socket, target);
+	if (!replication) limitAnswers(socket, target);
 	watchPassword(client, socket, target);
 	watchSilence(client, socket, target, isWorking);
 	const onAbort = () => socket.destroy(abortError(signal));

@@ -15,9 +15,9 @@ const LIMITS = [
 
 /** Lifts all of them for a session. @throws what `pg` throws */
 export async function liftLimits(client: Client): Promise<void> {
+	// As one text: a connection for replication takes no values beside a statement.
 	await client.query(
-		"SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = ANY ($1)",
-		[LIMITS],
+		`SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = ANY ('{${LIMITS.join()}}')`,
 	);
 }
 

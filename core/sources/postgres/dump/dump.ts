@@ -1,10 +1,10 @@
 /** A database as the source of a backup: snapshot, facts and pg_dump's bytes, all of one moment. */
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { BackupError, isBackupError } from '../../../base/errors';
 import { watchStall } from '../../../base/limits';
 import type { OpenSource, Source, SourceDetails } from '../../source';
+import { serverMark } from '../server-mark';
 import type { DatabaseFacts } from './contents';
 import { warnIfEmpty } from './empty-database';
 import { chooseEngine, type EngineChoice } from './engines/choose';
@@ -79,7 +79,7 @@ async function openDump(
 	const snapshot = await openSnapshot(target, { signal, lockTimeoutMs, filter });
 	let dump: RunningDump | undefined;
 	try {
-		const server = serverMark(snapshot.systemIdentifier);
+		const server = snapshot.systemIdentifier === null ? null : serverMark(snapshot.systemIdentifier);
 		const engine = await chooseEngine(options.engine, snapshot.serverVersionNumber, { nativePath: options.nativePath });
 		const version = await engine.version();
 		const running = await engine.start({ target, format, filter, snapshot: snapshot.id, lockTimeoutMs }, { signal });
@@ -174,12 +174,6 @@ async function begun(body: Readable, patienceMs: number): Promise<void> {
 	} finally {
 		watch.stop();
 	}
-}
-
-/** A server's identity as it may stand in the clear: it tells servers apart and says nothing else. */
-function serverMark(systemIdentifier: string | null): string | null {
-	if (systemIdentifier === null) return null;
-	return createHash('sha256').update(`n8n-nodes-backup server ${systemIdentifier}`).digest('hex').slice(0, 32);
 }
 
 /** Whether anything of the database is left out. */

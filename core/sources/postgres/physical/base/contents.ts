@@ -1,0 +1,69 @@
+/** What is said of a base backup beside the server's own list of files. Encrypted whenever the backup is. */
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import { collect } from '../../../../base/collect';
+import { BackupError } from '../../../../base/errors';
+
+const MAX_BYTES = 1024 * 1024;
+
+const place = z.strictObject({
+	lsn: z.string().regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/),
+	timeline: z.number().int().positive(),
+});
+
+const schema = z.strictObject({
+	version: z.literal(1),
+	/** Which cluster, for its whole life. */
+	systemIdentifier: z.string().regex(/^\d{1,20}$/),
+	serverVersion: z.string(),
+	/** E.g. 180003. */
+	serverVersionNumber: z.number().int().positive(),
+	/** Size of a file of the write-ahead log. */
+	segmentBytes: z.number().int().positive(),
+	/** Whether data pages have checksums. */
+	checksums: z.boolean(),
+	/** Where recovery begins, and where the backup is consistent. */
+	start: place,
+	end: place,
+	/** Besides the two that every cluster has: its number, and its folder on the server. */
+	tablespaces: z.array(z.strictObject({ oid: z.number().int().positive(), location: z.string().min(1) })).max(990),
+	/** What the server that replays this must have at least: `max_connections` and others, by name. */
+	settings: z.record(z.number().int().nonnegative()),
+});
+
+/** What is said of a base backup. */
+export type ClusterContents = z.infer<typeof schema>;
+
+/** What is written. */
+export function formatContents(contents: ClusterContents): string {
+	return `${JSON.stringify(contents, null, 1)}\n`;
+}
+
+/**
+ * Reads the contents of a base backup.
+ * @param backup its group and label, for messages
+ * @throws BackupError 'damaged', 'newer-format'
+ */
+export async function readContents(body: Readable, backup: string): Promise<ClusterContents> {
+	const damaged = (cause?: unknown) =>
+		new BackupError('damaged', `the contents of ${backup} are not what a base backup has`, {
+			hint: 'No program of ours writes that. Look at who else writes to this storage, and use another backup.',
+			cause,
+		});
+	const text = (await collect(body, MAX_BYTES, damaged)).toString('utf8');
+	let data: unknown;
+	try {
+		data = JSON.parse(text);
+	} catch (cause) {
+		throw damaged(cause);
+	}
+	const version = (data as { version?: unknown } | null)?.version;
+	if (typeof version === 'number' && version > 1) {
+		throw new BackupError('newer-format', `the contents of ${backup} have version ${version}, this program reads 1`, {
+			hint: 'Update n8n-nodes-backup and try again.',
+		});
+	}
+	const result = schema.safeParse(data);
+	if (!result.success) throw damaged(result.error);
+	return result.data;
+}

@@ -1,0 +1,109 @@
+/** A whole PostgreSQL cluster as a source: a copy of its files that the server makes, which a server can start from. */
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { Client } from 'pg';
+import { isBackupError } from '../../../../base/errors';
+import type { OpenSource, Source } from '../../../source';
+import { connectForReplication, disconnect } from '../../connection/connection';
+import { toBackupError } from '../../connection/errors';
+import { sqlStateOf } from '../../connection/sql-state';
+import { type DatabaseTarget, describeTarget } from '../../connection/target';
+import { serverMark } from '../../server-mark';
+import { type Cluster, majorOf, readCluster } from '../cluster';
+import { explain } from '../errors';
+import { runCommand } from '../replication';
+import { BaseBackup, type BaseBackupFacts, BACKUP_MANIFEST } from './base-backup';
+import { formatContents } from './contents';
+import { CLUSTER } from './kind';
+
+/**
+ * The cluster that a database belongs to.
+ * @param target any database of it, with a role that may replicate
+ */
+export function clusterSource(target: DatabaseTarget): Source {
+	return {
+		kind: CLUSTER,
+		async open({ signal, stallTimeoutMs }) {
+			const patient = { patienceMs: stallTimeoutMs, ...target };
+			const client = await connectForReplication(patient, { signal }).catch((error: unknown) => {
+				throw explain(error, target);
+			});
+			try {
+				const cluster = await readCluster(client);
+				const held = await holdLog(client);
+				return opened({ client, target: patient, cluster, warnings: held ? [] : [notHeld(target)] });
+			} catch (error) {
+				await disconnect(client);
+				throw signal.aborted ? error : explain(toBackupError(error, target), target);
+			}
+		},
+	};
+}
+
+interface Opened {
+	client: Client;
+	target: DatabaseTarget;
+	cluster: Cluster;
+	warnings: string[];
+}
+
+function opened({ client, target, cluster, warnings }: Opened): OpenSource {
+	let facts: BaseBackupFacts | undefined;
+	return {
+		server: serverMark(cluster.systemIdentifier),
+		async *parts() {
+			const backup = new BaseBackup(client, target, { major: majorOf(cluster), incremental: false });
+			try {
+				for await (const { name, body } of backup.archives()) {
+					yield { role: name === BACKUP_MANIFEST ? 'index' : 'data', name, body };
+				}
+				facts = backup.facts();
+			} catch (error) {
+				throw isBackupError(error) ? explain(error, target) : error;
+			}
+			const { start, end, tablespaces } = facts;
+			const { systemIdentifier, serverVersion, serverVersionNumber, segmentBytes, checksums, settings } = cluster;
+			const contents = formatContents({
+				version: 1,
+				...{ systemIdentifier, serverVersion, serverVersionNumber, segmentBytes, checksums },
+				...{ start, end, tablespaces, settings },
+			});
+			yield { role: 'contents', name: 'contents.json', body: Readable.from([Buffer.from(contents)]) };
+		},
+		async finish() {
+			const { start, end, tablespaces } = facts!;
+			return await Promise.resolve({
+				details: {
+					serverVersion: cluster.serverVersion,
+					timeline: start.timeline,
+					walStart: start.lsn,
+					walEnd: end.lsn,
+					tablespaces: tablespaces.length,
+					checksums: cluster.checksums,
+				},
+				warnings,
+			});
+		},
+		close: async () => await disconnect(client),
+	};
+}
+
+/**
+ * Has the server keep the log that the backup needs, as long as this connection lives.
+ * @returns false where the server has no place left for that
+ */
+async function holdLog(client: Client): Promise<boolean> {
+	try {
+		const slot = `n8n_backup_${randomBytes(8).toString('hex')}`;
+		await runCommand(client, `CREATE_REPLICATION_SLOT "${slot}" TEMPORARY PHYSICAL RESERVE_WAL`);
+		return true;
+	} catch (error) {
+		// No slot is free, or the server allows none.
+		if (sqlStateOf(error) === '53400' || sqlStateOf(error) === '55000') return false;
+		throw error;
+	}
+}
+
+function notHeld(target: DatabaseTarget): string {
+	return `${describeTarget(target)} has no free replication slot: should it remove log that the backup needs, the backup fails; raise max_replication_slots`;
+}

@@ -1,0 +1,91 @@
+/** What a server says of its cluster: which one it is, how it is built, and whether its files and log can be copied. */
+import type { Client } from 'pg';
+import { BackupError } from '../../../base/errors';
+import { runCommand } from './replication';
+
+export interface Cluster {
+	/** For its whole life, also on its standbys; a number of 64 bits, as text. */
+	systemIdentifier: string;
+	timeline: number;
+	/** The end of the log that is safe on the server's disk. */
+	flushed: string;
+	/** E.g. 180003. */
+	serverVersionNumber: number;
+	/** E.g. "18.3". */
+	serverVersion: string;
+	/** Size of a file of the write-ahead log. */
+	segmentBytes: number;
+	/** Whether data pages have checksums. */
+	checksums: boolean;
+	/** A standby: its log comes from elsewhere. */
+	inRecovery: boolean;
+	/** What a server must have at least to replay this one's log: `max_connections` and others, by name. */
+	settings: Record<string, number>;
+}
+
+/** A server whose values are lower refuses to replay ("recovery aborted because of insufficient parameter settings"). */
+const REPLAY_SETTINGS = [
+	'max_connections',
+	'max_worker_processes',
+	'max_wal_senders',
+	'max_prepared_transactions',
+	'max_locks_per_transaction',
+];
+
+/**
+ * Asks over a connection for replication.
+ * @throws BackupError 'unsupported' for a server that keeps no log a copy could be made with; what `pg` throws
+ */
+export async function readCluster(client: Client): Promise<Cluster> {
+	const [identity] = await runCommand(client, 'IDENTIFY_SYSTEM');
+	const [systemIdentifier, timeline, flushed] = identity?.rows[0] ?? [];
+	const names = [
+		'wal_segment_size',
+		'data_checksums',
+		'server_version',
+		'server_version_num',
+		'wal_level',
+		'block_size',
+	];
+	const { rows } = await client.query<{ name: string; setting: string }>(
+		`SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY ('{${[...names, ...REPLAY_SETTINGS].join()}}')`,
+	);
+	const settings = new Map(rows.map(({ name, setting }) => [name, setting]));
+	const recovery = await client.query<{ standby: boolean }>('SELECT pg_catalog.pg_is_in_recovery() AS standby');
+	assertReplicable(settings);
+	return {
+		systemIdentifier: systemIdentifier ?? '',
+		timeline: Number(timeline),
+		flushed: flushed ?? '0/0',
+		serverVersionNumber: Number(settings.get('server_version_num')),
+		serverVersion: settings.get('server_version')!.split(' ')[0]!,
+		segmentBytes: Number(settings.get('wal_segment_size')),
+		checksums: settings.get('data_checksums') === 'on',
+		inRecovery: recovery.rows[0]!.standby,
+		settings: Object.fromEntries(REPLAY_SETTINGS.map((name) => [name, Number(settings.get(name))])),
+	};
+}
+
+/** The number before the point: 18. */
+export function majorOf({ serverVersionNumber }: Pick<Cluster, 'serverVersionNumber'>): number {
+	return Math.floor(serverVersionNumber / 10_000);
+}
+
+function assertReplicable(settings: Map<string, string>): void {
+	const version = Number(settings.get('server_version_num'));
+	if (version < 130_000) {
+		throw new BackupError('unsupported', `the server is PostgreSQL ${settings.get('server_version')}`, {
+			hint: 'Base backups are made of PostgreSQL 13 and later. Back up the databases instead.',
+		});
+	}
+	if (settings.get('wal_level') === 'minimal') {
+		throw new BackupError('unsupported', 'the server’s wal_level is minimal', {
+			hint: "Run ALTER SYSTEM SET wal_level = 'replica'; and restart the server.",
+		});
+	}
+	if (settings.get('block_size') !== '8192') {
+		throw new BackupError('unsupported', `the server’s pages have ${settings.get('block_size')} bytes, not 8192`, {
+			hint: 'Such servers are built by hand. Back up the databases instead.',
+		});
+	}
+}

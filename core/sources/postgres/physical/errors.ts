@@ -1,0 +1,39 @@
+/** What a server says when it gives no copy of its files or its log, with what to do about it. */
+import { BackupError, isBackupError } from '../../../base/errors';
+import { sqlStateOf } from '../connection/sql-state';
+import { type DatabaseTarget, describeTarget } from '../connection/target';
+
+/** The same error with the hint that fits, where the usual one does not. */
+export function explain(error: unknown, target: DatabaseTarget): unknown {
+	if (!isBackupError(error)) return error;
+	const sqlState = sqlStateOf(error.cause);
+	const { message } = error;
+	const say = (code: BackupError['code'], hint: string) =>
+		new BackupError(code, message, { hint, cause: error.cause, details: error.details });
+	if (sqlState === '42501' && /replication|WAL sender/i.test(message)) {
+		return say('access-denied', `As a superuser, run: ALTER ROLE ${quoted(target.user)} REPLICATION;`);
+	}
+	if (sqlState === '53300' && /max_wal_senders|standby connections/i.test(message)) {
+		return say(
+			'unreachable',
+			'All places for copies are taken: raise max_wal_senders, which takes a restart of the server, or stop another one.',
+		);
+	}
+	if (sqlState === '58P01' && /WAL/i.test(message)) {
+		return say(
+			'source-missing',
+			`${describeTarget(target)} has removed log that was needed: raise wal_keep_size or max_replication_slots, and run it again.`,
+		);
+	}
+	if (sqlState === '42501' && /could not open file/i.test(message)) {
+		return say(
+			'access-denied',
+			'The server cannot read a file in its own folder. Give it to the user who runs the server, or move it elsewhere.',
+		);
+	}
+	return error;
+}
+
+function quoted(name: string): string {
+	return `"${name.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,60 @@
+/** What a restored cluster is told: how far to replay its log, and where that is. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { BackupError } from '../../../../base/errors';
+
+/**
+ * How far a cluster is restored. `base`: as it was when the base backup had ended. `newest`: as far as there is log. `time`,
+ * `lsn`, `name` (of a restore point made by `pg_create_restore_point`): up to there, and no further.
+ */
+export type RecoveryTarget =
+	| { kind: 'base' }
+	| { kind: 'newest' }
+	| { kind: 'time'; time: Date }
+	| { kind: 'lsn'; lsn: string }
+	| { kind: 'name'; name: string };
+
+/**
+ * Writes what the server reads at its first start. All log that it needs lies in `pg_wal` already, so the command that is to
+ * fetch it fails, and the server looks there.
+ * @param folder of the cluster
+ */
+export function writeRecovery(folder: string, target: RecoveryTarget): void {
+	const settings = { restore_command: 'false', ...targetSettings(target), recovery_target_action: 'promote' };
+	const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quoted(value)}`);
+	const text = [
+		'',
+		'# Written by n8n-nodes-backup for this restore; may be removed when the server has started.',
+		...lines,
+		'',
+	];
+	fs.appendFileSync(path.join(folder, 'postgresql.auto.conf'), text.join('\n'), { mode: 0o600 });
+	fs.writeFileSync(path.join(folder, 'recovery.signal'), '', { mode: 0o600 });
+}
+
+function targetSettings(target: RecoveryTarget): Record<string, string> {
+	switch (target.kind) {
+		case 'base':
+			return { recovery_target: 'immediate' };
+		case 'newest':
+			return {};
+		case 'time':
+			// Not as ISO 8601 has it: PostgreSQL refuses the T.
+			return { recovery_target_time: target.time.toISOString().replace('T', ' ').replace('Z', '+00') };
+		case 'lsn':
+			return { recovery_target_lsn: target.lsn };
+		case 'name':
+			return { recovery_target_name: target.name };
+	}
+}
+
+/** As a string of postgresql.conf, which knows escapes. @throws BackupError 'invalid-input' */
+function quoted(value: string): string {
+	// eslint-disable-next-line no-control-regex -- that is what must not be in it
+	if (/[\x00-\x1f]/.test(value)) {
+		throw new BackupError('invalid-input', 'a name with line breaks or other control characters cannot be a target', {
+			hint: 'Give the name as pg_create_restore_point got it.',
+		});
+	}
+	return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+}
