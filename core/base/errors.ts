@@ -41,6 +41,7 @@ export type ErrorCode =
 	| 'engine-not-found' // no pg_dump or pg_restore where one is needed
 	| 'lock-timeout' // a table was locked by somebody else for too long
 	| 'source-missing' // what is to be backed up is not there, or is empty where it was not
+	| 'broken-log' // the server's write-ahead log cannot be joined to the one that is stored
 	| 'source-changing' // what was to be dumped was made, dropped or replaced while the dump began
 	| 'dump-failed' // pg_dump ended with an error
 	| 'restore-failed' // the server refused a statement of a dump

@@ -4,9 +4,10 @@ import type { Manifest } from '../records/manifest';
 import { filesKind } from './files/kind';
 import { postgresKind } from './postgres/kind';
 import { clusterKind } from './postgres/physical/base/kind';
+import { logKind } from './postgres/physical/wal/kind';
 import type { SourceKind } from './source';
 
-const KINDS = new Map<string, SourceKind>([postgresKind, filesKind, clusterKind].map((kind) => [kind.kind, kind]));
+const KINDS = new Map<string, SourceKind>([postgresKind, filesKind, clusterKind, logKind].map((kind) => [kind.kind, kind]));
 
 /** Adds a kind, for programs that bring one of their own. */
 export function registerKind(kind: SourceKind): void {

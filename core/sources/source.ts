@@ -66,6 +66,7 @@ export interface Source {
 	 * @param options.previous the newest backup of the group; null where there is none
 	 * @param options.readPrevious reads the contents of that one; null where there is none, or no key at hand that opens them
 	 * @param options.stallTimeoutMs how long it may wait for an answer, also later, milliseconds
+	 * @returns null where nothing has come since `previous`, of sources that can say so
 	 * @throws BackupError when it cannot be opened; then nothing is left open
 	 */
 	open(options: {
@@ -74,7 +75,7 @@ export interface Source {
 		base: OpenBackup | null;
 		previous: Manifest | null;
 		readPrevious?: () => Promise<unknown>;
-	}): Promise<OpenSource>;
+	}): Promise<OpenSource | null>;
 }
 
 /** A backup that can be read: its key fits, and its contents are as they were written. */
@@ -165,6 +166,8 @@ export interface RestoreRun {
 	stallTimeoutMs: number;
 	onProgress: (progress: RestoreProgress) => void;
 	warn: (text: string) => void;
+	/** Other backups that the restore was asked to use, opened one after the other; absent where there are none. */
+	alongside?: AsyncIterable<OpenBackup>;
 }
 
 /** What came of a restore. */

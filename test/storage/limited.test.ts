@@ -185,7 +185,7 @@ describe('the maximum duration', () => {
 			kind: 'postgres',
 			open: async (options) => {
 				await new Promise<void>((resolve) => (open = resolve));
-				return { ...(await source.open(options)), close: async () => void (closed = true) };
+				return { ...(await source.open(options))!, close: async () => void (closed = true) };
 			},
 		};
 		const storage = new MemoryStorage();
@@ -207,7 +207,7 @@ describe('the maximum duration', () => {
 	it('ends a dump whose source never says what it held', async () => {
 		const mute: Source = {
 			kind: 'postgres',
-			open: async (options) => ({ ...(await source.open(options)), finish: never }),
+			open: async (options) => ({ ...(await source.open(options))!, finish: never }),
 		};
 		const run = backUp({
 			storage: new MemoryStorage(),

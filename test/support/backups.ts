@@ -37,7 +37,7 @@ export async function makeBackup(target: DatabaseTarget, options: BackupOptions 
 		group,
 		source: {
 			kind: 'postgres',
-			open: async (options) => withContents(await source.open(options), changeContents),
+			open: async (options) => withContents((await source.open(options))!, changeContents),
 		},
 		encryption,
 		proveWith,

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { generateIdentity } from '../../core/codecs/age/keys';
+import type { Manifest } from '../../core/records/manifest';
 import { Repository } from '../../core/records/repository';
 import { clusterSource } from '../../core/sources/postgres/physical/base/source';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
@@ -11,14 +12,19 @@ import {
 	type ClusterRestoreOptions,
 	clusterRestorer,
 } from '../../core/sources/postgres/physical/restore/restorer';
+import type { RecoveryTarget } from '../../core/sources/postgres/physical/restore/recovery';
+import { slotName } from '../../core/sources/postgres/physical/wal/slot';
+import { logSource } from '../../core/sources/postgres/physical/wal/source';
 import { MemoryStorage } from '../../core/storage/memory';
-import { backUp, type BackupRequest } from '../../core/verbs/backup/backup';
+import { backUp, backUpNews, type BackupRequest } from '../../core/verbs/backup/backup';
+import { type ClusterPlan, planClusterRestore } from '../../core/verbs/restore/cluster';
 import { restoreBackup } from '../../core/verbs/restore/restore';
 import type { RestoreResult } from '../../core/verbs/restore/types';
 import { type Major, type OwnServer, startPostgres } from './postgres';
 
 export const NEVER = new AbortController().signal;
 export const CLUSTER_GROUP = 'cluster/main';
+export const LOG_GROUP = 'wal/main';
 
 /** Backups of one server in a storage in memory. */
 export class ClusterBackups {
@@ -40,12 +46,42 @@ export class ClusterBackups {
 		return manifest.label;
 	}
 
-	async restore(label: string, options: ClusterRestoreOptions): Promise<RestoreResult<ClusterRestored>> {
+	/** Collects log. @returns what was stored; null where there was nothing new */
+	async log(
+		target: DatabaseTarget,
+		{ startOver, ...more }: Partial<BackupRequest> & { startOver?: boolean } = {},
+	): Promise<Manifest | null> {
+		const { recipient } = await this.#identity;
+		const result = await backUpNews({
+			...{ storage: this.storage, group: LOG_GROUP, source: logSource(target, { slot: this.slot, startOver }) },
+			...{ encryption: { recipients: [recipient] }, signal: NEVER },
+			...more,
+		});
+		return result && result.manifest;
+	}
+
+	/** The slot by which a server keeps its log for this storage. */
+	readonly slot = slotName(this.storage.location, LOG_GROUP);
+
+	async plan(target: RecoveryTarget, label?: string): Promise<ClusterPlan> {
 		const repository = await Repository.open(this.storage, { signal: NEVER });
-		const restorer = clusterRestorer(options);
+		const keys = await this.keys();
+		return await planClusterRestore({
+			...{ repository, group: CLUSTER_GROUP, label, target, keys, signal: NEVER, stallTimeoutMs: 60_000 },
+		});
+	}
+
+	/** Restores to a moment. */
+	async restore(
+		target: RecoveryTarget,
+		options: ClusterRestoreOptions & { label?: string },
+	): Promise<RestoreResult<ClusterRestored>> {
+		const repository = await Repository.open(this.storage, { signal: NEVER });
+		const plan = await this.plan(target, options.label);
 		return await restoreBackup({
-			...{ repository, group: CLUSTER_GROUP, label, keys: await this.keys(), signal: NEVER },
-			restorer,
+			...{ repository, group: CLUSTER_GROUP, label: plan.label, keys: await this.keys(), signal: NEVER },
+			...(plan.log && { alongside: plan.log }),
+			restorer: clusterRestorer({ ...options, target: plan.target }),
 		});
 	}
 }

@@ -32,7 +32,7 @@ export function withDrill(
 
 /** Opens a source for a full backup. */
 export async function openFull(source: Source, signal = new AbortController().signal): Promise<OpenSource> {
-	return await source.open({ signal, base: null, previous: null });
+	return (await source.open({ signal, base: null, previous: null }))!;
 }
 
 /** Everything that a source of a database gives. */

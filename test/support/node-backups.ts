@@ -64,7 +64,7 @@ function liar(source: Source): Source {
 	return {
 		kind: source.kind,
 		open: async (options) =>
-			withContents(await source.open(options), (contents) => {
+			withContents((await source.open(options))!, (contents) => {
 				contents.tables[0]!.rows! += 1;
 				return contents;
 			}),

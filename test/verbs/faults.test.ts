@@ -60,7 +60,7 @@ async function run({ storage, target, during, more }: Run) {
 		source: {
 			kind: 'postgres',
 			open: async (options) => {
-				const open = await source.open(options);
+				const open = (await source.open(options))!;
 				return {
 					...open,
 					async *parts() {

@@ -79,6 +79,15 @@ export interface BackupResult {
  * @throws BackupError 'locked' when another run writes to the group, or took over because this one had stood still; …
  */
 export async function backUp(request: BackupRequest): Promise<BackupResult> {
+	const result = await backUpNews(request);
+	if (result !== null) return result;
+	throw new BackupError('source-missing', `there is nothing new for ${request.group}`, {
+		hint: 'What has been written since the backup before is backed up when there is something.',
+	});
+}
+
+/** The same, of a source that may have nothing new. @returns null then; the journal has the run all the same */
+export async function backUpNews(request: BackupRequest): Promise<BackupResult | null> {
 	const { group, actor, tags = [] } = request;
 	assertGroup(group);
 	assertEncrypted(request);
@@ -99,7 +108,7 @@ export async function backUp(request: BackupRequest): Promise<BackupResult> {
 			}),
 		describe,
 	);
-	return { manifest, location: `${storage.location}/${group}/${manifest.label}`, warnings };
+	return manifest && { manifest, location: `${storage.location}/${group}/${manifest.label}`, warnings };
 }
 
 /** @throws BackupError 'invalid-input' where something that must be encrypted would be stored in the clear */
@@ -108,7 +117,9 @@ function assertEncrypted({ group, source: { mustEncrypt }, encryption }: BackupR
 	throw new BackupError('invalid-input', `${group} may not be stored without encryption`, { hint: mustEncrypt });
 }
 
-function describe({ label, type, status, encryption, startedAt, finishedAt, ...manifest }: Manifest): RunEnd {
+function describe(made: Manifest | null): RunEnd {
+	if (made === null) return { outcome: 'ok', facts: { unchanged: true } };
+	const { label, type, status, encryption, startedAt, finishedAt, ...manifest } = made;
 	return {
 		outcome: status === 'whole' ? 'ok' : 'degraded',
 		label,
@@ -125,19 +136,25 @@ function describe({ label, type, status, encryption, startedAt, finishedAt, ...m
 type LimitedRequest = BackupRequest & { limits: Limits };
 
 /** Opens a source. One that does not let go of its opening is closed when it has done. */
-async function openSource(source: Source, options: Parameters<Source['open']>[0]): Promise<OpenSource> {
+async function openSource(source: Source, options: Parameters<Source['open']>[0]): Promise<OpenSource | null> {
 	const { signal } = options;
 	const opening = source.open(options);
 	opening
 		.then(async (late) => {
-			if (signal.aborted) await late.close();
+			if (signal.aborted) await late?.close();
 		})
 		// Of what is opened for nobody, nobody wants to know why it could not be closed.
 		.catch(() => undefined);
 	return await unlessAborted(opening, signal);
 }
 
-async function writeBackup(run: Run, lock: Lock, left: readonly string[], request: LimitedRequest): Promise<Manifest> {
+/** @returns null where the source has nothing new */
+async function writeBackup(
+	run: Run,
+	lock: Lock,
+	left: readonly string[],
+	request: LimitedRequest,
+): Promise<Manifest | null> {
 	const { repository } = run;
 	const { group, source, signal, limits, type: wanted = 'full' } = request;
 	const { stallTimeoutMs } = limits;
@@ -161,6 +178,7 @@ async function writeBackup(run: Run, lock: Lock, left: readonly string[], reques
 	const open = await openSource(source, {
 		...{ signal, stallTimeoutMs, base, previous: newest?.manifest ?? null, readPrevious },
 	});
+	if (open === null) return null;
 	const type = open.type ?? chosen.type;
 	const label = type === chosen.type ? begun.label : createLabel(type, startedAt);
 	try {

@@ -4,7 +4,8 @@ import type { RunEnd } from '../../records/journal/journal';
 import { objectKey } from '../../records/layout';
 import { dataSize, type Manifest } from '../../records/manifest';
 import type { Storage } from '../../storage/storage';
-import type { Restored } from '../../sources/source';
+import type { OpenBackup, Restored } from '../../sources/source';
+import type { DecryptionKeys } from '../../codecs/age/header';
 import { kindOf } from '../../sources/registry';
 import { readChain } from '../chain';
 import { type Run, runVerb, within } from '../run';
@@ -50,9 +51,11 @@ function describe({ seconds, originalBytes, comparison, facts }: Ended<Restored>
 }
 
 async function restore<Result extends Restored>(
-	{ group, label, keys, restorer, onProgress }: RestoreRequest<Result>,
-	{ repository, signal, limits: { stallTimeoutMs }, hold, warn, progress }: Run,
+	{ group, label, alongside, keys, restorer, onProgress }: RestoreRequest<Result>,
+	run: Run,
 ): Promise<Ended<Result>> {
+	const { repository, signal, limits, hold, warn, progress } = run;
+	const { stallTimeoutMs } = limits;
 	const startedAt = new Date();
 	const start = performance.now();
 	const needed = await readChain(repository, group, label, async (each) => await hold(group, each), signal);
@@ -67,11 +70,11 @@ async function restore<Result extends Restored>(
 		if (doubt) doubts.push(`restored because it was allowed by name: ${doubt.message}`);
 	}
 	warn(...doubts);
+	for (const each of alongside?.labels ?? []) await hold(alongside!.group, each);
 	const totalBytes = dataSize(manifest).originalBytes;
 	const result = await restorer.restore(backup, {
-		signal,
-		stallTimeoutMs,
-		warn,
+		...{ signal, stallTimeoutMs, warn },
+		...(alongside && { alongside: openAlongside(alongside, run, keys) }),
 		onProgress: (now) => {
 			progress(now.phase, now.bytes, totalBytes);
 			onProgress?.({ ...now, totalBytes });
@@ -88,6 +91,19 @@ async function restore<Result extends Restored>(
 		seconds: (performance.now() - start) / 1000,
 		...result,
 	};
+}
+
+/** Opens each when the one before has been used, so that thousands of them need no more memory than one. */
+async function* openAlongside(
+	{ group, labels }: NonNullable<RestoreRequest['alongside']>,
+	{ repository, signal, limits: { stallTimeoutMs } }: Run,
+	keys: DecryptionKeys | null,
+): AsyncGenerator<OpenBackup> {
+	for (const label of labels) {
+		const manifest = await repository.readManifest(group, label, signal);
+		await assertThere(repository.storage, manifest);
+		yield await openBackup([manifest], { repository, keys, signal, stallTimeoutMs });
+	}
 }
 
 /** @throws BackupError 'invalid-input', 'unsupported' */

@@ -14,6 +14,8 @@ export interface RestoreRequest<Result extends Restored = Restored> {
 	repository: Repository;
 	group: string;
 	label: string;
+	/** Other backups that the restorer uses besides, in this order: the log behind a base backup. */
+	alongside?: { group: string; labels: readonly string[] };
 	/** null for a backup that is not encrypted. */
 	keys: DecryptionKeys | null;
 	/** Where and how: of the kind of source that the backup came from. */

@@ -3,6 +3,19 @@ import { BackupError, isBackupError } from '../../../base/errors';
 import { sqlStateOf } from '../connection/sql-state';
 import { type DatabaseTarget, describeTarget } from '../connection/target';
 
+/** What a server says when it has no log from where we must go on. */
+const BROKEN = /requested WAL segment .* has already been removed|requested starting point|requested timeline/i;
+
+/** What somebody must do when log cannot be joined. */
+export const START_OVER =
+	'What is stored can be restored up to its end, and not beyond. Start over: collect the log anew, and make a base backup.';
+
+/** The same for log that is to follow what is stored. */
+export function explainLog(error: BackupError, target: DatabaseTarget): Error {
+	if (!BROKEN.test(error.message)) return explain(error, target) as Error;
+	return new BackupError('broken-log', error.message, { hint: START_OVER, cause: error.cause });
+}
+
 /** The same error with the hint that fits, where the usual one does not. */
 export function explain(error: unknown, target: DatabaseTarget): unknown {
 	if (!isBackupError(error)) return error;

@@ -14,6 +14,8 @@ export interface Answer {
 export interface CommandHandlers {
 	/** The server begins to copy to us. With PostgreSQL before 15, once for each archive of a base backup. */
 	onCopyOut?: () => void;
+	/** The copy that goes both ways begins. */
+	onCopyStart?: () => void;
 	/** @param chunk its memory is used again after the call */
 	onData?: (chunk: Buffer) => void;
 	/** The server has copied all. */
@@ -37,6 +39,7 @@ export class ReplicationCommand implements Submittable {
 	readonly done: Promise<void>;
 	readonly #text: string;
 	readonly #handlers: CommandHandlers;
+	readonly #listeners: Array<[string, () => void]>;
 	#wire: Wire | null = null;
 	#failure: Error | null = null;
 	#finish!: (error: Error | null) => void;
@@ -44,11 +47,12 @@ export class ReplicationCommand implements Submittable {
 	constructor(text: string, handlers: CommandHandlers = {}) {
 		this.#text = text;
 		this.#handlers = handlers;
+		const { onCopyOut, onCopyStart, onCopyDone } = handlers;
+		const events = { copyOutResponse: onCopyOut, replicationStart: onCopyStart, copyDone: onCopyDone };
+		this.#listeners = Object.entries(events).flatMap(([event, handle]) => (handle ? [[event, () => this.#guard(handle)]] : []));
 		this.done = new Promise((resolve, reject) => {
 			this.#finish = (error) => {
-				const { onCopyOut, onCopyDone } = this.#handlers;
-				if (onCopyOut) this.#wire?.off('copyOutResponse', onCopyOut);
-				if (onCopyDone) this.#wire?.off('copyDone', onCopyDone);
+				for (const [event, listener] of this.#listeners) this.#wire?.off(event, listener);
 				if (error) reject(error);
 				else resolve();
 			};
@@ -76,19 +80,11 @@ export class ReplicationCommand implements Submittable {
 		this.#wire?.endCopyFrom();
 	}
 
-	/** Ends the connection: after an error in the middle of a copy, nobody knows what comes next. */
-	break(error: Error): void {
-		this.#failure ??= error;
-		this.#wire?.stream.destroy(error);
-	}
-
 	// What `pg` calls.
 
 	submit(connection: Connection): void {
 		this.#wire = connection as Wire;
-		const { onCopyOut, onCopyDone } = this.#handlers;
-		if (onCopyOut) this.#wire.on('copyOutResponse', onCopyOut);
-		if (onCopyDone) this.#wire.on('copyDone', onCopyDone);
+		for (const [event, listener] of this.#listeners) this.#wire.on(event, listener);
 		this.#wire.query(this.#text);
 	}
 
@@ -101,11 +97,17 @@ export class ReplicationCommand implements Submittable {
 	}
 
 	handleCopyData({ chunk }: { chunk: Buffer }): void {
+		this.#guard(() => this.#handlers.onData?.(chunk));
+	}
+
+	/** After an error in the middle of a copy, nobody knows what comes next: that ends the connection. */
+	#guard(handle: () => void): void {
 		if (this.#failure) return;
 		try {
-			this.#handlers.onData?.(chunk);
+			handle();
 		} catch (error) {
-			this.break(error as Error);
+			this.#failure = error as Error;
+			this.#wire?.stream.destroy(error as Error);
 		}
 	}
 

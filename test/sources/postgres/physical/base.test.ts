@@ -26,10 +26,10 @@ it.each(MAJORS)('of PostgreSQL %i is restored, starts, and holds what was commit
 	const shop = await server.createDatabase('shop');
 	await sql(shop, 'CREATE TABLE orders AS SELECT n AS id, md5(n::text) AS text FROM generate_series(1, 20000) n');
 	const backups = new ClusterBackups();
-	const label = await backups.base(shop);
+	await backups.base(shop);
 	await sql(shop, 'DROP TABLE orders');
 	const to = path.join(top, 'data');
-	const result = await backups.restore(label, { to });
+	const result = await backups.restore({ kind: 'base' }, { to });
 	expect(result).toMatchObject({ folder: to, major, comparison: { ok: true } });
 	expect(result.comparison.figures.files).toBeGreaterThan(900);
 

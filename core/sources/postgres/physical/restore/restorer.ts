@@ -1,15 +1,20 @@
 /** Restores a cluster: the files of a base backup, and the log to replay, in a folder that a server can start in. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { BackupError } from '../../../../base/errors';
+import { sizeText } from '../../../../base/size-text';
 import type { Comparison, OpenBackup, Restored, Restorer, RestoreRun } from '../../../source';
 import { FileCheck } from '../base/archive-check';
 import type { ClusterContents } from '../base/contents';
 import { CLUSTER } from '../base/kind';
 import { archiveOf, listOf } from '../base/parts';
 import type { ListedFile } from '../base/file-list';
+import { parseLsn } from '../lsn';
+import type { LogContents } from '../wal/contents';
 import { Destination } from './destination';
 import { extractArchive } from './extract';
 import { INCREMENTAL_PREFIX } from './incremental-file';
+import { type StoredLog, writeLog, type WrittenLog } from './log';
 import { type RecoveryTarget, writeRecovery } from './recovery';
 import { type TablespaceFolders, takeTablespaces, writeTablespaceMap } from './tablespaces';
 
@@ -28,6 +33,8 @@ export interface ClusterRestored extends Restored {
 	folder: string;
 	/** Which server can start in it: 18. */
 	major: number;
+	/** Of the last transaction in the log; null where there is none. The server may have been told to stop before it. */
+	lastCommit: string | null;
 }
 
 /** Restores base backups into a folder. */
@@ -41,9 +48,10 @@ export function clusterRestorer(options: ClusterRestoreOptions): Restorer<Cluste
 				tablespaces = takeTablespaces(backup.contents.tablespaces, options.tablespaces ?? {});
 				const files = await writeFiles(backup, cluster.folder, tablespaces, run);
 				run.onProgress({ phase: 'preparing', bytes: files.bytes });
+				const log = await replay(backup, cluster.folder, run);
 				writeTablespaceMap(cluster.folder, tablespaces);
 				writeRecovery(cluster.folder, options.target ?? { kind: 'base' });
-				return restored(backup, cluster.folder, files);
+				return restored(backup, cluster.folder, files, log);
 			} catch (error) {
 				for (const each of [cluster, ...tablespaces.values()]) each.giveUp();
 				throw error;
@@ -55,6 +63,37 @@ export function clusterRestorer(options: ClusterRestoreOptions): Restorer<Cluste
 interface Written {
 	files: number;
 	bytes: number;
+}
+
+/** The log that follows, as it was chosen; null where there is none. */
+async function replay(
+	{ contents }: OpenBackup<ClusterContents>,
+	folder: string,
+	{ alongside, signal, onProgress }: RestoreRun,
+): Promise<WrittenLog | null> {
+	if (alongside === undefined) return null;
+	let bytes = 0;
+	const onBytes = (more: number) => onProgress({ phase: 'writing the log', bytes: (bytes += more) });
+	return await writeLog(folder, parseLsn(contents.end.lsn), storedLog(alongside, contents), { signal, onBytes });
+}
+
+async function* storedLog(backups: AsyncIterable<OpenBackup>, { systemIdentifier }: ClusterContents): AsyncGenerator<StoredLog> {
+	for await (const backup of backups) {
+		const { group, label, parts } = backup.manifest;
+		const name = `${group}/${label}`;
+		const contents = backup.contents as LogContents;
+		if (contents.systemIdentifier !== systemIdentifier) {
+			throw new BackupError('broken-log', `${name} is log of another cluster`, { hint: 'Choose the base backup of that one.' });
+		}
+		yield {
+			...{ name, contents },
+			async open(part) {
+				const stored = parts.find((each) => each.role === 'data' && each.name.startsWith(part));
+				if (stored) return await backup.open(stored);
+				throw new BackupError('damaged', `${name} has no part ${part}`, { hint: 'Use an earlier moment.' });
+			},
+		};
+	}
 }
 
 /** The full backup first, then what changed since, each over the one before. */
@@ -122,18 +161,23 @@ function removeDropped(list: readonly ListedFile[], folder: string, tablespaces:
 	}
 }
 
-function restored(backup: OpenBackup<ClusterContents>, folder: string, { files, bytes }: Written): ClusterRestored {
-	const { contents } = backup;
+function restored(
+	{ contents }: OpenBackup<ClusterContents>,
+	folder: string,
+	{ files, bytes }: Written,
+	log: WrittenLog | null,
+): ClusterRestored {
 	const comparison: Comparison = {
 		ok: true,
-		says: `${files} files of ${bytes} bytes, each as the server listed it`,
-		figures: { files, bytes },
+		says: `${files} files of ${sizeText(bytes)}, each as the server listed it${log ? `, and ${sizeText(log.bytes)} of log without a gap` : ''}`,
+		figures: { files, bytes, logBytes: log?.bytes ?? 0 },
 		differences: [],
 	};
 	return {
 		comparison,
-		facts: { files, bytes, serverVersion: contents.serverVersion },
+		facts: { files, bytes, logBytes: log?.bytes ?? 0, serverVersion: contents.serverVersion },
 		folder,
+		lastCommit: log?.lastCommit?.toISOString() ?? null,
 		major: Math.floor(contents.serverVersionNumber / 10_000),
 	};
 }

@@ -1,0 +1,65 @@
+/** How far the log is stored, and how the next piece is known to belong behind it. */
+import { createHash } from 'node:crypto';
+import { BackupError } from '../../../../base/errors';
+import type { Manifest } from '../../../../records/manifest';
+import { START_OVER } from '../errors';
+import { parseLsn, WAL_PAGE_BYTES } from '../lsn';
+import { LOG } from './kind';
+
+/** Where the newest backup of log ends, as its manifest says in the clear. */
+export interface LogPosition {
+	timeline: number;
+	/** Behind the last byte that is stored. */
+	end: bigint;
+	/** SHA-256, hex, of the bytes of the last page up to `end`. */
+	tail: string;
+}
+
+/** Where the last page begins, which is read again by the next run. */
+export function tailStart(end: bigint): bigint {
+	const page = BigInt(WAL_PAGE_BYTES);
+	return end - (end % page === 0n ? page : end % page);
+}
+
+/**
+ * How far the log is stored.
+ * @param previous the newest backup of the group
+ * @throws BackupError 'invalid-manifest' where it does not say so
+ */
+export function positionOf(previous: Manifest | null): LogPosition | null {
+	if (previous?.source.kind !== LOG) return null;
+	const { timeline, walEnd, tail } = previous.source.details;
+	if (typeof timeline !== 'number' || typeof walEnd !== 'string' || typeof tail !== 'string') {
+		throw new BackupError('invalid-manifest', `${previous.group}/${previous.label} does not say how far it goes`, {
+			hint: 'No program of ours writes that. Look at who else writes to this storage.',
+		});
+	}
+	return { timeline, end: parseLsn(walEnd), tail };
+}
+
+/**
+ * Looks whether what the server has in the last page that is stored is what is stored.
+ * @param log of the server, from {@link tailStart} on
+ * @throws BackupError 'broken-log' when it is not; those of the stream
+ */
+export async function assertTail(log: AsyncIterable<Buffer>, { end, tail }: LogPosition): Promise<void> {
+	const hash = createHash('sha256');
+	let missing = Number(end - tailStart(end));
+	for await (const bytes of log) {
+		const part = bytes.subarray(0, missing);
+		hash.update(part);
+		missing -= part.length;
+	}
+	if (missing > 0) throw behind();
+	if (hash.digest('hex') === tail) return;
+	throw new BackupError('broken-log', 'the server’s log is another one than the one that is stored', {
+		hint: `${START_OVER} It was put back to an older state, or replaced.`,
+	});
+}
+
+/** The server has not written yet what is stored. */
+export function behind(): BackupError {
+	return new BackupError('broken-log', 'the server’s log ends before the one that is stored', {
+		hint: `${START_OVER} It was put back to an older state.`,
+	});
+}

@@ -1,0 +1,78 @@
+/**
+ * The replication slot that makes a server keep its log until it is stored. A slot that nobody reads from any more fills the
+ * server's disk, so what it holds back is looked at whenever it is used.
+ */
+import { createHash } from 'node:crypto';
+import type { Client } from 'pg';
+import { runCommand } from '../replication';
+import { sizeText } from '../../../../base/size-text';
+
+/** How a slot is. */
+export interface Slot {
+	name: string;
+	/** The server keeps its log from here on; null where it has removed some of that. */
+	restart: string | null;
+	/** Somebody else reads from it at this moment. */
+	active: boolean;
+	/** What the server keeps because of it. */
+	heldBytes: number;
+	/** How much more may be written before the slot is lost; null where nothing limits it. */
+	safeBytes: number | null;
+}
+
+/**
+ * The name of the slot for one group of backups in one storage: the same at every run.
+ * @param location of the storage, as it is shown to people
+ */
+export function slotName(location: string, group: string): string {
+	return `n8n_backup_${createHash('sha256').update(`${location}\n${group}`).digest('hex').slice(0, 16)}`;
+}
+
+/** @param name letters, digits and underscores @returns null where there is none @throws what `pg` throws */
+export async function readSlot(client: Client, name: string): Promise<Slot | null> {
+	const { rows } = await client.query<Record<'restart' | 'held' | 'safe', string | null> & { active: boolean }>(
+		`SELECT restart_lsn AS restart, active, safe_wal_size AS safe,
+			pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery()
+				THEN pg_catalog.pg_last_wal_receive_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, restart_lsn) AS held
+		FROM pg_catalog.pg_replication_slots WHERE slot_name = '${literal(name)}' AND slot_type = 'physical'`,
+	);
+	const [row] = rows;
+	if (!row) return null;
+	const { restart, active, held, safe } = row;
+	return { name, restart, active, heldBytes: Number(held ?? 0), safeBytes: safe === null ? null : Number(safe) };
+}
+
+/** Makes a slot that keeps the log from the last checkpoint on. @throws what `pg` throws */
+export async function createSlot(client: Client, name: string): Promise<void> {
+	await runCommand(client, `CREATE_REPLICATION_SLOT "${literal(name)}" PHYSICAL RESERVE_WAL`);
+}
+
+/** Removes a slot; the server then keeps its log no longer than for itself. @throws what `pg` throws */
+export async function dropSlot(client: Client, name: string): Promise<void> {
+	await runCommand(client, `DROP_REPLICATION_SLOT "${literal(name)}"`);
+}
+
+/** A slot may hold back this much before somebody is told. */
+const MUCH_BYTES = 5 * 1024 ** 3;
+
+/** What somebody should do before the server's disk is full, or the log is gone. */
+export function slotWarnings({ name, heldBytes, safeBytes }: Slot): string[] {
+	const warnings: string[] = [];
+	if (heldBytes > MUCH_BYTES) {
+		warnings.push(`the server keeps ${sizeText(heldBytes)} of log for the slot ${name}: collect it more often, or faster`);
+	}
+	if (safeBytes === null) {
+		warnings.push(
+			"nothing limits what the server keeps for its slots: should this one be forgotten, the server's disk fills; run ALTER SYSTEM SET max_slot_wal_keep_size = '20GB'; SELECT pg_reload_conf(); with a size that its disk has room for",
+		);
+	} else if (safeBytes < heldBytes) {
+		warnings.push(`the slot ${name} will be lost after ${sizeText(Math.max(safeBytes, 0))} more of log: collect it more often, or raise max_slot_wal_keep_size`);
+	}
+	return warnings;
+}
+
+/** Slot names are letters, digits and underscores; a command takes no values beside it. */
+function literal(name: string): string {
+	if (!/^[a-z0-9_]{1,63}$/.test(name)) throw new TypeError(`not the name of a slot: ${name}`);
+	return name;
+}

@@ -1,0 +1,281 @@
+/**
+ * The write-ahead log of a cluster as a source: all that the server has written since the backup before. It ends where the
+ * server's log is safe on its disk at that moment, also in the middle of a file; what is missing of the file is zeros.
+ */
+import { createHash } from 'node:crypto';
+import { Readable, Transform } from 'node:stream';
+import type { Client } from 'pg';
+import { BackupError, isBackupError } from '../../../../base/errors';
+import type { OpenSource, Source, SourcePart } from '../../../source';
+import { connectForReplication, disconnect } from '../../connection/connection';
+import { toBackupError } from '../../connection/errors';
+import { type DatabaseTarget, describeTarget } from '../../connection/target';
+import { serverMark } from '../../server-mark';
+import { type Cluster, readCluster } from '../cluster';
+import { explain, START_OVER } from '../errors';
+import { formatLsn, historyName, parseHistory, parseLsn, segmentStart, sortableLsn, timelineText, WAL_PAGE_BYTES } from '../lsn';
+import { runCommand } from '../replication';
+import { formatContents, type LogContents } from './contents';
+import { LOG } from './kind';
+import { assertTail, behind, type LogPosition, positionOf, tailStart } from './position';
+import { createSlot, readSlot, type Slot, slotWarnings } from './slot';
+import { LogStream } from './stream';
+import { LogVerifier, type RestorePoint } from './verifier';
+
+/** A run crosses as many timelines at most. */
+const MAX_TIMELINES = 100;
+
+export interface LogOptions {
+	/** The slot by which the server keeps its log until it is stored: letters, digits, underscores. */
+	slot: string;
+	/**
+	 * Begin anew where what the server has cannot be joined to what is stored. Nothing can be restored to a moment in between,
+	 * and beyond it only from a base backup that is made later.
+	 */
+	startOver?: boolean;
+}
+
+/**
+ * The log of the cluster that a database belongs to. A role that may replicate is enough.
+ * @param target any database of it
+ */
+export function logSource(target: DatabaseTarget, options: LogOptions): Source {
+	return {
+		kind: LOG,
+		async open({ signal, stallTimeoutMs, previous }) {
+			const patient = { patienceMs: stallTimeoutMs, ...target };
+			const client = await connectForReplication(patient, { signal }).catch((error: unknown) => {
+				throw explain(error, target);
+			});
+			try {
+				const source = await Collecting.begin(client, patient, options, positionOf(previous));
+				if (source !== null) return source;
+				await disconnect(client);
+				return null;
+			} catch (error) {
+				await disconnect(client);
+				throw signal.aborted ? error : explain(toBackupError(error, target), target);
+			}
+		},
+	};
+}
+
+/** What the source knows of each piece when it has been read. */
+type Piece = LogContents['pieces'][number];
+
+/** Where a run begins to read. */
+interface Beginning {
+	timeline: number;
+	from: bigint;
+	/** Nothing that is stored goes before it. */
+	isNew: boolean;
+	warnings: readonly string[];
+}
+
+/** One run of collecting. */
+class Collecting implements OpenSource {
+	readonly server: string;
+	readonly #client: Client;
+	readonly #target: DatabaseTarget;
+	readonly #slot: string;
+	readonly #cluster: Cluster;
+	readonly #warnings: string[];
+	readonly #pieces: Piece[] = [];
+	readonly #histories: string[] = [];
+	readonly #points: RestorePoint[] = [];
+	readonly #first: Beginning;
+	#tail = '';
+	#lastCommit: Date | null = null;
+
+	private constructor(
+		client: Client,
+		target: DatabaseTarget,
+		slot: string,
+		cluster: Cluster,
+		first: Beginning,
+	) {
+		this.#client = client;
+		this.#target = target;
+		this.#slot = slot;
+		this.#cluster = cluster;
+		this.#warnings = [...first.warnings];
+		this.#first = first;
+		this.server = serverMark(cluster.systemIdentifier);
+	}
+
+	/** @returns null where the server has written nothing since */
+	static async begin(
+		client: Client,
+		target: DatabaseTarget,
+		{ slot: name, startOver = false }: LogOptions,
+		stored: LogPosition | null,
+	): Promise<Collecting | null> {
+		const cluster = await readCluster(client);
+		if (cluster.inRecovery) throw isStandby(target);
+		const { slot, warnings } = await takeSlot(client, name, stored !== null);
+		const anew = (more: string[]): Beginning => ({
+			timeline: cluster.timeline,
+			from: segmentStart(parseLsn(slot.restart!), cluster.segmentBytes),
+			isNew: true,
+			warnings: [...warnings, ...more],
+		});
+		if (stored === null) return new Collecting(client, target, name, cluster, anew([]));
+		try {
+			assertAhead(cluster, stored);
+			const isIdle = cluster.timeline === stored.timeline && parseLsn(cluster.flushed) === stored.end;
+			const from = tailStart(stored.end);
+			const { timeline, end: until } = stored;
+			await assertTail(new LogStream(client, target, { slot: name, timeline, from, until }), stored);
+			if (isIdle) return null;
+		} catch (error) {
+			const reason = explain(isBackupError(error) ? error : toBackupError(error, target), target) as BackupError;
+			if (!isBackupError(reason, 'broken-log') || !startOver) throw reason;
+			return new Collecting(client, target, name, cluster, anew([`began anew: ${reason.message}; make a base backup now`]));
+		}
+		return new Collecting(client, target, name, cluster, {
+			...{ timeline: stored.timeline, from: tailStart(stored.end), isNew: false, warnings },
+		});
+	}
+
+	async *parts(): AsyncGenerator<SourcePart> {
+		let { timeline, from } = this.#first;
+		for (let count = 0; ; count++) {
+			if (count === MAX_TIMELINES) throw tooManyTimelines();
+			const isNewest = timeline >= this.#cluster.timeline;
+			const until = isNewest ? parseLsn(this.#cluster.flushed) : null;
+			const stream = new LogStream(this.#client, this.#target, { slot: this.#slot, timeline, from, until });
+			yield this.#part(stream, timeline, from);
+			if (stream.next === null) break;
+			timeline = stream.next.timeline;
+			yield await this.#history(timeline);
+			// The first file of a timeline begins with what its parent has in it.
+			from = segmentStart(stream.next.start, this.#cluster.segmentBytes);
+		}
+		const { systemIdentifier, serverVersionNumber, segmentBytes } = this.#cluster;
+		const contents = formatContents({
+			version: 1,
+			...{ systemIdentifier, serverVersionNumber, segmentBytes },
+			pieces: this.#pieces,
+			histories: this.#histories,
+			restorePoints: this.#points,
+		});
+		yield { role: 'contents', name: 'contents.json', body: Readable.from([Buffer.from(contents)]) };
+	}
+
+	async finish() {
+		const [first] = this.#pieces;
+		const last = this.#pieces.at(-1)!;
+		return await Promise.resolve({
+			details: {
+				serverVersion: this.#cluster.serverVersion,
+				timeline: last.timeline,
+				walStart: first!.start,
+				walEnd: last.end,
+				tail: this.#tail,
+				lastCommit: this.#lastCommit?.toISOString() ?? null,
+				newBeginning: this.#first.isNew,
+			},
+			warnings: this.#warnings,
+		});
+	}
+
+	async close(): Promise<void> {
+		await disconnect(this.#client);
+	}
+
+	/** The bytes of one timeline, which are verified and remembered on the way. */
+	#part(stream: LogStream, timeline: number, from: bigint): SourcePart {
+		const name = `${timelineText(timeline)}-${sortableLsn(from)}.wal`.toLowerCase();
+		const { systemIdentifier, segmentBytes } = this.#cluster;
+		const verifier = new LogVerifier({ systemIdentifier, segmentBytes, timeline });
+		let at = from;
+		let end: Buffer = Buffer.alloc(0);
+		let sound = true;
+		/** What is damaged on the server is stored all the same: it is all that there is. */
+		const verify = (work: () => void) => {
+			try {
+				if (sound) work();
+			} catch (error) {
+				sound = false;
+				this.#warnings.push(`${(error as Error).message}: nothing can be restored beyond that; look at the server’s disk`);
+			}
+		};
+		const body = new Transform({
+			transform: (bytes: Buffer, _, done) => {
+				verify(() => verifier.add(bytes, at));
+				at += BigInt(bytes.length);
+				const last = bytes.length < WAL_PAGE_BYTES ? Buffer.concat([end, bytes]) : bytes;
+				end = Buffer.from(last.subarray(-WAL_PAGE_BYTES));
+				done(null, bytes);
+			},
+			flush: (done) => {
+				verify(() => {
+					const { lastCommit, restorePoints } = verifier.finish();
+					this.#lastCommit = lastCommit ?? this.#lastCommit;
+					this.#points.push(...restorePoints);
+				});
+				this.#pieces.push({ name, timeline, start: formatLsn(from), end: formatLsn(at) });
+				const tail = end.subarray(end.length - Number(at - tailStart(at)));
+				this.#tail = createHash('sha256').update(tail).digest('hex');
+				done();
+			},
+		});
+		stream.on('error', (error) => body.destroy(error));
+		body.on('error', () => stream.destroy());
+		return { role: 'data', name, body: stream.pipe(body) };
+	}
+
+	/** The file that says where a timeline comes from. */
+	async #history(timeline: number): Promise<SourcePart> {
+		const [answer] = await runCommand(this.#client, `TIMELINE_HISTORY ${timeline}`);
+		const text = answer?.rows[0]?.[1] ?? '';
+		if (parseHistory(text).length === 0) {
+			throw new BackupError('incomplete', `the server does not say where timeline ${timeline} comes from`, {
+				hint: 'Look into the server’s log, and run it again.',
+			});
+		}
+		const name = historyName(timeline).toLowerCase();
+		this.#histories.push(name);
+		return { role: 'data', name, body: Readable.from([Buffer.from(text)]) };
+	}
+}
+
+/** Uses the slot, or makes it. */
+async function takeSlot(client: Client, name: string, isKnown: boolean): Promise<{ slot: Slot; warnings: string[] }> {
+	const found = await readSlot(client, name);
+	if (found?.active) {
+		throw new BackupError('locked', `somebody else is reading the log by the slot ${name}`, {
+			hint: 'Two runs collect the log of one cluster for one group: wait for the other one, or stop it.',
+		});
+	}
+	if (found && found.restart !== null) return { slot: found, warnings: slotWarnings(found) };
+	const warnings = isKnown
+		? [`the slot ${name} was ${found ? 'lost: the server has removed log that it kept' : 'gone'}; it was made anew`]
+		: [];
+	if (found) await runCommand(client, `DROP_REPLICATION_SLOT "${name}"`);
+	await createSlot(client, name);
+	const slot = (await readSlot(client, name))!;
+	return { slot, warnings: [...warnings, ...slotWarnings(slot)] };
+}
+
+/** @throws BackupError 'broken-log' when the server is not as far as what is stored */
+function assertAhead({ timeline, flushed }: Cluster, stored: LogPosition): void {
+	if (timeline < stored.timeline) {
+		throw new BackupError('broken-log', `the server is on timeline ${timeline}, and ${stored.timeline} is stored`, {
+			hint: `${START_OVER} It is an older copy of the server.`,
+		});
+	}
+	if (timeline === stored.timeline && parseLsn(flushed) < stored.end) throw behind();
+}
+
+function isStandby(target: DatabaseTarget): BackupError {
+	return new BackupError('unsupported', `${describeTarget(target)} is a standby: its log is its primary's`, {
+		hint: 'Collect the log of the primary. When this one is promoted, collecting goes on here.',
+	});
+}
+
+function tooManyTimelines(): BackupError {
+	return new BackupError('unsupported', `the server has changed its timeline more than ${MAX_TIMELINES} times since`, {
+		hint: START_OVER,
+	});
+}

@@ -1,0 +1,218 @@
+/**
+ * Which base backup a cluster is restored from, and which log is replayed on it, for a moment that somebody asks for. What cannot
+ * work is refused before anything is written.
+ */
+import { BackupError, isBackupError } from '../../base/errors';
+import type { DecryptionKeys } from '../../codecs/age/header';
+import { assessEvidence } from '../../records/assessment';
+import type { Manifest } from '../../records/manifest';
+import type { BackupEntry, Repository } from '../../records/repository';
+import { CLUSTER } from '../../sources/postgres/physical/base/kind';
+import { logGroupOf } from '../../sources/postgres/physical/groups';
+import { formatLsn, parseLsn } from '../../sources/postgres/physical/lsn';
+import type { RecoveryTarget } from '../../sources/postgres/physical/restore/recovery';
+import type { LogContents } from '../../sources/postgres/physical/wal/contents';
+import { LOG } from '../../sources/postgres/physical/wal/kind';
+import { readContents } from '../open-backup';
+
+/** What will be restored. */
+export interface ClusterPlan {
+	/** Of the base backup. */
+	label: string;
+	/** The log to replay, in its order; null where there is none, or none is wanted. */
+	log: { group: string; labels: string[] } | null;
+	/** What the server is told. */
+	target: RecoveryTarget;
+	/** The last transaction that can be had from what is stored; null where nobody knows. */
+	restorableUntil: string | null;
+	warnings: string[];
+}
+
+export interface ClusterChoice {
+	repository: Repository;
+	/** Of base backups. */
+	group: string;
+	/** A base backup by its label; otherwise the newest one that the target can be reached from. */
+	label?: string;
+	target: RecoveryTarget;
+	/** Only looked at for the name of a restore point, which the log holds. */
+	keys: DecryptionKeys | null;
+	signal: AbortSignal;
+	/** Milliseconds. */
+	stallTimeoutMs: number;
+}
+
+/**
+ * Plans the restore of a cluster.
+ * @throws BackupError 'not-found' where no base backup fits; 'invalid-input' for a target that cannot be reached from what is
+ * stored, with the moment up to which it can; those of the storage
+ */
+export async function planClusterRestore(choice: ClusterChoice): Promise<ClusterPlan> {
+	const { target } = choice;
+	const log = target.kind === 'base' ? [] : await readLog(choice);
+	const wanted = target.kind === 'name' ? await findRestorePoint(choice, log, target.name) : target;
+	const { base, warnings } = await chooseBase(choice, wanted);
+	if (target.kind === 'base') {
+		return { label: base.label, log: null, target, restorableUntil: null, warnings };
+	}
+	const { pieces, lastCommit, end } = follow(base, log);
+	const needed = cut(pieces, wanted);
+	const reached = reach(wanted, { end, lastCommit, pieces, base });
+	if (pieces.length === 0) warnings.push(`no log follows ${base.group}/${base.label}: it is restored as it was at its end`);
+	return {
+		label: base.label,
+		log: pieces.length === 0 ? null : { group: logGroupOf(choice.group), labels: needed.map(({ label }) => label) },
+		target: target.kind === 'name' ? target : pieces.length === 0 && reached.kind === 'newest' ? { kind: 'base' } : reached,
+		restorableUntil: lastCommit,
+		warnings,
+	};
+}
+
+/** Backups of log by their manifests, in the order in which they were made. */
+async function readLog({ repository, group, signal }: ClusterChoice): Promise<Manifest[]> {
+	const entries = await repository.list(logGroupOf(group));
+	const manifests: Manifest[] = [];
+	for (const { group: ofLog, label } of entries.toSorted((a, b) => a.startedAt - b.startedAt)) {
+		signal.throwIfAborted();
+		try {
+			const manifest = await repository.readManifest(ofLog, label, signal);
+			if (manifest.source.kind === LOG) manifests.push(manifest);
+		} catch (error) {
+			// What nobody can read is a gap, if it was log.
+			if (!isBackupError(error, 'invalid-manifest', 'not-found', 'unsigned', 'unknown-signer', 'bad-signature')) throw error;
+		}
+	}
+	return manifests;
+}
+
+/** The newest base backup that the target can be reached from. */
+async function chooseBase(
+	{ repository, group, label, signal }: ClusterChoice,
+	wanted: RecoveryTarget,
+): Promise<{ base: Manifest; warnings: string[] }> {
+	const warnings: string[] = [];
+	const entries = (await repository.list(group)).toSorted((a, b) => b.startedAt - a.startedAt);
+	const asked = label === undefined ? entries : entries.filter((entry) => entry.label === label);
+	if (asked.length === 0) throw noBase(group, label);
+	for (const entry of asked) {
+		const base = await readBase(repository, entry, signal);
+		if (typeof base === 'string') {
+			if (label !== undefined) throw new BackupError('invalid-input', base, { hint: 'Choose another backup.' });
+			warnings.push(`${base}; it was passed over`);
+			continue;
+		}
+		const late = isBefore(wanted, base);
+		if (late === null) return { base, warnings };
+		if (label !== undefined) throw tooEarly(base, late);
+	}
+	throw new BackupError('not-found', `no base backup of ${group} had ended by then`, {
+		hint: `The oldest one that can be read ends later. Give a later moment, or a place in the log behind ${String(asked.at(-1)!.label)}.`,
+	});
+}
+
+/** @returns why it cannot be taken, as a sentence */
+async function readBase(repository: Repository, entry: BackupEntry, signal: AbortSignal): Promise<Manifest | string> {
+	const name = `${entry.group}/${entry.label}`;
+	const failed = assessEvidence(entry.verifications).failed;
+	if (failed) return `${name} failed a verification (${failed.depth})`;
+	try {
+		const manifest = await repository.readManifest(entry.group, entry.label, signal);
+		return manifest.source.kind === CLUSTER ? manifest : `${name} is no base backup`;
+	} catch (error) {
+		if (!isBackupError(error) || signal.aborted) throw error;
+		return error.message;
+	}
+}
+
+/** Whether a target lies before the end of a base backup, which is the first moment that it can be restored to. */
+function isBefore(wanted: RecoveryTarget, { finishedAt, source }: Manifest): string | null {
+	if (wanted.kind === 'time' && wanted.time.getTime() < Date.parse(finishedAt)) return finishedAt;
+	const end = String(source.details.walEnd);
+	if (wanted.kind === 'lsn' && parseLsn(wanted.lsn) < parseLsn(end)) return end;
+	return null;
+}
+
+/** The log that follows a base backup without a gap. */
+interface Following {
+	pieces: Manifest[];
+	end: bigint;
+	/** ISO 8601; of the base backup itself, nobody knows. */
+	lastCommit: string | null;
+}
+
+function follow(base: Manifest, log: readonly Manifest[]): Following {
+	const following: Following = { pieces: [], end: parseLsn(String(base.source.details.walEnd)), lastCommit: null };
+	for (const piece of log) {
+		const { walStart, walEnd, lastCommit } = piece.source.details;
+		if (piece.source.server !== base.source.server) continue;
+		const [start, end] = [parseLsn(String(walStart)), parseLsn(String(walEnd))];
+		if (end <= following.end) continue;
+		if (start > following.end) break;
+		following.pieces.push(piece);
+		following.end = end;
+		if (typeof lastCommit === 'string') following.lastCommit = lastCommit;
+	}
+	return following;
+}
+
+/** Only as much log as the target needs. */
+function cut(pieces: readonly Manifest[], wanted: RecoveryTarget): readonly Manifest[] {
+	const isBehind = ({ source: { details } }: Manifest): boolean => {
+		if (wanted.kind === 'time') return typeof details.lastCommit === 'string' && Date.parse(details.lastCommit) > wanted.time.getTime();
+		return wanted.kind === 'lsn' && parseLsn(String(details.walEnd)) > parseLsn(wanted.lsn);
+	};
+	const last = pieces.findIndex(isBehind);
+	return last < 0 ? pieces : pieces.slice(0, last + 1);
+}
+
+/**
+ * What the server is told, so that it gets there. It refuses a target that no transaction lies behind, also where nothing
+ * happened until then: in that case, all log is what there is to replay.
+ */
+function reach(wanted: RecoveryTarget, { end, lastCommit, pieces, base }: Following & { base: Manifest }): RecoveryTarget {
+	if (wanted.kind === 'lsn' && parseLsn(wanted.lsn) > end) {
+		throw new BackupError('invalid-input', `the log that is stored ends at ${formatLsn(end)}, before ${wanted.lsn}`, {
+			hint: 'Give an earlier place, or restore to the newest moment.',
+			details: { end: formatLsn(end) },
+		});
+	}
+	if (wanted.kind !== 'time') return wanted;
+	const time = wanted.time.getTime();
+	if (lastCommit !== null && Date.parse(lastCommit) > time) return wanted;
+	// All that was committed before this moment had been stored.
+	const complete = pieces.at(-1)?.startedAt ?? base.finishedAt;
+	if (time <= Date.parse(complete)) return { kind: 'newest' };
+	throw new BackupError('invalid-input', `nothing is stored of ${wanted.time.toISOString()}: the log was collected at ${complete}`, {
+		hint: 'Give an earlier time, or restore to the newest moment.',
+		details: { restorableUntil: complete },
+	});
+}
+
+/** Where a restore point lies. */
+async function findRestorePoint(choice: ClusterChoice, log: readonly Manifest[], name: string): Promise<RecoveryTarget> {
+	for (const manifest of log.toReversed()) {
+		const contents = (await readContents(manifest, choice)) as LogContents | null;
+		if (contents === null) {
+			throw new BackupError('wrong-identity', `${manifest.group}/${manifest.label} is encrypted, and no key was given that opens it`, {
+				hint: 'Names of restore points are encrypted as the log is: give its identity.',
+			});
+		}
+		const point = contents.restorePoints.findLast((each) => each.name === name);
+		if (point) return { kind: 'lsn', lsn: point.lsn };
+	}
+	throw new BackupError('not-found', `no log of ${choice.group} has a restore point "${name}"`, {
+		hint: 'It is made on the server: SELECT pg_create_restore_point(…). Log that was collected before does not have it.',
+	});
+}
+
+function noBase(group: string, label: string | undefined): BackupError {
+	return new BackupError('not-found', label === undefined ? `there is no base backup of ${group}` : `there is no backup ${label} in ${group}`, {
+		hint: 'Check the name of the group and the storage’s location and prefix.',
+	});
+}
+
+function tooEarly({ group, label }: Manifest, end: string): BackupError {
+	return new BackupError('invalid-input', `${group}/${label} ended at ${end}, after the moment that is wanted`, {
+		hint: 'Take an earlier base backup, or give a later moment.',
+	});
+}

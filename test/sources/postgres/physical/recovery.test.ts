@@ -1,0 +1,84 @@
+/** Log of real clusters, collected while they work, and restored to a moment: a ledger says what must be there. */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { RecoveryTarget } from '../../../../core/sources/postgres/physical/restore/recovery';
+import { ClusterBackups, reachableFolder, startRestored } from '../../../support/clusters';
+import { until } from '../../../support/until';
+import { MAJORS, type Major, type OwnServer, sql, startPostgres } from '../../../support/postgres';
+import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
+
+let top: string;
+const servers: OwnServer[] = [];
+
+beforeEach(() => {
+	top = reachableFolder();
+});
+afterEach(async () => {
+	await Promise.all(servers.splice(0).map(async (server) => await server.stop()));
+	fs.rmSync(top, { recursive: true, force: true });
+});
+
+async function started(...options: Parameters<typeof startPostgres>): Promise<OwnServer> {
+	const server = await startPostgres(...options);
+	servers.push(server);
+	return server;
+}
+
+/** Adds rows of a transaction each, and says when the last one had been committed. */
+async function enter(shop: DatabaseTarget, count: number): Promise<{ rows: number; time: Date; lsn: string }> {
+	for (let n = 0; n < count; n++) await sql(shop, 'INSERT INTO ledger DEFAULT VALUES');
+	const [state] = await sql<{ rows: number; time: Date; lsn: string }>(
+		shop,
+		'SELECT count(*)::int AS rows, clock_timestamp() AS time, pg_current_wal_lsn() AS lsn FROM ledger',
+	);
+	return state!;
+}
+
+async function restoredRows(
+	backups: ClusterBackups,
+	server: OwnServer,
+	target: RecoveryTarget,
+	name: string,
+): Promise<unknown> {
+	const to = path.join(top, name);
+	await backups.restore(target, { to });
+	const restored = await startRestored(server.major, to, server.password);
+	try {
+		const rows = await sql<{ rows: number }>(
+			restored.target('shop'),
+			`SELECT CASE WHEN to_regclass('ledger') IS NULL THEN -1 ELSE
+				(xpath('/row/n/text()', query_to_xml('SELECT count(*) AS n FROM ledger', false, true, '')))[1]::text::int END AS rows`,
+		);
+		return rows[0]!.rows;
+	} finally {
+		await restored.stop();
+	}
+}
+
+it.each(MAJORS)('restores PostgreSQL %i to a time, a place, a restore point and the end', async (major: Major) => {
+	// What the ledger says was committed must be in the log by then.
+	const server = await started(major, { settings: { synchronous_commit: 'on' } });
+	const shop = await server.createDatabase('shop');
+	await sql(shop, 'CREATE TABLE ledger (id bigserial PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())');
+	const backups = new ClusterBackups();
+	expect(await backups.log(shop)).toMatchObject({ source: { details: { newBeginning: true } } });
+	await enter(shop, 5);
+	await backups.base(shop);
+	await enter(shop, 7);
+	expect(await backups.log(shop)).toMatchObject({ source: { details: { newBeginning: false } }, warnings: [expect.stringContaining('max_slot_wal_keep_size')] });
+	const first = await enter(shop, 3);
+	await new Promise((resolve) => setTimeout(resolve, 20));
+	await enter(shop, 2);
+	await sql(shop, "SELECT pg_create_restore_point('before the release')");
+	const second = await enter(shop, 4);
+	await backups.log(shop);
+	await sql(shop, 'DROP TABLE ledger');
+	await backups.log(shop);
+	// A server may still write a word of its own behind the last transaction.
+	await until('nothing new is in the log', async () => (await backups.log(shop)) === null);
+
+	expect(await restoredRows(backups, server, { kind: 'time', time: first.time }, 'time')).toBe(first.rows);
+	expect(await restoredRows(backups, server, { kind: 'name', name: 'before the release' }, 'name')).toBe(first.rows + 2);
+	expect(await restoredRows(backups, server, { kind: 'lsn', lsn: second.lsn }, 'lsn')).toBe(second.rows);
+	expect(await restoredRows(backups, server, { kind: 'newest' }, 'newest')).toBe(-1);
+});
