@@ -11,6 +11,9 @@ import { EXIT, exitCodeOf, printError, printEvent } from './output';
 const COMMANDS: Record<string, () => Promise<AddCommand>> = {
 	dump: async () => (await import('./commands/dump.ts')).dumpCommand,
 	archive: async () => (await import('./commands/archive.ts')).archiveCommand,
+	base: async () => (await import('./commands/base.ts')).baseCommand,
+	wal: async () => (await import('./commands/wal.ts')).walCommand,
+	slot: async () => (await import('./commands/slot.ts')).slotCommand,
 	config: async () => (await import('./commands/config.ts')).configCommand,
 	list: async () => (await import('./commands/list.ts')).listCommand,
 	ls: async () => (await import('./commands/ls.ts')).lsCommand,

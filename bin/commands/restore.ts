@@ -8,6 +8,7 @@ import { ALLOWANCES } from '../../core/sources/postgres/replay/allowances';
 import type { Restored } from '../../core/sources/source';
 import { openStorage } from '../../core/storage/create';
 import { chooseForRestore, restoreBackup } from '../../core/verbs/restore/restore';
+import type { RestoreRequest } from '../../core/verbs/restore/types';
 import {
 	type AddCommand,
 	ALLOW_UNSIGNED_HELP,
@@ -20,11 +21,12 @@ import {
 	SIGNERS_HELP,
 } from '../options';
 import { EXIT, forTerminal, printJson, printWarning, showProgress } from '../output';
+import { type ClusterRestoreCommand, isCluster, planCluster } from './restore-cluster';
 import { type DatabaseRestoreOptions, databaseWay, isDatabaseUrl } from './restore-database';
 import { type FilesRestoreOptions, filesWay } from './restore-files';
 import type { RestoreWay } from './restore-way';
 
-interface RestoreOptions extends AuthorityOptions, DatabaseRestoreOptions, FilesRestoreOptions {
+interface RestoreOptions extends AuthorityOptions, DatabaseRestoreOptions, FilesRestoreOptions, ClusterRestoreCommand {
 	storage: string;
 	to: string;
 	identity?: string;
@@ -36,12 +38,12 @@ interface RestoreOptions extends AuthorityOptions, DatabaseRestoreOptions, Files
 export const restoreCommand: AddCommand = (program, run) => {
 	program
 		.command('restore')
-		.description('restore a database or files, and compare them with what was backed up')
+		.description('restore a database, files or a cluster, and compare them with what was backed up')
 		.addArgument(new Argument('<backup>', 'GROUP for its newest backup, or GROUP/LABEL'))
 		.requiredOption('--storage <url>', 'where the backup is')
 		.requiredOption(
 			'--to <place>',
-			'postgres://user@host/newdatabase: the database that is made; or a folder for files',
+			'postgres://user@host/newdatabase: the database that is made; or a folder for files or a cluster',
 		)
 		.option('--identity <file>', 'the key that opens it')
 		.option('--before <time>', 'the newest backup that was started at this time or earlier, e.g. 2026-11-20T02:00:00Z')
@@ -69,6 +71,14 @@ export const restoreCommand: AddCommand = (program, run) => {
 			new Option('--owners <how>', 'of files: whom they belong to').choices(['no', 'numbers', 'names']).default('no'),
 		)
 		.option('--dry-run', 'of files: say what would be restored, and write nothing')
+		.option(
+			'--until <time>',
+			'of a cluster: up to this time, e.g. 2026-11-20T02:00:00Z; otherwise as far as there is log',
+		)
+		.option('--lsn <place>', 'of a cluster: up to this place in the log, e.g. 16/B374D848')
+		.option('--restore-point <name>', 'of a cluster: up to this name, which pg_create_restore_point gave')
+		.option('--base-only', 'of a cluster: as it was at the end of the base backup, without the log behind it')
+		.option('--tablespace <old=new>', 'of a cluster: the folder of a tablespace, and an empty one for it', collect)
 		.option('--signers <file>', SIGNERS_HELP)
 		.option('--allow-unsigned', ALLOW_UNSIGNED_HELP)
 		.option('--json', 'print the result')
@@ -78,74 +88,78 @@ export const restoreCommand: AddCommand = (program, run) => {
 };
 
 async function restore(name: string, options: RestoreOptions, signal: AbortSignal): Promise<number> {
-	if (isDatabaseUrl(options.to)) return await restoreTo(await databaseWay(options), name, options, signal);
-	return await restoreTo(filesWay(options), name, options, signal);
-}
-
-async function restoreTo<Result extends Restored>(
-	{ restorer, progress, show }: RestoreWay<Result>,
-	name: string,
-	options: RestoreOptions,
-	signal: AbortSignal,
-): Promise<number> {
 	const { group, label } = parseBackupName(name);
 	if (label !== null && options.before !== undefined) {
 		throw wrongUse('a label and --before are given', 'Give the group alone with --before.');
 	}
-	const before = options.before === undefined ? null : readTime(options.before);
+	const before = options.before === undefined ? null : readTime('--before', options.before);
 	const keys = (await readKeys(options.identity, process.env)) ?? null;
 	const authority = await readAuthority(options);
+	const toDatabase = isDatabaseUrl(options.to) ? await databaseWay(options) : null;
 	const storage = openStorage(options.storage, process.env);
 	try {
 		const opened = await Repository.open(storage, { signal, authority });
 		const repository = allowUnsigned(opened, options, { group, label });
+		const reading = { repository, group, keys, signal };
+		if (toDatabase === null && (await isCluster(repository, group, signal))) {
+			if (before !== null) throw wrongUse('--before is given for a cluster', 'Give the moment itself with --until.');
+			const until = options.until === undefined ? null : readTime('--until', options.until);
+			const { way, ...chosen } = await planCluster(reading, label, { ...options, until });
+			return await restoreChosen(way, { ...reading, ...chosen }, options);
+		}
 		const choice =
 			label !== null
 				? ({ kind: 'label', label } as const)
 				: before !== null
 					? ({ kind: 'before', time: before } as const)
 					: ({ kind: 'newest' } as const);
-		const { label: chosen, warnings } = await chooseForRestore(
-			repository,
-			await repository.list(group),
-			choice,
-			signal,
-		);
-		for (const warning of warnings) printWarning(warning);
-		const result = await restoreBackup({
-			repository,
-			group,
-			label: chosen,
-			keys,
-			restorer,
-			actor: { via: 'command line' },
-			signal,
-			onProgress: (now) =>
-				showProgress(`${now.phase}: ${sizeText(now.bytes)} of ${sizeText(now.totalBytes)}${progress(now)}`),
-		});
-		showProgress(null);
-		const { comparison, backedUpAt } = result;
-		if (options.json) printJson({ ok: comparison.ok, ...result, warnings: [...warnings, ...result.warnings] });
-		else {
-			for (const warning of result.warnings) printWarning(warning);
-			show(result, `as it was ${ageText(backedUpAt)}, at ${backedUpAt}`);
-			for (const { item, expected, found } of comparison.differences) {
-				process.stderr.write(`${forTerminal(`differs: ${item}: ${found} instead of ${expected}`)}\n`);
-			}
-		}
-		return comparison.ok ? EXIT.ok : EXIT.verificationFailed;
+		const chosen = await chooseForRestore(repository, await repository.list(group), choice, signal);
+		if (toDatabase) return await restoreChosen(toDatabase, { ...reading, ...chosen }, options);
+		return await restoreChosen(filesWay(options), { ...reading, ...chosen }, options);
 	} finally {
 		showProgress(null);
 		await storage.close();
 	}
 }
 
+/** What is restored, and how it is read. */
+type Chosen = Pick<RestoreRequest, 'repository' | 'group' | 'label' | 'alongside' | 'keys' | 'signal'> & {
+	/** Of what was passed over. */
+	warnings: readonly string[];
+};
+
+async function restoreChosen<Result extends Restored>(
+	{ restorer, progress, show }: RestoreWay<Result>,
+	{ warnings, ...chosen }: Chosen,
+	options: RestoreOptions,
+): Promise<number> {
+	for (const warning of warnings) printWarning(warning);
+	const result = await restoreBackup({
+		...chosen,
+		restorer,
+		actor: { via: 'command line' },
+		onProgress: (now) =>
+			showProgress(`${now.phase}: ${sizeText(now.bytes)} of ${sizeText(now.totalBytes)}${progress(now)}`),
+	});
+	showProgress(null);
+	const { comparison, backedUpAt } = result;
+	if (options.json) printJson({ ok: comparison.ok, ...result, warnings: [...warnings, ...result.warnings] });
+	else {
+		for (const warning of result.warnings) printWarning(warning);
+		show(result, `as it was ${ageText(backedUpAt)}, at ${backedUpAt}`);
+		for (const { item, expected, found } of comparison.differences) {
+			process.stderr.write(`${forTerminal(`differs: ${item}: ${found} instead of ${expected}`)}\n`);
+		}
+	}
+	return comparison.ok ? EXIT.ok : EXIT.verificationFailed;
+}
+
 /** Without a zone, it would mean another moment on each machine. */
-function readTime(text: string): Date {
+function readTime(option: string, text: string): Date {
 	const time = new Date(text);
 	const form = 'Write it as 2026-11-20T02:00:00Z, or with another offset from UTC: 2026-11-20T03:00:00+01:00.';
-	if (Number.isNaN(time.getTime())) throw wrongUse(`--before ${text} is not a valid time`, form);
-	if (!/T.*(?:Z|[+-]\d{2}:?\d{2})$/i.test(text)) throw wrongUse(`--before ${text} has no time zone`, form);
+	if (Number.isNaN(time.getTime())) throw wrongUse(`${option} ${text} is not a valid time`, form);
+	if (!/T.*(?:Z|[+-]\d{2}:?\d{2})$/i.test(text)) throw wrongUse(`${option} ${text} has no time zone`, form);
 	return time;
 }
 

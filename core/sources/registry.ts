@@ -7,7 +7,9 @@ import { clusterKind } from './postgres/physical/base/kind';
 import { logKind } from './postgres/physical/wal/kind';
 import type { SourceKind } from './source';
 
-const KINDS = new Map<string, SourceKind>([postgresKind, filesKind, clusterKind, logKind].map((kind) => [kind.kind, kind]));
+const KINDS = new Map<string, SourceKind>(
+	[postgresKind, filesKind, clusterKind, logKind].map((kind) => [kind.kind, kind]),
+);
 
 /** Adds a kind, for programs that bring one of their own. */
 export function registerKind(kind: SourceKind): void {
@@ -28,4 +30,9 @@ export function kindOf({ group, label, source }: Manifest): SourceKind {
 			hint: 'Update n8n-nodes-backup, or use the program that made it. Its bytes can be verified and copied all the same.',
 		},
 	);
+}
+
+/** Who decides which backups of a group stay, where it is no policy. */
+export function plannerOf(group: string): NonNullable<SourceKind['retention']>['plan'] | null {
+	return KINDS.values().find(({ retention }) => retention?.isGroup(group))?.retention?.plan ?? null;
 }

@@ -7,6 +7,9 @@ import type { Readable } from 'node:stream';
 import type { BackupError } from '../base/errors';
 import type { BackupType } from '../records/label';
 import type { Manifest, PartRole, StoredPart } from '../records/manifest';
+import type { Repository } from '../records/repository';
+import type { BackupFacts } from '../retention/facts';
+import type { GroupPlan } from '../retention/plan';
 import type { RandomAccess } from '../streams/random-access';
 
 /** Facts of a source that may stand in the clear beside the backup: engine and versions, never names or secrets. */
@@ -145,6 +148,17 @@ export interface SourceKind<Contents = unknown> {
 	 * itself does not tell.
 	 */
 	classify(error: BackupError): 'backup' | 'environment' | 'unknown';
+	/** Decides which backups stay, of kinds that others need; absent where a policy decides. */
+	retention?: {
+		/** Whether a group is called as groups of this kind are. */
+		isGroup: (group: string) => boolean;
+		/**
+		 * Plans for one group, of which there is at least one backup.
+		 * @returns null where the group holds backups of another kind
+		 * @throws BackupError of the storage
+		 */
+		plan: (repository: Repository, members: readonly BackupFacts[], signal: AbortSignal) => Promise<GroupPlan | null>;
+	};
 	/** What an error of a restore may say where everybody can read it: without names of the source. */
 	withoutNames(error: BackupError): string;
 }

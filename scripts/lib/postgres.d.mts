@@ -41,3 +41,6 @@ export function startServer(options: ServerOptions): Promise<RunningServer>;
 
 /** A port that nobody listens on at this moment. */
 export function freePort(): Promise<number>;
+
+/** Gives a folder, with all in it, to the user whom servers run as. */
+export function giveToServer(folder: string): Promise<void>;

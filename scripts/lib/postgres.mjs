@@ -39,7 +39,7 @@ export async function startServer(options) {
 		if (!fs.existsSync(path.join(dataDir, 'PG_VERSION'))) {
 			await createCluster(bin, dataDir, { superuser, password, auth: options.auth ?? 'scram', account });
 		}
-		if (options.restored) await giveTo(account, dataDir);
+		if (options.restored) await giveToServer(dataDir);
 		else writeConfiguration(dataDir, options, account);
 		const { child, port } = await launch(bin, dataDir, logFile, options, account);
 		const ended = async () => {
@@ -88,9 +88,10 @@ function unprivilegedAccount() {
 	return { uid: Number(entry[2]), gid: Number(entry[3]) };
 }
 
-/** Gives a restored cluster to who runs it. A tablespace is given besides, by who knows where it is. */
-async function giveTo({ uid, gid }, dataDir) {
-	if (uid !== undefined) await run('chown', ['-R', `${uid}:${gid}`, dataDir]);
+/** Gives a folder, with all in it, to the user whom servers run as. @param {string} folder */
+export async function giveToServer(folder) {
+	const { uid, gid } = unprivilegedAccount();
+	if (uid !== undefined) await run('chown', ['-R', `${uid}:${gid}`, folder]);
 }
 
 /** The package's bin folder, or that of a copy which the account can read. */

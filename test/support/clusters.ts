@@ -16,20 +16,31 @@ import type { RecoveryTarget } from '../../core/sources/postgres/physical/restor
 import { slotName } from '../../core/sources/postgres/physical/wal/slot';
 import { logSource } from '../../core/sources/postgres/physical/wal/source';
 import { MemoryStorage } from '../../core/storage/memory';
+import type { Storage } from '../../core/storage/storage';
 import { backUp, backUpNews, type BackupRequest } from '../../core/verbs/backup/backup';
-import { type ClusterPlan, planClusterRestore } from '../../core/verbs/restore/cluster';
+import { type ClusterPlan, planClusterRestore } from '../../core/sources/postgres/physical/restore/plan';
+import { readContents } from '../../core/verbs/open-backup';
 import { restoreBackup } from '../../core/verbs/restore/restore';
 import type { RestoreResult } from '../../core/verbs/restore/types';
-import { type Major, type OwnServer, startPostgres } from './postgres';
+import { type Major, type OwnServer, sql, startPostgres } from './postgres';
+import { until } from './until';
 
 export const NEVER = new AbortController().signal;
 export const CLUSTER_GROUP = 'cluster/main';
 export const LOG_GROUP = 'wal/main';
 
-/** Backups of one server in a storage in memory. */
+/** Backups of one server. */
 export class ClusterBackups {
-	readonly storage = new MemoryStorage();
+	readonly storage: Storage;
+	/** The slot by which a server keeps its log for this storage. */
+	readonly slot: string;
 	readonly #identity: Promise<{ identity: string; recipient: string }> = generateIdentity();
+
+	/** In memory where no other storage is given. */
+	constructor(storage: Storage = new MemoryStorage()) {
+		this.storage = storage;
+		this.slot = slotName(storage.location, LOG_GROUP);
+	}
 
 	async keys(): Promise<{ identities: string[] }> {
 		return { identities: [(await this.#identity).identity] };
@@ -60,14 +71,13 @@ export class ClusterBackups {
 		return result && result.manifest;
 	}
 
-	/** The slot by which a server keeps its log for this storage. */
-	readonly slot = slotName(this.storage.location, LOG_GROUP);
-
 	async plan(target: RecoveryTarget, label?: string): Promise<ClusterPlan> {
 		const repository = await Repository.open(this.storage, { signal: NEVER });
 		const keys = await this.keys();
 		return await planClusterRestore({
-			...{ repository, group: CLUSTER_GROUP, label, target, keys, signal: NEVER, stallTimeoutMs: 60_000 },
+			...{ repository, group: CLUSTER_GROUP, label, target, signal: NEVER },
+			readContents: async (manifest) =>
+				await readContents(manifest, { repository, keys, signal: NEVER, stallTimeoutMs: 60_000 }),
 		});
 	}
 
@@ -93,7 +103,13 @@ export function reachableFolder(): string {
 	return folder;
 }
 
-/** Starts a server in a restored folder; it replays its log first. */
+/** Starts a server in a restored folder, and waits until it has replayed its log. */
 export async function startRestored(major: Major, folder: string, password: string): Promise<OwnServer> {
-	return await startPostgres(major, { restored: { folder, password } });
+	const server = await startPostgres(major, { restored: { folder, password } });
+	// It answers questions before it has replayed all of its log.
+	await until('the log has been replayed', async () => {
+		const [state] = await sql<{ replaying: boolean }>(server.target(), 'SELECT pg_is_in_recovery() AS replaying');
+		return !state!.replaying;
+	});
+	return server;
 }

@@ -10,6 +10,7 @@ import type { GroupPlan } from '../../retention/plan';
 import type { BackupFacts } from '../../retention/facts';
 import type { RetentionPolicy } from '../../retention/policy';
 import { completePolicy } from '../../retention/rules';
+import { plannerOf } from '../../sources/registry';
 
 /** Manifests read at the same time. */
 const READERS = 16;
@@ -105,6 +106,12 @@ export async function planFor(
 	const planned: PlannedFacts = { groups: [], failures: [], facts: [] };
 	for (const [group, members] of Map.groupBy(facts, (each) => each.group)) {
 		try {
+			const plan = await plannerOf(group)?.(repository, members, signal);
+			if (plan) {
+				planned.groups.push(plan);
+				for (const each of members) planned.facts.push(each);
+				continue;
+			}
 			const proved = await planProved(repository, members, { policy, now, context: contexts.get(group) ?? {}, signal });
 			planned.groups.push({ ...proved.plan, warnings: [...proved.plan.warnings, ...(warnings.get(group) ?? [])] });
 			for (const each of proved.facts) planned.facts.push(each);

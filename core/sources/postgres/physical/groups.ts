@@ -1,14 +1,34 @@
 /** How the groups of a cluster are called: base backups in one, log in another, so that both can be made at the same time. */
+import { BackupError } from '../../../base/errors';
 
 const BASES = 'cluster/';
 const LOGS = 'wal/';
 
-/** The group of the log that belongs to base backups: `wal/main` for `cluster/main`. */
+/** The group of the log that belongs to base backups: `wal/main` for `cluster/main`. @throws BackupError 'invalid-input' */
 export function logGroupOf(group: string): string {
-	return `${LOGS}${group.startsWith(BASES) ? group.slice(BASES.length) : group}`;
+	assertGroupOf('base backups', group);
+	return `${LOGS}${group.slice(BASES.length)}`;
 }
 
-/** The group of the base backups that belong to log: `cluster/main` for `wal/main`. */
+/** The group of the base backups that belong to log: `cluster/main` for `wal/main`. @throws BackupError 'invalid-input' */
 export function baseGroupOf(group: string): string {
-	return group.startsWith(LOGS) ? `${BASES}${group.slice(LOGS.length)}` : group;
+	assertGroupOf('log', group);
+	return `${BASES}${group.slice(LOGS.length)}`;
+}
+
+/** Whether a group is called as groups of log are. */
+export function isLogGroup(group: string): boolean {
+	return group.startsWith(LOGS) && group.length > LOGS.length;
+}
+
+/**
+ * Refuses other names: base backups and log find each other by them.
+ * @throws BackupError 'invalid-input'
+ */
+export function assertGroupOf(what: 'base backups' | 'log', group: string): void {
+	const prefix = what === 'log' ? LOGS : BASES;
+	if (group.startsWith(prefix) && group.length > prefix.length) return;
+	throw new BackupError('invalid-input', `"${group}" is no group for ${what}`, {
+		hint: `Call it ${prefix}main, with the name of the cluster for "main": base backups in cluster/main and log in wal/main find each other by that.`,
+	});
 }

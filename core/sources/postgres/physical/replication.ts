@@ -49,7 +49,9 @@ export class ReplicationCommand implements Submittable {
 		this.#handlers = handlers;
 		const { onCopyOut, onCopyStart, onCopyDone } = handlers;
 		const events = { copyOutResponse: onCopyOut, replicationStart: onCopyStart, copyDone: onCopyDone };
-		this.#listeners = Object.entries(events).flatMap(([event, handle]) => (handle ? [[event, () => this.#guard(handle)]] : []));
+		this.#listeners = Object.entries(events).flatMap(([event, handle]) =>
+			handle ? [[event, () => this.#guard(handle)]] : [],
+		);
 		this.done = new Promise((resolve, reject) => {
 			this.#finish = (error) => {
 				for (const [event, listener] of this.#listeners) this.#wire?.off(event, listener);

@@ -65,7 +65,10 @@ it.each(MAJORS)('restores PostgreSQL %i to a time, a place, a restore point and 
 	await enter(shop, 5);
 	await backups.base(shop);
 	await enter(shop, 7);
-	expect(await backups.log(shop)).toMatchObject({ source: { details: { newBeginning: false } }, warnings: [expect.stringContaining('max_slot_wal_keep_size')] });
+	expect(await backups.log(shop)).toMatchObject({
+		source: { details: { newBeginning: false } },
+		warnings: [expect.stringContaining('max_slot_wal_keep_size')],
+	});
 	const first = await enter(shop, 3);
 	await new Promise((resolve) => setTimeout(resolve, 20));
 	await enter(shop, 2);
@@ -78,7 +81,9 @@ it.each(MAJORS)('restores PostgreSQL %i to a time, a place, a restore point and 
 	await until('nothing new is in the log', async () => (await backups.log(shop)) === null);
 
 	expect(await restoredRows(backups, server, { kind: 'time', time: first.time }, 'time')).toBe(first.rows);
-	expect(await restoredRows(backups, server, { kind: 'name', name: 'before the release' }, 'name')).toBe(first.rows + 2);
+	expect(await restoredRows(backups, server, { kind: 'name', name: 'before the release' }, 'name')).toBe(
+		first.rows + 2,
+	);
 	expect(await restoredRows(backups, server, { kind: 'lsn', lsn: second.lsn }, 'lsn')).toBe(second.rows);
 	expect(await restoredRows(backups, server, { kind: 'newest' }, 'newest')).toBe(-1);
 });

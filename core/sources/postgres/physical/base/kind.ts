@@ -2,9 +2,7 @@
 import type { SourceKind } from '../../../source';
 import { checkArchive } from './archive-check';
 import { type ClusterContents, readContents } from './contents';
-
-/** The word in manifests. */
-export const CLUSTER = 'cluster';
+import { CLUSTER } from './word';
 
 export const clusterKind: SourceKind<ClusterContents> = {
 	kind: CLUSTER,

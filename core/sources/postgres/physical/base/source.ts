@@ -14,7 +14,7 @@ import { explain } from '../errors';
 import { runCommand } from '../replication';
 import { BaseBackup, type BaseBackupFacts, BACKUP_MANIFEST } from './base-backup';
 import { formatContents } from './contents';
-import { CLUSTER } from './kind';
+import { CLUSTER } from './word';
 
 /**
  * The cluster that a database belongs to.

@@ -43,9 +43,13 @@ export async function writeLog(
 	for await (const log of logs) {
 		signal.throwIfAborted();
 		for (const name of log.contents.histories) {
-			fs.writeFileSync(path.join(folder, 'pg_wal', name.toUpperCase().replace('.HISTORY', '.history')), await all(await log.open(name)), {
-				mode: 0o600,
-			});
+			fs.writeFileSync(
+				path.join(folder, 'pg_wal', name.toUpperCase().replace('.HISTORY', '.history')),
+				await all(await log.open(name)),
+				{
+					mode: 0o600,
+				},
+			);
 		}
 		for (const piece of log.contents.pieces) {
 			const [start, end] = [parseLsn(piece.start), parseLsn(piece.end)];
@@ -119,10 +123,14 @@ class LogFiles {
 }
 
 function gap({ name }: StoredLog, end: bigint, start: bigint): BackupError {
-	return new BackupError('broken-log', `${name} begins at ${formatLsn(start)}, and nothing is stored behind ${formatLsn(end)}`, {
-		hint: 'It can be restored up to there: give an earlier time, or take a later base backup.',
-		details: { end: formatLsn(end), start: formatLsn(start) },
-	});
+	return new BackupError(
+		'broken-log',
+		`${name} begins at ${formatLsn(start)}, and nothing is stored behind ${formatLsn(end)}`,
+		{
+			hint: 'It can be restored up to there: give an earlier time, or take a later base backup.',
+			details: { end: formatLsn(end), start: formatLsn(start) },
+		},
+	);
 }
 
 async function all(body: Readable): Promise<Buffer> {

@@ -6,7 +6,7 @@ import { sizeText } from '../../../../base/size-text';
 import type { Comparison, OpenBackup, Restored, Restorer, RestoreRun } from '../../../source';
 import { FileCheck } from '../base/archive-check';
 import type { ClusterContents } from '../base/contents';
-import { CLUSTER } from '../base/kind';
+import { CLUSTER } from '../base/word';
 import { archiveOf, listOf } from '../base/parts';
 import type { ListedFile } from '../base/file-list';
 import { parseLsn } from '../lsn';
@@ -77,13 +77,18 @@ async function replay(
 	return await writeLog(folder, parseLsn(contents.end.lsn), storedLog(alongside, contents), { signal, onBytes });
 }
 
-async function* storedLog(backups: AsyncIterable<OpenBackup>, { systemIdentifier }: ClusterContents): AsyncGenerator<StoredLog> {
+async function* storedLog(
+	backups: AsyncIterable<OpenBackup>,
+	{ systemIdentifier }: ClusterContents,
+): AsyncGenerator<StoredLog> {
 	for await (const backup of backups) {
 		const { group, label, parts } = backup.manifest;
 		const name = `${group}/${label}`;
 		const contents = backup.contents as LogContents;
 		if (contents.systemIdentifier !== systemIdentifier) {
-			throw new BackupError('broken-log', `${name} is log of another cluster`, { hint: 'Choose the base backup of that one.' });
+			throw new BackupError('broken-log', `${name} is log of another cluster`, {
+				hint: 'Choose the base backup of that one.',
+			});
 		}
 		yield {
 			...{ name, contents },

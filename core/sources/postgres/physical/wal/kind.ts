@@ -1,10 +1,10 @@
 /** What the verbs must know of pieces of a write-ahead log to read them. */
 import type { SourceKind } from '../../../source';
 import { type LogContents, readContents } from './contents';
+import { isLogGroup } from '../groups';
 import { checkLog } from './log-check';
-
-/** The word in manifests. */
-export const LOG = 'wal';
+import { planLogGroup } from './retention';
+import { LOG } from './word';
 
 export const logKind: SourceKind<LogContents> = {
 	kind: LOG,
@@ -12,5 +12,6 @@ export const logKind: SourceKind<LogContents> = {
 	readContents,
 	checkData: checkLog,
 	classify: ({ code }) => (code === 'damaged' || code === 'incomplete' ? 'backup' : 'environment'),
+	retention: { isGroup: isLogGroup, plan: planLogGroup },
 	withoutNames: ({ code }) => `the log could not be replayed (${code})`,
 };

@@ -20,7 +20,11 @@ export function checkLog({ contents, manifest }: OpenBackup<LogContents>, part: 
 	});
 }
 
-function checkPiece(backup: string, { timeline, start, end }: LogContents['pieces'][number], contents: LogContents): DataCheck {
+function checkPiece(
+	backup: string,
+	{ timeline, start, end }: LogContents['pieces'][number],
+	contents: LogContents,
+): DataCheck {
 	const { systemIdentifier, segmentBytes } = contents;
 	const verifier = new LogVerifier({ systemIdentifier, segmentBytes, timeline });
 	let at = parseLsn(start);

@@ -4,7 +4,7 @@ import { BackupError } from '../../../../base/errors';
 import type { Manifest } from '../../../../records/manifest';
 import { START_OVER } from '../errors';
 import { parseLsn, WAL_PAGE_BYTES } from '../lsn';
-import { LOG } from './kind';
+import { LOG } from './word';
 
 /** Where the newest backup of log ends, as its manifest says in the clear. */
 export interface LogPosition {

@@ -59,14 +59,18 @@ const MUCH_BYTES = 5 * 1024 ** 3;
 export function slotWarnings({ name, heldBytes, safeBytes }: Slot): string[] {
 	const warnings: string[] = [];
 	if (heldBytes > MUCH_BYTES) {
-		warnings.push(`the server keeps ${sizeText(heldBytes)} of log for the slot ${name}: collect it more often, or faster`);
+		warnings.push(
+			`the server keeps ${sizeText(heldBytes)} of log for the slot ${name}: collect it more often, or faster`,
+		);
 	}
 	if (safeBytes === null) {
 		warnings.push(
 			"nothing limits what the server keeps for its slots: should this one be forgotten, the server's disk fills; run ALTER SYSTEM SET max_slot_wal_keep_size = '20GB'; SELECT pg_reload_conf(); with a size that its disk has room for",
 		);
 	} else if (safeBytes < heldBytes) {
-		warnings.push(`the slot ${name} will be lost after ${sizeText(Math.max(safeBytes, 0))} more of log: collect it more often, or raise max_slot_wal_keep_size`);
+		warnings.push(
+			`the slot ${name} will be lost after ${sizeText(Math.max(safeBytes, 0))} more of log: collect it more often, or raise max_slot_wal_keep_size`,
+		);
 	}
 	return warnings;
 }

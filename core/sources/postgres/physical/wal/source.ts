@@ -13,10 +13,19 @@ import { type DatabaseTarget, describeTarget } from '../../connection/target';
 import { serverMark } from '../../server-mark';
 import { type Cluster, readCluster } from '../cluster';
 import { explain, START_OVER } from '../errors';
-import { formatLsn, historyName, parseHistory, parseLsn, segmentStart, sortableLsn, timelineText, WAL_PAGE_BYTES } from '../lsn';
+import {
+	formatLsn,
+	historyName,
+	parseHistory,
+	parseLsn,
+	segmentStart,
+	sortableLsn,
+	timelineText,
+	WAL_PAGE_BYTES,
+} from '../lsn';
 import { runCommand } from '../replication';
 import { formatContents, type LogContents } from './contents';
-import { LOG } from './kind';
+import { LOG } from './word';
 import { assertTail, behind, type LogPosition, positionOf, tailStart } from './position';
 import { createSlot, readSlot, type Slot, slotWarnings } from './slot';
 import { LogStream } from './stream';
@@ -87,13 +96,7 @@ class Collecting implements OpenSource {
 	#tail = '';
 	#lastCommit: Date | null = null;
 
-	private constructor(
-		client: Client,
-		target: DatabaseTarget,
-		slot: string,
-		cluster: Cluster,
-		first: Beginning,
-	) {
+	private constructor(client: Client, target: DatabaseTarget, slot: string, cluster: Cluster, first: Beginning) {
 		this.#client = client;
 		this.#target = target;
 		this.#slot = slot;
@@ -130,7 +133,13 @@ class Collecting implements OpenSource {
 		} catch (error) {
 			const reason = explain(isBackupError(error) ? error : toBackupError(error, target), target) as BackupError;
 			if (!isBackupError(reason, 'broken-log') || !startOver) throw reason;
-			return new Collecting(client, target, name, cluster, anew([`began anew: ${reason.message}; make a base backup now`]));
+			return new Collecting(
+				client,
+				target,
+				name,
+				cluster,
+				anew([`began anew: ${reason.message}; make a base backup now`]),
+			);
 		}
 		return new Collecting(client, target, name, cluster, {
 			...{ timeline: stored.timeline, from: tailStart(stored.end), isNew: false, warnings },
@@ -197,7 +206,9 @@ class Collecting implements OpenSource {
 				if (sound) work();
 			} catch (error) {
 				sound = false;
-				this.#warnings.push(`${(error as Error).message}: nothing can be restored beyond that; look at the server’s disk`);
+				this.#warnings.push(
+					`${(error as Error).message}: nothing can be restored beyond that; look at the server’s disk`,
+				);
 			}
 		};
 		const body = new Transform({

@@ -74,9 +74,13 @@ export class LogStream extends Readable {
 		if (chunk[0] === LOG) {
 			const at = chunk.readBigUInt64BE(1);
 			if (at !== this.#position) {
-				throw new BackupError('damaged', `the server sent log at ${formatLsn(at)}, not at ${formatLsn(this.#position)}`, {
-					hint: 'Look into the server’s log, and run it again.',
-				});
+				throw new BackupError(
+					'damaged',
+					`the server sent log at ${formatLsn(at)}, not at ${formatLsn(this.#position)}`,
+					{
+						hint: 'Look into the server’s log, and run it again.',
+					},
+				);
 			}
 			const bytes = Buffer.from(chunk.subarray(LOG_HEADER));
 			this.#position += BigInt(bytes.length);

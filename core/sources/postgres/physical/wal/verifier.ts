@@ -111,8 +111,10 @@ export class LogVerifier {
 	 */
 	add(bytes: Buffer, at: bigint): void {
 		const place = Number(at);
-		if (this.#next !== null && place !== this.#next) throw this.#damaged(place, `follows ${lsn(this.#next)}: bytes are missing`);
-		if (this.#next === null && place % WAL_PAGE_BYTES !== 0) throw this.#damaged(place, 'is not the beginning of a page');
+		if (this.#next !== null && place !== this.#next)
+			throw this.#damaged(place, `follows ${lsn(this.#next)}: bytes are missing`);
+		if (this.#next === null && place % WAL_PAGE_BYTES !== 0)
+			throw this.#damaged(place, 'is not the beginning of a page');
 		this.#next = place + bytes.length;
 		const start = place - this.#rest.length;
 		const all = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
@@ -217,7 +219,8 @@ export class LogVerifier {
 	#assertContinued(at: number, info: number, remaining: number): void {
 		if (!(info & CONTINUES)) throw this.#damaged(at, 'does not continue the record before');
 		const expected = this.#length - this.#have;
-		if (remaining !== expected) throw this.#damaged(at, `continues with ${remaining} bytes where ${expected} are missing`);
+		if (remaining !== expected)
+			throw this.#damaged(at, `continues with ${remaining} bytes where ${expected} are missing`);
 	}
 
 	#begin(at: number, total: number): void {

@@ -2,18 +2,16 @@
  * Which base backup a cluster is restored from, and which log is replayed on it, for a moment that somebody asks for. What cannot
  * work is refused before anything is written.
  */
-import { BackupError, isBackupError } from '../../base/errors';
-import type { DecryptionKeys } from '../../codecs/age/header';
-import { assessEvidence } from '../../records/assessment';
-import type { Manifest } from '../../records/manifest';
-import type { BackupEntry, Repository } from '../../records/repository';
-import { CLUSTER } from '../../sources/postgres/physical/base/kind';
-import { logGroupOf } from '../../sources/postgres/physical/groups';
-import { formatLsn, parseLsn } from '../../sources/postgres/physical/lsn';
-import type { RecoveryTarget } from '../../sources/postgres/physical/restore/recovery';
-import type { LogContents } from '../../sources/postgres/physical/wal/contents';
-import { LOG } from '../../sources/postgres/physical/wal/kind';
-import { readContents } from '../open-backup';
+import { BackupError, isBackupError } from '../../../../base/errors';
+import { assessEvidence } from '../../../../records/assessment';
+import type { Manifest } from '../../../../records/manifest';
+import type { BackupEntry, Repository } from '../../../../records/repository';
+import { CLUSTER } from '../base/word';
+import { logGroupOf } from '../groups';
+import { formatLsn, parseLsn } from '../lsn';
+import type { RecoveryTarget } from './recovery';
+import type { LogContents } from '../wal/contents';
+import { LOG } from '../wal/word';
 
 /** What will be restored. */
 export interface ClusterPlan {
@@ -35,11 +33,9 @@ export interface ClusterChoice {
 	/** A base backup by its label; otherwise the newest one that the target can be reached from. */
 	label?: string;
 	target: RecoveryTarget;
-	/** Only looked at for the name of a restore point, which the log holds. */
-	keys: DecryptionKeys | null;
+	/** Reads the contents of a backup; null where no key opens them. For the names of restore points, which the log holds. */
+	readContents: (manifest: Manifest) => Promise<unknown>;
 	signal: AbortSignal;
-	/** Milliseconds. */
-	stallTimeoutMs: number;
 }
 
 /**
@@ -58,11 +54,13 @@ export async function planClusterRestore(choice: ClusterChoice): Promise<Cluster
 	const { pieces, lastCommit, end } = follow(base, log);
 	const needed = cut(pieces, wanted);
 	const reached = reach(wanted, { end, lastCommit, pieces, base });
-	if (pieces.length === 0) warnings.push(`no log follows ${base.group}/${base.label}: it is restored as it was at its end`);
+	if (pieces.length === 0)
+		warnings.push(`no log follows ${base.group}/${base.label}: it is restored as it was at its end`);
 	return {
 		label: base.label,
 		log: pieces.length === 0 ? null : { group: logGroupOf(choice.group), labels: needed.map(({ label }) => label) },
-		target: target.kind === 'name' ? target : pieces.length === 0 && reached.kind === 'newest' ? { kind: 'base' } : reached,
+		target:
+			target.kind === 'name' ? target : pieces.length === 0 && reached.kind === 'newest' ? { kind: 'base' } : reached,
 		restorableUntil: lastCommit,
 		warnings,
 	};
@@ -79,7 +77,8 @@ async function readLog({ repository, group, signal }: ClusterChoice): Promise<Ma
 			if (manifest.source.kind === LOG) manifests.push(manifest);
 		} catch (error) {
 			// What nobody can read is a gap, if it was log.
-			if (!isBackupError(error, 'invalid-manifest', 'not-found', 'unsigned', 'unknown-signer', 'bad-signature')) throw error;
+			if (!isBackupError(error, 'invalid-manifest', 'not-found', 'unsigned', 'unknown-signer', 'bad-signature'))
+				throw error;
 		}
 	}
 	return manifests;
@@ -158,7 +157,8 @@ function follow(base: Manifest, log: readonly Manifest[]): Following {
 /** Only as much log as the target needs. */
 function cut(pieces: readonly Manifest[], wanted: RecoveryTarget): readonly Manifest[] {
 	const isBehind = ({ source: { details } }: Manifest): boolean => {
-		if (wanted.kind === 'time') return typeof details.lastCommit === 'string' && Date.parse(details.lastCommit) > wanted.time.getTime();
+		if (wanted.kind === 'time')
+			return typeof details.lastCommit === 'string' && Date.parse(details.lastCommit) > wanted.time.getTime();
 		return wanted.kind === 'lsn' && parseLsn(String(details.walEnd)) > parseLsn(wanted.lsn);
 	};
 	const last = pieces.findIndex(isBehind);
@@ -169,7 +169,10 @@ function cut(pieces: readonly Manifest[], wanted: RecoveryTarget): readonly Mani
  * What the server is told, so that it gets there. It refuses a target that no transaction lies behind, also where nothing
  * happened until then: in that case, all log is what there is to replay.
  */
-function reach(wanted: RecoveryTarget, { end, lastCommit, pieces, base }: Following & { base: Manifest }): RecoveryTarget {
+function reach(
+	wanted: RecoveryTarget,
+	{ end, lastCommit, pieces, base }: Following & { base: Manifest },
+): RecoveryTarget {
 	if (wanted.kind === 'lsn' && parseLsn(wanted.lsn) > end) {
 		throw new BackupError('invalid-input', `the log that is stored ends at ${formatLsn(end)}, before ${wanted.lsn}`, {
 			hint: 'Give an earlier place, or restore to the newest moment.',
@@ -182,20 +185,32 @@ function reach(wanted: RecoveryTarget, { end, lastCommit, pieces, base }: Follow
 	// All that was committed before this moment had been stored.
 	const complete = pieces.at(-1)?.startedAt ?? base.finishedAt;
 	if (time <= Date.parse(complete)) return { kind: 'newest' };
-	throw new BackupError('invalid-input', `nothing is stored of ${wanted.time.toISOString()}: the log was collected at ${complete}`, {
-		hint: 'Give an earlier time, or restore to the newest moment.',
-		details: { restorableUntil: complete },
-	});
+	throw new BackupError(
+		'invalid-input',
+		`nothing is stored of ${wanted.time.toISOString()}: the log was collected at ${complete}`,
+		{
+			hint: 'Give an earlier time, or restore to the newest moment.',
+			details: { restorableUntil: complete },
+		},
+	);
 }
 
 /** Where a restore point lies. */
-async function findRestorePoint(choice: ClusterChoice, log: readonly Manifest[], name: string): Promise<RecoveryTarget> {
+async function findRestorePoint(
+	choice: ClusterChoice,
+	log: readonly Manifest[],
+	name: string,
+): Promise<RecoveryTarget> {
 	for (const manifest of log.toReversed()) {
-		const contents = (await readContents(manifest, choice)) as LogContents | null;
+		const contents = (await choice.readContents(manifest)) as LogContents | null;
 		if (contents === null) {
-			throw new BackupError('wrong-identity', `${manifest.group}/${manifest.label} is encrypted, and no key was given that opens it`, {
-				hint: 'Names of restore points are encrypted as the log is: give its identity.',
-			});
+			throw new BackupError(
+				'wrong-identity',
+				`${manifest.group}/${manifest.label} is encrypted, and no key was given that opens it`,
+				{
+					hint: 'Names of restore points are encrypted as the log is: give its identity.',
+				},
+			);
 		}
 		const point = contents.restorePoints.findLast((each) => each.name === name);
 		if (point) return { kind: 'lsn', lsn: point.lsn };
@@ -206,9 +221,13 @@ async function findRestorePoint(choice: ClusterChoice, log: readonly Manifest[],
 }
 
 function noBase(group: string, label: string | undefined): BackupError {
-	return new BackupError('not-found', label === undefined ? `there is no base backup of ${group}` : `there is no backup ${label} in ${group}`, {
-		hint: 'Check the name of the group and the storage’s location and prefix.',
-	});
+	return new BackupError(
+		'not-found',
+		label === undefined ? `there is no base backup of ${group}` : `there is no backup ${label} in ${group}`,
+		{
+			hint: 'Check the name of the group and the storage’s location and prefix.',
+		},
+	);
 }
 
 function tooEarly({ group, label }: Manifest, end: string): BackupError {

@@ -1,0 +1,2 @@
+/** The word in manifests of base backups. */
+export const CLUSTER = 'cluster';

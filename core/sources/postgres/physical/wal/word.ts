@@ -1,0 +1,2 @@
+/** The word in manifests of pieces of log. */
+export const LOG = 'wal';
