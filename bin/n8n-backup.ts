@@ -14,6 +14,7 @@ const COMMANDS: Record<string, () => Promise<AddCommand>> = {
 	base: async () => (await import('./commands/base.ts')).baseCommand,
 	wal: async () => (await import('./commands/wal.ts')).walCommand,
 	slot: async () => (await import('./commands/slot.ts')).slotCommand,
+	bucket: async () => (await import('./commands/bucket.ts')).bucketCommand,
 	config: async () => (await import('./commands/config.ts')).configCommand,
 	list: async () => (await import('./commands/list.ts')).listCommand,
 	ls: async () => (await import('./commands/ls.ts')).lsCommand,

@@ -219,3 +219,21 @@ async function readTextFile(path: string, what: string): Promise<string> {
 		});
 	}
 }
+
+/** What the names of variables begin with that hold the keys of a second place of S3: where copies go. */
+export const DESTINATION_KEYS = 'N8N_BACKUP_TO_';
+/** The same of a bucket that is backed up, or restored to. */
+export const BUCKET_KEYS = 'N8N_BACKUP_BUCKET_';
+
+/** The keys of another place of S3 are its own where they are given; then nothing of the storage's identity goes there. */
+export function envWith(prefix: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+	const own = (name: string) => env[`${prefix}${name}`];
+	const [accessKey, secretKey] = [own('AWS_ACCESS_KEY_ID'), own('AWS_SECRET_ACCESS_KEY')];
+	if (!accessKey && !secretKey) return env;
+	return {
+		...env,
+		AWS_ACCESS_KEY_ID: accessKey,
+		AWS_SECRET_ACCESS_KEY: secretKey,
+		AWS_SESSION_TOKEN: own('AWS_SESSION_TOKEN'),
+	};
+}

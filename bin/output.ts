@@ -1,6 +1,7 @@
 /** What the command line prints, and how it ends. */
 import type { BackupError } from '../core/base/errors';
 import type { Event } from '../core/base/events';
+import type { ArchiveSummary } from '../core/sources/files/archive/messages.ts';
 
 /** Exit codes; the same for every command. */
 export const EXIT = { ok: 0, failed: 1, wrongUse: 2, incomplete: 3, verificationFailed: 4, locked: 5 } as const;
@@ -79,4 +80,14 @@ export function showProgress(line: string | null): void {
 /** "1 backup", "2 backups". */
 export function count(number: number, noun: string): string {
 	return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+/** Entries that are named with a remark; more of them are in the contents of the backup. */
+const MOST_NAMED = 20;
+
+/** Warns of what an archive says of single entries. @param root put before each name */
+export function printNamed(summary: Pick<ArchiveSummary, 'named'> | null, root: string): void {
+	const named = summary?.named ?? [];
+	for (const { path, why } of named.slice(0, MOST_NAMED)) printWarning(`${why}: ${root}${path}`);
+	if (named.length > MOST_NAMED) printWarning(`and ${named.length - MOST_NAMED} more`);
 }

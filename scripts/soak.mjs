@@ -16,6 +16,7 @@ import { installProject } from './lib/project.mjs';
 const FILES = [
 	'test/verbs/copy/killed',
 	'test/verbs/expire/killed',
+	'test/sources/bucket/many',
 	'test/sources/files/random-edits',
 	'test/sources/files/restore-failures',
 	'test/records/locks/killed',

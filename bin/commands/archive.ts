@@ -24,7 +24,7 @@ import {
 	SIGNING_KEY_HELP,
 	wholeNumber,
 } from '../options';
-import { EXIT, printJson, printLine, printWarning, showProgress } from '../output';
+import { EXIT, printJson, printLine, printNamed, printWarning, showProgress } from '../output';
 
 interface ArchiveOptions extends EncryptionOptions, AuthorityOptions {
 	storage: string;
@@ -138,7 +138,7 @@ async function archive(options: ArchiveOptions, signal: AbortSignal): Promise<nu
 		if (options.json) printJson({ ...manifest, location });
 		else {
 			for (const warning of manifest.warnings) printWarning(warning);
-			printNamed(summary);
+			printNamed(summary, '/');
 			const { files, bytes, storedEntries } = manifest.source.details;
 			printLine(
 				`${manifest.group}/${manifest.label}: ${String(files)} files of ${sizeText(Number(bytes))}; ` +
@@ -152,13 +152,4 @@ async function archive(options: ArchiveOptions, signal: AbortSignal): Promise<nu
 		showProgress(null);
 		await storage.close();
 	}
-}
-
-/** Entries that are named with a remark; more of them are in the contents of the backup. */
-const MOST_NAMED = 20;
-
-function printNamed(summary: ArchiveSummary | null): void {
-	const named = summary?.named ?? [];
-	for (const { path, why } of named.slice(0, MOST_NAMED)) printWarning(`${why}: /${path}`);
-	if (named.length > MOST_NAMED) printWarning(`and ${named.length - MOST_NAMED} more`);
 }

@@ -10,15 +10,17 @@ import { openStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
 import {
 	type AddCommand,
-	collect,
-	parseBackupName,
-	wholeNumber,
 	ALLOW_UNSIGNED_HELP,
 	allowUnsigned,
 	type AuthorityOptions,
+	collect,
+	DESTINATION_KEYS,
+	envWith,
+	parseBackupName,
 	readAuthority,
 	SIGNERS_HELP,
 	SIGNING_KEY_HELP,
+	wholeNumber,
 } from '../options';
 import { EXIT, exitCodeOf, printJson, printLine, printWarning, showProgress } from '../output';
 
@@ -70,7 +72,7 @@ async function copy(name: string | undefined, options: CopyCommandOptions, signa
 	const from = openStorage(options.storage, process.env);
 	const to: Storage[] = [];
 	try {
-		const env = destinationEnv(process.env);
+		const env = envWith(DESTINATION_KEYS, process.env);
 		for (const url of options.toStorage) to.push(openStorage(url, env));
 		const opened = await Repository.open(from, { signal, authority });
 		const repository = allowUnsigned(opened, options, wanted);
@@ -107,22 +109,6 @@ function assertClear(wanted: { label: string | null } | null, { missing, newest 
 	}
 	if (wanted?.label && missing) throw unclear('--missing is about all labels of a group', 'Leave out the label.');
 	if (newest && !missing) throw unclear('--newest needs --missing', 'A GROUP alone means its newest backup.');
-}
-
-/** The destination's keys are its own where they are given; then nothing of the source's identity goes there. */
-function destinationEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-	const {
-		N8N_BACKUP_TO_AWS_ACCESS_KEY_ID: accessKey,
-		N8N_BACKUP_TO_AWS_SECRET_ACCESS_KEY: secretKey,
-		N8N_BACKUP_TO_AWS_SESSION_TOKEN: sessionToken,
-	} = env;
-	if (!accessKey && !secretKey) return env;
-	return {
-		...env,
-		AWS_ACCESS_KEY_ID: accessKey,
-		AWS_SECRET_ACCESS_KEY: secretKey,
-		AWS_SESSION_TOKEN: sessionToken,
-	};
 }
 
 async function newestLabel(repository: Repository, group: string, signal: AbortSignal): Promise<string> {

@@ -1,4 +1,6 @@
 /** Where files are restored to, as the options of `n8n-backup restore` say, and what is told of it. */
+import { BUCKET } from '../../core/sources/bucket/kind';
+import { bucketFolderRestorer } from '../../core/sources/bucket/restore';
 import { filesRestorer, type FilesRestored } from '../../core/sources/files/restore/restorer';
 import type { Owners } from '../../core/sources/files/restore/messages';
 import { printLine } from '../output';
@@ -14,11 +16,15 @@ export interface FilesRestoreOptions {
 	dryRun?: boolean;
 }
 
-/** @throws BackupError 'invalid-input' */
-export function filesWay(options: FilesRestoreOptions): RestoreWay<FilesRestored> {
+/**
+ * @param kind what the backup is of: a folder takes objects of a bucket as well
+ * @throws BackupError 'invalid-input'
+ */
+export function filesWay(options: FilesRestoreOptions, kind: string): RestoreWay<FilesRestored> {
 	const to = path.resolve(options.to);
+	const wanted = { ...options, to, include: options.include ?? [] };
 	return {
-		restorer: filesRestorer({ ...options, to, include: options.include ?? [] }),
+		restorer: kind === BUCKET ? bucketFolderRestorer(wanted) : filesRestorer(wanted),
 		progress: () => '',
 		show({ group, label, comparison, listed, seconds }, asOf) {
 			for (const name of listed) printLine(name);

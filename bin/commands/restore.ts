@@ -23,10 +23,16 @@ import {
 import { EXIT, forTerminal, printJson, printWarning, showProgress } from '../output';
 import { type ClusterRestoreCommand, isCluster, planCluster } from './restore-cluster';
 import { type DatabaseRestoreOptions, databaseWay, isDatabaseUrl } from './restore-database';
+import { type BucketRestoreOptions, bucketWay, isBucketUrl } from './restore-bucket';
 import { type FilesRestoreOptions, filesWay } from './restore-files';
 import type { RestoreWay } from './restore-way';
 
-interface RestoreOptions extends AuthorityOptions, DatabaseRestoreOptions, FilesRestoreOptions, ClusterRestoreCommand {
+interface RestoreOptions
+	extends AuthorityOptions,
+		DatabaseRestoreOptions,
+		FilesRestoreOptions,
+		BucketRestoreOptions,
+		ClusterRestoreCommand {
 	storage: string;
 	to: string;
 	identity?: string;
@@ -38,12 +44,12 @@ interface RestoreOptions extends AuthorityOptions, DatabaseRestoreOptions, Files
 export const restoreCommand: AddCommand = (program, run) => {
 	program
 		.command('restore')
-		.description('restore a database, files or a cluster, and compare them with what was backed up')
+		.description('restore a database, files, objects or a cluster, and compare them with what was backed up')
 		.addArgument(new Argument('<backup>', 'GROUP for its newest backup, or GROUP/LABEL'))
 		.requiredOption('--storage <url>', 'where the backup is')
 		.requiredOption(
 			'--to <place>',
-			'postgres://user@host/newdatabase: the database that is made; or a folder for files or a cluster',
+			'postgres://user@host/newdatabase: the database that is made; a folder for files or a cluster; s3://bucket/prefix?endpoint=…',
 		)
 		.option('--identity <file>', 'the key that opens it')
 		.option('--before <time>', 'the newest backup that was started at this time or earlier, e.g. 2026-11-20T02:00:00Z')
@@ -65,12 +71,17 @@ export const restoreCommand: AddCommand = (program, run) => {
 		.option('--allow <what>', `what the dump may do though it is refused otherwise: ${ALLOWANCES.join(', ')}`, collect)
 		.option('--maintenance-db <name>', 'the database to connect to for making another one', 'postgres')
 		.option('--pg-restore <path>', 'for backups in custom format, when it is not in PATH')
-		.option('--include <pattern>', 'of files: only what matches, as in a .gitignore; may be repeated', collect)
-		.option('--overwrite', 'of files: into a folder that is not empty, replacing what has the same names')
+		.option(
+			'--include <pattern>',
+			'of files and buckets: only what matches, as in a .gitignore; may be repeated',
+			collect,
+		)
+		.option('--overwrite', 'of files and buckets: replace what has the same names; the folder may hold something')
+		.option('--missing-only', 'of a bucket: keep what is there, and restore what is not')
 		.addOption(
 			new Option('--owners <how>', 'of files: whom they belong to').choices(['no', 'numbers', 'names']).default('no'),
 		)
-		.option('--dry-run', 'of files: say what would be restored, and write nothing')
+		.option('--dry-run', 'of files and buckets: say what would be restored, and write nothing')
 		.option(
 			'--until <time>',
 			'of a cluster: up to this time, e.g. 2026-11-20T02:00:00Z; otherwise as far as there is log',
@@ -96,6 +107,7 @@ async function restore(name: string, options: RestoreOptions, signal: AbortSigna
 	const keys = (await readKeys(options.identity, process.env)) ?? null;
 	const authority = await readAuthority(options);
 	const toDatabase = isDatabaseUrl(options.to) ? await databaseWay(options) : null;
+	const toBucket = isBucketUrl(options.to) ? bucketWay(options) : null;
 	const storage = openStorage(options.storage, process.env);
 	try {
 		const opened = await Repository.open(storage, { signal, authority });
@@ -115,7 +127,9 @@ async function restore(name: string, options: RestoreOptions, signal: AbortSigna
 					: ({ kind: 'newest' } as const);
 		const chosen = await chooseForRestore(repository, await repository.list(group), choice, signal);
 		if (toDatabase) return await restoreChosen(toDatabase, { ...reading, ...chosen }, options);
-		return await restoreChosen(filesWay(options), { ...reading, ...chosen }, options);
+		if (toBucket) return await restoreChosen(toBucket, { ...reading, ...chosen }, options);
+		const { source } = await repository.readManifest(group, chosen.label, signal);
+		return await restoreChosen(filesWay(options, source.kind), { ...reading, ...chosen }, options);
 	} finally {
 		showProgress(null);
 		await storage.close();

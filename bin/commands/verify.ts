@@ -12,6 +12,7 @@ import { Repository } from '../../core/records/repository';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Assertion } from '../../core/sources/postgres/drill/assertions';
+import { bucketDrill } from '../../core/sources/bucket/restore';
 import { filesDrill } from '../../core/sources/files/restore/restorer';
 import { postgresDrill } from '../../core/sources/postgres/drill/drill';
 import type { Scratch } from '../../core/sources/postgres/drill/scratch-database';
@@ -117,6 +118,7 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 			? [
 					postgresDrill({ scratch, assertions, allow, nativePath, checks: n8n && [n8n.database] }),
 					filesDrill({ checks: n8n && [n8n.files] }),
+					bucketDrill(),
 				]
 			: [];
 		const results: VerifyResult[] = [];

@@ -1,6 +1,7 @@
 /** The kinds of sources that this program knows. The only file that names them. */
 import { BackupError } from '../base/errors';
 import type { Manifest } from '../records/manifest';
+import { bucketKind } from './bucket/kind';
 import { filesKind } from './files/kind';
 import { postgresKind } from './postgres/kind';
 import { clusterKind } from './postgres/physical/base/kind';
@@ -8,7 +9,7 @@ import { logKind } from './postgres/physical/wal/kind';
 import type { SourceKind } from './source';
 
 const KINDS = new Map<string, SourceKind>(
-	[postgresKind, filesKind, clusterKind, logKind].map((kind) => [kind.kind, kind]),
+	[postgresKind, filesKind, bucketKind, clusterKind, logKind].map((kind) => [kind.kind, kind]),
 );
 
 /** Adds a kind, for programs that bring one of their own. */

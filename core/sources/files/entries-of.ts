@@ -21,7 +21,7 @@ export async function* entriesOf(
 	backup: OpenBackup,
 	signal: AbortSignal,
 ): AsyncGenerator<MergedEntry, void, undefined> {
-	assertFiles(backup);
+	assertIndexed(backup);
 	const folder = await createTemporaryFolder('archive');
 	try {
 		const files = await spoolIndexes(backup, folder, signal);
@@ -38,6 +38,14 @@ export async function* entriesOf(
 	} finally {
 		await removeTemporaryFolder(folder);
 	}
+}
+
+/** @throws BackupError 'invalid-input' for a backup of something else: files have an index, and so do objects of a bucket */
+function assertIndexed({ manifest: { group, label, parts } }: OpenBackup): void {
+	if (parts.some(({ role }) => role === 'index')) return;
+	throw new BackupError('invalid-input', `${group}/${label} is not a backup of files`, {
+		hint: 'Only archives of files and of buckets can be listed. Restore the backup, or look at its manifest.',
+	});
 }
 
 /** @throws BackupError 'invalid-input' for a backup of something else */

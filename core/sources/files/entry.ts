@@ -1,10 +1,11 @@
 /**
- * The index of an archive: one line of JSON per entry, in the order of `sortKey`, which is the order of the archive. The index of a
+ * The index of an archive: one line of JSON per entry, in the order of `keyOf`, which is the order of the archive. The index of a
  * differential or incremental backup has the lines of what it stores, and of what is gone since its parent; `merge.ts` puts those
  * of a chain together.
  */
 import { Fault } from './fault.ts';
 import { type Bytes, fromText, isAscii, sortKey, toText } from './names.ts';
+import { assertObject, type ObjectFacts } from './object.ts';
 
 /** Types of entries, and the two that say that there is nothing any more. */
 export const ENTRY_TYPES = [
@@ -66,6 +67,8 @@ export interface Entry {
 	sqlite?: DatabaseFacts;
 	/** Of a SQLite database: size and time of its write-ahead log, which holds changes that the file itself does not show. */
 	log?: string;
+	/** It was an object of a bucket, and this is what the bucket knows of it. */
+	object?: ObjectFacts;
 }
 
 /** Whether an entry says that there is nothing any more. */
@@ -73,8 +76,9 @@ export function isGone({ type }: Entry): boolean {
 	return type === 'gone' || type === 'gone-directory';
 }
 
-/** The key by which entries are sorted. */
-export function keyOf({ path, type }: Entry): string {
+/** The key by which entries are sorted: objects by their names in the bucket, as S3 lists them. */
+export function keyOf({ path, type, object }: Entry): string {
+	if (object) return fromText(object.key);
 	return sortKey(path, type === 'directory' || type === 'gone-directory');
 }
 
@@ -134,12 +138,17 @@ export function isSafePath(path: Bytes): boolean {
 }
 
 function assertMembers(entry: Entry): void {
-	const { type } = entry;
+	const { type, object } = entry;
 	if (!TYPES.has(type)) throw damaged('has an unknown type');
+	if (object !== undefined) {
+		assertObject(object, isGone(entry));
+		if (type !== 'file' && type !== 'gone') throw damaged('has an object that is no file');
+	}
 	if (isGone(entry)) return;
 	const { mode, uid, gid, mtime, ctime, ino, user, group } = entry;
 	if (!isNumber(mode, 0o7777) || !isNumber(uid) || !isNumber(gid)) throw damaged('has no owner or mode');
-	if (!matches(TIME, mtime) || !matches(TIME, ctime) || !matches(DIGITS, ino)) throw damaged('has no times');
+	if (!matches(TIME, mtime)) throw damaged('has no times');
+	if (object === undefined && (!matches(TIME, ctime) || !matches(DIGITS, ino))) throw damaged('has no times');
 	if (!isOptionalText(user) || !isOptionalText(group)) throw damaged('has an owner that is not text');
 	if (type === 'file') assertFile(entry);
 	if ((type === 'symlink' || type === 'link') && entry.target === undefined) throw damaged('has no target');

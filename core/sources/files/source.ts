@@ -12,6 +12,7 @@ import { startArchive } from './archive/host';
 import type { ArchiveOptions, ArchiveSummary, Root } from './archive/messages.ts';
 import { type FilesContents, formatContents } from './contents';
 import { FILES } from './kind';
+import { lostSince, MAX_LOST_PERCENT } from './lost';
 import { type Bytes, toDisplay, toText } from './names';
 import { type AssertAllowed, resolveRoots } from './roots';
 import { spoolIndexes } from './spool';
@@ -24,9 +25,6 @@ export const ARCHIVE_DEFAULTS: ArchiveOptions = {
 	compareContents: false,
 	sqlite: true,
 };
-
-/** A backup that lost more of its entries or bytes since the one before is a reason to look. */
-const MAX_LOST_PERCENT = 50;
 
 export interface FilesOptions extends Partial<ArchiveOptions> {
 	/** Absolute paths of folders or files. */
@@ -118,7 +116,7 @@ const WAY_OUT = ['damaged', 'incomplete', 'not-found', 'invalid-manifest'] as co
  * @throws BackupError of a storage that cannot be read now, or of another key
  */
 export async function basesOf(
-	before: OpenBackup<FilesContents>,
+	before: OpenBackup,
 	folder: string,
 	signal: AbortSignal,
 ): Promise<{ bases: string[]; note: string | null }> {
@@ -171,7 +169,11 @@ function opened(options: Opened): OpenSource {
 		},
 		async finish() {
 			const facts = factsOf(archive.summary());
-			const lost = lostSince(previous, facts.details, maxLostPercent);
+			const lost = lostSince(previous, facts.details, {
+				kind: FILES,
+				what: ['files', 'bytes'],
+				maxPercent: maxLostPercent,
+			});
 			return await Promise.resolve({
 				details: { ...facts.details, ...addition?.details },
 				warnings: [...(note === null ? [] : [note]), ...lost, ...facts.warnings, ...(addition?.warnings ?? [])],
@@ -225,18 +227,6 @@ function assertNotEmpty({ counts, roots }: ArchiveSummary, previous: Manifest | 
 	if (had === 0 || directory > roots.length || Object.keys(rest).length > 0) return;
 	throw new BackupError('source-missing', `there are no files; ${previous!.label} has ${had}`, {
 		hint: 'Are the disks mounted? If there are meant to be none, there is nothing to back up: stop the schedule.',
-	});
-}
-
-/** What the backup before had and this one has not, in a sentence, where it is more than may be lost. */
-function lostSince(previous: Manifest | null, now: SourceDetails, maxPercent: number): string[] {
-	if (previous?.source.kind !== FILES) return [];
-	const before = previous.source.details;
-	return (['files', 'bytes'] as const).flatMap((what) => {
-		const was = Number(before[what]);
-		const percent = Math.floor((1 - Number(now[what]) / was) * 100);
-		if (!(was > 0) || percent <= maxPercent) return [];
-		return [`${percent} % of the ${what} are gone since ${previous.label}: ${Number(now[what])} now, ${was} then`];
 	});
 }
 

@@ -3,7 +3,6 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { OpenBackup } from '../source';
-import type { FilesContents } from './contents';
 import { toError } from './faults';
 import { indexOf } from './parts';
 import { isFull, noTemporarySpace } from './thread-faults';
@@ -13,11 +12,7 @@ import { isFull, noTemporarySpace } from './thread-faults';
  * @returns the files, that of the backup first, then those of its parents, nearest first: as `mergeIndexes` takes them
  * @throws BackupError as opening a part does; 'storage-full' where there is no space for temporary files
  */
-export async function spoolIndexes(
-	backup: OpenBackup<FilesContents>,
-	folder: string,
-	signal: AbortSignal,
-): Promise<string[]> {
+export async function spoolIndexes(backup: OpenBackup, folder: string, signal: AbortSignal): Promise<string[]> {
 	const files: string[] = [];
 	for (const each of [backup, ...backup.parents]) {
 		const file = path.join(folder, `index-${files.length}`);

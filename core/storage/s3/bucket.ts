@@ -57,10 +57,19 @@ export class S3Bucket {
 		}
 	}
 
-	/** @param range HTTP's byte range; the whole object when absent. Not every server heeds it: see the answer's status. */
-	async get(name: string, range: string | undefined, signal?: AbortSignal): Promise<IncomingMessage> {
+	/**
+	 * @param range HTTP's byte range; the whole object when absent. Not every server heeds it: see the answer's status.
+	 * @param more conditions on the object, such as If-Match
+	 */
+	async get(
+		name: string,
+		range: string | undefined,
+		signal?: AbortSignal,
+		more: Headers = {},
+	): Promise<IncomingMessage> {
 		return await this.#try('read', name, async () => {
-			const request = { method: 'GET', bucketName: this.bucket, objectName: name, headers: range ? { range } : {} };
+			const headers = { ...more, ...(range && { range }) };
+			const request = { method: 'GET', bucketName: this.bucket, objectName: name, headers };
 			return await (await this.connection.client(signal)).makeRequestAsync(request, '', [200, 206]);
 		});
 	}

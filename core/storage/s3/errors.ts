@@ -107,6 +107,11 @@ const MEANINGS: Record<string, Meaning> = {
 		text: 'the server lacks a function',
 		hint: 'If the server does not know conditional writes (If-None-Match), switch them off for this storage.',
 	},
+	InvalidObjectState: {
+		code: 'unsupported',
+		text: 'it lies in a cold storage class, from which nothing can be read right away',
+		hint: 'Have it restored from there first (RestoreObject), and try again when that is done.',
+	},
 	QuotaExceeded: FULL,
 	ServiceQuotaExceededException: FULL,
 	StorageFull: FULL,

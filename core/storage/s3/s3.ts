@@ -64,8 +64,7 @@ export class S3Storage implements Storage {
 		const prefix = (options.prefix ?? '').replace(/^\/+|\/+$/g, '');
 		assertPrefix(prefix);
 		assertBucket(options.bucket);
-		const isR2 = /\.r2\.cloudflarestorage\.com(:\d+)?\/?$/.test(options.endpoint ?? '');
-		const { uniformParts = isR2, serverSideEncryption: encryption } = options;
+		const { serverSideEncryption: encryption } = options;
 		this.appendOnly = options.appendOnly ?? false;
 		this.location = `s3://${options.bucket}${prefix && `/${prefix}`}`;
 		this.#prefix = prefix && `${prefix}/`;
@@ -83,15 +82,11 @@ export class S3Storage implements Storage {
 			until: async (key) => await lock.until(this.#name(key)),
 		};
 		this.#upload = {
+			...uploadSizes(options),
 			lock,
-			partSize: options.partSize ?? (uniformParts ? 64 * MIB : 8 * MIB),
-			maxParts: options.maxParts ?? 10_000,
-			concurrency: options.concurrency ?? 4,
-			uniformParts,
 			retry: options.retry ?? DEFAULT_RETRY,
 			memory: options.memory,
 		};
-		assertSizes(this.#upload);
 	}
 
 	async write(key: string, body: Readable, options: WriteOptions = {}): Promise<StoredObject> {
@@ -224,8 +219,11 @@ export class S3Storage implements Storage {
 	}
 }
 
-/** By the rules of S3 ("Bucket naming rules"), which minio checks as well, with an error that names no remedy. */
-function assertBucket(bucket: string): void {
+/**
+ * By the rules of S3 ("Bucket naming rules"), which minio checks as well, with an error that names no remedy.
+ * @throws BackupError 'invalid-input'
+ */
+export function assertBucket(bucket: string): void {
 	const isName =
 		/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket) && !bucket.includes('..') && !/^\d+(\.\d+){3}$/.test(bucket);
 	if (isName) return;
@@ -234,7 +232,21 @@ function assertBucket(bucket: string): void {
 	});
 }
 
-function assertSizes({ partSize, maxParts, concurrency }: UploadOptions): void {
+/**
+ * How uploads are cut into parts.
+ * @throws BackupError 'invalid-input'
+ */
+export function uploadSizes(options: S3Options): UploadSizes {
+	const isR2 = /\.r2\.cloudflarestorage\.com(:\d+)?\/?$/.test(options.endpoint ?? '');
+	const { uniformParts = isR2, maxParts = 10_000, concurrency = 4 } = options;
+	const { partSize = uniformParts ? 64 * MIB : 8 * MIB } = options;
+	assertSizes({ partSize, maxParts, concurrency, uniformParts });
+	return { partSize, maxParts, concurrency, uniformParts };
+}
+
+type UploadSizes = Pick<UploadOptions, 'partSize' | 'maxParts' | 'concurrency' | 'uniformParts'>;
+
+function assertSizes({ partSize, maxParts, concurrency }: UploadSizes): void {
 	const isInteger = [partSize, maxParts, concurrency].every(Number.isSafeInteger);
 	if (
 		isInteger &&

@@ -26,12 +26,13 @@ export interface Made {
 
 export type Stored = Pick<S3Facts, 'name' | 'size' | 'modifiedAt' | 'versionId'>;
 
-/** @throws BackupError 'already-exists' */
+/** @throws BackupError 'already-exists', unless it is to be replaced */
 export async function assertFree(
 	bucket: S3Bucket,
 	name: string,
-	{ retry: policy, signal }: UploadOptions,
+	{ retry: policy, signal, replace }: UploadOptions,
 ): Promise<void> {
+	if (replace) return;
 	if (await retry(() => bucket.head(name, signal), policy, signal)) throw alreadyExists(bucket, name);
 }
 
@@ -87,7 +88,7 @@ async function find(
 	options: UploadOptions,
 	{ versionId, isRepeated }: Made,
 ): Promise<Stored | null> {
-	const versions = versionId === undefined ? null : await visibleVersions(bucket, name, options);
+	const versions = versionId === undefined || options.replace ? null : await visibleVersions(bucket, name, options);
 	if (!versions) return await retry(() => bucket.head(name), options.retry);
 	const at = versions.findIndex((version) => version.versionId === versionId);
 	const since = at < 0 ? [] : versions.slice(at);

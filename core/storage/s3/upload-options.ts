@@ -18,6 +18,10 @@ export interface UploadOptions {
 	onMoved?: () => void;
 	protect?: Protection;
 	lock: ObjectLock;
+	/** Takes the place of an object of that name. Needs a bucket whose writes are not conditional. @default false */
+	replace?: boolean;
+	/** Who writes has looked before, and reads the object back: for one part, no further request is spent on that. @default false */
+	isWatched?: boolean;
 	/** Instead of memory of the upload's own, for measuring it. */
 	memory?: PartMemory;
 }

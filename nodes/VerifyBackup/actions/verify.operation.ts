@@ -5,6 +5,7 @@ import type { Repository } from '../../../core/records/repository';
 import { sizeText } from '../../../core/base/size-text';
 import { lookIntoPartner } from '../../../core/verbs/look/partner';
 import { chooseForVerification, newestReadable, verifyBackup } from '../../../core/verbs/verify/verify';
+import { bucketDrill } from '../../../core/sources/bucket/restore';
 import { filesDrill } from '../../../core/sources/files/restore/restorer';
 import { n8nChecks, nothingToOpen } from '../../../core/sources/n8n/checks';
 import { postgresDrill } from '../../../core/sources/postgres/drill/drill';
@@ -77,6 +78,7 @@ function drillsOf({ drill, n8n: asked, keys, limits }: VerifySettings, repositor
 	const drills = [
 		postgresDrill({ ...drill, nativePath, checks: n8n && [n8n.database] }),
 		filesDrill({ checks: n8n && [n8n.files] }),
+		bucketDrill(),
 	];
 	return { drills, n8n };
 }

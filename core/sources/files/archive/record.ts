@@ -16,11 +16,18 @@ export type Remark =
 	| 'damaged-database' // SQLite says that it is
 	| 'locked-database' // somebody held it locked: its file was read as it was
 	| 'vanished' // it was there a moment before
+	| 'replaced' // of an object: another one has its name meanwhile, which is stored
+	| 'added' // of an object: it was made since the archive began, and is stored
 	| 'socket' // nothing to store
 	| 'too-large' // left out because somebody said so
 	| 'other-file-system';
 
-const INCOMPLETE: ReadonlySet<Remark> = new Set(['changed', 'unreadable', 'damaged-database', 'locked-database']);
+const INCOMPLETE: ReadonlySet<string> = new Set<Remark>([
+	'changed',
+	'unreadable',
+	'damaged-database',
+	'locked-database',
+]);
 
 /** Writes the index, and counts. */
 export class Record {

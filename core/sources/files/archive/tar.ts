@@ -46,13 +46,14 @@ export class TarHeader {
 	 * Makes everything that comes before an entry's contents.
 	 * @param stored bytes of contents that follow: for a file with holes, its extents
 	 * @param names of a directory in an incremental archive: each with `Y` (anything) or `D` (a directory) before it
+	 * @param more further pax records, from {@link record}
 	 */
-	make(entry: Entry, type: TarType, stored: number, names: readonly Bytes[] | null = null): this {
+	make(entry: Entry, type: TarType, stored: number, names: readonly Bytes[] | null = null, more: Bytes = ''): this {
 		this.length = 0;
 		const map = entry.extents && type === 'file' ? sparseMap(entry) : '';
 		const size = stored + map.length + padding(map.length);
 		const path = type === 'directory' ? `${entry.path}/` : entry.path;
-		const records = recordsOf(entry, path, size, map !== '', names);
+		const records = recordsOf(entry, path, size, map !== '', names) + more;
 		if (records !== '') {
 			this.#block('PaxHeader', 0o644, 0, 0, records.length, '0', 'x', '');
 			this.#text(records);
@@ -60,6 +61,15 @@ export class TarHeader {
 		const { mode = 0, uid = 0, gid = 0, mtime = '0.', target = '' } = entry;
 		this.#block(path, mode, uid, gid, size, mtime, TYPE_FLAGS[type], target, entry);
 		if (map !== '') this.#text(map);
+		return this;
+	}
+
+	/** Makes a header that no entry follows, and that means nothing to a reader. */
+	makeComment(text: Bytes): this {
+		this.length = 0;
+		const records = record('comment', text);
+		this.#block('PaxHeader', 0o644, 0, 0, records.length, '0', 'g', '');
+		this.#text(records);
 		return this;
 	}
 
@@ -152,8 +162,8 @@ function recordsOf(entry: Entry, path: Bytes, size: number, sparse: boolean, nam
 	return records;
 }
 
-/** A record begins with its own length in decimal digits, which count as well. */
-function record(key: string, value: Bytes): Bytes {
+/** A pax record. It begins with its own length in decimal digits, which count as well. */
+export function record(key: string, value: Bytes): Bytes {
 	const rest = key.length + value.length + 3;
 	let length = rest + digits(rest);
 	length = rest + digits(length);

@@ -1,0 +1,281 @@
+/** Makes the archive of a bucket: reads what is new of it, and writes a tar and its index. */
+import { hash } from 'node:crypto';
+import fs from 'node:fs';
+import { BackupError, isBackupError } from '../../base/errors';
+import { DEFAULT_RETRY, pauseAfter } from '../../base/retry';
+import { ahead } from '../../base/ahead';
+import { startHashing } from '../../codecs/digest/digest';
+import type { BucketObjects, ObjectHead, OpenObject } from '../../storage/s3/objects';
+import type { S3Object } from '../../storage/s3/listing';
+import type { ArchiveSummary } from '../files/archive/messages.ts';
+import { Record as IndexRecord, type Remark } from '../files/archive/record.ts';
+import type { Entry } from '../files/entry.ts';
+import type { MergedEntry } from '../files/merge.ts';
+import { fromText } from '../files/names.ts';
+import { type Fetch, Fetcher, SMALL_BYTES } from './fetch';
+import { NameList } from './name-list';
+import { modifiedOf, type ReadStep, type Step, stepsOf } from './steps';
+import { TarWriter } from './tar-writer';
+
+/** Objects that are read at the same time, and bytes of them in memory. */
+const AHEAD = { items: 32, weight: 64 * 1024 * 1024 };
+/** A large object that is replaced while it is read is begun anew so often. */
+const ATTEMPTS = 3;
+/** Servers tell the time in seconds. */
+const CLOCK_SLACK_MS = 1000;
+/** A file of names, behind all objects: no object is named like this, since "%re" is no escape. */
+export const REMOVED = '%removed';
+
+export interface BucketJob {
+	objects: BucketObjects;
+	/** Unpacked indexes of what the backup builds on, newest first; none for a full one. */
+	bases: readonly string[];
+	/** Where to write the index. */
+	indexFile: string;
+	/** Where to note what is gone. */
+	removedFile: string;
+	/** When the archive was begun, by the server's clock. */
+	startedAt: Date;
+	signal: AbortSignal;
+	/** Called about once a second. */
+	onProgress?: (progress: { entries: number; bytes: number }) => void;
+}
+
+/** Archives a bucket. */
+export class BucketArchiver {
+	readonly #job: BucketJob;
+	readonly #record: IndexRecord;
+	readonly #fetcher: Fetcher;
+	readonly #tar = new TarWriter();
+	readonly #removed: NameList;
+	/** Objects that the server gave or that are as they were; and why it did not give the last one it refused. */
+	#given = 0;
+	#refusal: BackupError | null = null;
+
+	constructor(job: BucketJob) {
+		this.#job = job;
+		this.#record = new IndexRecord(job.indexFile);
+		this.#record.summary.roots.push({ path: job.objects.location, mounted: true, entries: 0, bytes: 0 });
+		this.#fetcher = new Fetcher(job.objects, job.signal);
+		this.#removed = new NameList(job.removedFile);
+	}
+
+	/** What there is to say; only after the archive has ended. */
+	get summary(): ArchiveSummary {
+		return this.#record.summary;
+	}
+
+	/** Objects whose tags could not be read, for want of a right. */
+	get tagsDenied(): number {
+		return this.#fetcher.tagsDenied;
+	}
+
+	/** Takes a chunk back, whose memory is used again. */
+	recycle(chunk: Buffer): void {
+		this.#tar.recycle(chunk);
+	}
+
+	/**
+	 * The archive, in chunks.
+	 * @throws BackupError 'access-denied' where nothing could be read; those of listing and reading; Fault of an index
+	 */
+	async *run(): AsyncGenerator<Buffer, void, undefined> {
+		const { objects, bases, signal } = this.#job;
+		const steps = stepsOf(objects, bases, { signal, onUnchanged: (object) => this.#saw(object.size) });
+		const weightOf = (step: Step) => (step.kind === 'read' && step.object.size <= SMALL_BYTES ? step.object.size : 0);
+		const work = async (step: Step): Promise<{ step: Step; fetch: Fetch | null }> => ({
+			...{ step, fetch: step.kind === 'read' ? await this.#fetcher.fetch(step) : null },
+		});
+		try {
+			for await (const { step, fetch } of ahead(steps, { ...AHEAD, weightOf }, work)) {
+				if (step.kind === 'read') yield* this.#store(step, fetch!);
+				else if (step.kind === 'gone') this.#gone(step.before);
+				yield* this.#chunks();
+			}
+			if (this.#given === 0 && this.#refusal) throw this.#refusal;
+			yield* this.#end();
+		} finally {
+			this.#removed.close();
+		}
+	}
+
+	async *#store(step: ReadStep, fetch: Fetch): AsyncGenerator<Buffer> {
+		switch (fetch.kind) {
+			case 'fetched': {
+				const { head, tags, bytes } = fetch;
+				const entry = entryOf(step, head, tags);
+				const at = this.#tar.begin(entry);
+				this.#tar.write(bytes);
+				this.#tar.pad();
+				this.#stored(step, { ...entry, sha256: hash('sha256', bytes, 'hex'), at });
+				break;
+			}
+			case 'large':
+				yield* this.#storeLarge(step);
+				break;
+			case 'vanished':
+				this.#remark(step, 'vanished');
+				if (step.before) this.#gone(step.before);
+				break;
+			case 'refused':
+				this.#refused(step, fetch.error);
+		}
+	}
+
+	/** An object that is read as a stream; one that is replaced meanwhile is begun anew. */
+	async *#storeLarge(step: ReadStep): AsyncGenerator<Buffer> {
+		const { objects, signal } = this.#job;
+		for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+			const opened = await this.#fetcher.attempt(async () => ({
+				...{ kind: 'opened' as const, open: await objects.open(step.object.name, { signal }) },
+			}));
+			if (opened.kind !== 'opened') {
+				yield* this.#store(step, opened);
+				return;
+			}
+			const { head } = opened.open;
+			const tags = await this.#fetcher.tagsOf(step.object.name, head).catch((error: unknown) => {
+				opened.open.body.destroy();
+				throw error;
+			});
+			const entry = entryOf(step, head, tags);
+			const at = this.#tar.begin(entry);
+			const sha256 = yield* this.#stream(step.object.name, opened.open);
+			this.#tar.pad();
+			if (sha256 !== null) {
+				this.#stored(step, { ...entry, sha256, at });
+				return;
+			}
+		}
+		this.#remark(step, 'changed');
+		this.#keepBefore(step);
+	}
+
+	/**
+	 * Writes the bytes of an object, going on where a connection broke. One that is another meanwhile is filled up with zeros: no line of
+	 * the index is about them, and by hand the same name comes once more behind it.
+	 * @returns the digest, or null where it was replaced or removed
+	 */
+	async *#stream(key: string, { head, body }: OpenObject): AsyncGenerator<Buffer, string | null> {
+		const { objects, signal } = this.#job;
+		const hashing = startHashing('sha256', head.size);
+		let done = 0;
+		let failures = 0;
+		try {
+			for (let from = body; ; ) {
+				try {
+					for await (const chunk of from as AsyncIterable<Buffer>) {
+						this.#tar.write(chunk);
+						await hashing.update(chunk);
+						done += chunk.length;
+						failures = 0;
+						yield* this.#chunks();
+					}
+					return await hashing.digest();
+				} catch (error) {
+					await pauseAfter(error, ++failures, DEFAULT_RETRY, signal);
+				}
+				try {
+					from = (await objects.open(key, { start: done, etag: head.etag, signal })).body;
+				} catch (error) {
+					if (!isBackupError(error, 'already-exists', 'not-found')) throw error;
+					for (; done < head.size; done += this.#tar.zeros(head.size - done)) yield* this.#chunks();
+					return null;
+				}
+			}
+		} finally {
+			hashing.stop();
+		}
+	}
+
+	/** The names of what is gone, and the end of the tar. */
+	async *#end(): AsyncGenerator<Buffer> {
+		this.#removed.close();
+		const { size } = await fs.promises.stat(this.#job.removedFile);
+		if (size > 0) {
+			this.#tar.begin({ path: REMOVED, type: 'file', mode: 0o600, mtime: '0.000000000', size });
+			for await (const chunk of fs.createReadStream(this.#job.removedFile) as AsyncIterable<Buffer>) {
+				this.#tar.write(chunk);
+				yield* this.#chunks();
+			}
+			this.#tar.pad();
+		}
+		this.#tar.end();
+		yield* this.#tar.chunks();
+		this.#record.end();
+	}
+
+	#stored(step: ReadStep, entry: Entry): void {
+		const { object, before } = step;
+		this.#record.write(entry, entry.size!);
+		this.#saw(entry.size!);
+		// By hand, its file of then would be left over, and may be in the way.
+		if (before && before.path !== entry.path) this.#remove(before);
+		const isNew = object.modifiedAt.getTime() >= this.#job.startedAt.getTime() + CLOCK_SLACK_MS;
+		if (entry.object!.etag !== object.etag || (isNew && before)) this.#remark(step, 'replaced');
+		else if (isNew) this.#remark(step, 'added');
+	}
+
+	#refused(step: ReadStep, error: BackupError): void {
+		this.#refusal = error;
+		this.#remark(step, 'unreadable');
+		this.#keepBefore(step);
+	}
+
+	/** What the backup before has of an object stays, by the name that its place asks for now. */
+	#keepBefore({ before, path }: ReadStep): void {
+		if (!before) return;
+		this.#saw(before.size!);
+		if (before.path === path) return;
+		const { key: _, holder, ...entry } = before;
+		this.#record.write({ ...entry, path, in: holder + 1 }, 0);
+	}
+
+	#gone(before: MergedEntry): void {
+		this.#record.write({ path: before.path, type: 'gone', object: { key: before.object!.key } }, 0);
+		this.#remove(before);
+	}
+
+	#remove({ path }: MergedEntry): void {
+		this.#removed.add(path);
+	}
+
+	#chunks(): Buffer[] {
+		if (this.#tar.isLate()) this.#job.onProgress?.({ entries: this.#record.entries, bytes: this.summary.bytes });
+		return this.#tar.chunks();
+	}
+
+	#saw(size: number): void {
+		this.#given++;
+		this.#record.saw('file', size);
+	}
+
+	#remark({ object }: { object: S3Object }, why: Remark): void {
+		this.#record.remark(fromText(object.name), why);
+	}
+}
+
+/** What the index says of an object, but for its contents. */
+function entryOf({ object, path }: ReadStep, head: ObjectHead, tags: Record<string, string> | undefined): Entry {
+	const { size, etag, versionId, headers, storageClass } = head;
+	// To a second in a header; in a listing to what the server has, which the next backup compares.
+	const modified = modifiedOf(etag === object.etag ? object : head);
+	return {
+		...{
+			path,
+			type: 'file',
+			mode: 0o644,
+			uid: 0,
+			gid: 0,
+			mtime: `${(Date.parse(modified) / 1000).toFixed(3)}000000`,
+			size,
+		},
+		object: {
+			...{ key: object.name, etag, modified },
+			...(versionId !== undefined && { version: versionId }),
+			headers,
+			...(tags && { tags }),
+			...(storageClass !== undefined && { storageClass }),
+		},
+	};
+}

@@ -1,0 +1,35 @@
+/** Which bucket is meant, and whether backups of it would lie in it. */
+import { BackupError } from '../../base/errors';
+import type { StorageConfig } from '../../storage/config';
+
+/** The settings of a bucket. */
+export type BucketConfig = Extract<StorageConfig, { type: 's3' }>;
+
+/**
+ * The bucket that a place of storage is.
+ * @throws BackupError 'invalid-input' where it is a folder or a server of another kind
+ */
+export function bucketOf(config: StorageConfig): BucketConfig {
+	if (config.type === 's3') return config;
+	throw new BackupError('invalid-input', 'what is to be backed up or restored to is not a bucket', {
+		hint: 'Choose "S3 or MinIO Bucket" in its credential; on the command line, write s3://bucket/prefix?endpoint=….',
+	});
+}
+
+/**
+ * Backups in the bucket that is backed up would be stored again and again, each with all that were made before it.
+ * @throws BackupError 'invalid-input'
+ */
+export function assertBucketApart(source: StorageConfig, storage: StorageConfig): void {
+	const from = bucketOf(source);
+	if (storage.type !== 's3' || storage.bucket !== from.bucket || endpointOf(storage) !== endpointOf(from)) return;
+	const prefix = (config: BucketConfig) => `${(config.prefix ?? '').replace(/^\/+|\/+$/g, '')}/`.replace(/^\//, '');
+	if (!prefix(storage).startsWith(prefix(from))) return;
+	throw new BackupError('invalid-input', `the backups would lie in s3://${from.bucket}, which is backed up`, {
+		hint: 'Keep backups in another bucket, best of another provider, or back up a prefix beside theirs.',
+	});
+}
+
+function endpointOf({ endpoint }: BucketConfig): string {
+	return (endpoint ?? '').toLowerCase().replace(/\/+$/, '');
+}

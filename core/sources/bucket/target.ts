@@ -1,0 +1,80 @@
+/** What of a backup is in a bucket already: both passed in step, by the names of objects. */
+import { setImmediate as turn } from 'node:timers/promises';
+import { BackupError } from '../../base/errors';
+import type { BucketObjects } from '../../storage/s3/objects';
+import type { MergedEntry } from '../files/merge.ts';
+import { type Bytes, fromText, toDisplay } from '../files/names';
+import type { View } from '../files/restore/view';
+
+/** So many entries are read before others get their turn. */
+const ENTRIES_PER_TURN = 2000;
+const MAX_LISTED = 1000;
+
+/** What becomes of objects that are there already. */
+export type Existing = 'refuse' | 'keep' | 'replace';
+
+/** What was found. */
+export interface Match {
+	/** Objects that are wanted, and those of them that are there already. */
+	wanted: number;
+	there: number;
+	/** The name of the first one that is there. */
+	first: Bytes | null;
+	/** What is to be written. */
+	objects: number;
+	bytes: number;
+	/** The first thousand names of it. */
+	listed: string[];
+}
+
+/**
+ * Looks what is there.
+ * @param options.add called with each entry that is to be written
+ * @throws BackupError of listing; 'damaged' where an entry is no object
+ */
+export async function matchTarget(
+	objects: BucketObjects,
+	view: View,
+	{ signal, existing, add }: { signal: AbortSignal; existing: Existing; add: (entry: MergedEntry) => void },
+): Promise<Match> {
+	const match: Match = { wanted: 0, there: 0, first: null, objects: 0, bytes: 0, listed: [] };
+	const names = namesOf(objects, signal);
+	const prefix = fromText(objects.prefix);
+	let name = await next(names);
+	try {
+		for (const entry of view.entries()) {
+			if (++match.wanted % ENTRIES_PER_TURN === 0) await turn();
+			signal.throwIfAborted();
+			if (!entry.object) throw noObject(entry);
+			const key = `${prefix}${entry.key}`;
+			while (name !== null && name < key) name = await next(names);
+			const isThere = name === key;
+			if (isThere) {
+				match.there++;
+				match.first ??= key;
+				if (existing !== 'replace') continue;
+			}
+			match.objects++;
+			match.bytes += entry.size!;
+			if (match.listed.length < MAX_LISTED) match.listed.push(toDisplay(key));
+			add(entry);
+		}
+	} finally {
+		await names.return();
+	}
+	return match;
+}
+
+async function* namesOf(objects: BucketObjects, signal: AbortSignal): AsyncGenerator<Bytes, void, undefined> {
+	for await (const page of objects.list(signal)) for (const { name } of page) yield fromText(name);
+}
+
+async function next(names: AsyncGenerator<Bytes, void, undefined>): Promise<Bytes | null> {
+	return (await names.next()).value ?? null;
+}
+
+function noObject({ path }: MergedEntry): BackupError {
+	return new BackupError('damaged', `the index says that ${toDisplay(path)} is no object`, {
+		hint: 'No program of ours writes that. Use another backup.',
+	});
+}

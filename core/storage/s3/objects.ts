@@ -1,0 +1,251 @@
+/**
+ * The objects of a bucket as other programs made them: with all names that S3 allows, and what S3 keeps beside their bytes. `S3Storage`
+ * is for objects of ours, which have fewer of both.
+ */
+import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import { BackupError, isBackupError } from '../../base/errors';
+import { DEFAULT_RETRY, retry, type RetryPolicy } from '../../base/retry';
+import { exactly } from '../exact';
+import { S3Bucket } from './bucket';
+import { S3Connection } from './connection';
+import { s3Error } from './errors';
+import { pageOfObjects, type S3Object } from './listing';
+import { ObjectLock } from './object-lock';
+import { assertBucket, type S3Options, uploadSizes } from './s3';
+import { elements, element, escape, plain } from './text';
+import { upload } from './upload';
+
+/** What S3 keeps of an object beside its bytes, as its headers say it. */
+export interface ObjectHead {
+	/** Bytes. */
+	size: number;
+	etag: string;
+	modifiedAt: Date;
+	/** Absent in buckets without versions. */
+	versionId?: string;
+	/** The headers that belong to the object, by their lower-case names: `content-type`, `x-amz-meta-…`. One character per byte. */
+	headers: Record<string, string>;
+	storageClass?: string;
+	/** How many tags it has, as far as the server says so. */
+	tagCount: number;
+}
+
+/** An object that is being read. */
+export interface OpenObject {
+	head: ObjectHead;
+	/** Ends after the last byte that was asked for, and in no other way. */
+	body: Readable;
+}
+
+/** Headers that belong to an object and come back with it (S3 API reference, PutObject), besides `x-amz-meta-…`. */
+const OWN_HEADERS = [
+	'content-type',
+	'cache-control',
+	'content-disposition',
+	'content-encoding',
+	'content-language',
+	'expires',
+	'x-amz-website-redirect-location',
+];
+const READ_HINT =
+	'To back a bucket up, allow the key s3:ListBucket on it, and s3:GetObject and s3:GetObjectTagging on its objects; docs/buckets.md has the policy.';
+const WRITE_HINT =
+	'To restore into a bucket, allow the key s3:ListBucket on it, and s3:GetObject, s3:PutObject, s3:AbortMultipartUpload, s3:GetObjectTagging and s3:PutObjectTagging on its objects; docs/buckets.md has the policy.';
+
+export class BucketObjects {
+	/** For people: `s3://bucket/prefix`. */
+	readonly location: string;
+	/** Objects whose names begin like this; empty for all. */
+	readonly prefix: string;
+	readonly #options: S3Options;
+	readonly #connection: S3Connection;
+	readonly #bucket: S3Bucket;
+	readonly #retry: RetryPolicy;
+
+	/**
+	 * @param purpose which rights an error names
+	 * @throws BackupError 'invalid-input'
+	 */
+	constructor(
+		options: S3Options,
+		private readonly purpose: 'back up' | 'restore',
+	) {
+		assertBucket(options.bucket);
+		const prefix = (options.prefix ?? '').replace(/^\/+|\/+$/g, '');
+		this.location = `s3://${options.bucket}${prefix && `/${prefix}`}`;
+		this.prefix = prefix && `${prefix}/`;
+		this.#options = options;
+		this.#connection = new S3Connection(options);
+		this.#bucket = new S3Bucket(this.#connection, options.bucket, false, {});
+		this.#retry = options.retry ?? DEFAULT_RETRY;
+	}
+
+	/**
+	 * Asks whether the bucket can be listed.
+	 * @returns what time the server has, to a second
+	 * @throws BackupError 'bucket-not-found', 'access-denied', those of the connection
+	 */
+	async look(signal?: AbortSignal): Promise<Date> {
+		const query = `max-keys=1&prefix=${escape(this.prefix)}`;
+		const { headers } = await this.#read(
+			() => this.#bucket.request('list', '', { method: 'GET', query }, '', signal),
+			signal,
+		);
+		const time = new Date(headers.date ?? NaN);
+		return Number.isNaN(time.getTime()) ? new Date() : time;
+	}
+
+	/**
+	 * Pages of the objects below the prefix, sorted by the bytes of their names.
+	 * @throws BackupError 'unsupported' where the server sorts otherwise
+	 */
+	async *list(signal?: AbortSignal): AsyncGenerator<S3Object[], void, undefined> {
+		let last: Buffer | null = null;
+		for (let after = '', isTruncated = true; isTruncated; ) {
+			const page = await this.#read(() => pageOfObjects(this.#bucket, this.prefix, { after, signal }), signal);
+			for (const { name } of page.items) {
+				const bytes: Buffer = Buffer.from(name);
+				if (last && Buffer.compare(last, bytes) >= 0) throw unsorted(this.location);
+				last = bytes;
+			}
+			if (page.items.length > 0) yield page.items;
+			after = page.items.at(-1)?.name ?? after;
+			isTruncated = page.isTruncated && page.items.length > 0;
+		}
+	}
+
+	/**
+	 * Begins to read an object.
+	 * @param options.start first byte
+	 * @param options.etag refused where it is not this object any more
+	 * @throws BackupError 'not-found', 'access-denied', 'already-exists' where `etag` does not match; the body errors with what breaks it
+	 */
+	async open(
+		key: string,
+		{ start = 0, etag, signal }: { start?: number; etag?: string; signal?: AbortSignal } = {},
+	): Promise<OpenObject> {
+		const condition: Record<string, string> = etag === undefined ? {} : { 'if-match': `"${etag}"` };
+		const range = start > 0 ? `bytes=${start}-` : undefined;
+		const response = await this.#read(() => this.#bucket.get(key, range, signal, condition), signal);
+		const size = Number(response.headers['content-length'] ?? NaN);
+		if (!Number.isSafeInteger(size) || (start > 0 && response.statusCode !== 206)) {
+			response.destroy();
+			throw new BackupError('unsupported', `the server of ${this.location} does not say which bytes it sends`, {
+				hint: 'Check for a proxy that changes answers: ranges and Content-Length are needed.',
+			});
+		}
+		const action = `cannot read s3://${this.#options.bucket}/${key}`;
+		const body = exactly(response, size, {
+			signal,
+			toError: (error) => s3Error(action, error),
+			onWrongLength: (got) =>
+				new BackupError('connection-lost', `${action}: the connection ended after ${got} of ${size} bytes`),
+		});
+		// Who asks for more about the object first does not listen yet, and will find it broken.
+		body.on('error', () => undefined);
+		return { head: headOf(response.headers, start + size), body };
+	}
+
+	/**
+	 * The tags of an object.
+	 * @throws BackupError 'access-denied', 'not-found'; 'unsupported' where the server has none
+	 */
+	async tags(key: string, signal?: AbortSignal): Promise<Record<string, string>> {
+		const { body } = await this.#read(
+			() => this.#bucket.request('read the tags of', key, { method: 'GET', query: 'tagging' }, '', signal),
+			signal,
+		);
+		const textOf = (xml: string, name: string) => plain(element(xml, name) ?? '');
+		return Object.fromEntries(elements(body, 'Tag').map(({ text }) => [textOf(text, 'Key'), textOf(text, 'Value')]));
+	}
+
+	/**
+	 * Writes an object with what belongs to it. Whoever writes has to look before whether it is there, and to read it back.
+	 * @param options.headers as {@link ObjectHead} has them
+	 * @param options.replace takes the place of an object of that name; else there must be none
+	 * @throws BackupError 'already-exists', 'access-denied', errors of the body
+	 */
+	async write(
+		key: string,
+		body: AsyncIterable<Uint8Array>,
+		options: { headers: Record<string, string>; tags: Record<string, string>; replace: boolean; signal: AbortSignal },
+	): Promise<void> {
+		const { headers, tags, replace, signal } = options;
+		const encryption = this.#options.serverSideEncryption;
+		const isConditional = !replace && (this.#options.conditionalWrites ?? true);
+		const bucket = new S3Bucket(this.#connection, this.#options.bucket, isConditional, {
+			...headers,
+			...(encryption && { 'x-amz-server-side-encryption': encryption }),
+		});
+		const lock = new ObjectLock(bucket, this.location);
+		try {
+			await upload(bucket, key, body, {
+				...{ ...uploadSizes(this.#options), lock, replace, signal, isWatched: true },
+				retry: this.#retry,
+			});
+			if (Object.keys(tags).length > 0) await this.#putTags(key, tags, signal);
+		} catch (error) {
+			throw this.#rightsNamed(error);
+		}
+	}
+
+	close(): void {
+		this.#connection.close();
+	}
+
+	async #putTags(key: string, tags: Record<string, string>, signal: AbortSignal): Promise<void> {
+		const set = Object.entries(tags).map(
+			([name, value]) => `<Tag><Key>${xml(name)}</Key><Value>${xml(value)}</Value></Tag>`,
+		);
+		const payload = `<Tagging><TagSet>${set.join('')}</TagSet></Tagging>`;
+		// Servers want a digest of it, as of everything that changes what is there (S3 API reference, PutObjectTagging).
+		const headers = { 'content-md5': createHash('md5').update(payload).digest('base64') };
+		const request = { method: 'PUT', query: 'tagging', headers };
+		await retry(() => this.#bucket.request('tag', key, request, payload, signal), this.#retry, signal);
+	}
+
+	async #read<T>(request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+		try {
+			return await retry(request, this.#retry, signal);
+		} catch (error) {
+			throw this.#rightsNamed(error);
+		}
+	}
+
+	/** What is denied here is not what a storage of backups needs: the hint names other rights. */
+	#rightsNamed(error: unknown): unknown {
+		if (!isBackupError(error, 'access-denied')) return error;
+		const hint = this.purpose === 'restore' ? WRITE_HINT : READ_HINT;
+		return new BackupError(error.code, error.message, { hint, details: error.details, cause: error });
+	}
+}
+
+function headOf(headers: IncomingHttpHeaders, size: number): ObjectHead {
+	const own = Object.entries(headers).filter(
+		(header): header is [string, string] =>
+			typeof header[1] === 'string' && (OWN_HEADERS.includes(header[0]) || header[0].startsWith('x-amz-meta-')),
+	);
+	const text = (name: string) => (typeof headers[name] === 'string' ? headers[name] : undefined);
+	const versionId = text('x-amz-version-id');
+	const storageClass = text('x-amz-storage-class');
+	return {
+		...{ size, etag: (headers.etag ?? '').replaceAll('"', '') },
+		modifiedAt: new Date(headers['last-modified'] ?? NaN),
+		...(versionId !== undefined && versionId !== 'null' && { versionId }),
+		headers: Object.fromEntries(own.sort(([a], [b]) => (a < b ? -1 : 1))),
+		...(storageClass !== undefined && { storageClass }),
+		tagCount: Number(text('x-amz-tagging-count') ?? 0),
+	};
+}
+
+function unsorted(location: string): BackupError {
+	return new BackupError('unsupported', `the server of ${location} does not list objects in the order of their names`, {
+		hint: 'Buckets for directories (S3 Express) are like that: they cannot be backed up.',
+	});
+}
+
+function xml(text: string): string {
+	return text.replace(/[<>&"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
+}
