@@ -3,6 +3,12 @@ export interface Login {
 	password: string;
 }
 
+/** Of a client that is logged in: secrets. */
+export interface Session {
+	cookie: string;
+	apiKey: string;
+}
+
 export interface CredentialContent {
 	name: string;
 	/** "postgres", "backupStorageApi" */
@@ -77,7 +83,9 @@ export interface Execution {
 /** What a person does in n8n's editor, done by a program: owner, credentials, workflows, runs. */
 export class N8nClient {
 	/** @param url "http://127.0.0.1:5678" */
-	constructor(url: string);
+	constructor(url: string, session?: Session);
+	/** What another client needs to go on as this one. */
+	readonly session: Session;
 	/** Makes the first user of a new n8n, with a random password by default, and is that user from then on. */
 	setUpOwner(login?: Partial<Login>): Promise<Login>;
 	/** The interface of n8n's editor; `path` is below /rest. @throws Error with status and answer */
@@ -100,6 +108,8 @@ export class N8nClient {
 	publishWorkflow(id: string): Promise<void>;
 	/** Ends its schedules and webhooks. Runs that have begun go on. */
 	unpublishWorkflow(id: string): Promise<void>;
+	/** Whatever this client has published. */
+	unpublishAll(): Promise<void>;
 	/** Presses "Execute workflow" at a trigger node. @returns the execution's id, while it runs */
 	start(workflowId: string, trigger: string): Promise<string>;
 	/** Presses "Execute workflow" at a trigger node and waits for the end. */

@@ -15,10 +15,21 @@ export class N8nClient {
 	#url;
 	#cookie = '';
 	#apiKey = '';
+	/** @type {Set<string>} */
+	#published = new Set();
 
-	/** @param {string} url "http://127.0.0.1:5678" */
-	constructor(url) {
+	/**
+	 * @param {string} url "http://127.0.0.1:5678"
+	 * @param {import('./n8n-client.d.mts').Session} [session] of another client that is logged in there
+	 */
+	constructor(url, session) {
 		this.#url = url;
+		if (session) [this.#cookie, this.#apiKey] = [session.cookie, session.apiKey];
+	}
+
+	/** What another client needs to go on as this one. */
+	get session() {
+		return { cookie: this.#cookie, apiKey: this.#apiKey };
 	}
 
 	/** @param {Partial<import('./n8n-client.d.mts').Login>} [login] */
@@ -111,11 +122,18 @@ export class N8nClient {
 	/** Makes schedules, webhooks and error workflows work. @param {string} id */
 	async publishWorkflow(id) {
 		await this.api('POST', `/workflows/${id}/publish`, {});
+		this.#published.add(id);
 	}
 
 	/** Ends its schedules and webhooks. Runs that have begun go on. @param {string} id */
 	async unpublishWorkflow(id) {
+		this.#published.delete(id);
 		await this.api('POST', `/workflows/${id}/unpublish`, {});
+	}
+
+	/** Whatever this client has published. */
+	async unpublishAll() {
+		for (const id of this.#published) await this.unpublishWorkflow(id);
 	}
 
 	/**

@@ -11,7 +11,7 @@ import {
 	importTemplate,
 	itemsOf,
 	N8N_START_MS,
-	startTestN8n,
+	sharedN8n,
 	type TestN8n,
 } from '../support/n8n';
 import { folderCredential, newFolder } from '../support/n8n-credentials';
@@ -27,7 +27,7 @@ let folder: string;
 let repository: Repository;
 
 beforeAll(async () => {
-	n8n = await startTestN8n();
+	n8n = await sharedN8n();
 	folder = newFolder(n8n);
 	repository = await Repository.open(createStorage({ type: 'folder', path: folder }), { create: true });
 	for (let hours = 6; hours > 0; hours--) {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { buildBackup } from '../support/build-backup';
-import { assertSuccess, importTemplate, itemsOf, N8N_START_MS, startTestN8n, type TestN8n } from '../support/n8n';
+import { assertSuccess, importTemplate, itemsOf, N8N_START_MS, sharedN8n, type TestN8n } from '../support/n8n';
 import { folderCredential, newFolder } from '../support/n8n-credentials';
 import { NOT_NOW, OFTEN, runOnSchedule } from '../support/n8n-schedule';
 import { type ReportReceiver, startReportReceiver } from '../support/report-receiver';
@@ -17,7 +17,7 @@ let receiver: ReportReceiver;
 let folder: string;
 
 beforeAll(async () => {
-	n8n = await startTestN8n();
+	n8n = await sharedN8n();
 	receiver = await startReportReceiver();
 }, N8N_START_MS);
 

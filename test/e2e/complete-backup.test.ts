@@ -16,7 +16,7 @@ import {
 	importTemplate,
 	itemsOf,
 	N8N_START_MS,
-	startTestN8n,
+	sharedN8n,
 	type TestN8n,
 } from '../support/n8n';
 import { bucketCredential, databaseCredential, folderCredential, keyCredential } from '../support/n8n-credentials';
@@ -47,7 +47,7 @@ beforeAll(async () => {
 	await sql(shop, fs.readFileSync(SHOP, 'utf8'));
 	await sql(crm, 'CREATE TABLE customers AS SELECT i AS id FROM generate_series(1, 1000) AS i');
 	receiver = await startReportReceiver();
-	n8n = await startTestN8n();
+	n8n = await sharedN8n();
 	const { recipient, identity } = await newKeyPair();
 	const token = { name: 'Token', type: 'httpHeaderAuth', data: { name: 'Authorization', value: TOKEN } };
 	common = {

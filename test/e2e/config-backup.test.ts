@@ -10,7 +10,7 @@ import {
 	importTemplate,
 	itemsOf,
 	N8N_START_MS,
-	startTestN8n,
+	sharedN8n,
 	type TestN8n,
 } from '../support/n8n';
 import { folderCredential, type KeyPair, newFolder, newKeyPair } from '../support/n8n-credentials';
@@ -27,7 +27,7 @@ let key: KeyPair;
 let folder: string;
 
 beforeAll(async () => {
-	n8n = await startTestN8n();
+	n8n = await sharedN8n();
 	scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'config-backup-'));
 	key = await newKeyPair();
 	fs.writeFileSync(path.join(scratch, 'key.txt'), key.identity, { mode: 0o600 });

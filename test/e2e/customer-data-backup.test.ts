@@ -16,7 +16,7 @@ import {
 	importTemplate,
 	itemsOf,
 	N8N_START_MS,
-	startTestN8n,
+	sharedN8n,
 	type TestN8n,
 } from '../support/n8n';
 import { databaseCredential, folderCredential, type KeyPair, newFolder, newKeyPair } from '../support/n8n-credentials';
@@ -42,7 +42,7 @@ beforeAll(async () => {
 	server = await startPostgres(17);
 	acme = await server.createDatabase('acme_shop');
 	await sql(acme, 'CREATE TABLE item AS SELECT i AS id FROM generate_series(1, 321) i');
-	n8n = await startTestN8n();
+	n8n = await sharedN8n();
 	scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'customers-'));
 	const [operator, host, first, second] = await Promise.all([newKeyPair(), newKeyPair(), newKeyPair(), newKeyPair()]);
 	keys = { operator, host, acme: first, beta: second };

@@ -21,7 +21,7 @@ import {
 	N8N_START_MS,
 	recordOf,
 	startTestN8n,
-	type TestN8n,
+	type OwnN8n,
 } from '../support/n8n';
 import {
 	bucketCredential,
@@ -44,7 +44,7 @@ const VERIFY = 'Verify Each Backup';
 const TEST_MS = 180_000;
 const s3 = sharedS3();
 
-let n8n: TestN8n;
+let n8n: OwnN8n;
 let server: PostgresServer;
 let source: DatabaseTarget;
 let key: KeyPair;

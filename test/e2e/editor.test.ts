@@ -7,7 +7,7 @@ import path from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { type Box, openPage, signIn, startBrowser, takePicture } from '../support/browser';
-import { N8N_START_MS, startTestN8n, type TestN8n, type Workflow } from '../support/n8n';
+import { N8N_START_MS, startTestN8n, type OwnN8n, type Workflow } from '../support/n8n';
 import { newFolder, newKeyPair } from '../support/n8n-credentials';
 import { Person } from '../support/person';
 import { type OwnServer, sql, startPostgres } from '../support/postgres';
@@ -20,7 +20,7 @@ const MAX_FIELDS = 6;
 /** Space around what a picture shows, in pixels: names stand below their nodes and are wider. */
 const MARGIN = 40;
 
-let n8n: TestN8n;
+let n8n: OwnN8n;
 let server: OwnServer;
 let browser: Browser;
 

@@ -9,7 +9,7 @@ import {
 	importTemplate,
 	itemsOf,
 	N8N_START_MS,
-	startTestN8n,
+	sharedN8n,
 	type TestN8n,
 } from '../support/n8n';
 import { databaseCredential, folderCredential, keyCredential, newFolder, newKeyPair } from '../support/n8n-credentials';
@@ -30,7 +30,7 @@ beforeAll(async () => {
 	server = await startPostgres(15);
 	shop = await server.createDatabase('shop');
 	await sql(shop, fs.readFileSync(SHOP, 'utf8'));
-	n8n = await startTestN8n();
+	n8n = await sharedN8n();
 	const key = await newKeyPair();
 	encryption = await keyCredential(n8n, key.recipient, key.identity);
 }, N8N_START_MS);

@@ -10,7 +10,7 @@ import {
 	importTemplate,
 	N8N_START_MS,
 	recordOf,
-	startTestN8n,
+	sharedN8n,
 	type TestN8n,
 } from '../support/n8n';
 import { databaseCredential, folderCredential, keyCredential, newFolder, newKeyPair } from '../support/n8n-credentials';
@@ -40,7 +40,7 @@ beforeAll(async () => {
 	// Debian's pg_dump, the judge, must not be older than the server.
 	shop = await (await sharedPostgres(15)).createDatabase();
 	await sql(shop, fs.readFileSync(SHOP, 'utf8'));
-	n8n = await startTestN8n();
+	n8n = await sharedN8n();
 	const folder = newFolder(n8n);
 	const key = await newKeyPair();
 	identity = key.identity;

@@ -12,7 +12,7 @@ import {
 	itemsOf,
 	N8N_START_MS,
 	recordOf,
-	startTestN8n,
+	sharedN8n,
 	type TestN8n,
 } from '../support/n8n';
 import {
@@ -51,7 +51,7 @@ beforeAll(async () => {
 	receiver = await startReportReceiver();
 	workFolder = fs.mkdtempSync(path.join(os.tmpdir(), 'e2e-'));
 	key = await newKeyPair();
-	n8n = await startTestN8n();
+	n8n = await sharedN8n();
 	encryption = await keyCredential(n8n, key.recipient, key.identity);
 	scratchCredential = await databaseCredential(n8n, scratch.target());
 }, N8N_START_MS);

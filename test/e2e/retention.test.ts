@@ -23,7 +23,7 @@ import {
 	importTemplate,
 	itemsOf,
 	N8N_START_MS,
-	startTestN8n,
+	sharedN8n,
 	type TestN8n,
 } from '../support/n8n';
 import { type Channels, startChannels } from '../support/channels';
@@ -47,7 +47,7 @@ let old: string[];
 beforeAll(async () => {
 	receiver = await startReportReceiver();
 	channels = await startChannels();
-	n8n = await startTestN8n();
+	n8n = await sharedN8n();
 }, N8N_START_MS);
 
 afterAll(async () => {

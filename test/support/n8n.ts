@@ -2,12 +2,13 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { N8nClient, type Execution, type Item, type Login } from '../../scripts/lib/n8n-client.mjs';
+import { N8nClient, type Execution, type Item, type Login, type Session } from '../../scripts/lib/n8n-client.mjs';
 import { readTemplate, type Choices, type TemplateName } from '../../scripts/lib/n8n-template.mjs';
 import { installedPackage } from '../../scripts/lib/n8n-package.mjs';
 import { startN8n, type RunningN8n } from '../../scripts/lib/n8n.mjs';
 import { freePort } from '../../scripts/lib/postgres.mjs';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { endShared, keepShared } from './kept';
 import { sharedPostgres } from './postgres';
 
 export type {
@@ -23,6 +24,7 @@ export type { Choices } from '../../scripts/lib/n8n-template.mjs';
 /** Time for `beforeAll`: on a busy machine, building, packing, installing and starting take a minute or two. */
 export const N8N_START_MS = 300_000;
 
+/** A running n8n, as one test file uses it. */
 export interface TestN8n {
 	/** Logged in as the owner. */
 	readonly client: N8nClient;
@@ -30,6 +32,14 @@ export interface TestN8n {
 	readonly login: Login;
 	/** An empty folder that nodes may read and write. */
 	readonly files: string;
+	/** Where it is, and what it has logged. */
+	readonly server: Pick<RunningN8n, 'url' | 'log'>;
+	/** Nothing of the test file runs any more. */
+	stop(): Promise<void>;
+}
+
+/** One that belongs to one test file. */
+export interface OwnN8n extends TestN8n {
 	/** What n8n itself keeps its data in. */
 	readonly database: DatabaseTarget;
 	/** The running server; another one after `restart`. */
@@ -40,8 +50,44 @@ export interface TestN8n {
 	stop(): Promise<void>;
 }
 
+/**
+ * The n8n that all test files of this run share; started when first asked for, which takes half a minute, and ended with the
+ * run. Others work in it at the same time: make credentials and workflows freely, and unpublish what was published.
+ */
+export async function sharedN8n(): Promise<TestN8n> {
+	const options = async () => ({ database: await (await sharedPostgres(18)).createDatabase() });
+	const told = await keepShared<SharedN8n>('keep-n8n.mjs', SHARED, options, N8N_START_MS);
+	const { url, login, session, logFile } = told;
+	const client = new N8nClient(url, session);
+	const files = fs.mkdtempSync(path.join(told.files, 'test-'));
+	return {
+		...{ client, login, files },
+		server: { url, log: () => fs.readFileSync(logFile, 'utf8') },
+		async stop() {
+			await client.unpublishAll();
+			fs.rmSync(files, { recursive: true, force: true, maxRetries: 5 });
+		},
+	};
+}
+
+/** What keep-n8n.mjs says. */
+interface SharedN8n {
+	url: string;
+	login: Login;
+	session: Session;
+	files: string;
+	logFile: string;
+}
+
+const SHARED = 'n8n';
+
+/** Ends the n8n that is shared, and waits for it. */
+export async function stopSharedN8n(): Promise<void> {
+	await endShared(SHARED);
+}
+
 /** Starts an n8n with our nodes and with an own, empty database on the shared PostgreSQL 18. */
-export async function startTestN8n(options: { env?: Record<string, string> } = {}): Promise<TestN8n> {
+export async function startTestN8n(options: { env?: Record<string, string> } = {}): Promise<OwnN8n> {
 	const nodes = await installedPackage();
 	const database = await (await sharedPostgres(18)).createDatabase();
 	const port = await freePort();
@@ -55,7 +101,7 @@ export async function startTestN8n(options: { env?: Record<string, string> } = {
 		const server = await start();
 		const client = new N8nClient(server.url);
 		const login = await client.setUpOwner();
-		const n8n: TestN8n = {
+		const n8n: OwnN8n = {
 			client,
 			login,
 			files,

@@ -1,13 +1,11 @@
 /** Real PostgreSQL servers of several majors for the tests, from npm packages: one of one's own, or one shared by the run. */
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import type { RunningServer, ServerOptions } from '../../scripts/lib/postgres.mjs';
+import { endShared, keepOwn, keepShared } from './kept';
 
 export type Major = 13 | 15 | 17 | 18;
 export const MAJORS: readonly Major[] = [13, 15, 17, 18];
@@ -51,6 +49,7 @@ export interface StartOptions {
 	restored?: { folder: string; password: string };
 }
 
+const KEEPER = 'keep-postgres.mjs';
 const projectRoot = path.resolve(__dirname, '../..');
 /** Nothing in a test has to survive a power cut, and hundreds of small databases would keep autovacuum busy all the time. */
 const FAST = {
@@ -64,14 +63,8 @@ const FAST = {
 
 /** Starts a server for one test file, which should stop it; it ends with the process at the latest. Takes about a second. */
 export async function startPostgres(major: Major, options: StartOptions = {}): Promise<OwnServer> {
-	const folder = path.join(runFolder(), `own-${major}-${randomBytes(6).toString('hex')}`);
-	fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-	startKeeper(folder, process.pid, major, options);
-	const { server } = await published(folder);
-	return Object.assign(describe(major, server, options.tls?.required ? 'encrypt' : 'off'), {
-		stop: () => end(folder, 'SIGTERM'),
-		kill: () => end(folder, 'SIGUSR2'),
-	});
+	const { told, stop, kill } = await keepOwn<RunningServer>(KEEPER, String(major), serverOptions(major, options));
+	return Object.assign(describe(major, told, options.tls?.required ? 'encrypt' : 'off'), { stop, kill });
 }
 
 /**
@@ -79,15 +72,15 @@ export async function startPostgres(major: Major, options: StartOptions = {}): P
  * Its roles and settings are common ground: create databases freely, change nothing that others could see.
  */
 export async function sharedPostgres(major: Major): Promise<PostgresServer> {
-	const folder = sharedFolder(major);
-	fs.mkdirSync(path.dirname(folder), { recursive: true, mode: 0o700 });
-	if (claims(folder)) startKeeper(folder, runPid(), major, {});
-	return describe(major, (await published(folder)).server);
+	return describe(
+		major,
+		await keepShared<RunningServer>(KEEPER, `postgres-${major}`, async () => serverOptions(major, {})),
+	);
 }
 
-/** Ends the shared servers of this run and waits for it. Without it they end by themselves, a moment after the run. */
+/** Ends the shared servers of this run and waits for it. */
 export async function stopSharedPostgres(): Promise<void> {
-	await Promise.all(MAJORS.map((major) => end(sharedFolder(major), 'SIGTERM')));
+	await Promise.all(MAJORS.map((major) => endShared(`postgres-${major}`)));
 }
 
 /**
@@ -123,9 +116,8 @@ export function quoteName(name: string): string {
 	return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** A process of its own, because a test process that is killed cannot clean up. */
-function startKeeper(folder: string, owner: number, major: Major, options: StartOptions): void {
-	const serverOptions: ServerOptions = {
+function serverOptions(major: Major, options: StartOptions): ServerOptions {
+	return {
 		packageDir: path.join(projectRoot, 'node_modules', `pg${major}`),
 		auth: options.hba ?? 'scram',
 		tls: options.tls,
@@ -134,15 +126,6 @@ function startKeeper(folder: string, owner: number, major: Major, options: Start
 			...{ dataDir: options.restored.folder, password: options.restored.password, restored: true },
 		}),
 	};
-	const args = [path.join(__dirname, 'keep-postgres.mjs'), String(owner), folder, JSON.stringify(serverOptions)];
-	spawn(process.execPath, args, { detached: true, stdio: 'ignore', cwd: '/' }).unref();
-}
-
-/** Ends a server whose folder still exists, and waits until its keeper has removed it. */
-async function end(folder: string, signal: 'SIGTERM' | 'SIGUSR2'): Promise<void> {
-	if (!fs.existsSync(folder)) return;
-	process.kill((await state(folder)).keeper, signal);
-	while (fs.existsSync(folder)) await delay(10);
 }
 
 function describe(
@@ -174,51 +157,4 @@ function describe(
 			return target(name);
 		},
 	};
-}
-
-/** The process that runs all tests, as global-setup.ts says: jest runs files in processes of their own, or in itself. */
-function runPid(): number {
-	return Number(process.env.TEST_RUN_PID ?? process.pid);
-}
-
-function runFolder(): string {
-	return path.join(os.tmpdir(), `n8n-nodes-backup-test-${runPid()}`);
-}
-
-function sharedFolder(major: Major): string {
-	return path.join(runFolder(), `postgres-${major}`);
-}
-
-/** Whether we are the first to ask for this folder. */
-function claims(folder: string): boolean {
-	try {
-		fs.mkdirSync(folder, { mode: 0o700 });
-		return true;
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-		throw error;
-	}
-}
-
-interface KeeperState {
-	keeper: number;
-	server: RunningServer;
-	error?: string;
-}
-
-/** What the keeper says of its server, once it says anything. */
-async function state(folder: string): Promise<KeeperState> {
-	const file = path.join(folder, 'state.json');
-	const deadline = Date.now() + 120_000;
-	while (!fs.existsSync(file)) {
-		if (Date.now() > deadline) throw new Error(`no server was started: ${file} is missing`);
-		await delay(20);
-	}
-	return JSON.parse(fs.readFileSync(file, 'utf8')) as KeeperState;
-}
-
-async function published(folder: string): Promise<KeeperState> {
-	const result = await state(folder);
-	if (result.error) throw new Error(result.error);
-	return result;
 }
