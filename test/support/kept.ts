@@ -10,9 +10,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface Kept<Told> {
 	told: Told;
 	/** Stops it, and waits until nothing of it is left. */
-	stop(): Promise<void>;
+	stop: () => Promise<void>;
 	/** The same with SIGKILL. */
-	kill(): Promise<void>;
+	kill: () => Promise<void>;
 }
 
 /**
