@@ -26,6 +26,8 @@ export interface Attempts {
 	last: { id: string; at: string; state: Run['state']; code: string | null } | null;
 	/** That failed since the last one that did not. */
 	failuresInARow: number;
+	/** When the newest run began that found nothing new, milliseconds since 1970; null where there is none. */
+	unchangedAt: number | null;
 	reasons: Reason[];
 }
 
@@ -53,6 +55,7 @@ export function attemptsOf(runs: readonly Run[], now: Date): Attempts {
 		if (last.state === 'lost') reasons.push(reason('stuck', severity, `${times}, ${ago} ago, ${how}`));
 		else reasons.push(reason('failed', severity, `${times}, ${ago} ago, ${how}${code}`));
 	}
+	const unchanged = ended.findLast(({ state, facts }) => state === 'ok' && facts.unchanged === true);
 	const usual = median(ended.filter(({ state }) => state === 'ok').map(durationOf));
 	for (const run of backups.filter(({ state }) => state === 'running')) {
 		const since = now.getTime() - Date.parse(run.startedAt);
@@ -63,6 +66,7 @@ export function attemptsOf(runs: readonly Run[], now: Date): Attempts {
 	return {
 		last: last && { id: last.id, at: last.startedAt, state: last.state, code: last.code },
 		failuresInARow,
+		unchangedAt: unchanged ? Date.parse(unchanged.startedAt) : null,
 		reasons,
 	};
 }

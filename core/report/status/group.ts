@@ -5,13 +5,14 @@ import type { Run } from '../../records/journal/journal';
 import { AHEAD_MS } from '../../records/label';
 import { planRetention } from '../../retention/plan';
 import type { RetentionPolicy } from '../../retention/policy';
+import { plannerOf, sizesVaryOf } from '../../sources/registry';
 import { spanText } from './ages';
 import { type Attempts, attemptsOf } from './attempts';
 import { certificateReasons } from './certificates';
 import { type CopyState, copyReasons } from './copies';
 import { type Expectation, type Rhythm, rhythmOf, usualDistance } from './expectation';
 import { type DayCell, daysOf } from './days';
-import type { DrillFacts, GroupFacts } from './facts';
+import type { DrillFacts, GroupFacts, ReadBackup } from './facts';
 import { type HistoryPoint, historyOf } from './history';
 import { type Reason, reason, type Verdict, verdictOf } from './reasons';
 import { unusual } from './usual';
@@ -80,7 +81,8 @@ export function judgeGroup(facts: GroupFacts, request: GroupRequest): GroupStatu
 	const rhythm = rhythmOf(group, past, expectations);
 	const attempts = attemptsOf(runs, now);
 	const history = historyOf(past, facts.recent, runs);
-	const retention = policy && planned(entries, policy, now, attempts);
+	// What others need is no matter of the policy.
+	const retention = plannerOf(group) ? null : policy && planned(entries, policy, now, attempts);
 	const proof = proofState(facts, past, rhythm, now);
 	const rpoMs = proved && now.getTime() - proved.entry.startedAt;
 	const rtoMs = drill?.seconds == null ? null : drill.seconds * 1000;
@@ -93,10 +95,10 @@ export function judgeGroup(facts: GroupFacts, request: GroupRequest): GroupStatu
 	const reasons = [
 		...unusableReasons(facts),
 		...newestReasons(facts, past),
-		...lateReasons(last, rhythm, now),
+		...lateReasons(last, attempts.unchangedAt, rhythm, now),
 		...proof.reasons,
 		...attempts.reasons,
-		...(size ? sizeReasons(size.bytes, size.before) : []),
+		...(size && !sizesVary(newest) ? sizeReasons(size.bytes, size.before) : []),
 		...(latest?.seconds ? slowReasons(latest.seconds, durations) : []),
 		...copyReasons(copies, rhythm),
 		...(newest ? certificateReasons(newest.manifest, now) : []),
@@ -171,8 +173,14 @@ function newestReasons({ newest }: GroupFacts, past: readonly BackupEntry[]): Re
 	];
 }
 
-function lateReasons(last: BackupEntry | null, { everyMs, learnt, lateMs, overdueMs }: Rhythm, now: Date): Reason[] {
-	const age = last === null ? 0 : now.getTime() - last.startedAt;
+/** @param unchangedAt when it was last found that there was nothing new to back up */
+function lateReasons(
+	last: BackupEntry | null,
+	unchangedAt: number | null,
+	{ everyMs, learnt, lateMs, overdueMs }: Rhythm,
+	now: Date,
+): Reason[] {
+	const age = last === null ? 0 : now.getTime() - Math.max(last.startedAt, unchangedAt ?? 0);
 	if (age <= lateMs) return [];
 	const usually = learnt
 		? `usually there is one every ${spanText(everyMs!)}`
@@ -211,6 +219,11 @@ function sizesBefore(past: readonly BackupEntry[], last: BackupEntry): number[] 
 		)
 		.slice(-20)
 		.map(({ dataBytes }) => dataBytes);
+}
+
+/** A backup of a kind that this program does not know is judged like most. */
+function sizesVary(newest: ReadBackup | null): boolean {
+	return newest !== null && sizesVaryOf(newest.manifest);
 }
 
 function sizeReasons(bytes: number, before: readonly number[]): Reason[] {

@@ -65,6 +65,14 @@ it('says that all can be restored, and nothing else, where all is well', async (
 	expect(groups[0]!.rpoMs).toBeGreaterThanOrEqual(HOUR);
 });
 
+it('a group is not late where its last run found that nothing is new', async () => {
+	await addSeries(10, HOUR, 2.1 * HOUR);
+	expect(codes(await status())).toEqual(['late warning']);
+	const nothing = () => ({ outcome: 'ok' as const, facts: { unchanged: true } });
+	await recordRun(storage, { verb: 'backup', group: GROUP }, async () => undefined, nothing);
+	expect(codes(await status())).toEqual([]);
+});
+
 it('an hourly group is late after two hours, and cannot be restored to what it should be after three', async () => {
 	await addSeries(10, HOUR, 1.9 * HOUR);
 	expect(codes(await status())).toEqual([]);

@@ -18,7 +18,7 @@ export function explainLog(error: BackupError, target: DatabaseTarget): Error {
 
 /** The same error with the hint that fits, where the usual one does not. */
 export function explain(error: unknown, target: DatabaseTarget): unknown {
-	if (!isBackupError(error)) return error;
+	if (!isBackupError(error) || error.code === 'broken-log') return error;
 	const sqlState = sqlStateOf(error.cause);
 	const { message } = error;
 	const say = (code: BackupError['code'], hint: string) =>

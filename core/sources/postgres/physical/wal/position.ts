@@ -13,6 +13,8 @@ export interface LogPosition {
 	end: bigint;
 	/** SHA-256, hex, of the bytes of the last page up to `end`. */
 	tail: string;
+	/** The mark of the server. */
+	server: string | null;
 }
 
 /** Where the last page begins, which is read again by the next run. */
@@ -34,7 +36,7 @@ export function positionOf(previous: Manifest | null): LogPosition | null {
 			hint: 'No program of ours writes that. Look at who else writes to this storage.',
 		});
 	}
-	return { timeline, end: parseLsn(walEnd), tail };
+	return { timeline, end: parseLsn(walEnd), tail, server: previous.source.server };
 }
 
 /**

@@ -122,7 +122,10 @@ class Collecting implements OpenSource {
 			isNew: true,
 			warnings: [...warnings, ...more],
 		});
-		if (stored === null) return new Collecting(client, target, name, cluster, anew([]));
+		// Whether another server may go on in this group is not ours to say: nothing of it follows what is stored.
+		if (stored === null || stored.server !== serverMark(cluster.systemIdentifier)) {
+			return new Collecting(client, target, name, cluster, anew([]));
+		}
 		try {
 			assertAhead(cluster, stored);
 			const isIdle = cluster.timeline === stored.timeline && parseLsn(cluster.flushed) === stored.end;

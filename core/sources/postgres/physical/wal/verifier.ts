@@ -269,7 +269,8 @@ export class LogVerifier {
 		this.#previous = this.#recordAt;
 		this.#inRecord = false;
 		this.#records++;
-		this.#end = end;
+		// Where the next one can begin.
+		this.#end = Math.ceil(end / 8) * 8;
 		const { segmentBytes } = this.#options;
 		if (head[17] === XLOG && (head[16]! & 0xf0) === SWITCH) {
 			this.#skipTo = (Math.floor(this.#recordAt / segmentBytes) + 1) * segmentBytes;

@@ -1,0 +1,152 @@
+/** Each way in which a server's log may cease to follow what is stored is named, and nothing that does not belong together is joined. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { Repository } from '../../../../core/records/repository';
+import { verifyBackup } from '../../../../core/verbs/verify/verify';
+import { ClusterBackups, LOG_GROUP, NEVER, reachableFolder, startRestored } from '../../../support/clusters';
+import { type Major, type OwnServer, sql, startPostgres } from '../../../support/postgres';
+
+let top: string;
+const servers: OwnServer[] = [];
+
+beforeEach(() => {
+	top = reachableFolder();
+});
+afterEach(async () => {
+	await Promise.all(servers.splice(0).map(async (server) => await server.stop()));
+	fs.rmSync(top, { recursive: true, force: true });
+});
+
+async function started(major: Major, settings: Record<string, string> = {}): Promise<OwnServer> {
+	const server = await startPostgres(major, { settings: { synchronous_commit: 'on', ...settings } });
+	servers.push(server);
+	return server;
+}
+
+async function rows(server: OwnServer): Promise<number> {
+	return (await sql<{ count: number }>(server.target(), 'SELECT count(*)::int FROM ledger'))[0]!.count;
+}
+
+it.each<Major>([13, 18])(
+	'a PostgreSQL %i that was restored to the newest moment goes on where the log ended',
+	async (major) => {
+		const first = await started(major);
+		const backups = new ClusterBackups();
+		await sql(first.target(), 'CREATE TABLE ledger (id int)');
+		await backups.log(first.target());
+		await backups.base(first.target());
+		await sql(first.target(), 'INSERT INTO ledger VALUES (1)');
+		await backups.log(first.target());
+		await first.stop();
+
+		await backups.restore({ kind: 'newest' }, { to: path.join(top, 'second') });
+		const second = await startRestored(major, path.join(top, 'second'), first.password);
+		servers.push(second);
+		await sql(second.target(), 'SET LOCAL synchronous_commit = on; INSERT INTO ledger VALUES (2)');
+		const over = await backups.log(second.target());
+		expect(over!.parts.filter(({ role }) => role === 'data').map(({ name }) => name.split('.')[0])).toEqual([
+			expect.stringMatching(/^00000001-/),
+			'00000002',
+			expect.stringMatching(/^00000002-/),
+		]);
+		expect(over!.warnings).toContainEqual(expect.stringContaining('was gone; it was made anew'));
+		await second.stop();
+
+		await backups.restore({ kind: 'newest' }, { to: path.join(top, 'third') });
+		const third = await startRestored(major, path.join(top, 'third'), first.password);
+		servers.push(third);
+		expect(await rows(third)).toBe(2);
+		await third.stop();
+
+		const repository = await Repository.open(backups.storage, { signal: NEVER });
+		for (const { group, label } of await repository.list()) {
+			const request = {
+				repository,
+				group,
+				label,
+				depth: 'readable' as const,
+				keys: await backups.keys(),
+				signal: NEVER,
+			};
+			expect(await verifyBackup(request)).toMatchObject({ outcome: 'ok' });
+		}
+	},
+);
+
+it('a server that was restored to an earlier moment is another history: refused, until somebody says to start over', async () => {
+	const first = await started(18);
+	const backups = new ClusterBackups();
+	await sql(first.target(), 'CREATE TABLE ledger (id int)');
+	await backups.log(first.target());
+	await backups.base(first.target());
+	await sql(first.target(), 'INSERT INTO ledger SELECT generate_series(1, 10000)');
+	await backups.log(first.target());
+	await backups.restore({ kind: 'base' }, { to: path.join(top, 'earlier') });
+	const earlier = await startRestored(18, path.join(top, 'earlier'), first.password);
+	servers.push(earlier);
+
+	await expect(backups.log(earlier.target())).rejects.toMatchObject({
+		code: 'broken-log',
+		hint: expect.stringContaining('Start over'),
+	});
+	const anew = await backups.log(earlier.target(), { startOver: true });
+	expect(anew).toMatchObject({ source: { details: { newBeginning: true, timeline: 2 } } });
+	expect(anew!.warnings).toContainEqual(expect.stringContaining('make a base backup now'));
+	// What was made of the first history is still there, up to its end, and nothing of the second is joined to it.
+	const plan = await backups.plan({ kind: 'newest' });
+	expect(plan.log!.labels).not.toContain(anew!.label);
+});
+
+it('another server is refused in the group of the first', async () => {
+	const [first, other] = await Promise.all([started(18), started(18)]);
+	const backups = new ClusterBackups();
+	await backups.log(first.target());
+	await expect(backups.log(other.target())).rejects.toMatchObject({ code: 'another-server' });
+	await backups.base(first.target());
+	await expect(backups.base(other.target())).rejects.toMatchObject({ code: 'another-server' });
+});
+
+it('log that the server removed before it was stored is a gap that is told, and starting over goes on', async () => {
+	const sizes = { max_slot_wal_keep_size: '16MB', max_wal_size: '32MB', min_wal_size: '32MB' };
+	const server = await started(18, sizes);
+	const backups = new ClusterBackups();
+	await backups.log(server.target());
+	for (let n = 0; n < 6; n++) await sql(server.target(), `CREATE TABLE t${n} AS SELECT 1 AS n; SELECT pg_switch_wal()`);
+	await sql(server.target(), 'CHECKPOINT');
+	await expect(backups.log(server.target())).rejects.toMatchObject({
+		code: 'broken-log',
+		message: expect.stringContaining('has already been removed'),
+	});
+	const anew = await backups.log(server.target(), { startOver: true });
+	expect(anew).toMatchObject({ source: { details: { newBeginning: true } } });
+});
+
+it('two runs of one group do not get in each other’s way', async () => {
+	const server = await started(18);
+	const backups = new ClusterBackups();
+	await backups.log(server.target());
+	await sql(server.target(), 'CREATE TABLE ledger (id int)');
+	const runs = await Promise.allSettled([backups.log(server.target()), backups.log(server.target())]);
+	const codes = runs.map((run) => (run.status === 'fulfilled' ? 'stored' : (run.reason as { code: string }).code));
+	expect(codes.sort()).toEqual(['locked', 'stored']);
+	const labels = (await (await Repository.open(backups.storage, { signal: NEVER })).list(LOG_GROUP)).map(
+		({ label }) => label,
+	);
+	expect(labels).toHaveLength(2);
+});
+
+it('a role needs nothing but to replicate, and one that may not is told how', async () => {
+	const server = await started(18);
+	await sql(
+		server.target(),
+		"CREATE ROLE backup LOGIN REPLICATION PASSWORD 'secret-1'; CREATE ROLE reader LOGIN PASSWORD 'secret-1'",
+	);
+	const backups = new ClusterBackups();
+	const as = (user: string) => ({ ...server.target(), user, password: 'secret-1' });
+	await expect(backups.base(as('reader'))).rejects.toMatchObject({
+		code: 'access-denied',
+		hint: expect.stringContaining('ALTER ROLE "reader" REPLICATION;'),
+	});
+	await backups.log(as('backup'));
+	await backups.base(as('backup'));
+});
