@@ -37,8 +37,3 @@ export function kindOf({ group, label, source }: Manifest): SourceKind {
 export function plannerOf(group: string): NonNullable<SourceKind['retention']>['plan'] | null {
 	return KINDS.values().find(({ retention }) => retention?.isGroup(group))?.retention?.plan ?? null;
 }
-
-/** Whether backups of the kind differ in size as they please; of a kind that nobody knows, they do not. */
-export function sizesVaryOf({ source }: Manifest): boolean {
-	return KINDS.get(source.kind)?.sizesVary ?? false;
-}

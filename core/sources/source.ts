@@ -148,8 +148,6 @@ export interface SourceKind<Contents = unknown> {
 	 * itself does not tell.
 	 */
 	classify(error: BackupError): 'backup' | 'environment' | 'unknown';
-	/** How much one backup holds says nothing of the next: a small one is no reason to worry. */
-	readonly sizesVary?: boolean;
 	/** Decides which backups stay, of kinds that others need; absent where a policy decides. */
 	retention?: {
 		/** Whether a group is called as groups of this kind are. */

@@ -5,7 +5,6 @@ import type { Run } from '../../records/journal/journal';
 import { AHEAD_MS } from '../../records/label';
 import { planRetention } from '../../retention/plan';
 import type { RetentionPolicy } from '../../retention/policy';
-import { plannerOf, sizesVaryOf } from '../../sources/registry';
 import { spanText } from './ages';
 import { type Attempts, attemptsOf } from './attempts';
 import { certificateReasons } from './certificates';
@@ -81,8 +80,7 @@ export function judgeGroup(facts: GroupFacts, request: GroupRequest): GroupStatu
 	const rhythm = rhythmOf(group, past, expectations);
 	const attempts = attemptsOf(runs, now);
 	const history = historyOf(past, facts.recent, runs);
-	// What others need is no matter of the policy.
-	const retention = plannerOf(group) ? null : policy && planned(entries, policy, now, attempts);
+	const retention = isPiece(newest) ? null : policy && planned(entries, policy, now, attempts);
 	const proof = proofState(facts, past, rhythm, now);
 	const rpoMs = proved && now.getTime() - proved.entry.startedAt;
 	const rtoMs = drill?.seconds == null ? null : drill.seconds * 1000;
@@ -98,7 +96,7 @@ export function judgeGroup(facts: GroupFacts, request: GroupRequest): GroupStatu
 		...lateReasons(last, attempts.unchangedAt, rhythm, now),
 		...proof.reasons,
 		...attempts.reasons,
-		...(size && !sizesVary(newest) ? sizeReasons(size.bytes, size.before) : []),
+		...(size && !isPiece(newest) ? sizeReasons(size.bytes, size.before) : []),
 		...(latest?.seconds ? slowReasons(latest.seconds, durations) : []),
 		...copyReasons(copies, rhythm),
 		...(newest ? certificateReasons(newest.manifest, now) : []),
@@ -221,9 +219,12 @@ function sizesBefore(past: readonly BackupEntry[], last: BackupEntry): number[] 
 		.map(({ dataBytes }) => dataBytes);
 }
 
-/** A backup of a kind that this program does not know is judged like most. */
-function sizesVary(newest: ReadBackup | null): boolean {
-	return newest !== null && sizesVaryOf(newest.manifest);
+/**
+ * Whether a group holds pieces of something that goes on and on, such as a log, as their manifests say: how large one is says nothing
+ * of the next, and what stays is decided by what needs them.
+ */
+function isPiece(newest: ReadBackup | null): boolean {
+	return newest?.manifest.source.details.piece === true;
 }
 
 function sizeReasons(bytes: number, before: readonly number[]): Reason[] {

@@ -12,7 +12,6 @@ export const logKind: SourceKind<LogContents> = {
 	readContents,
 	checkData: checkLog,
 	classify: ({ code }) => (code === 'damaged' || code === 'incomplete' ? 'backup' : 'environment'),
-	sizesVary: true,
 	retention: { isGroup: isLogGroup, plan: planLogGroup },
 	withoutNames: ({ code }) => `the log could not be replayed (${code})`,
 };

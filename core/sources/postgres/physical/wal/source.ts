@@ -186,6 +186,8 @@ class Collecting implements OpenSource {
 				tail: this.#tail,
 				lastCommit: this.#lastCommit?.toISOString() ?? null,
 				newBeginning: this.#first.isNew,
+				// Its size says nothing of the next one's, and no policy decides whether it stays.
+				piece: true,
 			},
 			warnings: this.#warnings,
 		});
