@@ -69,11 +69,18 @@ export async function readRuns(
 	if (today > last && open().some(({ entry }) => !journal.beats.has(entry.run))) {
 		await journal.read(await listDays(storage, addDays(last, 1), today));
 	}
+	// Who has ended after the listing is gone as well: only whose end is not there now either is lost.
+	const gone = new Set(open().flatMap(({ entry }) => (isDead(idOf(entry)) ? [entry.run] : [])));
+	if (gone.size > 0) await journal.readNews();
 	const unfinished = open();
-	const now = unfinished.some(({ entry }) => !isDead(idOf(entry))) ? await timeOf(storage, signal) : 0;
+	const now = unfinished.some(({ entry }) => !gone.has(entry.run)) ? await timeOf(storage, signal) : 0;
 	const runs = [
 		...[...journal.ends.values()].filter(isWanted).map(({ entry }) => ended(entry as EndEntry)),
-		...(await inParallel(unfinished, READERS, async (told) => await journal.unfinished(told, now))),
+		...(await inParallel(
+			unfinished,
+			READERS,
+			async (told) => await journal.unfinished(told, gone.has(told.entry.run), now),
+		)),
 	];
 	return runs.sort((a, b) => (a.startedAt < b.startedAt ? -1 : a.startedAt > b.startedAt ? 1 : 0));
 }
@@ -82,6 +89,8 @@ class JournalReader {
 	readonly starts = new Map<string, Told>();
 	readonly ends = new Map<string, Told>();
 	readonly beats = new Map<string, StoredObject>();
+	readonly #read = new Set<string>();
+	#newest: string | null = null;
 
 	constructor(
 		private readonly storage: Storage,
@@ -90,9 +99,11 @@ class JournalReader {
 
 	async read(days: readonly Day[]): Promise<void> {
 		for (const { beats } of days) for (const [id, object] of beats) this.beats.set(id, object);
-		const listed = days.flatMap(({ entries }) => entries);
+		const listed = days.flatMap(({ entries }) => entries).filter(({ key }) => !this.#read.has(key));
+		this.#newest = days.findLast(({ entries }) => entries.length > 0)?.day ?? this.#newest;
 		const read = await inParallel(listed, READERS, async ({ key }) => await this.#entry(key));
 		for (const [i, entry] of read.entries()) {
+			this.#read.add(listed[i]!.key);
 			if (!entry) continue;
 			if (entry.kind === 'next-day') continue;
 			const told = entry.kind === 'start' ? this.starts : this.ends;
@@ -100,10 +111,18 @@ class JournalReader {
 		}
 	}
 
-	/** @param now by the storage's clock, milliseconds */
-	async unfinished({ entry, object }: Told, now: number): Promise<Run> {
+	/** What was written since the days were read. */
+	async readNews(): Promise<void> {
+		if (this.#newest !== null) await this.read(await listDays(this.storage, this.#newest, addDays(this.#newest, 1)));
+	}
+
+	/**
+	 * @param isGone its process is no more, or has forgotten it
+	 * @param now by the storage's clock, milliseconds
+	 */
+	async unfinished({ entry, object }: Told, isGone: boolean, now: number): Promise<Run> {
 		const beat = this.beats.get(entry.run);
-		const isLost = isDead(idOf(entry)) || sinceHeartbeat(beat ? [object, beat] : [object], now) >= STALE_AFTER_MS;
+		const isLost = isGone || sinceHeartbeat(beat ? [object, beat] : [object], now) >= STALE_AFTER_MS;
 		return {
 			...common(entry),
 			finishedAt: null,

@@ -127,6 +127,22 @@ describe('a run in the journal', () => {
 		expect(await readRuns(storage, ALL)).toMatchObject([{ state: 'ok' }]);
 	});
 
+	it('that ends right after the journal was listed has ended, and is not called lost', async () => {
+		const storage = new MemoryStorage();
+		let end: (value: unknown) => void = () => undefined;
+		const ending = new Promise((resolve) => (end = resolve));
+		const work = recordRun(storage, RUN, async () => await ending, OK);
+		await until('the run has begun', async () => (await entriesIn(storage)).length === 1);
+		const list = storage.list.bind(storage);
+		storage.list = async function* (...args) {
+			yield* list(...args);
+			storage.list = list;
+			end(null);
+			await work;
+		};
+		expect(await readRuns(storage, ALL)).toMatchObject([{ state: 'ok' }]);
+	});
+
 	it('is found by when it started', async () => {
 		const storage = new MemoryStorage();
 		const from = new Date();
