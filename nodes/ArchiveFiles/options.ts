@@ -1,5 +1,6 @@
 /** The options of the Archive Files node, by name. Their texts say what a choice means for the backup. */
 import type { INodeProperties } from 'n8n-workflow';
+import { REQUEST_OPTIONS } from '../shared/actor';
 import { LIMIT_OPTIONS } from '../shared/fields';
 import { retentionLockOption } from '../shared/retention-lock';
 import { STORE_OPTIONS } from '../shared/store-options';
@@ -49,6 +50,8 @@ export const archiveOptions: INodeProperties[] = [
 	},
 	STORE_OPTIONS.rateLimit,
 	STORE_OPTIONS.recipients,
+	REQUEST_OPTIONS.request,
+	REQUEST_OPTIONS.requestedBy,
 	retentionLockOption('the backup'),
 	LIMIT_OPTIONS.stallTimeout,
 	STORE_OPTIONS.tags,

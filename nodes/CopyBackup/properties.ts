@@ -1,5 +1,6 @@
 /** The fields of the Copy Backup node. Their texts say what a copy is, and what it proves. */
 import type { INodeProperties } from 'n8n-workflow';
+import { REQUEST_OPTIONS } from '../shared/actor';
 import { ALLOW_UNSIGNED, PROGRESS_NOTICE, groupField, groupsField, labelField, LIMIT_OPTIONS } from '../shared/fields';
 import { retentionLockOption } from '../shared/retention-lock';
 
@@ -81,6 +82,8 @@ export const properties: INodeProperties[] = [
 				default: 0,
 				description: 'Write no faster than this to each storage, to spare a busy line; 0 means no limit',
 			},
+			REQUEST_OPTIONS.request,
+			REQUEST_OPTIONS.requestedBy,
 			retentionLockOption('the copy'),
 			LIMIT_OPTIONS.stallTimeout,
 			LIMIT_OPTIONS.lockWait,

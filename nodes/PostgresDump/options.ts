@@ -1,5 +1,6 @@
 /** The options of the Postgres Dump node, by name. Their texts say what a choice means for the backup. */
 import type { INodeProperties } from 'n8n-workflow';
+import { REQUEST_OPTIONS } from '../shared/actor';
 import { LIMIT_OPTIONS } from '../shared/fields';
 import { retentionLockOption } from '../shared/retention-lock';
 import { STORE_OPTIONS } from '../shared/store-options';
@@ -102,6 +103,8 @@ export const dumpOptions: INodeProperties[] = [
 			'Read no faster than this, to spare a busy server; 0 means no limit. A slower dump holds its snapshot longer.',
 	},
 	STORE_OPTIONS.recipients,
+	REQUEST_OPTIONS.request,
+	REQUEST_OPTIONS.requestedBy,
 	retentionLockOption('the backup'),
 	{
 		displayName: 'Roles',

@@ -1,5 +1,6 @@
 /** The fields of Restore Backup that are about files. Their texts say what a choice means for what is there already. */
 import type { INodeProperties } from 'n8n-workflow';
+import { REQUEST_OPTIONS } from '../shared/actor';
 import { ALLOW_UNSIGNED, LIMIT_OPTIONS } from '../shared/fields';
 
 const FILES = { operation: ['restoreFiles'] };
@@ -110,6 +111,8 @@ export const filesProperties: INodeProperties[] = [
 				],
 				default: 'no',
 			},
+			REQUEST_OPTIONS.request,
+			REQUEST_OPTIONS.requestedBy,
 			LIMIT_OPTIONS.stallTimeout,
 		],
 	},

@@ -1,5 +1,6 @@
 /** The fields of the Restore Backup node. Their texts say what a choice means for what is there already. */
 import type { INodeProperties } from 'n8n-workflow';
+import { REQUEST_OPTIONS } from '../shared/actor';
 import { allowOption } from '../shared/allowances';
 import {
 	ALLOW_UNSIGNED,
@@ -175,6 +176,8 @@ export const properties: INodeProperties[] = [
 				],
 				default: 'keep',
 			},
+			REQUEST_OPTIONS.request,
+			REQUEST_OPTIONS.requestedBy,
 			{
 				displayName: 'Role Names',
 				name: 'roles',

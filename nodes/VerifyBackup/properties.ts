@@ -1,5 +1,6 @@
 /** The fields of the Verify Backup node. Their texts say what each depth proves, and what it costs. */
 import type { INodeProperties } from 'n8n-workflow';
+import { REQUEST_OPTIONS } from '../shared/actor';
 import { allowOption } from '../shared/allowances';
 import {
 	ALLOW_UNSIGNED,
@@ -172,6 +173,8 @@ export const properties: INodeProperties[] = [
 				description:
 					'The file in that archive which gives N8N_ENCRYPTION_KEY to n8n. Empty: n8n’s own file, .n8n/config.',
 			},
+			REQUEST_OPTIONS.request,
+			REQUEST_OPTIONS.requestedBy,
 			LIMIT_OPTIONS.stallTimeout,
 		],
 	},

@@ -3,6 +3,7 @@ import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 import { BackupError, isBackupError } from '../../core/base/errors';
 import type { DecryptionKeys } from '../../core/codecs/age/age';
 import { DEPTHS, type Depth } from '../../core/records/evidence';
+import type { Actor } from '../../core/records/journal/actor';
 import type { Manifest } from '../../core/records/manifest';
 import type { Repository } from '../../core/records/repository';
 import type { RetentionPolicy } from '../../core/retention/policy';
@@ -10,7 +11,6 @@ import type { Drill } from '../../core/sources/source';
 import { applyRetention } from '../../core/verbs/expire/expire';
 import { verifyBackup } from '../../core/verbs/verify/verify';
 import type { VerifyResult } from '../../core/verbs/verify/types';
-import { actorOf } from './actor';
 import { readPolicy } from './policy';
 import { addHints as addRetentionHints, toItem as retentionFacts } from './retention-items';
 import { unknownOption, wholeNumber } from './values';
@@ -58,6 +58,7 @@ export interface JustStored {
 	testRestore: TestRestore;
 	/** For another run in the group, milliseconds. */
 	lockWaitMs: number;
+	actor: Actor;
 	signal: AbortSignal;
 }
 
@@ -80,7 +81,7 @@ export async function doAfterwards(
 	{ verify, maxBytes, keep }: Afterwards,
 	stored: JustStored,
 ): Promise<AfterwardsResult> {
-	const verification = verify === 'no' ? null : await verifyStored(context, { verify, maxBytes }, stored);
+	const verification = verify === 'no' ? null : await verifyStored({ verify, maxBytes }, stored);
 	const facts: IDataObject = { verification: verification && verificationFacts(verification), retention: null };
 	if (verification?.outcome === 'bad') {
 		const { code, message, hint } = verification;
@@ -97,10 +98,10 @@ export async function doAfterwards(
 async function applyPolicy(
 	context: IExecuteFunctions,
 	{ name, policy }: NonNullable<Afterwards['keep']>,
-	{ repository, manifest: { group }, lockWaitMs, signal }: JustStored,
+	{ repository, manifest: { group }, lockWaitMs, actor, signal }: JustStored,
 ): Promise<IDataObject> {
 	try {
-		const result = await applyRetention({ repository, group, policy, lockWaitMs, actor: actorOf(context), signal });
+		const result = await applyRetention({ repository, group, policy, lockWaitMs, actor, signal });
 		addRetentionHints(context, result.plan, result);
 		return retentionFacts(name, result.plan, result);
 	} catch (error) {
@@ -113,14 +114,13 @@ async function applyPolicy(
 }
 
 async function verifyStored(
-	context: IExecuteFunctions,
 	{ verify, maxBytes }: { verify: Depth | 'deepest'; maxBytes: number },
-	{ repository, manifest, keys, testRestore, signal }: JustStored,
+	{ repository, manifest, keys, testRestore, actor, signal }: JustStored,
 ): Promise<VerifyResult> {
 	const { group, label } = manifest;
 	const at = async (depth: Depth) =>
 		await verifyBackup({
-			...{ repository, group, label, depth, keys: depth === 'stored' ? null : keys, actor: actorOf(context), signal },
+			...{ repository, group, label, depth, keys: depth === 'stored' ? null : keys, actor, signal },
 			drills: depth === 'restored' ? [testRestore.drill] : [],
 		});
 	if (verify !== 'deepest') return await at(verify);

@@ -1,5 +1,6 @@
 /** Backs up the sources that an item of a node is about, one after the other, into groups of their own. */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import type { Actor } from '../../core/records/journal/actor';
 import { dataSize } from '../../core/records/manifest';
 import { Repository } from '../../core/records/repository';
 import type { Source } from '../../core/sources/source';
@@ -50,8 +51,9 @@ export async function backUpEach<Of extends SourceToBackUp>(
 ): Promise<INodeExecutionData[]> {
 	return await doEach(context, itemIndex, { ...job, done: 'backed up' }, async (source) => {
 		const start = performance.now();
-		const result = await backUpOne(context, source, job);
-		const afterwards = await after(context, result, job);
+		const actor = actorOf(context, itemIndex);
+		const result = await backUpOne(source, actor, job);
+		const afterwards = await after(context, result, actor, job);
 		addHints(context, source, result);
 		const seconds = (performance.now() - start) / 1000;
 		return { json: job.toItem(source, { result, seconds, afterwards }), failure: afterwards.failure };
@@ -59,8 +61,8 @@ export async function backUpEach<Of extends SourceToBackUp>(
 }
 
 async function backUpOne<Of extends SourceToBackUp>(
-	context: IExecuteFunctions,
 	source: Of,
+	actor: Actor,
 	{ storage, settings, request, signal, onProgress }: BackUpEachJob<Of>,
 ): Promise<BackupResult> {
 	const { encryption, ...rest } = settings;
@@ -71,7 +73,7 @@ async function backUpOne<Of extends SourceToBackUp>(
 		encryption: encryption?.encryption ?? null,
 		proveWith: encryption?.keys,
 		hostKey: encryption?.hostKey,
-		actor: actorOf(context),
+		actor,
 		onProgress: (progress) => onProgress(source, progress),
 	});
 }
@@ -79,12 +81,21 @@ async function backUpOne<Of extends SourceToBackUp>(
 async function after<Of extends SourceToBackUp>(
 	context: IExecuteFunctions,
 	{ manifest }: BackupResult,
+	actor: Actor,
 	{ storage, settings, afterwards, testRestore, signal }: BackUpEachJob<Of>,
 ): Promise<AfterwardsResult> {
 	const repository = await Repository.open(storage, { signal, authority: settings.authority });
 	const keys = settings.encryption?.keys ?? null;
 	const { lockWaitMs } = settings;
-	return await doAfterwards(context, afterwards, { repository, manifest, keys, testRestore, lockWaitMs, signal });
+	return await doAfterwards(context, afterwards, {
+		repository,
+		manifest,
+		keys,
+		testRestore,
+		lockWaitMs,
+		actor,
+		signal,
+	});
 }
 
 /** What the item of every backup says: never bytes, never a secret. Sizes in bytes, times in seconds; `seconds` is the whole run. */

@@ -16,7 +16,7 @@ import { makeTinyBackup } from '../support/tiny-backups';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
 import { from, type Json, reportOn } from '../support/report-items';
 import { runsIn } from '../support/runs';
-import { type FakeNode, fakeContext } from '../support/fake-node';
+import { ACTOR, type FakeNode, fakeContext } from '../support/fake-node';
 import { sharedPostgres, sql } from '../support/postgres';
 
 const node = new PostgresDump();
@@ -151,7 +151,7 @@ it('fails the item of a backup that turns out to be bad, and removes nothing for
 	const { facts, failure } = await doAfterwards(
 		context,
 		{ verify: 'readable', maxBytes: 1000, keep: { name: 'last', policy: { last: 1 } } },
-		{ repository, manifest, keys: null, testRestore, lockWaitMs: 0, signal },
+		{ repository, manifest, keys: null, testRestore, lockWaitMs: 0, actor: ACTOR, signal },
 	);
 	expect(failure).toMatchObject({ code: 'damaged', message: expect.stringMatching(/^the backup is bad: /) });
 	expect(facts).toMatchObject({ verification: { ok: false, outcome: 'bad', depth: 'readable' }, retention: null });
@@ -169,7 +169,15 @@ it('does not fail a backup because older ones could not be removed, and the repo
 		const { facts, failure } = await doAfterwards(
 			context,
 			{ verify: 'stored', maxBytes: 1000, keep: { name: 'last', policy: { last: 1 } } },
-			{ repository, manifest, keys: null, testRestore, lockWaitMs: 0, signal: new AbortController().signal },
+			{
+				repository,
+				manifest,
+				keys: null,
+				testRestore,
+				lockWaitMs: 0,
+				actor: ACTOR,
+				signal: new AbortController().signal,
+			},
 		);
 		expect(failure).toBeNull();
 		expect(facts.retention).toMatchObject({ ok: false, status: 'failed', code: 'locked' });

@@ -281,9 +281,10 @@ describe('Postgres Dump: Dump', () => {
 		expect(manifestsBelow(folder)).toEqual([]);
 	});
 
-	it('leaves in the journal which workflow, execution and node it was', async () => {
-		await run({});
-		expect(await runsIn(storage())).toEqual([{ verb: 'backup', state: 'ok', actor: ACTOR }]);
+	it('leaves in the journal which workflow, execution and node it was, and who asked for it', async () => {
+		await run({ options: { requestedBy: 'operator', request: '3f9ak2m' } });
+		const actor = { ...ACTOR, requestedBy: 'operator', request: '3f9ak2m' };
+		expect(await runsIn(storage())).toEqual([{ verb: 'backup', state: 'ok', actor }]);
 	});
 
 	it('stops when the run is stopped, and leaves no backup', async () => {

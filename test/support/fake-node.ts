@@ -9,6 +9,7 @@ import type {
 	INodeParameters,
 	NodeExecutionHint,
 } from 'n8n-workflow';
+import type { Actor } from '../../core/records/journal/actor';
 
 // Tests keep backups in temporary folders; an n8n as it comes would not look into them.
 process.env.N8N_RESTRICT_FILE_ACCESS_TO = tmpdir();
@@ -51,7 +52,12 @@ export interface FakeContext {
 }
 
 /** What a run of the fake node leaves in the journal. */
-export const ACTOR = { via: 'n8n', workflow: 'workflow-1', execution: 'execution-1', node: 'Fake Node' };
+export const ACTOR = {
+	via: 'n8n',
+	workflow: 'workflow-1',
+	execution: 'execution-1',
+	node: 'Fake Node',
+} satisfies Actor;
 
 /** The context of one execution of a node. */
 export function fakeContext(fake: FakeNode): FakeContext {

@@ -10,4 +10,8 @@ export interface Actor {
 	workflow?: string;
 	execution?: string;
 	node?: string;
+	/** Who asked for it, where that is not who made the workflow: the role of a caller, the user of a form. */
+	requestedBy?: string;
+	/** Of a request from outside: its id, see core/records/requests.ts. */
+	request?: string;
 }

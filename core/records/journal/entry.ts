@@ -35,6 +35,8 @@ const run = {
 			workflow: word.optional(),
 			execution: word.optional(),
 			node: word.optional(),
+			requestedBy: word.optional(),
+			request: word.optional(),
 		})
 		.nullable(),
 	/** With what tells machines of one name apart. */

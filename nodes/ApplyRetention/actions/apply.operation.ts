@@ -31,7 +31,7 @@ export async function apply(context: IExecuteFunctions, itemIndex: number): Prom
 			try {
 				const result = await applyRetention({
 					...{ repository, group, policy, lockWaitMs, extendProtection, failedRuns, signal },
-					actor: actorOf(context),
+					actor: actorOf(context, itemIndex),
 					onProgress: ({ phase, removed, total, freedBytes }) =>
 						show(() => `${group}: ${phase}, ${removed} of ${total} removed, ${sizeText(freedBytes)} freed`),
 				});

@@ -26,7 +26,7 @@ async function change(
 	const group = filled('Group', locatorValue(context, 'group', itemIndex));
 	const label = filled('Backup', locatorValue(context, 'label', itemIndex));
 	return await withRepository(context, itemIndex, signal, async (repository) => {
-		const result = await work({ repository, group, label, actor: actorOf(context), signal });
+		const result = await work({ repository, group, label, actor: actorOf(context, itemIndex), signal });
 		for (const warning of result.warnings) {
 			const message = `${group}/${label}: ${warning}`;
 			context.addExecutionHints({ message, type: 'warning', location: 'outputPane' });

@@ -18,7 +18,7 @@ export async function pruneLeftovers(context: IExecuteFunctions, itemIndex: numb
 		const { orphans, skipped, warnings, ...found } = await prune({
 			...{ repository, graceHours, signal },
 			apply: mode === 'remove',
-			actor: actorOf(context),
+			actor: actorOf(context, itemIndex),
 		});
 		const left = skipped.map(({ group, why }) => `${group} was left alone: ${why}`);
 		for (const message of [...left, ...warnings]) {

@@ -30,7 +30,7 @@ export async function copy(context: IExecuteFunctions, itemIndex: number): Promi
 				...subject,
 				from,
 				to,
-				actor: actorOf(context),
+				actor: actorOf(context, itemIndex),
 				signal,
 				onProgress: ({ group, label, phase, bytes, totalBytes }) =>
 					show(() => `${group}/${label}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}`),

@@ -46,7 +46,7 @@ export async function restoreChosen<Result extends Restored>(
 		const restored = await restoreBackup({
 			...chosen,
 			restorer,
-			actor: actorOf(context),
+			actor: actorOf(context, itemIndex),
 			onProgress: (progress) => show(() => describe(progress)),
 		});
 		return { ...restored, warnings: [...warnings, ...restored.warnings] };

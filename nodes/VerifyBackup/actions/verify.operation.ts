@@ -41,7 +41,7 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 			try {
 				const result = await verifyBackup({
 					...{ repository, group, label, depth, keys, drills, limits, signal },
-					actor: actorOf(context),
+					actor: actorOf(context, itemIndex),
 					onProgress: ({ phase, bytes, totalBytes }) =>
 						show(() => `${about}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}`),
 				});
