@@ -1,5 +1,6 @@
 /** The fields of the Backup Status node. */
 import type { INodeProperties } from 'n8n-workflow';
+import { STATUS_FIELDS, STATUS_OPTIONS } from '../shared/status-fields';
 
 const JUDGES = { operation: ['dashboard', 'health', 'metrics', 'storage'] };
 
@@ -49,52 +50,10 @@ export const properties: INodeProperties[] = [
 		],
 		default: 'health',
 	},
-	{
-		displayName: 'Look In',
-		name: 'storages',
-		type: 'options',
-		options: [
-			{ name: 'First, Second and Third Storage', value: 'third' },
-			{
-				name: 'First and Second Storage',
-				value: 'second',
-				description: 'Which backups were copied, and which were not',
-			},
-			{ name: 'One Storage', value: 'first' },
-		],
-		default: 'first',
-		description: 'Backups are made in the first one; the others hold copies',
-	},
-	{
-		displayName: 'Groups',
-		name: 'groups',
-		type: 'string',
-		default: '',
-		placeholder: 'e.g. postgres/*',
-		description: 'Only these groups, separated by commas; * and ? stand for characters. Empty: all.',
-	},
-	{
-		displayName: 'Expected',
-		name: 'expected',
-		type: 'string',
-		typeOptions: { rows: 3 },
-		default: '',
-		placeholder: 'e.g. postgres/shop = 26',
-		description:
-			'One group per line, with the hours within which a new backup must come. A group without hours is late by its own past: an hourly one after two hours. A group that is named here and never appears is critical; others are found by themselves.',
-		displayOptions: { show: JUDGES },
-	},
-	{
-		displayName: 'Retention',
-		name: 'retention',
-		type: 'string',
-		typeOptions: { rows: 2 },
-		default: '',
-		placeholder: 'e.g. postgres/* = thirtyDays',
-		description:
-			'One group or pattern per line, with the policy that Apply Retention uses for it: shows what expires next, or why nothing does. Nothing is removed.',
-		displayOptions: { show: JUDGES },
-	},
+	STATUS_FIELDS.storages,
+	STATUS_FIELDS.groups,
+	{ ...STATUS_FIELDS.expected, displayOptions: { show: JUDGES } },
+	{ ...STATUS_FIELDS.retention, displayOptions: { show: JUDGES } },
 	{
 		displayName: 'Query',
 		name: 'query',
@@ -127,32 +86,7 @@ export const properties: INodeProperties[] = [
 		type: 'collection',
 		placeholder: 'Add option',
 		default: {},
-		options: [
-			{
-				displayName: 'Capacity (GB)',
-				name: 'capacity',
-				type: 'number',
-				typeOptions: { minValue: 0 },
-				default: 0,
-				description: 'What fits into the first storage, where it cannot know itself, as a bucket. 0: not known.',
-			},
-			{
-				displayName: 'Longest Restore (Minutes)',
-				name: 'rto',
-				type: 'number',
-				typeOptions: { minValue: 0 },
-				default: 0,
-				description: 'A last restore that took longer is critical (RTO). 0: no such rule.',
-			},
-			{
-				displayName: 'Most Data Lost (Hours)',
-				name: 'rpo',
-				type: 'number',
-				typeOptions: { minValue: 0 },
-				default: 0,
-				description: 'An older newest proved backup is critical (RPO). 0: no such rule.',
-			},
-		],
+		options: STATUS_OPTIONS,
 		displayOptions: { show: JUDGES },
 	},
 ];

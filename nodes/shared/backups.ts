@@ -10,6 +10,7 @@ import { openAllowed, openNodeStorage, toAuthority } from './credentials';
 
 /**
  * Runs something on the repository of the node's storage, and closes the storage after it.
+ * @param options `create`: make a repository where there is none
  * @throws BackupError of the storage, 'not-found' when there are no backups in it
  */
 export async function withRepository<Result>(
@@ -17,11 +18,12 @@ export async function withRepository<Result>(
 	itemIndex: number,
 	signal: AbortSignal,
 	use: (repository: Repository) => Promise<Result>,
+	{ create = false }: { create?: boolean } = {},
 ): Promise<Result> {
 	const storage = await openNodeStorage(context, itemIndex);
 	try {
 		const authority = toAuthority(await context.getCredentials('backupStorageApi', itemIndex));
-		return await use(await Repository.open(storage, { signal, authority }));
+		return await use(await Repository.open(storage, { create, signal, authority }));
 	} finally {
 		await storage.close();
 	}

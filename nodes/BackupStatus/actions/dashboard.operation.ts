@@ -2,7 +2,7 @@
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
 import { renderPage } from '../../../core/report/status/page/page';
-import { readStatus } from '../settings';
+import { readStatus } from '../../shared/status-settings';
 
 export async function dashboard(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const query = readQuery(context.getNodeParameter('query', itemIndex, {}));

@@ -7,11 +7,11 @@ import { readStorage, unreachable } from '../../core/report/status/read';
 import { type Expectation, judge, type Status, type StatusRequest } from '../../core/report/status/status';
 import type { RetentionPolicy } from '../../core/retention/policy';
 import type { Storage } from '../../core/storage/storage';
-import { openNodeStorage, type StorageCredential, toAuthority } from '../shared/credentials';
-import { matchesGroup } from '../shared/group-patterns';
-import { readPolicy } from '../shared/policy';
-import { cancelSignal, splitList } from '../shared/run';
-import { linesOf, notNegative, positive, unknownOption } from '../shared/values';
+import { openNodeStorage, type StorageCredential, toAuthority } from './credentials';
+import { matchesGroup } from './group-patterns';
+import { readPolicy } from './policy';
+import { cancelSignal, splitList } from './run';
+import { linesOf, notNegative, positive, unknownOption } from './values';
 
 const CREDENTIALS: Record<string, StorageCredential[]> = {
 	first: ['backupStorageApi'],
