@@ -11,6 +11,8 @@
  *     runs/<yyyy-mm-dd>/<number>.json                  the journal
  *     runs/<yyyy-mm-dd>/<run id>.beat-<n>.json         a run's last heartbeat
  *     monitoring/told-<n>.json                         which alerts people were told of
+ *     monitoring/request-<id>.json                     a request from outside that was accepted
+ *     monitoring/request-<id>.end.json                 how its work ended
  *     locks/<group>.json                               the lock of a group
  *     locks/<group>.alive-<id>-<n>.json                the holder's last heartbeat
  *     locks/<group>.break-<id>.json                    the right to break the lock <id>
@@ -24,6 +26,8 @@ export const RUNS = 'runs/';
 export const LOCKS = 'locks/';
 /** What was told of alerts: the newest counts. */
 export const TOLD = 'monitoring/told-';
+/** What the names of accepted requests, and of their ends, begin with. */
+export const REQUESTS = 'monitoring/request-';
 
 export const MANIFEST = 'manifest.json';
 export const PIN = 'pin.json';
@@ -60,6 +64,11 @@ export function tagName(tag: string): string {
 export const ENTRY = /^runs\/(\d{4}-\d{2}-\d{2})\/(\d{6,9})\.json$/;
 /** A run's heartbeat: the run and its number. Words are those of `randomWord`, here and below. */
 export const BEAT = /^runs\/\d{4}-\d{2}-\d{2}\/([a-z2-9]{12})\.beat-(\d+)\.json$/;
+
+/** @param part what it says of the request: that it was accepted, or how it ended */
+export function requestKey(id: string, part: 'accepted' | 'end'): string {
+	return `${REQUESTS}${id}${part === 'end' ? '.end' : ''}.json`;
+}
 
 export function entryKey(day: string, number: number): string {
 	return `${RUNS}${day}/${String(number).padStart(6, '0')}.json`;

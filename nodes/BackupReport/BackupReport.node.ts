@@ -2,9 +2,17 @@ import type { IExecuteFunctions, INodeExecutionData, INodeType, INodeTypeDescrip
 import { NodeConnectionTypes } from 'n8n-workflow';
 import { backupStorageTest } from '../shared/credentials';
 import { toNodeError } from '../shared/errors';
+import { unknownOption } from '../shared/values';
 import { alerts } from './actions/alerts.operation';
+import { failure } from './actions/failure.operation';
 import { report } from './actions/report.operation';
 import { properties } from './properties';
+
+const OPERATIONS: Record<string, (context: IExecuteFunctions) => Promise<INodeExecutionData[][]>> = {
+	alerts,
+	failure,
+	report,
+};
 
 /** Makes one report of what all other nodes did; thin: fields → core → items. */
 export class BackupReport implements INodeType {
@@ -16,7 +24,7 @@ export class BackupReport implements INodeType {
 		group: ['transform'],
 		version: 1,
 		subtitle:
-			'={{ $parameter["operation"] === "alerts" ? "alerts" : $parameter["source"] === "input" ? "on what comes in" : "on the nodes before" }}',
+			'={{ $parameter["operation"] !== "report" ? $parameter["operation"] : $parameter["source"] === "input" ? "on what comes in" : "on the nodes before" }}',
 		description: 'Make one report of a run, for e-mail, Slack, Telegram and programs',
 		defaults: { name: 'Backup Report' },
 		inputs: '={{ Array.from({ length: $parameter["numberInputs"] ?? 1 }, () => "main") }}',
@@ -30,7 +38,7 @@ export class BackupReport implements INodeType {
 				displayName: 'Storage',
 				required: true,
 				testedBy: 'backupStorageTest',
-				displayOptions: { hide: { operation: ['report'] } },
+				displayOptions: { hide: { operation: ['failure', 'report'] } },
 			},
 		],
 		properties,
@@ -40,7 +48,10 @@ export class BackupReport implements INodeType {
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		try {
-			return this.getNodeParameter('operation', 0) === 'alerts' ? await alerts(this) : await report(this);
+			const operation = this.getNodeParameter('operation', 0);
+			const run = OPERATIONS[operation];
+			if (!run) throw unknownOption('Operation', operation);
+			return await run(this);
 		} catch (error) {
 			throw toNodeError(this.getNode(), error, 0);
 		}

@@ -15,6 +15,12 @@ export const properties: INodeProperties[] = [
 				action: 'Make alerts of what has changed',
 			},
 			{
+				name: 'Make Failure Message',
+				value: 'failure',
+				description: 'Which workflow failed, where and why: from what the Error Trigger gives',
+				action: 'Make a message of a failed workflow',
+			},
+			{
 				name: 'Make Report',
 				value: 'report',
 				description: 'One report, however many databases it is about',

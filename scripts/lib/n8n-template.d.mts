@@ -1,7 +1,9 @@
 import type { CredentialReference, Workflow } from './n8n-client.mjs';
 
 export type TemplateName =
+	| 'backup-api'
 	| 'backup-dashboard'
+	| 'backup-errors'
 	| 'backup-monitoring'
 	| 'config-backup'
 	| 'customer-data-backup'

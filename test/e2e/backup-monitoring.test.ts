@@ -4,10 +4,12 @@ import path from 'node:path';
 import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { buildBackup } from '../support/build-backup';
+import { readTemplate } from '../../scripts/lib/n8n-template.mjs';
 import { assertSuccess, importTemplate, itemsOf, N8N_START_MS, sharedN8n, type TestN8n } from '../support/n8n';
 import { folderCredential, newFolder } from '../support/n8n-credentials';
 import { NOT_NOW, OFTEN, runOnSchedule } from '../support/n8n-schedule';
-import { type ReportReceiver, startReportReceiver } from '../support/report-receiver';
+import { until } from '../support/until';
+import { type Report, type ReportReceiver, startReportReceiver } from '../support/report-receiver';
 
 const TEST_MS = 180_000;
 const HOUR = 3_600_000;
@@ -83,6 +85,39 @@ it(
 		expect(report).toMatchObject({ tell: true, outcome: 'failed' });
 		expect(report.text).toContain('cannot be looked at');
 		expect(fs.existsSync(path.join(folder, 'monitoring'))).toBe(false);
+	},
+	TEST_MS,
+);
+
+it(
+	'tells, by the error workflow, which workflow has failed on schedule, at which node, why, and where to look',
+	async () => {
+		receiver.take();
+		const choices = { credentials: {}, settings: { reportUrl: receiver.url }, activate: ['Post Report'] };
+		const errors = await importTemplate(n8n, 'backup-errors', choices);
+		// By hand it sends the message of n8n's example.
+		assertSuccess(await n8n.client.press(errors));
+		expect(receiver.take()).toMatchObject([{ ok: false, subject: 'Workflow FAILED: Example Workflow' }]);
+
+		await n8n.client.publishWorkflow(errors);
+		const failing = readTemplate('backup-monitoring', {
+			credentials: { backupStorageApi: await folderCredential(n8n, folder) },
+			settings: { expected: 'files/www = soon' },
+			fieldsOf: { 'Every Morning': NOT_NOW, 'Every 15 Minutes': OFTEN },
+		});
+		const settings = { executionOrder: 'v1', errorWorkflow: errors };
+		const id = await n8n.client.createWorkflow({ ...failing, name: 'Watch <b>all</b>', settings });
+		const [run] = await runOnSchedule(n8n, id);
+		expect(run).toMatchObject({ status: 'error' });
+		const told: Report[] = [];
+		await until('the message has come', () => told.push(...receiver.take()) > 0);
+		expect(told[0]).toMatchObject({
+			...{ subject: 'Workflow FAILED: Watch <b>all</b>', failedNode: 'Check Health', tell: true, outcome: 'failed' },
+			url: expect.stringContaining(`/workflow/${id}/executions/${run!.id}`),
+			message: expect.stringContaining('Expected, files/www'),
+			html: expect.stringContaining('Watch &lt;b&gt;all&lt;/b&gt;'),
+		});
+		await n8n.client.unpublishWorkflow(errors);
 	},
 	TEST_MS,
 );

@@ -8,6 +8,7 @@ import { createStorage } from '../../core/storage/create';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
 import { ArchiveConfig } from '../../nodes/ArchiveConfig/ArchiveConfig.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
+import { BackupRequests } from '../../nodes/BackupRequests/BackupRequests.node';
 import { BackupStatus } from '../../nodes/BackupStatus/BackupStatus.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
@@ -254,6 +255,7 @@ it('shows the node that is meant first to who looks for backups in the editor', 
 		ArchiveConfig,
 		ArchiveFiles,
 		BackupReport,
+		BackupRequests,
 		BackupStatus,
 		CopyBackup,
 		EncryptionKey,

@@ -139,6 +139,14 @@ it('remembers since when a group is blocked', async () => {
 	expect(memory).toEqual({ blockedSince: {} });
 });
 
+it('makes a message of a workflow that failed', async () => {
+	const input = [[{ execution: { error: { message: 'x' } }, workflow: { name: 'Nightly' } }]];
+	const { item, json } = await run({ operation: 'failure' }, { input });
+	expect(json).toMatchObject({ subject: 'Workflow FAILED: Nightly', text: 'FAILED Nightly: x', workflow: 'Back up' });
+	expect(Buffer.from(item.binary!.details!.data, 'base64').toString()).toContain('FAILED Nightly: x');
+	await expect(run({ operation: 'guess' })).rejects.toThrow('invalid value for "Operation": guess');
+});
+
 it('refuses what an expression makes of its fields', async () => {
 	await expect(run({ source: 'everything' })).rejects.toThrow('invalid value for "Report On": everything');
 	await expect(run({ options: { blockedAlarmDays: 1.5 } })).rejects.toThrow(

@@ -6,6 +6,7 @@ import type { INode, INodeParameters, INodeProperties, INodeTypeDescription } fr
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
 import { ArchiveConfig } from '../../nodes/ArchiveConfig/ArchiveConfig.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
+import { BackupRequests } from '../../nodes/BackupRequests/BackupRequests.node';
 import { BackupStatus } from '../../nodes/BackupStatus/BackupStatus.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
@@ -19,6 +20,7 @@ const NODES = [
 	ArchiveConfig,
 	ArchiveFiles,
 	BackupReport,
+	BackupRequests,
 	BackupStatus,
 	CopyBackup,
 	EncryptionKey,

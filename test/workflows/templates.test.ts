@@ -6,6 +6,7 @@ import { checkTemplate } from '../../gulp/templates.js';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
 import { ArchiveConfig } from '../../nodes/ArchiveConfig/ArchiveConfig.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
+import { BackupRequests } from '../../nodes/BackupRequests/BackupRequests.node';
 import { BackupStatus } from '../../nodes/BackupStatus/BackupStatus.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
@@ -90,6 +91,7 @@ describe('of the templates of this package', () => {
 		ArchiveConfig,
 		ArchiveFiles,
 		BackupReport,
+		BackupRequests,
 		BackupStatus,
 		EncryptionKey,
 		CopyBackup,
@@ -111,7 +113,9 @@ describe('of the templates of this package', () => {
 
 	/** What a press of "Execute workflow" does with each, test/e2e tells. */
 	it.each([
+		['backup-api.json', 'Look Now'],
 		['backup-dashboard.json', 'Look Now'],
+		['backup-errors.json', 'When a Workflow Fails'],
 		['backup-monitoring.json', 'Every 15 Minutes'],
 		['config-backup.json', 'Every Night'],
 		['customer-data-backup.json', 'Every Night'],
@@ -129,8 +133,9 @@ describe('of the templates of this package', () => {
 		expect(read('database-backup.json').nodes.filter(({ type }) => !type.endsWith('.stickyNote'))).toHaveLength(25);
 	});
 
-	/** A form that somebody fills in is not expected at any time, so nothing watches for it. */
+	/** A form that somebody fills in, and a failure, are not expected at any time, so nothing watches for them. */
 	it.each([
+		['backup-errors.json', false],
 		['backup-monitoring.json', true],
 		['config-backup.json', true],
 		['customer-data-backup.json', true],

@@ -1,0 +1,129 @@
+/** Requests for Backups: Answer Request. One item: what to send back, and what is to be done. */
+import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import { BackupError } from '../../../core/base/errors';
+import { acceptRequest, type AcceptedRequest } from '../../../core/records/requests';
+import { type Answer, jsonAnswer } from '../../../core/report/api/answer';
+import { type ApiRequest, type Call, type DoCall, parseCall } from '../../../core/report/api/call';
+import { Problem, problemAnswer, toProblem } from '../../../core/report/api/problem';
+import { Rate } from '../../../core/report/api/rate';
+import { type Facts, factsOf } from '../../../core/report/values';
+import { withRepository } from '../../shared/backups';
+import { cancelSignal } from '../../shared/run';
+import { unknownOption, wholeNumber } from '../../shared/values';
+import { CALLS_PER_MINUTE, CHANGES_PER_MINUTE } from '../properties';
+import { answerRead } from './reads';
+
+/** Fields of the node's "Options" collection; each is absent until the user adds it. */
+interface OptionFields {
+	callsPerMinute?: number;
+	changesPerMinute?: number;
+}
+
+/** An answer, and what is to be done once it is sent. */
+interface Answered {
+	answer: Answer;
+	accepted: (Record<string, string> & Pick<AcceptedRequest, 'verb'>) | null;
+}
+
+export async function answer(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
+	const { answer: sent, accepted } = await answered(context, itemIndex);
+	const summary = accepted ? `${accepted.verb} accepted` : `answered with ${sent.status}`;
+	return [{ json: { summary, ...sent, accepted }, pairedItem: { item: itemIndex } }];
+}
+
+async function answered(context: IExecuteFunctions, itemIndex: number): Promise<Answered> {
+	const request = readRequest(context, itemIndex);
+	try {
+		assertRate(context, itemIndex, request);
+		const call = parseCall(request);
+		if (isDoing(call)) return await accept(context, itemIndex, call);
+		return { answer: await answerRead(context, itemIndex, call), accepted: null };
+	} catch (error) {
+		const problem = toProblem(error);
+		// What nobody foresaw fails the execution; n8n answers with 500, and the error workflow tells.
+		if (!problem || cancelSignal(context).aborted) throw error;
+		return { answer: problemAnswer(problem), accepted: null };
+	}
+}
+
+function isDoing(call: Call): call is DoCall {
+	return 'asked' in call;
+}
+
+/** @throws BackupError 'invalid-input' for fields that somebody has set wrongly */
+function readRequest(context: IExecuteFunctions, itemIndex: number): ApiRequest {
+	const method = context.getNodeParameter('method', itemIndex) as ApiRequest['method'];
+	if (method !== 'GET' && method !== 'POST') throw unknownOption('Method', method);
+	const role = context.getNodeParameter('role', itemIndex) as ApiRequest['role'];
+	if (role !== 'reader' && role !== 'operator') throw unknownOption('Role', role);
+	const { params, query, headers, body } = readJson(context.getNodeParameter('request', itemIndex));
+	return { method, role, call: factsOf(params).call, query, headers: factsOf(headers), body };
+}
+
+function readJson(value: unknown): Facts {
+	try {
+		return factsOf(typeof value === 'string' ? JSON.parse(value) : value);
+	} catch (cause) {
+		const hint = 'Let the expression give the item of the Webhook: {{ JSON.stringify($json) }}.';
+		throw new BackupError('invalid-input', '"Request" is not JSON', { hint, cause });
+	}
+}
+
+/** By workflow, role and method. n8n's own memory would be read and written with each call; a restart may forget them. */
+const rates = new Map<string, Rate>();
+
+/** @throws Problem 'too-often' */
+function assertRate(context: IExecuteFunctions, itemIndex: number, { role, method }: ApiRequest): void {
+	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
+	const { callsPerMinute = CALLS_PER_MINUTE, changesPerMinute = CHANGES_PER_MINUTE } = options;
+	const limit =
+		method === 'GET'
+			? wholeNumber('Calls per Minute', callsPerMinute, 1, 100_000)
+			: wholeNumber('Changes per Minute', changesPerMinute, 1, 100_000);
+	const key = JSON.stringify([context.getWorkflow().id, role, method]);
+	const rate = rates.get(key) ?? new Rate();
+	rates.set(key, rate);
+	const seconds = rate.take(limit, performance.now());
+	if (seconds === null) return;
+	const hint = `Call again in ${seconds} s, and less often; "Options" of the node say how often one may.`;
+	const header = { name: 'Retry-After', value: String(seconds) };
+	throw new Problem('too-often', `more than ${limit} such calls within a minute`, hint, { header });
+}
+
+/** Writes the request down, so that its key starts nothing a second time. */
+async function accept(context: IExecuteFunctions, itemIndex: number, { call, ...rest }: DoCall): Promise<Answered> {
+	const { id, asked, requestedBy } = rest;
+	const { id: workflow = '' } = context.getWorkflow();
+	const request = { verb: call, asked, requestedBy, workflow, execution: context.getExecutionId() };
+	const signal = cancelSignal(context);
+	const found = await withRepository(
+		context,
+		itemIndex,
+		signal,
+		async ({ storage }) => await acceptRequest(storage, id, request, signal),
+		// The first backup of all begins it.
+		{ create: call === 'backup' },
+	);
+	if (!isSame(found.request, request)) {
+		const hint = 'Send a new key for each thing to be done.';
+		throw new Problem('key-reused', 'the request that came with this key asked for something else', hint);
+	}
+	const location = `request?id=${id}`;
+	const document = {
+		id,
+		verb: call,
+		...asked,
+		requestedBy: found.request.requestedBy,
+		location,
+		repeated: !found.isNew,
+	};
+	return {
+		answer: jsonAnswer(202, document, { name: 'Location', value: location }),
+		accepted: found.isNew ? { verb: call, id, requestedBy, ...asked } : null,
+	};
+}
+
+function isSame(one: AcceptedRequest, other: AcceptedRequest): boolean {
+	const sorted = ({ verb, asked }: AcceptedRequest) => JSON.stringify([verb, Object.entries(asked).sort()]);
+	return sorted(one) === sorted(other);
+}

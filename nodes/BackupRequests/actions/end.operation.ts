@@ -1,0 +1,45 @@
+/** Requests for Backups: End Request. The items that came in, after how the work ended is written down. */
+import { type IExecuteFunctions, type INodeExecutionData, NodeOperationError } from 'n8n-workflow';
+import { BackupError } from '../../../core/base/errors';
+import { endRequest, REQUEST_ID } from '../../../core/records/requests';
+import { errorText, factsOf, nameOf } from '../../../core/report/values';
+import { withRepository } from '../../shared/backups';
+import { toNodeError } from '../../shared/errors';
+import { cancelSignal } from '../../shared/run';
+
+/** @throws NodeOperationError of the work where that has failed, so that the execution has failed too */
+export async function endAll(context: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+	const items = context.getInputData();
+	try {
+		const id = context.getNodeParameter('requestId', 0);
+		if (typeof id !== 'string' || !REQUEST_ID.test(id)) {
+			throw new BackupError('invalid-input', '"Request ID" is not that of a request', {
+				hint: 'Take "accepted.id" of the node that has answered the request.',
+			});
+		}
+		const failed = items.find(({ json, error }) => json.error !== undefined || error !== undefined);
+		const end = {
+			outcome: failed ? ('failed' as const) : ('ok' as const),
+			code: nameOf(factsOf(failed?.json.details).code) || null,
+			backups: items.flatMap(({ json }) => {
+				const { group, label } = { ...json, ...factsOf(json.details) };
+				return typeof group === 'string' && typeof label === 'string' ? [{ group, label }] : [];
+			}),
+		};
+		const signal = cancelSignal(context);
+		await withRepository(context, 0, signal, async ({ storage }) => await endRequest(storage, id, end, signal));
+		if (failed) throw failureOf(context, failed);
+		return [items.map((item, index) => ({ ...item, pairedItem: { item: index } }))];
+	} catch (error) {
+		throw toNodeError(context.getNode(), error, 0);
+	}
+}
+
+function failureOf(context: IExecuteFunctions, { json, error }: INodeExecutionData): NodeOperationError {
+	const message = errorText(json.error) || errorText(error) || 'the work of the request failed';
+	const description = errorText(factsOf(json.details).hint) || undefined;
+	const failure = new NodeOperationError(context.getNode(), message, { description, itemIndex: 0 });
+	// n8n exchanges a message that has a word like ECONNREFUSED in it for one of its own, which names no host.
+	failure.message = message;
+	return failure;
+}
