@@ -17,6 +17,8 @@ export interface Cluster {
 	segmentBytes: number;
 	/** Whether data pages have checksums. */
 	checksums: boolean;
+	/** It writes down which blocks change, which incremental backups need; PostgreSQL 17 and later can. */
+	summarizesLog: boolean;
 	/** A standby: its log comes from elsewhere. */
 	inRecovery: boolean;
 	/** What a server must have at least to replay this one's log: `max_connections` and others, by name. */
@@ -46,6 +48,7 @@ export async function readCluster(client: Client): Promise<Cluster> {
 		'server_version_num',
 		'wal_level',
 		'block_size',
+		'summarize_wal',
 	];
 	const { rows } = await client.query<{ name: string; setting: string }>(
 		`SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY ('{${[...names, ...REPLAY_SETTINGS].join()}}')`,
@@ -61,6 +64,7 @@ export async function readCluster(client: Client): Promise<Cluster> {
 		serverVersion: settings.get('server_version')!.split(' ')[0]!,
 		segmentBytes: Number(settings.get('wal_segment_size')),
 		checksums: settings.get('data_checksums') === 'on',
+		summarizesLog: settings.get('summarize_wal') === 'on',
 		inRecovery: recovery.rows[0]!.standby,
 		settings: Object.fromEntries(REPLAY_SETTINGS.map((name) => [name, Number(settings.get(name))])),
 	};

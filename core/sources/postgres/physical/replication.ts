@@ -12,6 +12,8 @@ export interface Answer {
 }
 
 export interface CommandHandlers {
+	/** The server waits for what we copy to it. */
+	onCopyIn?: () => void;
 	/** The server begins to copy to us. With PostgreSQL before 15, once for each archive of a base backup. */
 	onCopyOut?: () => void;
 	/** The copy that goes both ways begins. */
@@ -72,12 +74,12 @@ export class ReplicationCommand implements Submittable {
 		this.#wire?.stream.resume();
 	}
 
-	/** Sends a message of the copy that goes both ways. */
+	/** Sends a message of the copy to the server, or of the one that goes both ways. */
 	send(message: Buffer): void {
 		this.#wire?.sendCopyFromChunk(message);
 	}
 
-	/** Ends our side of the copy that goes both ways. */
+	/** Ends our side of it. */
 	endCopy(): void {
 		this.#wire?.endCopyFrom();
 	}
@@ -96,6 +98,10 @@ export class ReplicationCommand implements Submittable {
 
 	handleDataRow({ fields }: { fields: Array<string | null> }): void {
 		this.answers.at(-1)?.rows.push(fields.map((field) => (field === null ? null : String(field))));
+	}
+
+	handleCopyInResponse(): void {
+		this.#guard(() => this.#handlers.onCopyIn?.());
 	}
 
 	handleCopyData({ chunk }: { chunk: Buffer }): void {

@@ -94,6 +94,14 @@ export class BaseBackup {
 		);
 	}
 
+	/** Waits until the first archive comes. @throws BackupError of the connection or the server, which then does something else */
+	async begun(): Promise<void> {
+		while (this.#ready.length === 0 && !this.#ended) {
+			if (this.#failure) throw this.#failure;
+			await new Promise<void>((resolve) => (this.#wake = resolve));
+		}
+	}
+
 	/**
 	 * Gives the archives in the order in which the server sends them; the list of files is the last one.
 	 * @throws BackupError of the connection or the server, as the bodies do

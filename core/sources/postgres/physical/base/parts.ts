@@ -1,4 +1,5 @@
 /** The parts of a base backup, and what each is for. */
+import type { Readable } from 'node:stream';
 import { BackupError } from '../../../../base/errors';
 import type { StoredPart } from '../../../../records/manifest';
 import type { OpenBackup } from '../../../source';
@@ -32,12 +33,16 @@ export function archiveOf({ name }: StoredPart): ArchivePart {
  * @throws BackupError 'damaged', and as opening a part does
  */
 export async function listOf(backup: OpenBackup<ClusterContents>): Promise<ListedFile[]> {
+	const { group, label } = backup.manifest;
+	return await readFileList(await openList(backup), `${group}/${label}`);
+}
+
+/** The list as the server wrote it. @throws BackupError 'damaged', and as opening a part does */
+export async function openList(backup: OpenBackup<ClusterContents>): Promise<Readable> {
 	const { group, label, parts } = backup.manifest;
 	const part = parts.find(({ role, name }) => role === 'index' && name.startsWith(BACKUP_MANIFEST));
-	if (!part) {
-		throw new BackupError('damaged', `${group}/${label} has no list of files`, {
-			hint: 'No program of ours writes that. Use another backup.',
-		});
-	}
-	return await readFileList(await backup.open(part), `${group}/${label}`);
+	if (part) return await backup.open(part);
+	throw new BackupError('damaged', `${group}/${label} has no list of files`, {
+		hint: 'No program of ours writes that. Use another backup.',
+	});
 }

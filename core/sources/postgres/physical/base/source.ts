@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Client } from 'pg';
 import { isBackupError } from '../../../../base/errors';
-import type { OpenSource, Source } from '../../../source';
+import type { OpenBackup, OpenSource, Source } from '../../../source';
 import { connectForReplication, disconnect } from '../../connection/connection';
 import { toBackupError } from '../../connection/errors';
 import { sqlStateOf } from '../../connection/sql-state';
@@ -13,7 +13,8 @@ import { type Cluster, majorOf, readCluster } from '../cluster';
 import { explain } from '../errors';
 import { runCommand } from '../replication';
 import { BaseBackup, type BaseBackupFacts, BACKUP_MANIFEST } from './base-backup';
-import { formatContents } from './contents';
+import { type ClusterContents, formatContents } from './contents';
+import { cannotBuildOn, uploadList } from './incremental';
 import { CLUSTER } from './word';
 
 /**
@@ -23,15 +24,19 @@ import { CLUSTER } from './word';
 export function clusterSource(target: DatabaseTarget): Source {
 	return {
 		kind: CLUSTER,
-		async open({ signal, stallTimeoutMs }) {
+		async open({ signal, stallTimeoutMs, base }) {
 			const patient = { patienceMs: stallTimeoutMs, ...target };
 			const client = await connectForReplication(patient, { signal }).catch((error: unknown) => {
 				throw explain(error, target);
 			});
 			try {
 				const cluster = await readCluster(client);
-				const held = await holdLog(client);
-				return opened({ client, target: patient, cluster, warnings: held ? [] : [notHeld(target)] });
+				const warnings = (await holdLog(client)) ? [] : [notHeld(target)];
+				const before = base as OpenBackup<ClusterContents> | null;
+				const { backup, note } = await beginBackup(client, patient, cluster, before);
+				const isFull = before === null || note !== null;
+				if (note !== null) warnings.push(note);
+				return opened({ client, target: patient, cluster, backup, isFull, warnings });
 			} catch (error) {
 				await disconnect(client);
 				throw signal.aborted ? error : explain(toBackupError(error, target), target);
@@ -44,15 +49,46 @@ interface Opened {
 	client: Client;
 	target: DatabaseTarget;
 	cluster: Cluster;
+	backup: BaseBackup;
+	isFull: boolean;
 	warnings: string[];
 }
 
-function opened({ client, target, cluster, warnings }: Opened): OpenSource {
+/**
+ * Begins an incremental backup, or a full one where the server cannot make that.
+ * @returns why it is full although it was to build on another
+ */
+async function beginBackup(
+	client: Client,
+	target: DatabaseTarget,
+	cluster: Cluster,
+	base: OpenBackup<ClusterContents> | null,
+): Promise<{ backup: BaseBackup; note: string | null }> {
+	const major = majorOf(cluster);
+	let why = base && cannotBuildOn(cluster, base);
+	if (base && why === null) {
+		try {
+			await uploadList(client, base);
+			const backup = new BaseBackup(client, target, { major, incremental: true });
+			await backup.begun();
+			return { backup, note: null };
+		} catch (error) {
+			// That its summaries do not go back so far, for one. A connection that is gone is no reason for a full one.
+			if (sqlStateOf(error) === null && sqlStateOf((error as Error).cause) === null) throw error;
+			why = (error as Error).message;
+		}
+	}
+	const backup = new BaseBackup(client, target, { major, incremental: false });
+	await backup.begun();
+	return { backup, note: why === null ? null : `made a full backup, because ${why}` };
+}
+
+function opened({ client, target, cluster, backup, isFull, warnings }: Opened): OpenSource {
 	let facts: BaseBackupFacts | undefined;
 	return {
+		...(isFull && { type: 'full' }),
 		server: serverMark(cluster.systemIdentifier),
 		async *parts() {
-			const backup = new BaseBackup(client, target, { major: majorOf(cluster), incremental: false });
 			try {
 				for await (const { name, body } of backup.archives()) {
 					yield { role: name === BACKUP_MANIFEST ? 'index' : 'data', name, body };

@@ -117,6 +117,8 @@ async function writeFiles(
 		if (each.parents.length > 0) removeOldLog(folder);
 		for (const part of each.manifest.parts.filter(({ role }) => role === 'data')) {
 			const { tablespace, prefix } = archiveOf(part);
+			// Dropped since: nothing of it is in the backup that is wanted.
+			if (tablespace !== null && !tablespaces.has(tablespace)) continue;
 			const name = `${each.manifest.group}/${each.manifest.label}/${part.name}`;
 			const check = new FileCheck(`${each.manifest.group}/${each.manifest.label}`, list, prefix);
 			const to = tablespace === null ? folder : tablespaces.get(tablespace)!.folder;
