@@ -8,6 +8,7 @@ export type TemplateName =
 	| 'config-backup'
 	| 'customer-data-backup'
 	| 'database-backup'
+	| 'n8n-self-backup'
 	| 'new-key'
 	| 'quick-start'
 	| 'restore-database'

@@ -40,6 +40,8 @@ export interface TestN8n {
 
 /** One that belongs to one test file. */
 export interface OwnN8n extends TestN8n {
+	/** What it keeps outside of its database: `.n8n` is in it. */
+	readonly folder: string;
 	/** What n8n itself keeps its data in. */
 	readonly database: DatabaseTarget;
 	/** The running server; another one after `restart`. */
@@ -86,8 +88,14 @@ export async function stopSharedN8n(): Promise<void> {
 	await endShared(SHARED);
 }
 
-/** Starts an n8n with our nodes and with an own, empty database on the shared PostgreSQL 18. */
-export async function startTestN8n(options: { env?: Record<string, string> } = {}): Promise<OwnN8n> {
+/**
+ * Starts an n8n with our nodes and with an own, empty database on the shared PostgreSQL 18.
+ * @param options.readsItself its nodes may read what n8n itself keeps
+ */
+export async function startTestN8n({
+	env,
+	readsItself = false,
+}: { env?: Record<string, string>; readsItself?: boolean } = {}): Promise<OwnN8n> {
 	const nodes = await installedPackage();
 	const database = await (await sharedPostgres(18)).createDatabase();
 	const port = await freePort();
@@ -95,8 +103,13 @@ export async function startTestN8n(options: { env?: Record<string, string> } = {
 	const files = path.join(home, 'files');
 	fs.mkdirSync(files);
 	const remove = () => fs.rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+	const folder = path.join(home, 'n8n');
+	const own: Record<string, string> = readsItself ? { N8N_BLOCK_FILE_ACCESS_TO_N8N_FILES: 'false' } : {};
 	const start = () =>
-		startN8n({ folder: path.join(home, 'n8n'), database, nodes, port, files: [files], env: options.env });
+		startN8n({
+			...{ folder, database, nodes, port, env: { ...own, ...env } },
+			files: [files, ...(readsItself ? [folder] : [])],
+		});
 	try {
 		const server = await start();
 		const client = new N8nClient(server.url);
@@ -105,6 +118,7 @@ export async function startTestN8n(options: { env?: Record<string, string> } = {
 			client,
 			login,
 			files,
+			folder,
 			database,
 			server,
 			async restart() {

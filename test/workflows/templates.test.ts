@@ -120,6 +120,7 @@ describe('of the templates of this package', () => {
 		['config-backup.json', 'Every Night'],
 		['customer-data-backup.json', 'Every Night'],
 		['database-backup.json', 'Every Night'],
+		['n8n-self-backup.json', 'Every Night'],
 		['new-key.json', 'When Somebody Wants a Key'],
 		['quick-start.json', 'Every Night'],
 		['restore-database.json', 'Ask What to Restore'],
@@ -140,6 +141,7 @@ describe('of the templates of this package', () => {
 		['config-backup.json', true],
 		['customer-data-backup.json', true],
 		['database-backup.json', true],
+		['n8n-self-backup.json', true],
 		['restore-database.json', false],
 		['restore-drill.json', true],
 		['retention.json', true],
@@ -168,6 +170,7 @@ describe('of the templates of this package', () => {
 		const removing = fs.readdirSync(WORKFLOWS).flatMap((file) => (file.endsWith('.json') ? removingNodes(file) : []));
 		expect(removing).toEqual([
 			['Apply Retention by Policy', expect.stringMatching(/ !== '' && \$execution\.mode === 'production' }}$/)],
+			['Remove What Expired', "={{ $execution.mode === 'production' }}"],
 			['Apply to All Groups', "={{ $execution.mode === 'production' ? $json.apply : $json.applyByHand }}"],
 		]);
 		const keeping = fs
