@@ -123,11 +123,12 @@ export function warningText(warning: string): string {
 	return `warning: ${warning}`;
 }
 
-function sizesOf({ originalBytes, storedBytes, tables, files, seconds, location, encrypted }: Backup): string {
+function sizesOf({ originalBytes, storedBytes, tables, files, objects, seconds, location, encrypted }: Backup): string {
 	return [
 		...[sizeText(originalBytes), `${sizeText(storedBytes)} stored`],
 		...(tables === null ? [] : [`${tables} tables`]),
 		...(files === null ? [] : [`${files} files`]),
+		...(objects === null ? [] : [`${objects} objects`]),
 		...[`${seconds} s`, location],
 		...(encrypted ? [] : ['NOT ENCRYPTED']),
 	].join(', ');

@@ -23,6 +23,8 @@ export interface StoredBackup extends BackupName {
 	tables: number | null;
 	/** Of a backup of files. */
 	files: number | null;
+	/** Of a backup of a bucket. */
+	objects: number | null;
 	seconds: number;
 	location: string;
 	encrypted: boolean;
@@ -93,6 +95,7 @@ export function readStored(facts: Facts): StoredBackup {
 		storedBytes: amountOf(facts.storedBytes),
 		tables: numberOf(facts.tables),
 		files: numberOf(facts.files),
+		objects: numberOf(facts.objects),
 		seconds: amountOf(facts.seconds),
 		location: nameOf(facts.location),
 		encrypted: facts.encrypted === true,

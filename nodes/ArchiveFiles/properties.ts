@@ -1,15 +1,13 @@
 /** The fields of the Archive Files node. Their texts say what a choice means for the backup. */
 import type { INodeProperties } from 'n8n-workflow';
-import { AUTO_DEFAULTS } from '../../core/verbs/backup/base';
 import { keepField, verifyAfterwardsFields } from '../shared/afterwards-fields';
+import { CHAIN_FIELDS } from '../shared/chain';
 import { NEW_ENCRYPTION, PROGRESS_NOTICE } from '../shared/fields';
 import { archiveOptions } from './options';
 import { type PresetField, PRESETS } from './presets';
 
 /** Larger archives are restored by the node Verify Backup, or by hand: they would fill the disk of temporary files. */
 export const LARGEST_DRILL_MB = 10_000;
-
-const { fullEveryDays, maxChain } = AUTO_DEFAULTS;
 
 const AFTERWARDS = {
 	show: { operation: ['archive'] },
@@ -163,51 +161,7 @@ export const properties: INodeProperties[] = [
 		description:
 			'Patterns as in a .gitignore, one per line, below each path. What is left out cannot be restored; Preview names it.',
 	})),
-	{
-		displayName: 'Type',
-		name: 'type',
-		type: 'options',
-		options: [
-			{
-				name: 'Automatic',
-				value: 'auto',
-				description: 'Incremental, and full where the rules below, or what is there, ask for it; the backup says which',
-			},
-			{
-				name: 'Differential',
-				value: 'differential',
-				description: 'What has changed since the last full one; a restore needs both',
-			},
-			{ name: 'Full', value: 'full', description: 'Everything; a restore needs nothing else' },
-			{
-				name: 'Incremental',
-				value: 'incremental',
-				description: 'What has changed since the last backup; a restore needs all of them back to the full one',
-			},
-		],
-		default: 'auto',
-		description:
-			'How much is stored. What builds on another backup needs the identity or the host key in the credential; Automatic makes a full one without.',
-	},
-	{
-		displayName: 'Full Every (Days)',
-		name: 'fullEvery',
-		type: 'number',
-		typeOptions: { minValue: 1, maxValue: 3650, numberPrecision: 0 },
-		default: fullEveryDays,
-		description: 'How old the last full backup may be before another one is made',
-		displayOptions: { hide: { type: ['differential', 'full', 'incremental'] } },
-	},
-	{
-		displayName: 'Longest Chain',
-		name: 'maxChain',
-		type: 'number',
-		typeOptions: { minValue: 1, maxValue: 999, numberPrecision: 0 },
-		default: maxChain,
-		description:
-			'How many backups may build on a full one. A restore needs each of them, so one that is damaged costs all after it.',
-		displayOptions: { hide: { type: ['differential', 'full', 'incremental'] } },
-	},
+	...CHAIN_FIELDS,
 	...NEW_ENCRYPTION,
 	...verifyAfterwardsFields(AFTERWARDS),
 	...byPreset('keep', (value) => keepField(AFTERWARDS, value)),

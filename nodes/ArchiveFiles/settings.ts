@@ -6,6 +6,7 @@ import type { FilesOptions } from '../../core/sources/files/source';
 import { n8nMustEncrypt } from '../../core/sources/n8n/user-folder';
 import type { Storage } from '../../core/storage/storage';
 import type { AutoType } from '../../core/verbs/backup/base';
+import { readChainType } from '../shared/chain';
 import { readStoreSettings, type StoreFields, type StoreSettings } from '../shared/store-settings';
 import { filled, linesOf, notNegative, textOf, unknownOption, wholeNumber } from '../shared/values';
 import { guards } from './guards';
@@ -66,7 +67,7 @@ export async function readSettings(
 			mustEncrypt: n8nMustEncrypt,
 			...(isN8n && { addition: ownAddition(trees.flatMap(({ paths }) => paths)) }),
 		},
-		type: readType(context, itemIndex),
+		type: readChainType(context, itemIndex),
 		store: await readStoreSettings(context, itemIndex, options),
 	};
 }
@@ -87,14 +88,4 @@ function readTrees(context: IExecuteFunctions, itemIndex: number, mayList: (fold
 		assertAllowed: mayList,
 		isWanted: (name) => !(preset === 'volumes' && isAnonymousVolume(name)),
 	}).map(({ name, path }) => ({ name, group: [prefix, ...name.split('/').map(toSegment)].join('/'), paths: [path] }));
-}
-
-function readType(context: IExecuteFunctions, itemIndex: number): BackupType | AutoType {
-	const type = context.getNodeParameter('type', itemIndex) as BackupType | 'auto';
-	if (type === 'full' || type === 'differential' || type === 'incremental') return type;
-	if (type !== 'auto') throw unknownOption('Type', type);
-	return {
-		fullEveryDays: wholeNumber('Full Every', context.getNodeParameter('fullEvery', itemIndex), 1, 3650),
-		maxChain: wholeNumber('Longest Chain', context.getNodeParameter('maxChain', itemIndex), 1, 999),
-	};
 }

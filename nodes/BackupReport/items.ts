@@ -6,6 +6,7 @@ import type { NodeKind, ReportItem } from '../../core/report/items';
 /** By the names of our types. */
 const KINDS: Readonly<Record<string, NodeKind>> = {
 	applyRetention: 'retention',
+	archiveBucket: 'dump',
 	archiveConfig: 'dump',
 	archiveFiles: 'dump',
 	copyBackup: 'copy',

@@ -10,6 +10,7 @@ import {
 	labelField,
 	LIMIT_OPTIONS,
 } from '../shared/fields';
+import { bucketProperties } from './bucket-properties';
 import { filesProperties } from './files-properties';
 
 /** Fields of the operation that restores a database. */
@@ -29,15 +30,22 @@ export const properties: INodeProperties[] = [
 				action: 'Restore database',
 			},
 			{
+				name: 'Restore Bucket',
+				value: 'restoreBucket',
+				description: 'Restore the objects of a bucket into the same or another one, read them back, and compare them',
+				action: 'Restore bucket',
+			},
+			{
 				name: 'Restore Files',
 				value: 'restoreFiles',
-				description: 'Restore folders and files, all of them or some, and compare them with those that were backed up',
+				description:
+					'Restore folders and files, all of them or some, and compare them with those that were backed up; also objects of a bucket, as files',
 				action: 'Restore files',
 			},
 			{
 				name: 'List Contents',
 				value: 'listContents',
-				description: 'List what is inside of a backup of files: one item per file or folder. Nothing is restored.',
+				description: 'List what is inside of a backup of files or of a bucket: one item each. Nothing is restored.',
 				action: 'List contents of a backup of files',
 			},
 		],
@@ -120,6 +128,7 @@ export const properties: INodeProperties[] = [
 		displayOptions: { show: DATABASE, hide: { into: ['new', 'empty'] } },
 	},
 	...filesProperties,
+	...bucketProperties,
 	{
 		displayName: 'Options',
 		name: 'options',

@@ -3,6 +3,8 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 import { BackupError } from '../../core/base/errors';
 import type { DecryptionKeys } from '../../core/codecs/age/age';
 import type { Limits } from '../../core/streams/pipeline';
+import { belowPrefix, type BucketConfig } from '../../core/sources/bucket/config';
+import type { BucketRestoreOptions } from '../../core/sources/bucket/restore';
 import type { FilesRestoreOptions } from '../../core/sources/files/restore/restorer';
 import { ALLOWANCES, parseAllowances } from '../../core/sources/postgres/replay/allowances';
 import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
@@ -11,11 +13,11 @@ import type { DatabaseRestoreOptions } from '../../core/sources/postgres/restore
 import type { RestorePlace } from '../../core/sources/postgres/restore/target';
 import type { BackupChoice } from '../../core/verbs/restore/restore';
 import { allowedFolder } from '../shared/allowed-folder';
-import { readDecryptionKeys, toDatabaseTarget } from '../shared/credentials';
+import { readDecryptionKeys, toDatabaseTarget, toStorageConfig } from '../shared/credentials';
 import { type LimitFields, readLimits } from '../shared/limits';
 import { locatorValue, splitList } from '../shared/run';
 import { toDate } from '../shared/time';
-import { filled, unknownOption, wholeNumber } from '../shared/values';
+import { filled, linesOf, textOf, unknownOption, wholeNumber } from '../shared/values';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
 interface OptionFields extends LimitFields {
@@ -35,6 +37,11 @@ interface OptionFields extends LimitFields {
 /** The same for files. */
 interface FilesFields extends LimitFields {
 	owners?: NonNullable<FilesRestoreOptions['owners']>;
+	dryRun?: boolean;
+}
+
+/** The same for objects of a bucket. */
+interface BucketFields extends LimitFields {
 	dryRun?: boolean;
 }
 
@@ -100,6 +107,27 @@ export async function readFiles(context: IExecuteFunctions, itemIndex: number): 
 		overwrite: into === 'replace',
 		...{ owners, dryRun },
 	};
+}
+
+/** Which bucket objects are restored to, and how. @throws BackupError 'invalid-input' */
+export async function readBucket(
+	context: IExecuteFunctions,
+	itemIndex: number,
+): Promise<BucketRestoreOptions & { to: BucketConfig }> {
+	const { dryRun = false } = context.getNodeParameter('options', itemIndex, {}) as BucketFields;
+	const text = (name: string) => textOf(context.getNodeParameter(name, itemIndex, ''));
+	const existing = text('existing');
+	if (existing !== 'refuse' && existing !== 'keep' && existing !== 'replace') {
+		throw unknownOption('Objects That Are There', existing);
+	}
+	const whole = toStorageConfig(await context.getCredentials('backupStorageSecondApi', itemIndex));
+	const to = belowPrefix(whole, text('bucketPrefix'));
+	if (existing === 'replace' && text('bucketConfirmation') !== to.bucket) {
+		throw new BackupError('invalid-input', `objects in ${to.bucket} are replaced only when its name is typed again`, {
+			hint: 'Type the name of the bucket into "Type the Bucket Again".',
+		});
+	}
+	return { to, existing, include: linesOf(context.getNodeParameter('include', itemIndex, '')), dryRun };
 }
 
 /** A database that is made or replaced cannot be the one we are connected to; every server has "postgres". */

@@ -5,6 +5,7 @@ export type TemplateName =
 	| 'backup-dashboard'
 	| 'backup-errors'
 	| 'backup-monitoring'
+	| 'bucket-backup'
 	| 'config-backup'
 	| 'customer-data-backup'
 	| 'database-backup'

@@ -6,6 +6,7 @@ import { PRIORITIES } from '../../gulp/preselected-trigger.js';
 import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { ArchiveBucket } from '../../nodes/ArchiveBucket/ArchiveBucket.node';
 import { ArchiveConfig } from '../../nodes/ArchiveConfig/ArchiveConfig.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
 import { BackupRequests } from '../../nodes/BackupRequests/BackupRequests.node';
@@ -252,6 +253,7 @@ it('shows the node that is meant first to who looks for backups in the editor', 
 	) as { sublimeSearch: (words: string, nodes: object[], keys: object[]) => { item: { displayName: string } }[] };
 	const nodes = [
 		ApplyRetention,
+		ArchiveBucket,
 		ArchiveConfig,
 		ArchiveFiles,
 		BackupReport,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { NodeHelpers } from 'n8n-workflow';
 import type { INode, INodeParameters, INodeProperties, INodeTypeDescription } from 'n8n-workflow';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { ArchiveBucket } from '../../nodes/ArchiveBucket/ArchiveBucket.node';
 import { ArchiveConfig } from '../../nodes/ArchiveConfig/ArchiveConfig.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
 import { BackupRequests } from '../../nodes/BackupRequests/BackupRequests.node';
@@ -17,6 +18,7 @@ import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
 
 const NODES = [
 	ApplyRetention,
+	ArchiveBucket,
 	ArchiveConfig,
 	ArchiveFiles,
 	BackupReport,

@@ -29,12 +29,18 @@ export async function folderCredential(
 	return await n8n.client.createCredential({ name: 'Folder', type, data: { type: 'folder', path: folder } });
 }
 
-/** Backups in a bucket, below the prefix "n8n". */
-export async function bucketCredential(n8n: TestN8n, options: S3Options): Promise<CredentialReference> {
-	const { bucket, accessKey, secretKey, endpoint } = options;
-	const place = { type: 's3', endpoint, region: 'us-east-1', bucket, prefix: 'n8n', forcePathStyle: true };
+/**
+ * Backups in a bucket, below the prefix "n8n" unless the options name another.
+ * @param type of the credential: for the first storage of a node, or for the second
+ */
+export async function bucketCredential(
+	n8n: TestN8n,
+	{ bucket, accessKey, secretKey, endpoint, prefix = 'n8n' }: S3Options,
+	type: 'backupStorageApi' | 'backupStorageSecondApi' = 'backupStorageApi',
+): Promise<CredentialReference> {
+	const place = { type: 's3', endpoint, region: 'us-east-1', bucket, prefix, forcePathStyle: true };
 	const data = { ...place, accessKeyId: accessKey, secretAccessKey: secretKey };
-	return await n8n.client.createCredential({ name: 'Bucket', type: 'backupStorageApi', data });
+	return await n8n.client.createCredential({ name: 'Bucket', type, data });
 }
 
 /** A new, empty folder that n8n may use. */

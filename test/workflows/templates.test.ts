@@ -4,6 +4,7 @@ import path from 'node:path';
 import { preselectedTrigger } from '../../gulp/preselected-trigger.js';
 import { checkTemplate } from '../../gulp/templates.js';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
+import { ArchiveBucket } from '../../nodes/ArchiveBucket/ArchiveBucket.node';
 import { ArchiveConfig } from '../../nodes/ArchiveConfig/ArchiveConfig.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
 import { BackupRequests } from '../../nodes/BackupRequests/BackupRequests.node';
@@ -88,6 +89,7 @@ function problemsAfter(change: (template: Template, find: (name: string) => Node
 describe('of the templates of this package', () => {
 	const ourNodes = [
 		ApplyRetention,
+		ArchiveBucket,
 		ArchiveConfig,
 		ArchiveFiles,
 		BackupReport,
@@ -117,6 +119,7 @@ describe('of the templates of this package', () => {
 		['backup-dashboard.json', 'Look Now'],
 		['backup-errors.json', 'When a Workflow Fails'],
 		['backup-monitoring.json', 'Every 15 Minutes'],
+		['bucket-backup.json', 'Every Night'],
 		['config-backup.json', 'Every Night'],
 		['customer-data-backup.json', 'Every Night'],
 		['database-backup.json', 'Every Night'],
@@ -138,6 +141,7 @@ describe('of the templates of this package', () => {
 	it.each([
 		['backup-errors.json', false],
 		['backup-monitoring.json', true],
+		['bucket-backup.json', true],
 		['config-backup.json', true],
 		['customer-data-backup.json', true],
 		['database-backup.json', true],
@@ -177,7 +181,7 @@ describe('of the templates of this package', () => {
 			.readdirSync(WORKFLOWS)
 			.filter((file) => file.endsWith('.json'))
 			.flatMap((file) =>
-				read(file).nodes.filter(({ type }) => /\.(archiveConfig|archiveFiles|postgresDump)$/.test(type)),
+				read(file).nodes.filter(({ type }) => /\.(archiveBucket|archiveConfig|archiveFiles|postgresDump)$/.test(type)),
 			)
 			.map(({ parameters }) => parameters.keep ?? 'everything');
 		expect(new Set(keeping)).toEqual(

@@ -1,11 +1,9 @@
 /** Makes the archive of a bucket: reads what is new of it, and writes a tar and its index. */
 import { hash } from 'node:crypto';
 import fs from 'node:fs';
-import { BackupError, isBackupError } from '../../base/errors';
-import { DEFAULT_RETRY, pauseAfter } from '../../base/retry';
+import type { BackupError } from '../../base/errors';
 import { ahead } from '../../base/ahead';
-import { startHashing } from '../../codecs/digest/digest';
-import type { BucketObjects, ObjectHead, OpenObject } from '../../storage/s3/objects';
+import type { BucketObjects } from '../../storage/s3/objects';
 import type { S3Object } from '../../storage/s3/listing';
 import type { ArchiveSummary } from '../files/archive/messages.ts';
 import { Record as IndexRecord, type Remark } from '../files/archive/record.ts';
@@ -14,7 +12,9 @@ import type { MergedEntry } from '../files/merge.ts';
 import { fromText } from '../files/names.ts';
 import { type Fetch, Fetcher, SMALL_BYTES } from './fetch';
 import { NameList } from './name-list';
-import { modifiedOf, type ReadStep, type Step, stepsOf } from './steps';
+import { entryOf } from './object-entry';
+import { type ReadStep, type Step, stepsOf } from './steps';
+import { streamObject } from './stream-object';
 import { TarWriter } from './tar-writer';
 
 /** Objects that are read at the same time, and bytes of them in memory. */
@@ -140,7 +140,8 @@ export class BucketArchiver {
 			});
 			const entry = entryOf(step, head, tags);
 			const at = this.#tar.begin(entry);
-			const sha256 = yield* this.#stream(step.object.name, opened.open);
+			const tar = { to: this.#tar, chunks: () => this.#chunks() };
+			const sha256 = yield* streamObject(objects, step.object.name, { opened: opened.open, tar, signal });
 			this.#tar.pad();
 			if (sha256 !== null) {
 				this.#stored(step, { ...entry, sha256, at });
@@ -149,43 +150,6 @@ export class BucketArchiver {
 		}
 		this.#remark(step, 'changed');
 		this.#keepBefore(step);
-	}
-
-	/**
-	 * Writes the bytes of an object, going on where a connection broke. One that is another meanwhile is filled up with zeros: no line of
-	 * the index is about them, and by hand the same name comes once more behind it.
-	 * @returns the digest, or null where it was replaced or removed
-	 */
-	async *#stream(key: string, { head, body }: OpenObject): AsyncGenerator<Buffer, string | null> {
-		const { objects, signal } = this.#job;
-		const hashing = startHashing('sha256', head.size);
-		let done = 0;
-		let failures = 0;
-		try {
-			for (let from = body; ; ) {
-				try {
-					for await (const chunk of from as AsyncIterable<Buffer>) {
-						this.#tar.write(chunk);
-						await hashing.update(chunk);
-						done += chunk.length;
-						failures = 0;
-						yield* this.#chunks();
-					}
-					return await hashing.digest();
-				} catch (error) {
-					await pauseAfter(error, ++failures, DEFAULT_RETRY, signal);
-				}
-				try {
-					from = (await objects.open(key, { start: done, etag: head.etag, signal })).body;
-				} catch (error) {
-					if (!isBackupError(error, 'already-exists', 'not-found')) throw error;
-					for (; done < head.size; done += this.#tar.zeros(head.size - done)) yield* this.#chunks();
-					return null;
-				}
-			}
-		} finally {
-			hashing.stop();
-		}
 	}
 
 	/** The names of what is gone, and the end of the tar. */
@@ -253,29 +217,4 @@ export class BucketArchiver {
 	#remark({ object }: { object: S3Object }, why: Remark): void {
 		this.#record.remark(fromText(object.name), why);
 	}
-}
-
-/** What the index says of an object, but for its contents. */
-function entryOf({ object, path }: ReadStep, head: ObjectHead, tags: Record<string, string> | undefined): Entry {
-	const { size, etag, versionId, headers, storageClass } = head;
-	// To a second in a header; in a listing to what the server has, which the next backup compares.
-	const modified = modifiedOf(etag === object.etag ? object : head);
-	return {
-		...{
-			path,
-			type: 'file',
-			mode: 0o644,
-			uid: 0,
-			gid: 0,
-			mtime: `${(Date.parse(modified) / 1000).toFixed(3)}000000`,
-			size,
-		},
-		object: {
-			...{ key: object.name, etag, modified },
-			...(versionId !== undefined && { version: versionId }),
-			headers,
-			...(tags && { tags }),
-			...(storageClass !== undefined && { storageClass }),
-		},
-	};
 }

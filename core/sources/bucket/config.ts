@@ -30,6 +30,18 @@ export function assertBucketApart(source: StorageConfig, storage: StorageConfig)
 	});
 }
 
+/** The same bucket, below a further prefix. @throws BackupError 'invalid-input' */
+export function belowPrefix(config: StorageConfig, prefix: string): BucketConfig {
+	const bucket = bucketOf(config);
+	const parts = [bucket.prefix ?? '', prefix].map((each) => each.trim().replace(/^\/+|\/+$/g, ''));
+	return { ...bucket, prefix: parts.filter((each) => each !== '').join('/') || undefined };
+}
+
+/** For people: `s3://bucket/prefix`. */
+export function bucketName({ bucket, prefix = '' }: BucketConfig): string {
+	return `s3://${bucket}${prefix && `/${prefix}`}`;
+}
+
 function endpointOf({ endpoint }: BucketConfig): string {
 	return (endpoint ?? '').toLowerCase().replace(/\/+$/, '');
 }

@@ -34,18 +34,24 @@ export async function withChosen<T>(
 	});
 }
 
-/** Restores it. @param describe how far it is, for who watches */
+/**
+ * Restores it.
+ * @param restorerOf what restores backups of a kind: a folder takes those of several
+ * @param describe how far it is, for who watches
+ */
 export async function restoreChosen<Result extends Restored>(
 	context: IExecuteFunctions,
 	itemIndex: number,
-	restorer: Restorer<never, Result>,
+	restorerOf: (kind: string) => Restorer<never, Result>,
 	describe: (progress: Parameters<NonNullable<RestoreRequest<Result>['onProgress']>>[0]) => string,
 ): Promise<RestoreResult<Result>> {
 	const show = progressLine(context);
 	return await withChosen(context, itemIndex, async ({ warnings, ...chosen }) => {
+		const { repository, group, label, signal } = chosen;
+		const { source } = await repository.readManifest(group, label, signal);
 		const restored = await restoreBackup({
 			...chosen,
-			restorer,
+			restorer: restorerOf(source.kind),
 			actor: actorOf(context, itemIndex),
 			onProgress: (progress) => show(() => describe(progress)),
 		});

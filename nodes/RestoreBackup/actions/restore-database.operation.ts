@@ -16,9 +16,14 @@ export async function restoreDatabase(context: IExecuteFunctions, itemIndex: num
 	const { into, server } = how;
 	// Only who runs n8n may name a program to run, not who edits a workflow.
 	const restorer = postgresRestorer({ ...how, nativePath: process.env.N8N_BACKUP_PG_RESTORE });
-	const result = await restoreChosen(context, itemIndex, restorer, ({ phase, bytes, totalBytes, figures }) => {
-		return `${into.database}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${figures?.rows ?? 0} rows`;
-	});
+	const result = await restoreChosen(
+		context,
+		itemIndex,
+		() => restorer,
+		({ phase, bytes, totalBytes, figures }) => {
+			return `${into.database}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}, ${figures?.rows ?? 0} rows`;
+		},
+	);
 	const facts = toFacts(result, describeTarget({ ...server, database: result.database }));
 	for (const warning of result.warnings) {
 		context.addExecutionHints({ message: `${result.database}: ${warning}`, type: 'warning', location: 'outputPane' });

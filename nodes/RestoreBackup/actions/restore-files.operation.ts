@@ -2,6 +2,8 @@
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
 import { sizeText } from '../../../core/base/size-text';
+import { BUCKET } from '../../../core/sources/bucket/kind';
+import { bucketFolderRestorer } from '../../../core/sources/bucket/restore';
 import {
 	filesRestorer,
 	type FilesRestored,
@@ -16,7 +18,8 @@ import { restoreChosen } from './chosen';
 /** Restores files of the chosen backup, and compares them with what was backed up. */
 export async function restoreFiles(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const how = await readFiles(context, itemIndex);
-	const result = await restoreChosen(context, itemIndex, filesRestorer(how), ({ phase, bytes, totalBytes }) => {
+	const restorerOf = (kind: string) => (kind === BUCKET ? bucketFolderRestorer(how) : filesRestorer(how));
+	const result = await restoreChosen(context, itemIndex, restorerOf, ({ phase, bytes, totalBytes }) => {
 		return `${how.to}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}`;
 	});
 	for (const warning of result.warnings) {

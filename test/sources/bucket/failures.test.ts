@@ -168,6 +168,36 @@ describe('a connection that breaks', () => {
 	});
 });
 
+describe('a server', () => {
+	it('that has no tags is no reason for a warning', async () => {
+		await bucket.put('a');
+		proxy.let(({ url }) => (url.includes('tagging') ? { status: 501, code: 'NotImplemented' } : 'pass'));
+		const full = await group.back({ bucket: throughProxy() });
+		expect(full.manifest).toMatchObject({ status: 'whole', warnings: [] });
+	});
+
+	it('that keeps an object in a cold storage class makes the backup incomplete, and names it', async () => {
+		for (const key of ['a', 'cold']) await bucket.put(key);
+		proxy.let(({ url }) => (url.includes('/cold') ? { status: 403, code: 'InvalidObjectState' } : 'pass'));
+		const full = await group.back({ bucket: throughProxy() });
+		expect(full.manifest).toMatchObject({
+			status: 'incomplete',
+			warnings: [expect.stringContaining('1 object could not')],
+		});
+		expect(full.summary.named).toEqual([{ path: 'cold', why: 'unreadable' }]);
+	});
+
+	it('that lists in another order, or something else, is refused', async () => {
+		await bucket.put('a');
+		const listing = (keys: string[]) =>
+			`<ListBucketResult>${keys.map((key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`).join('')}</ListBucketResult>`;
+		for (const body of [listing(['b', 'a']), listing(['a', 'a']), '<html></html>']) {
+			proxy.let(({ url }) => (url.includes('max-keys=1000') ? { status: 200, body } : 'pass'));
+			await expect(group.back({ bucket: throughProxy() })).rejects.toMatchObject({ code: 'unsupported' });
+		}
+	});
+});
+
 describe('rights', () => {
 	const READ = ['s3:ListBucket', 's3:GetObject', 's3:GetObjectTagging'];
 	let user: S3User;
