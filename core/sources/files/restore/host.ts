@@ -75,9 +75,9 @@ async function feed(
 	if (plan.bytes > part.original.bytes * SMALL_SHARE) {
 		let at = 0;
 		for await (const chunk of (await holder.open(part)) as AsyncIterable<Buffer>) {
-			await thread.give(at, chunk);
-			at += chunk.length;
-			onBytes(chunk.length);
+			const length = await thread.give(at, chunk);
+			at += length;
+			onBytes(length);
 		}
 		return;
 	}
@@ -85,9 +85,9 @@ async function feed(
 	for await (const { start, end } of wantedRanges(plan.file)) {
 		let at = start;
 		for await (const chunk of access.read(start, end - start)) {
-			await thread.give(at, chunk);
-			at += chunk.length;
-			onBytes(chunk.length);
+			const length = await thread.give(at, chunk);
+			at += length;
+			onBytes(length);
 		}
 	}
 }
@@ -157,13 +157,18 @@ class RestoreThread {
 		this.#worker.postMessage(message);
 	}
 
-	/** Gives bytes, and waits while enough of them are waiting. */
-	async give(at: number, chunk: Buffer): Promise<void> {
+	/**
+	 * Gives bytes, and waits while enough of them are waiting. A chunk with memory of its own is gone then, and says that it is empty.
+	 * @returns how many they were
+	 */
+	async give(at: number, chunk: Buffer): Promise<number> {
+		const { length } = chunk;
 		const isOwn = chunk.byteLength === chunk.buffer.byteLength && chunk.buffer instanceof ArrayBuffer;
 		const bytes = new Uint8Array(isOwn ? chunk.buffer : Uint8Array.from(chunk).buffer);
 		this.#worker.postMessage({ kind: 'data', at, bytes } satisfies ToRestorer, [bytes.buffer]);
 		this.#waiting++;
 		while (this.#waiting > MAX_WAITING) await this.#change();
+		return length;
 	}
 
 	/** The next answer of a kind. */
