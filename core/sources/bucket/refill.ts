@@ -68,9 +68,6 @@ export class Refill {
 			for await (const entry of ahead(itemsOf(plan, await open()), { ...AHEAD, weightOf }, work)) {
 				// Through a reader of its own: the other one is ahead.
 				if (isLarge(entry)) await this.#refill(entry, contentsOf(entry, await open()), signal);
-				this.objects++;
-				this.bytes += entry.size!;
-				this.options.onProgress({ phase: 'restoring', bytes: this.bytes });
 			}
 		} finally {
 			stop.abort();
@@ -86,6 +83,9 @@ export class Refill {
 		const key = `${this.target.prefix}${entry.object!.key}`;
 		await this.target.write(key, checked(entry, body), { headers, tags, replace: this.options.replace, signal });
 		await this.#compare(entry, key, signal);
+		this.objects++;
+		this.bytes += entry.size!;
+		this.options.onProgress({ phase: 'restoring', bytes: this.bytes });
 	}
 
 	/** Reads an object back. */

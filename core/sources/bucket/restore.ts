@@ -5,11 +5,12 @@ import { createTemporaryFolder, removeTemporaryFolder } from '../../base/tempora
 import type { StorageConfig } from '../../storage/config';
 import { BucketObjects } from '../../storage/s3/objects';
 import type { FilesContents } from '../files/contents';
+import { entriesOf } from '../files/entries-of';
+import type { MergedEntry } from '../files/merge';
 import { archiveOf } from '../files/parts';
 import { filesDrill, type FilesRestored, type FilesRestoreOptions, filesRestorer } from '../files/restore/restorer';
 import { Plans } from '../files/restore/plan';
-import { View } from '../files/restore/view';
-import { spoolIndexes } from '../files/spool';
+import { matcher } from '../files/restore/view';
 import { toDisplay } from '../files/names';
 import type { Comparison, Drill, OpenBackup, Restored, Restorer, RestoreRun } from '../source';
 import { bucketOf } from './config';
@@ -76,9 +77,12 @@ async function restoreInto(
 ): Promise<BucketRestored> {
 	const { signal, warn, onProgress } = run;
 	await objects.look(signal);
-	const view = new View(await spoolIndexes(backup, folder, signal), include);
 	const plans = new Plans(folder);
-	const found = await matchTarget(objects, view, { signal, add: (entry) => plans.add(entry), existing });
+	const found = await matchTarget(objects, wantedOf(backup, include, signal), {
+		signal,
+		add: (entry) => plans.add(entry),
+		existing,
+	});
 	const { group, label } = backup.manifest;
 	if (found.wanted === 0 && include.length > 0) {
 		throw new BackupError('not-found', `nothing in ${group}/${label} has a name like ${include.join(', ')}`, {
@@ -107,6 +111,15 @@ async function restoreInto(
 	}
 	const { objects: count, bytes, differences, differing } = refill;
 	return resultOf({ objects: count, bytes, kept, differences, differing });
+}
+
+async function* wantedOf(
+	backup: OpenBackup,
+	include: readonly string[],
+	signal: AbortSignal,
+): AsyncGenerator<MergedEntry, void, undefined> {
+	const isWanted = matcher(include);
+	for await (const entry of entriesOf(backup, signal)) if (isWanted(entry.path, false)) yield entry;
 }
 
 function whatRemains(count: number): string {

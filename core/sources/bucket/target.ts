@@ -1,13 +1,9 @@
 /** What of a backup is in a bucket already: both passed in step, by the names of objects. */
-import { setImmediate as turn } from 'node:timers/promises';
 import { BackupError } from '../../base/errors';
 import type { BucketObjects } from '../../storage/s3/objects';
 import type { MergedEntry } from '../files/merge.ts';
 import { type Bytes, fromText, toDisplay } from '../files/names';
-import type { View } from '../files/restore/view';
 
-/** So many entries are read before others get their turn. */
-const ENTRIES_PER_TURN = 2000;
 const MAX_LISTED = 1000;
 
 /** What becomes of objects that are there already. */
@@ -29,12 +25,13 @@ export interface Match {
 
 /**
  * Looks what is there.
+ * @param wanted in the order of the index
  * @param options.add called with each entry that is to be written
  * @throws BackupError of listing; 'damaged' where an entry is no object
  */
 export async function matchTarget(
 	objects: BucketObjects,
-	view: View,
+	wanted: AsyncIterable<MergedEntry>,
 	{ signal, existing, add }: { signal: AbortSignal; existing: Existing; add: (entry: MergedEntry) => void },
 ): Promise<Match> {
 	const match: Match = { wanted: 0, there: 0, first: null, objects: 0, bytes: 0, listed: [] };
@@ -42,9 +39,8 @@ export async function matchTarget(
 	const prefix = fromText(objects.prefix);
 	let name = await next(names);
 	try {
-		for (const entry of view.entries()) {
-			if (++match.wanted % ENTRIES_PER_TURN === 0) await turn();
-			signal.throwIfAborted();
+		for await (const entry of wanted) {
+			match.wanted++;
 			if (!entry.object) throw noObject(entry);
 			const key = `${prefix}${entry.key}`;
 			while (name !== null && name < key) name = await next(names);
