@@ -1,6 +1,6 @@
 /** Where a cluster is restored to and up to which moment, as the options of `n8n-backup restore` say, and what is told of it. */
 import path from 'node:path';
-import { BackupError } from '../../core/base/errors';
+import { BackupError, isBackupError, isOfStorage } from '../../core/base/errors';
 import { DEFAULT_LIMITS } from '../../core/base/limits';
 import type { Repository } from '../../core/records/repository';
 import { newestReadable } from '../../core/records/readable-choice';
@@ -29,7 +29,8 @@ export async function isCluster(repository: Repository, group: string, signal: A
 		try {
 			return (await repository.readManifest(group, label, signal)).source.kind === CLUSTER;
 		} catch (error) {
-			if (signal.aborted) throw error;
+			// One that nobody can read says nothing; a storage that does not answer must not look like that.
+			if (signal.aborted || !isBackupError(error) || isOfStorage(error.code)) throw error;
 		}
 	}
 	return false;

@@ -79,7 +79,10 @@ async function wal(options: WalOptions, signal: AbortSignal): Promise<number> {
 			const start = performance.now();
 			show(await collectOnce(), options);
 			if (every === null) return EXIT.ok;
-			await delay(Math.max(every * 1000 - (performance.now() - start), 0), undefined, { signal });
+			const pauseMs = Math.max(every * 1000 - (performance.now() - start), 0);
+			// Stopped between two runs, nothing is cut short: that is how a service ends.
+			await delay(pauseMs, undefined, { signal }).catch(() => undefined);
+			if (signal.aborted) return EXIT.ok;
 		}
 	} finally {
 		await storage.close();

@@ -4,8 +4,9 @@ import path from 'node:path';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { generateIdentity } from '../../core/codecs/age/keys';
 import { reachableFolder, startRestored } from '../support/clusters';
-import { databaseUrl, type Finished, run } from '../support/command-line';
+import { databaseUrl, type Finished, run, start } from '../support/command-line';
 import { type OwnServer, sql, startPostgres } from '../support/postgres';
+import { until } from '../support/until';
 
 let top: string;
 let server: OwnServer;
@@ -90,6 +91,20 @@ it('backs a cluster up, and gives a dropped table back as of the second before',
 		...{ code: 2, left: false, stderr: expect.stringContaining('more than one moment') },
 	});
 	expect(await restore('data')).toMatchObject({ stderr: expect.stringContaining('is not empty') });
+
+	// As a service: again and again, until it is stopped between two runs.
+	const { child, finished } = start(
+		[
+			...['wal', '--every', '1', '--database', databaseUrl(shop), '--group', 'wal/main'],
+			...['--storage', `file://${top}/storage`, '--recipient', keys.recipient],
+		],
+		{ PGPASSWORD: shop.password },
+	);
+	let told = '';
+	child.stdout!.on('data', (text: Buffer) => (told += text.toString()));
+	await until('it has looked twice', () => told.split('nothing new').length > 2);
+	child.kill('SIGTERM');
+	expect(await finished).toMatchObject({ code: 0, stderr: '' });
 
 	expect(await slot('drop')).toMatchObject({ code: 0, stdout: expect.stringContaining('dropped the slot') });
 	const anew = await backup('wal', 'wal/main');

@@ -90,7 +90,7 @@ describe('n8n-backup verify', () => {
 		['nothing to verify', []],
 		['a share that is none', ['--share', '2/7']],
 		['two choices', ['--newest', '--all-unverified']],
-		['a depth that is none', ['pg/shop', '--depth', 'felt']],
+		['an unknown depth', ['pg/shop', '--depth', 'felt']],
 		['assertions without a restore', ['pg/shop', '--assert', 'SELECT true']],
 		['a missing file of assertions', ['pg/shop', '--depth', 'restored', '--assert-file', '/nope']],
 		['something that cannot be allowed', ['pg/shop', '--depth', 'restored', '--allow', 'everything']],

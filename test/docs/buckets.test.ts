@@ -26,7 +26,7 @@ beforeEach(async () => {
 	env = {
 		...process.env,
 		PATH: `${folder}/bin:${process.env.PATH}`,
-		AWS_ACCESS_KEY_ID: 'those of a storage that is none of S3',
+		AWS_ACCESS_KEY_ID: 'keys of a storage that is not S3',
 		AWS_SECRET_ACCESS_KEY: 'unused',
 		N8N_BACKUP_BUCKET_AWS_ACCESS_KEY_ID: server().keys.accessKey,
 		N8N_BACKUP_BUCKET_AWS_SECRET_ACCESS_KEY: server().keys.secretKey,

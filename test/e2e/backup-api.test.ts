@@ -279,8 +279,7 @@ it(
 		for (const [at, [expected, answered]] of cases.entries()) {
 			const { status, json, text } = await answered;
 			expect([at, `${status} ${json.code as string}`]).toEqual([at, expected]);
-			// eslint-disable-next-line no-control-regex
-			expect(text.trim()).not.toMatch(/[\u0000-\u001f\u202e]/);
+			expect(text.trim()).not.toMatch(/[\p{Cc}\u202e]/u);
 			if (status >= 400) expect(json.type).toContain(`/docs/api.md#${json.code as string}`);
 		}
 		expect(filesBelow(folder)).toHaveLength(before);

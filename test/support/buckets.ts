@@ -81,7 +81,7 @@ export class TestBucket {
 		return listed.map(({ name }) => name).sort();
 	}
 
-	/** All objects by what they are, read by a client that is none of ours. */
+	/** All objects by what they are, read by an independent client. */
 	async see(): Promise<Seen[]> {
 		return await inParallel(await this.keysOf(), 16, async (key) => {
 			const stat = await this.client.statObject(this.name, key);

@@ -165,4 +165,5 @@ async function* checked(
 		if (passed === size && digest.copy().digest('hex') !== sha256) throw damaged();
 		yield chunk;
 	}
+	if (passed !== size) throw damaged();
 }

@@ -63,7 +63,10 @@ export async function pageOfObjects(
 		etag: etagOf(text),
 	}));
 	if (after !== '' && items.at(-1)?.name === after) throw noListing(bucket);
-	return { items, isTruncated: element(answer, 'IsTruncated') === 'true' };
+	const isTruncated = element(answer, 'IsTruncated') === 'true';
+	// Without a name there is no place to go on from, and what comes behind would be taken for missing.
+	if (isTruncated && items.length === 0) throw noListing(bucket);
+	return { items, isTruncated };
 }
 
 /** Uploads whose names start with `prefix`, by name, all pages. */

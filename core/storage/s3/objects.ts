@@ -112,7 +112,7 @@ export class BucketObjects {
 			}
 			if (page.items.length > 0) yield page.items;
 			after = page.items.at(-1)?.name ?? after;
-			isTruncated = page.isTruncated && page.items.length > 0;
+			isTruncated = page.isTruncated;
 		}
 	}
 

@@ -157,7 +157,7 @@ export class S3Storage implements Storage {
 				if (signal?.aborted) throw abortError(signal);
 			}
 			after = page.items.at(-1)?.name ?? after;
-			isTruncated = page.isTruncated && page.items.length > 0;
+			isTruncated = page.isTruncated;
 		}
 	}
 

@@ -265,6 +265,10 @@ describe('listings', () => {
 		['a page of a proxy', '<html><body>Log in</body></html>'],
 		['nothing', ''],
 		['half a listing', '<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>'],
+		[
+			'a listing that goes on, and has no objects',
+			'<?xml version="1.0"?><ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>',
+		],
 	])('are not taken for empty when the answer is %s', async (_, body) => {
 		proxy.let(() => ({ status: 200, body }));
 		await expect(keys(storage())).rejects.toMatchObject({

@@ -55,7 +55,7 @@ describe('of a real cluster', () => {
 	});
 	afterAll(async () => await server?.stop());
 
-	it('lets go of log when the base before it goes, whatever the policy says of its age', async () => {
+	it('removes log once the base backup before it is gone, whatever its age', async () => {
 		const shop = await server.createDatabase('shop');
 		const backups = new ClusterBackups();
 		const labels: string[] = [];

@@ -1,7 +1,7 @@
 /** The folder that becomes a cluster: new or empty before, and as before when the restore fails. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { BackupError } from '../../../../base/errors';
+import { BackupError, isBackupError } from '../../../../base/errors';
 
 /** PostgreSQL refuses to start in a folder that others may write to, or read. */
 const FOLDER_MODE = 0o700;
@@ -9,11 +9,12 @@ const FOLDER_MODE = 0o700;
 export class Destination {
 	/** Absolute, without links. */
 	readonly folder: string;
-	readonly #isNew: boolean;
+	/** Its permissions before; null where it is new. */
+	readonly #mode: number | null;
 
-	private constructor(folder: string, isNew: boolean) {
+	private constructor(folder: string, mode: number | null) {
 		this.folder = folder;
-		this.#isNew = isNew;
+		this.#mode = mode;
 	}
 
 	/**
@@ -29,7 +30,7 @@ export class Destination {
 		}
 		try {
 			fs.mkdirSync(folder, { mode: FOLDER_MODE });
-			return new Destination(fs.realpathSync(folder), true);
+			return new Destination(fs.realpathSync(folder), null);
 		} catch (error) {
 			const { code, message } = error as NodeJS.ErrnoException;
 			if (code !== 'EEXIST') {
@@ -40,9 +41,17 @@ export class Destination {
 			}
 		}
 		assertEmpty(folder);
-		const taken = new Destination(fs.realpathSync(folder), false);
-		fs.chmodSync(taken.folder, FOLDER_MODE);
-		return taken;
+		const real = fs.realpathSync(folder);
+		const mode = fs.statSync(real).mode & 0o7777;
+		try {
+			fs.chmodSync(real, FOLDER_MODE);
+		} catch (error) {
+			throw new BackupError('access-denied', `${folder} belongs to somebody else`, {
+				hint: 'PostgreSQL starts only in a folder of its own user: restore as that user or as root, or give a new folder.',
+				cause: error,
+			});
+		}
+		return new Destination(real, mode);
 	}
 
 	/** Leaves it as it was found. */
@@ -50,7 +59,8 @@ export class Destination {
 		for (const name of fs.readdirSync(this.folder)) {
 			fs.rmSync(path.join(this.folder, name), { recursive: true, force: true, maxRetries: 3 });
 		}
-		if (this.#isNew) fs.rmdirSync(this.folder);
+		if (this.#mode === null) fs.rmdirSync(this.folder);
+		else fs.chmodSync(this.folder, this.#mode);
 	}
 }
 
@@ -67,5 +77,42 @@ function assertEmpty(folder: string): void {
 	if (names.length === 0) return;
 	throw new BackupError('already-exists', `${folder} is not empty: it has ${names.sort().slice(0, 3).join(', ')}`, {
 		hint: 'A cluster is restored into a new or an empty folder only. Choose another one, or move away what is there.',
+	});
+}
+
+/**
+ * Leaves folders as they were found, after a restore that failed.
+ * @param destinations some of what the restore took; none is passed over
+ * @returns the error that is to be told, which says so where something stays behind
+ */
+export function giveUp(destinations: readonly Destination[], error: unknown): unknown {
+	const told = toRestoreError(error);
+	const left = destinations.filter((each) => {
+		try {
+			each.giveUp();
+			return false;
+		} catch {
+			// Whatever keeps it from being removed, the first error is the one that counts.
+			return true;
+		}
+	});
+	if (left.length === 0 || !isBackupError(told)) return told;
+	return told.withHint(`Remove what was written by hand: ${left.map(({ folder }) => folder).join(', ')}.`);
+}
+
+/** An error of the file system as one of ours. */
+function toRestoreError(error: unknown): unknown {
+	if (isBackupError(error)) return error;
+	const { code, message } = error as NodeJS.ErrnoException;
+	if (code === 'ENOSPC' || code === 'EDQUOT') {
+		return new BackupError('storage-full', `no space is left for the cluster: ${message}`, {
+			hint: 'Make room, or restore to a larger disk.',
+			cause: error,
+		});
+	}
+	if (typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error;
+	return new BackupError('storage-failed', `the cluster cannot be written: ${message}`, {
+		hint: 'Look at the disk and at the rights of the folder.',
+		cause: error,
 	});
 }

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { BackupError, isBackupError } from '../../../../base/errors';
+import { abortError, BackupError } from '../../../../base/errors';
 import type { FileCheck } from '../base/archive-check';
 import { type EntrySink, type TarEntry, TarReader } from '../base/tar-reader';
 import { INCREMENTAL_PREFIX, IncrementalFile } from './incremental-file';
@@ -24,7 +24,7 @@ export interface ExtractOptions {
 
 /**
  * Writes one archive. Files that are there are replaced; those that an incremental backup has only in part are changed in place.
- * @throws BackupError 'damaged', 'storage-full', and those of the body
+ * @throws BackupError 'damaged', 'cancelled', those of the body; errors of the file system as they are
  */
 export async function extractArchive(body: Readable, options: ExtractOptions): Promise<void> {
 	const { signal } = options;
@@ -48,13 +48,11 @@ export async function extractArchive(body: Readable, options: ExtractOptions): P
 	});
 	try {
 		for await (const chunk of body as AsyncIterable<Buffer>) {
-			signal.throwIfAborted();
+			if (signal.aborted) throw abortError(signal);
 			reader.add(chunk);
 			options.onBytes(chunk.length);
 		}
 		reader.end();
-	} catch (error) {
-		throw toError(error, options.folder);
 	} finally {
 		for (const sink of open) sink.close();
 		body.destroy();
@@ -98,20 +96,4 @@ function wholeFile(target: string, mode: number): EntrySink & { close(): void } 
 function modeOf({ type, mode }: TarEntry): number {
 	const [own, withGroup] = type === 'folder' ? MODES.folder : MODES.file;
 	return mode & 0o040 ? withGroup : own;
-}
-
-function toError(error: unknown, folder: string): unknown {
-	if (isBackupError(error)) return error;
-	const { code, message } = error as NodeJS.ErrnoException;
-	if (code === 'ENOSPC' || code === 'EDQUOT') {
-		return new BackupError('storage-full', `no space left for ${folder}`, {
-			hint: 'Make room, or restore to a larger disk. What was written was removed.',
-			cause: error,
-		});
-	}
-	if (code === undefined) return error;
-	return new BackupError('storage-failed', `cannot write below ${folder}: ${message}`, {
-		hint: 'Look at the disk and at the rights of the folder.',
-		cause: error,
-	});
 }

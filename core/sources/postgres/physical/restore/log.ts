@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { BackupError } from '../../../../base/errors';
+import { abortError, BackupError } from '../../../../base/errors';
 import { formatLsn, parseLsn, segmentName, segmentStart } from '../lsn';
 import type { LogContents, LogPiece } from '../wal/contents';
 import { LogVerifier } from '../wal/verifier';
@@ -31,7 +31,8 @@ export interface WrittenLog {
  * @param folder of the cluster
  * @param from where the log of the base backup ends: what is written begins there or before
  * @param logs in the order in which they were made
- * @throws BackupError 'broken-log' where something is missing between two of them; 'damaged'
+ * @throws BackupError 'broken-log' where something is missing between two of them; 'damaged', 'cancelled'; errors of the file system as
+ * they are
  */
 export async function writeLog(
 	folder: string,
@@ -41,7 +42,7 @@ export async function writeLog(
 ): Promise<WrittenLog> {
 	const written: WrittenLog = { end: from, bytes: 0, lastCommit: null, restorePoints: [] };
 	for await (const log of logs) {
-		signal.throwIfAborted();
+		if (signal.aborted) throw abortError(signal);
 		for (const name of log.contents.histories) {
 			fs.writeFileSync(
 				path.join(folder, 'pg_wal', name.toUpperCase().replace('.HISTORY', '.history')),
@@ -59,7 +60,7 @@ export async function writeLog(
 			let at = start;
 			try {
 				for await (const bytes of (await log.open(piece.name)) as AsyncIterable<Buffer>) {
-					signal.throwIfAborted();
+					if (signal.aborted) throw abortError(signal);
 					verifier.add(bytes, at);
 					files.write(bytes, at);
 					at += BigInt(bytes.length);

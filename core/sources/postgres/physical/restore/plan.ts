@@ -2,7 +2,7 @@
  * Which base backup a cluster is restored from, and which log is replayed on it, for a moment that somebody asks for. What cannot
  * work is refused before anything is written.
  */
-import { BackupError, isBackupError } from '../../../../base/errors';
+import { BackupError, isBackupError, isOfStorage } from '../../../../base/errors';
 import { assessEvidence } from '../../../../records/assessment';
 import type { Manifest } from '../../../../records/manifest';
 import type { BackupEntry, Repository } from '../../../../records/repository';
@@ -118,7 +118,8 @@ async function readBase(repository: Repository, entry: BackupEntry, signal: Abor
 		const manifest = await repository.readManifest(entry.group, entry.label, signal);
 		return manifest.source.kind === CLUSTER ? manifest : `${name} is no base backup`;
 	} catch (error) {
-		if (!isBackupError(error) || signal.aborted) throw error;
+		// A storage that does not answer says nothing about this backup.
+		if (!isBackupError(error) || signal.aborted || isOfStorage(error.code)) throw error;
 		return error.message;
 	}
 }

@@ -50,8 +50,7 @@ function targetSettings(target: RecoveryTarget): Record<string, string> {
 
 /** As a string of postgresql.conf, which knows escapes. @throws BackupError 'invalid-input' */
 function quoted(value: string): string {
-	// eslint-disable-next-line no-control-regex -- that is what must not be in it
-	if (/[\x00-\x1f]/.test(value)) {
+	if (/\p{Cc}/u.test(value)) {
 		throw new BackupError('invalid-input', 'a name with line breaks or other control characters cannot be a target', {
 			hint: 'Give the name as pg_create_restore_point got it.',
 		});

@@ -1,7 +1,7 @@
 /** Restores a cluster: the files of a base backup, and the log to replay, in a folder that a server can start in. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { BackupError } from '../../../../base/errors';
+import { abortError, BackupError } from '../../../../base/errors';
 import { sizeText } from '../../../../base/size-text';
 import type { Comparison, OpenBackup, Restored, Restorer, RestoreRun } from '../../../source';
 import { FileCheck } from '../base/archive-check';
@@ -11,7 +11,7 @@ import { archiveOf, listOf } from '../base/parts';
 import type { ListedFile } from '../base/file-list';
 import { parseLsn } from '../lsn';
 import type { LogContents } from '../wal/contents';
-import { Destination } from './destination';
+import { Destination, giveUp } from './destination';
 import { extractArchive } from './extract';
 import { INCREMENTAL_PREFIX } from './incremental-file';
 import { type StoredLog, writeLog, type WrittenLog } from './log';
@@ -45,7 +45,7 @@ export function clusterRestorer(options: ClusterRestoreOptions): Restorer<Cluste
 			const cluster = Destination.take(path.resolve(options.to));
 			let tablespaces: TablespaceFolders = new Map();
 			try {
-				tablespaces = takeTablespaces(backup.contents.tablespaces, options.tablespaces ?? {});
+				tablespaces = takeTablespaces(backup.contents.tablespaces, options.tablespaces ?? {}, cluster.folder);
 				const files = await writeFiles(backup, cluster.folder, tablespaces, run);
 				run.onProgress({ phase: 'preparing', bytes: files.bytes });
 				const log = await replay(backup, cluster.folder, run);
@@ -53,8 +53,7 @@ export function clusterRestorer(options: ClusterRestoreOptions): Restorer<Cluste
 				writeRecovery(cluster.folder, options.target ?? { kind: 'base' });
 				return restored(backup, cluster.folder, files, log);
 			} catch (error) {
-				for (const each of [cluster, ...tablespaces.values()]) each.giveUp();
-				throw error;
+				throw giveUp([cluster, ...tablespaces.values()], run.signal.aborted ? abortError(run.signal) : error);
 			}
 		},
 	};

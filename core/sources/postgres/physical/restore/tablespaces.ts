@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { BackupError } from '../../../../base/errors';
 import type { Tablespace } from '../base/base-backup';
-import { Destination } from './destination';
+import { Destination, giveUp } from './destination';
 
 /** The folders of tablespaces by their numbers. */
 export type TablespaceFolders = ReadonlyMap<number, Destination>;
@@ -11,11 +11,13 @@ export type TablespaceFolders = ReadonlyMap<number, Destination>;
 /**
  * Takes a folder for each tablespace.
  * @param given new folders by old ones
- * @throws BackupError 'invalid-input' for one that has none; as {@link Destination.take}; then none is left behind
+ * @param cluster the folder of the cluster, absolute
+ * @throws BackupError 'invalid-input' for one that has none, or not one of its own; as {@link Destination.take}; then none is left behind
  */
 export function takeTablespaces(
 	tablespaces: readonly Tablespace[],
 	given: Readonly<Record<string, string>>,
+	cluster: string,
 ): TablespaceFolders {
 	const unknown = Object.keys(given).find((old) => !tablespaces.some(({ location }) => location === old));
 	if (unknown !== undefined) {
@@ -32,10 +34,14 @@ export function takeTablespaces(
 	}
 	const taken = new Map<number, Destination>();
 	try {
-		for (const { oid, location } of tablespaces) taken.set(oid, Destination.take(given[location]!));
+		for (const { oid, location } of tablespaces) {
+			const destination = Destination.take(given[location]!);
+			const others = [cluster, ...[...taken.values()].map(({ folder }) => folder)];
+			taken.set(oid, destination);
+			assertApart(destination.folder, others);
+		}
 	} catch (error) {
-		for (const each of taken.values()) each.giveUp();
-		throw error;
+		throw giveUp([...taken.values()], error);
 	}
 	return taken;
 }
@@ -54,4 +60,14 @@ export function writeTablespaceMap(folder: string, tablespaces: TablespaceFolder
 	const escaped = (text: string) => text.replace(/[\\\n\r]/g, (sign) => `\\${sign}`);
 	const lines = [...tablespaces].map(([oid, { folder: to }]) => `${oid} ${escaped(to)}\n`);
 	fs.writeFileSync(file, lines.join(''), { mode: 0o600 });
+}
+
+/** One within another, or within the cluster, would be taken for a part of it. @throws BackupError 'invalid-input' */
+function assertApart(folder: string, others: readonly string[]): void {
+	const isWithin = (inner: string, outer: string) => `${inner}/`.startsWith(`${outer}/`);
+	const other = others.find((each) => isWithin(folder, each) || isWithin(each, folder));
+	if (other === undefined) return;
+	throw new BackupError('invalid-input', `${folder} and ${other} are not apart`, {
+		hint: 'Give each tablespace a folder of its own, beside that of the cluster.',
+	});
 }

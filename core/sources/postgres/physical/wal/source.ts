@@ -27,7 +27,7 @@ import { runCommand } from '../replication';
 import { formatContents, type LogContents } from './contents';
 import { LOG } from './word';
 import { assertTail, behind, type LogPosition, positionOf, tailStart } from './position';
-import { createSlot, readSlot, type Slot, slotWarnings } from './slot';
+import { createSlot, dropSlot, readSlot, type Slot, slotWarnings } from './slot';
 import { LogStream } from './stream';
 import { LogVerifier, type RestorePoint } from './verifier';
 
@@ -115,7 +115,7 @@ class Collecting implements OpenSource {
 	): Promise<Collecting | null> {
 		const cluster = await readCluster(client);
 		if (cluster.inRecovery) throw isStandby(target);
-		const { slot, warnings } = await takeSlot(client, name, stored !== null);
+		const { slot, isNew, warnings } = await takeSlot(client, name, stored !== null);
 		const anew = (more: string[]): Beginning => ({
 			timeline: cluster.timeline,
 			from: segmentStart(parseLsn(slot.restart!), cluster.segmentBytes),
@@ -132,7 +132,8 @@ class Collecting implements OpenSource {
 			const from = tailStart(stored.end);
 			const { timeline, end: until } = stored;
 			await assertTail(new LogStream(client, target, { slot: name, timeline, from, until }), stored);
-			if (isIdle) return null;
+			// That the slot was gone is worth a record, though nothing else is new.
+			if (isIdle && !isNew) return null;
 		} catch (error) {
 			const reason = explain(isBackupError(error) ? error : toBackupError(error, target), target) as BackupError;
 			if (!isBackupError(reason, 'broken-log') || !startOver) throw reason;
@@ -257,21 +258,21 @@ class Collecting implements OpenSource {
 }
 
 /** Uses the slot, or makes it. */
-async function takeSlot(client: Client, name: string, isKnown: boolean): Promise<{ slot: Slot; warnings: string[] }> {
+async function takeSlot(client: Client, name: string, isKnown: boolean): Promise<{ slot: Slot; isNew: boolean; warnings: string[] }> {
 	const found = await readSlot(client, name);
 	if (found?.active) {
 		throw new BackupError('locked', `somebody else is reading the log by the slot ${name}`, {
 			hint: 'Two runs collect the log of one cluster for one group: wait for the other one, or stop it.',
 		});
 	}
-	if (found && found.restart !== null) return { slot: found, warnings: slotWarnings(found) };
+	if (found && found.restart !== null) return { slot: found, isNew: false, warnings: slotWarnings(found) };
 	const warnings = isKnown
 		? [`the slot ${name} was ${found ? 'lost: the server has removed log that it kept' : 'gone'}; it was made anew`]
 		: [];
-	if (found) await runCommand(client, `DROP_REPLICATION_SLOT "${name}"`);
+	if (found) await dropSlot(client, name);
 	await createSlot(client, name);
 	const slot = (await readSlot(client, name))!;
-	return { slot, warnings: [...warnings, ...slotWarnings(slot)] };
+	return { slot, isNew: true, warnings: [...warnings, ...slotWarnings(slot)] };
 }
 
 /** @throws BackupError 'broken-log' when the server is not as far as what is stored */

@@ -1,0 +1,112 @@
+/** A restore of a cluster that fails says why, and leaves what it found as it was. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { BackupError } from '../../../../core/base/errors';
+import { Repository } from '../../../../core/records/repository';
+import { clusterRestorer } from '../../../../core/sources/postgres/physical/restore/restorer';
+import { planClusterRestore } from '../../../../core/sources/postgres/physical/restore/plan';
+import { restoreBackup } from '../../../../core/verbs/restore/restore';
+import { giveToServer } from '../../../../scripts/lib/postgres.mjs';
+import { ClusterBackups, CLUSTER_GROUP, NEVER, reachableFolder } from '../../../support/clusters';
+import { FaultyStorage } from '../../../support/faulty-storage';
+import { type OwnServer, sql, startPostgres } from '../../../support/postgres';
+
+let top: string;
+let server: OwnServer;
+let backups: ClusterBackups;
+let label: string;
+let space: string;
+
+beforeAll(async () => {
+	top = reachableFolder();
+	server = await startPostgres(18);
+	space = path.join(top, 'space');
+	fs.mkdirSync(space);
+	await giveToServer(space);
+	await sql(server.target(), `CREATE TABLESPACE fast LOCATION '${space}'`);
+	await sql(server.target(), 'CREATE TABLE orders TABLESPACE fast AS SELECT generate_series(1, 1000) AS n');
+	backups = new ClusterBackups();
+	await backups.log(server.target());
+	label = await backups.base(server.target());
+});
+afterAll(async () => {
+	await server?.stop();
+	fs.rmSync(top, { recursive: true, force: true });
+});
+
+async function restore(to: string, tablespace: string): Promise<unknown> {
+	return await backups.restore({ kind: 'base' }, { to, tablespaces: { [space]: tablespace } });
+}
+
+it.each([
+	['within the cluster', 'a/data', 'a/data/fast'],
+	['around the cluster', 'b/data', 'b'],
+])('refuses a tablespace %s', async (_, to, tablespace) => {
+	const parent = path.join(top, to.slice(0, 1));
+	fs.mkdirSync(parent);
+	await expect(restore(path.join(top, to), path.join(top, tablespace))).rejects.toMatchObject({
+		code: expect.stringMatching(/invalid-input|already-exists/),
+	});
+	expect(fs.readdirSync(parent)).toEqual([]);
+});
+
+it('refuses a tablespace without a folder, and one that the backup does not have', async () => {
+	const to = path.join(top, 'none');
+	await expect(backups.restore({ kind: 'base' }, { to })).rejects.toMatchObject({
+		message: expect.stringContaining(`the tablespace in ${space} has no folder`),
+	});
+	const tablespaces = { [space]: path.join(top, 'fast'), '/elsewhere': path.join(top, 'other') };
+	await expect(backups.restore({ kind: 'base' }, { to, tablespaces })).rejects.toMatchObject({
+		message: expect.stringContaining('the backup has no tablespace in /elsewhere'),
+	});
+	expect([to, path.join(top, 'fast'), path.join(top, 'other')].map((each) => fs.existsSync(each))).toEqual([
+		...[false, false, false],
+	]);
+});
+
+it('that is cancelled leaves an empty folder empty, with the permissions that it had', async () => {
+	const to = path.join(top, 'cancelled');
+	fs.mkdirSync(to, { mode: 0o755 });
+	const stop = new AbortController();
+	const repository = await Repository.open(backups.storage, { signal: NEVER });
+	const restoring = restoreBackup({
+		...{ repository, group: CLUSTER_GROUP, label, keys: await backups.keys(), signal: stop.signal },
+		restorer: clusterRestorer({ to, tablespaces: { [space]: path.join(top, 'fast') } }),
+		onProgress: ({ bytes }) => {
+			if (bytes > 1_000_000) stop.abort();
+		},
+	});
+	await expect(restoring).rejects.toMatchObject({ code: 'cancelled' });
+	expect(fs.readdirSync(to)).toEqual([]);
+	expect(fs.statSync(to).mode & 0o777).toBe(0o755);
+	expect(fs.existsSync(path.join(top, 'fast'))).toBe(false);
+});
+
+/** Only root may mount a disk of its own. */
+const asRoot = process.getuid?.() === 0 ? it : it.skip;
+
+asRoot('says that the disk is full, and removes what was written', async () => {
+	const disk = path.join(top, 'disk');
+	fs.mkdirSync(disk);
+	execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk]);
+	try {
+		await expect(restore(path.join(disk, 'data'), path.join(top, 'fast'))).rejects.toMatchObject({
+			code: 'storage-full',
+			message: expect.stringContaining('no space is left'),
+		});
+		expect(fs.readdirSync(disk)).toEqual([]);
+	} finally {
+		execFileSync('umount', [disk]);
+	}
+});
+
+it('is not planned from an older backup because the storage does not answer', async () => {
+	const away = new BackupError('unreachable', 'the storage does not answer');
+	const faulty = new FaultyStorage(backups.storage, [
+		{ on: 'read', key: new RegExp(`${label}/manifest.json$`), then: { fail: away } },
+	]);
+	const repository = await Repository.open(faulty, { signal: NEVER });
+	const request = { repository, group: CLUSTER_GROUP, target: { kind: 'base' } as const, signal: NEVER };
+	await expect(planClusterRestore({ ...request, readContents: async () => null })).rejects.toBe(away);
+});
