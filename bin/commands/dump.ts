@@ -1,6 +1,6 @@
 /** n8n-backup dump: one database, one backup. */
 import { Option } from 'commander';
-import { backUp, DEFAULT_ZSTD_LEVEL } from '../../core/verbs/backup/backup';
+import { backUp } from '../../core/verbs/backup/backup';
 import { BackupError } from '../../core/base/errors';
 import type { EngineChoice } from '../../core/sources/postgres/dump/engines/choose';
 import type { DumpFormat } from '../../core/sources/postgres/dump/engines/engine';
@@ -9,57 +9,40 @@ import { dataSize } from '../../core/records/manifest';
 import { dumpOf } from '../../core/sources/postgres/kind';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
-import {
-	type AddCommand,
-	collect,
-	type EncryptionOptions,
-	parseDatabaseUrl,
-	readEncryption,
-	wholeNumber,
-	type AuthorityOptions,
-	readAuthority,
-	SIGNERS_HELP,
-	SIGNING_KEY_HELP,
-} from '../options';
+import { addBackupOptions, type BackupOptions, printUnprotected, readBackupOptions } from '../backup-options';
+import { type AddCommand, collect, parseDatabaseUrl } from '../options';
 import { EXIT, printJson, printLine, printWarning, showProgress } from '../output';
 
-interface DumpOptions extends EncryptionOptions, AuthorityOptions {
-	storage: string;
+interface DumpOptions extends BackupOptions {
 	database: string;
-	group: string;
 	engine: EngineChoice;
 	format: DumpFormat;
 	pgDump?: string;
-	zstdLevel: string;
 	schema?: string[];
 	excludeSchema?: string[];
 	table?: string[];
 	excludeTable?: string[];
 	excludeTableData?: string[];
 	schemaOnly?: boolean;
-	rateLimit?: string;
 	contentHash?: boolean;
 	globals?: boolean;
 	globalsWithPasswords?: boolean;
 	allowAnotherServer?: boolean;
-	json?: boolean;
 }
 
+const WHAT = 'the data';
+
 export const dumpCommand: AddCommand = (program, run) => {
-	program
+	const command = program
 		.command('dump')
 		.description('back up one database')
 		.requiredOption('--storage <url>', 'where to: file:///path or s3://bucket/prefix?endpoint=…')
 		.requiredOption('--database <url>', 'postgres://user@host:5432/database?sslmode=verify-full')
-		.requiredOption('--group <group>', 'name under which its backups are kept, e.g. postgres/shop')
-		.option('--recipient <recipient>', 'who can open the backup, age1…; may be repeated', collect)
-		.option('--recipients-file <file>', 'recipients, one per line')
-		.option('--identity <file>', 'prove right away that this identity opens the backup')
-		.option('--no-encryption', 'store in the clear: whoever reads the storage reads the data')
+		.requiredOption('--group <group>', 'name under which its backups are kept, e.g. postgres/shop');
+	addBackupOptions(command, WHAT)
 		.addOption(new Option('--engine <engine>', 'which pg_dump').choices(['auto', 'builtin', 'native']).default('auto'))
 		.option('--pg-dump <path>', 'the native engine’s program, when it is not in PATH')
 		.addOption(new Option('--format <format>', 'what pg_dump writes').choices(['plain', 'custom']).default('plain'))
-		.option('--zstd-level <n>', '1 (fastest) to 19 (smallest)', String(DEFAULT_ZSTD_LEVEL))
 		.option('--schema <pattern>', 'only these schemas; may be repeated', collect)
 		.option('--exclude-schema <pattern>', 'leave out these schemas; may be repeated', collect)
 		.option('--table <pattern>', 'only these tables; may be repeated', collect)
@@ -70,9 +53,6 @@ export const dumpCommand: AddCommand = (program, run) => {
 		.option('--globals', 'save the roles of the server beside the dump, without passwords')
 		.option('--globals-with-passwords', 'the same with the hashes of passwords; needs a superuser')
 		.option('--allow-another-server', 'go on although the group’s newest backup came from another server')
-		.option('--rate-limit <n>', 'read no faster than this many MB per second')
-		.option('--signing-key <file>', SIGNING_KEY_HELP)
-		.option('--signers <file>', SIGNERS_HELP)
 		.option('--json', 'print the manifest')
 		.action(run(dump));
 };
@@ -87,17 +67,13 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 		schemaOnly: options.schemaOnly,
 	};
 	assertFilter(filter);
-	const zstdLevel = wholeNumber('--zstd-level', options.zstdLevel, 1, 19);
-	const rateLimit =
-		options.rateLimit === undefined ? undefined : wholeNumber('--rate-limit', options.rateLimit, 1, 1_000_000);
-	const { encryption, keys } = await readEncryption(options, process.env);
-	if (options.globalsWithPasswords && !encryption) {
+	const settings = await readBackupOptions(options);
+	if (options.globalsWithPasswords && !settings.encryption) {
 		throw new BackupError('invalid-input', 'hashes of passwords are not stored in the clear', {
 			hint: 'Encrypt the backup, or save the roles without passwords.',
 		});
 	}
 	const target = await parseDatabaseUrl(options.database, process.env);
-	const authority = await readAuthority(options);
 	const storage = openStorage(options.storage, process.env);
 	try {
 		const { manifest, location } = await backUp({
@@ -112,13 +88,8 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 				contentHash: options.contentHash,
 				globals: options.globalsWithPasswords ? 'passwords' : options.globals ? 'roles' : undefined,
 			}),
-			encryption,
-			proveWith: keys,
-			authority,
-			zstdLevel,
+			...settings,
 			allowAnotherServer: options.allowAnotherServer,
-			limits: rateLimit ? { bytesPerSecond: rateLimit * 1_000_000 } : {},
-			actor: { via: 'command line' },
 			signal,
 			onProgress: ({ originalBytes, storedBytes }) =>
 				showProgress(`${sizeText(originalBytes)} read, ${sizeText(storedBytes)} stored`),
@@ -132,8 +103,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 			printLine(
 				`${manifest.group}/${manifest.label}: ${sizeText(originalBytes)} as ${sizeText(storedBytes)} in ${location}/${name}`,
 			);
-			if (!encryption) printLine('not encrypted: whoever reads the storage reads the data');
-			if (!authority.key) printLine('not signed: whoever writes to the storage can forge backups');
+			printUnprotected(settings, WHAT);
 		}
 		return EXIT.ok;
 	} finally {

@@ -1,8 +1,7 @@
 /** What is said of an archive as a whole, beside its index: small, and encrypted whenever the backup is. */
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
-import { collect } from '../../base/collect';
-import { BackupError } from '../../base/errors';
+import { readJsonContents } from '../json-contents';
 
 /** More than anything this program writes. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -40,25 +39,5 @@ export function formatContents(contents: FilesContents): string {
  * @throws BackupError 'damaged', 'newer-format'
  */
 export async function readContents(body: Readable, backup: string): Promise<FilesContents> {
-	const damaged = (why: string, cause?: unknown) =>
-		new BackupError('damaged', `the contents of ${backup} ${why}`, {
-			hint: 'No program of ours writes that. Look at who else writes to this storage, and use another backup.',
-			cause,
-		});
-	const text = (await collect(body, MAX_BYTES, () => damaged('are too large'))).toString('utf8');
-	let data: unknown;
-	try {
-		data = JSON.parse(text);
-	} catch (cause) {
-		throw damaged('are not JSON', cause);
-	}
-	const version = (data as { version?: unknown } | null)?.version;
-	if (typeof version === 'number' && version > 1) {
-		throw new BackupError('newer-format', `the contents of ${backup} have version ${version}, this program reads 1`, {
-			hint: 'Update n8n-nodes-backup and try again.',
-		});
-	}
-	const result = schema.safeParse(data);
-	if (!result.success) throw damaged('are not what an archive has', result.error);
-	return result.data;
+	return await readJsonContents(body, backup, { schema, maxBytes: MAX_BYTES, noun: 'an archive' });
 }

@@ -258,7 +258,11 @@ class Collecting implements OpenSource {
 }
 
 /** Uses the slot, or makes it. */
-async function takeSlot(client: Client, name: string, isKnown: boolean): Promise<{ slot: Slot; isNew: boolean; warnings: string[] }> {
+async function takeSlot(
+	client: Client,
+	name: string,
+	isKnown: boolean,
+): Promise<{ slot: Slot; isNew: boolean; warnings: string[] }> {
 	const found = await readSlot(client, name);
 	if (found?.active) {
 		throw new BackupError('locked', `somebody else is reading the log by the slot ${name}`, {
