@@ -9,7 +9,7 @@ import { crc32cOf, CRC32C_START, updateCrc32c } from '../../../../core/codecs/di
 import { FileCheck } from '../../../../core/sources/postgres/physical/base/archive-check';
 import { readFileList } from '../../../../core/sources/postgres/physical/base/file-list';
 import { TarReader } from '../../../../core/sources/postgres/physical/base/tar-reader';
-import { IncrementalFile } from '../../../../core/sources/postgres/physical/restore/incremental-file';
+import { IncrementalFile } from '../../../../core/sources/postgres/physical/restore/writing/incremental-file';
 
 const crcOf = (text: string) => crc32cOf(updateCrc32c(CRC32C_START, Buffer.from(text)));
 

@@ -83,6 +83,18 @@ it('that is cancelled leaves an empty folder empty, with the permissions that it
 	expect(fs.existsSync(path.join(top, 'fast'))).toBe(false);
 });
 
+it('writes no file on the thread on which n8n runs', async () => {
+	const writing = jest.spyOn(fs, 'writeSync');
+	const opening = jest.spyOn(fs, 'openSync');
+	try {
+		await restore(path.join(top, 'responsive'), path.join(top, 'responsive-fast'));
+		expect([...writing.mock.calls, ...opening.mock.calls]).toEqual([]);
+	} finally {
+		writing.mockRestore();
+		opening.mockRestore();
+	}
+});
+
 /** Only root may mount a disk of its own. */
 const asRoot = process.getuid?.() === 0 ? it : it.skip;
 

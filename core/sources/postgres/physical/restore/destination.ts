@@ -1,5 +1,5 @@
 /** The folder that becomes a cluster: new or empty before, and as before when the restore fails. */
-import fs from 'node:fs';
+import fs from 'node:fs/promises';
 import path from 'node:path';
 import { BackupError, isBackupError } from '../../../../base/errors';
 
@@ -22,15 +22,15 @@ export class Destination {
 	 * @param folder absolute
 	 * @throws BackupError 'invalid-input', 'already-exists' where something is in it, 'not-found' without the folder above it
 	 */
-	static take(folder: string): Destination {
+	static async take(folder: string): Promise<Destination> {
 		if (!path.isAbsolute(folder)) {
 			throw new BackupError('invalid-input', `${folder} is no absolute path`, {
 				hint: 'Give the whole path: /srv/pg/data.',
 			});
 		}
 		try {
-			fs.mkdirSync(folder, { mode: FOLDER_MODE });
-			return new Destination(fs.realpathSync(folder), null);
+			await fs.mkdir(folder, { mode: FOLDER_MODE });
+			return new Destination(await fs.realpath(folder), null);
 		} catch (error) {
 			const { code, message } = error as NodeJS.ErrnoException;
 			if (code !== 'EEXIST') {
@@ -40,11 +40,11 @@ export class Destination {
 				});
 			}
 		}
-		assertEmpty(folder);
-		const real = fs.realpathSync(folder);
-		const mode = fs.statSync(real).mode & 0o7777;
+		await assertEmpty(folder);
+		const real = await fs.realpath(folder);
+		const mode = (await fs.stat(real)).mode & 0o7777;
 		try {
-			fs.chmodSync(real, FOLDER_MODE);
+			await fs.chmod(real, FOLDER_MODE);
 		} catch (error) {
 			throw new BackupError('access-denied', `${folder} belongs to somebody else`, {
 				hint: 'PostgreSQL starts only in a folder of its own user: restore as that user or as root, or give a new folder.',
@@ -55,19 +55,19 @@ export class Destination {
 	}
 
 	/** Leaves it as it was found. */
-	giveUp(): void {
-		for (const name of fs.readdirSync(this.folder)) {
-			fs.rmSync(path.join(this.folder, name), { recursive: true, force: true, maxRetries: 3 });
+	async giveUp(): Promise<void> {
+		for (const name of await fs.readdir(this.folder)) {
+			await fs.rm(path.join(this.folder, name), { recursive: true, force: true, maxRetries: 3 });
 		}
-		if (this.#mode === null) fs.rmdirSync(this.folder);
-		else fs.chmodSync(this.folder, this.#mode);
+		if (this.#mode === null) await fs.rmdir(this.folder);
+		else await fs.chmod(this.folder, this.#mode);
 	}
 }
 
-function assertEmpty(folder: string): void {
+async function assertEmpty(folder: string): Promise<void> {
 	let names: string[];
 	try {
-		names = fs.readdirSync(folder);
+		names = await fs.readdir(folder);
 	} catch (error) {
 		throw new BackupError('invalid-input', `${folder} is no folder that can be read`, {
 			hint: 'Give a new or an empty folder.',
@@ -85,17 +85,13 @@ function assertEmpty(folder: string): void {
  * @param destinations some of what the restore took; none is passed over
  * @returns the error that is to be told, which says so where something stays behind
  */
-export function giveUp(destinations: readonly Destination[], error: unknown): unknown {
+export async function giveUp(destinations: readonly Destination[], error: unknown): Promise<unknown> {
 	const told = toRestoreError(error);
-	const left = destinations.filter((each) => {
-		try {
-			each.giveUp();
-			return false;
-		} catch {
-			// Whatever keeps it from being removed, the first error is the one that counts.
-			return true;
-		}
-	});
+	const left: Destination[] = [];
+	for (const each of destinations) {
+		// Whatever keeps it from being removed, the first error is the one that counts.
+		await each.giveUp().catch(() => left.push(each));
+	}
 	if (left.length === 0 || !isBackupError(told)) return told;
 	return told.withHint(`Remove what was written by hand: ${left.map(({ folder }) => folder).join(', ')}.`);
 }

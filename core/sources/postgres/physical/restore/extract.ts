@@ -1,11 +1,12 @@
 /** Writes the archives of a base backup as the files of a cluster, and compares each with the server's list on the way. */
-import fs from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { abortError, BackupError } from '../../../../base/errors';
 import type { FileCheck } from '../base/archive-check';
-import { type EntrySink, type TarEntry, TarReader } from '../base/tar-reader';
-import { INCREMENTAL_PREFIX, IncrementalFile } from './incremental-file';
+import { type TarEntry, TarReader } from '../base/tar-reader';
+import type { FolderWriter } from './writing/folder-writer';
+import { INCREMENTAL_PREFIX } from './writing/incremental-file';
+import type { Deed } from './writing/messages';
 
 /** What a server does not start without, and what nobody else may read. A cluster that lets a group read keeps that. */
 const MODES = { file: [0o600, 0o640], folder: [0o700, 0o750] } as const;
@@ -18,6 +19,7 @@ export interface ExtractOptions {
 	/** What the list puts before them. */
 	prefix: string;
 	check: FileCheck;
+	writer: FolderWriter;
 	signal: AbortSignal;
 	onBytes: (bytes: number) => void;
 }
@@ -26,46 +28,47 @@ export interface ExtractOptions {
  * Writes one archive. Files that are there are replaced; those that an incremental backup has only in part are changed in place.
  * @throws BackupError 'damaged', 'cancelled', those of the body; errors of the file system as they are
  */
-export async function extractArchive(body: Readable, options: ExtractOptions): Promise<void> {
-	const { signal } = options;
-	const open = new Set<EntrySink & { close(): void }>();
+export async function extractArchive(
+	body: Readable,
+	{ writer, signal, check, prefix, onBytes, ...options }: ExtractOptions,
+): Promise<void> {
+	let chunk: Buffer = Buffer.alloc(0);
+	let deeds: Deed[] = [];
 	const reader = new TarReader(options.name, (entry) => {
-		const check = entry.type === 'file' ? options.check.begin(options.prefix + entry.path) : null;
-		const sink = place(entry, options);
-		open.add(sink);
+		const deed = deedFor(entry, options);
+		deeds.push(deed);
+		if (deed.kind === 'folder') return { take: () => undefined, end: () => undefined };
+		const bytes = check.begin(prefix + entry.path);
 		return {
-			take(chunk) {
-				check?.take(chunk);
-				sink.take(chunk);
+			take(part) {
+				bytes?.take(part);
+				const from = part.byteOffset - chunk.byteOffset;
+				deeds.push({ kind: 'bytes', from, to: from + part.length });
 			},
 			end() {
-				check?.end();
-				sink.end();
-				sink.close();
-				open.delete(sink);
+				bytes?.end();
+				deeds.push({ kind: 'end' });
 			},
 		};
 	});
 	try {
-		for await (const chunk of body as AsyncIterable<Buffer>) {
+		for await (chunk of body as AsyncIterable<Buffer>) {
 			if (signal.aborted) throw abortError(signal);
+			const { length } = chunk;
 			reader.add(chunk);
-			options.onBytes(chunk.length);
+			await writer.write(deeds, chunk);
+			deeds = [];
+			onBytes(length);
 		}
 		reader.end();
 	} finally {
-		for (const sink of open) sink.close();
 		body.destroy();
 	}
 }
 
-function place(entry: TarEntry, { folder, name }: ExtractOptions): EntrySink & { close(): void } {
+function deedFor(entry: TarEntry, { folder, name }: Pick<ExtractOptions, 'folder' | 'name'>): Deed {
 	const target = path.join(folder, entry.path);
-	const nothing = { take: () => undefined, end: () => undefined, close: () => undefined };
-	if (entry.type === 'folder') {
-		fs.mkdirSync(target, { recursive: true, mode: modeOf(entry) });
-		return nothing;
-	}
+	if (entry.type === 'folder') return { kind: 'folder', path: target, mode: modeOf(entry) };
 	if (entry.type === 'link') {
 		throw new BackupError('damaged', `${name} holds a link, ${entry.path}, which no base backup of ours has`, {
 			hint: 'No program of ours writes that. Look at who else writes to this storage, and use another backup.',
@@ -73,24 +76,9 @@ function place(entry: TarEntry, { folder, name }: ExtractOptions): EntrySink & {
 	}
 	const base = path.basename(entry.path);
 	if (base.startsWith(INCREMENTAL_PREFIX)) {
-		return new IncrementalFile(path.join(path.dirname(target), base.slice(INCREMENTAL_PREFIX.length)));
+		return { kind: 'blocks', path: path.join(path.dirname(target), base.slice(INCREMENTAL_PREFIX.length)) };
 	}
-	return wholeFile(target, modeOf(entry));
-}
-
-function wholeFile(target: string, mode: number): EntrySink & { close(): void } {
-	const fd = fs.openSync(target, 'w', mode);
-	let isOpen = true;
-	return {
-		take(chunk) {
-			for (let at = 0; at < chunk.length; ) at += fs.writeSync(fd, chunk, at);
-		},
-		end: () => undefined,
-		close() {
-			if (isOpen) fs.closeSync(fd);
-			isOpen = false;
-		},
-	};
+	return { kind: 'file', path: target, mode: modeOf(entry) };
 }
 
 function modeOf({ type, mode }: TarEntry): number {

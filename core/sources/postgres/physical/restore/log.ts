@@ -1,11 +1,13 @@
 /** Puts stored log back into the files that a server replays: pieces at their places, and zeros where nothing is stored. */
-import fs from 'node:fs';
+import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { abortError, BackupError } from '../../../../base/errors';
 import { formatLsn, parseLsn, segmentName, segmentStart } from '../lsn';
 import type { LogContents, LogPiece } from '../wal/contents';
 import { LogVerifier } from '../wal/verifier';
+import type { FolderWriter } from './writing/folder-writer';
+import type { Deed } from './writing/messages';
 
 /** A backup of log, as the restore of a cluster reads it. */
 export interface StoredLog {
@@ -38,37 +40,28 @@ export async function writeLog(
 	folder: string,
 	from: bigint,
 	logs: AsyncIterable<StoredLog>,
-	{ signal, onBytes }: { signal: AbortSignal; onBytes: (bytes: number) => void },
+	{ writer, signal, onBytes }: { writer: FolderWriter; signal: AbortSignal; onBytes: (bytes: number) => void },
 ): Promise<WrittenLog> {
 	const written: WrittenLog = { end: from, bytes: 0, lastCommit: null, restorePoints: [] };
 	for await (const log of logs) {
 		if (signal.aborted) throw abortError(signal);
 		for (const name of log.contents.histories) {
-			fs.writeFileSync(
-				path.join(folder, 'pg_wal', name.toUpperCase().replace('.HISTORY', '.history')),
-				await all(await log.open(name)),
-				{
-					mode: 0o600,
-				},
-			);
+			const file = path.join(folder, 'pg_wal', name.toUpperCase().replace('.HISTORY', '.history'));
+			await fs.writeFile(file, await all(await log.open(name)), { mode: 0o600 });
 		}
 		for (const piece of log.contents.pieces) {
 			const [start, end] = [parseLsn(piece.start), parseLsn(piece.end)];
 			if (start > written.end) throw gap(log, written.end, start);
-			const files = new LogFiles(folder, piece, log.contents);
 			const verifier = new LogVerifier({ ...log.contents, timeline: piece.timeline });
 			let at = start;
-			try {
-				for await (const bytes of (await log.open(piece.name)) as AsyncIterable<Buffer>) {
-					if (signal.aborted) throw abortError(signal);
-					verifier.add(bytes, at);
-					files.write(bytes, at);
-					at += BigInt(bytes.length);
-					written.bytes += bytes.length;
-					onBytes(bytes.length);
-				}
-			} finally {
-				files.close();
+			for await (const bytes of (await log.open(piece.name)) as AsyncIterable<Buffer>) {
+				if (signal.aborted) throw abortError(signal);
+				const { length } = bytes;
+				verifier.add(bytes, at);
+				await writer.write(deedsFor(folder, piece, log.contents, at, length), bytes);
+				at += BigInt(length);
+				written.bytes += length;
+				onBytes(length);
 			}
 			if (at !== end) throw new BackupError('incomplete', `${log.name} ends at ${formatLsn(at)}, not at ${piece.end}`);
 			const { lastCommit, restorePoints } = verifier.finish();
@@ -80,47 +73,24 @@ export async function writeLog(
 	return written;
 }
 
-/** The files of one timeline, one of which is open. */
-class LogFiles {
-	readonly #folder: string;
-	readonly #timeline: number;
-	readonly #segmentBytes: number;
-	#name = '';
-	#fd = -1;
-
-	constructor(folder: string, { timeline }: LogPiece, { segmentBytes }: LogContents) {
-		this.#folder = path.join(folder, 'pg_wal');
-		this.#timeline = timeline;
-		this.#segmentBytes = segmentBytes;
+/** Bytes of the log at their places in the files of a timeline. */
+function deedsFor(
+	folder: string,
+	{ timeline }: LogPiece,
+	{ segmentBytes: size }: LogContents,
+	at: bigint,
+	length: number,
+): Deed[] {
+	const deeds: Deed[] = [];
+	for (let from = 0; from < length; ) {
+		const place = at + BigInt(from);
+		const within = Number(place - segmentStart(place, size));
+		const to = Math.min(from + size - within, length);
+		const file = path.join(folder, 'pg_wal', segmentName(timeline, place, size));
+		deeds.push({ kind: 'log', path: file, size, at: within, from, to });
+		from = to;
 	}
-
-	write(bytes: Buffer, at: bigint): void {
-		for (let done = 0; done < bytes.length; ) {
-			const place = at + BigInt(done);
-			const within = Number(place - segmentStart(place, this.#segmentBytes));
-			this.#open(segmentName(this.#timeline, place, this.#segmentBytes));
-			const count = Math.min(bytes.length - done, this.#segmentBytes - within);
-			for (let put = 0; put < count; ) {
-				put += fs.writeSync(this.#fd, bytes, done + put, count - put, within + put);
-			}
-			done += count;
-		}
-	}
-
-	close(): void {
-		if (this.#fd >= 0) fs.closeSync(this.#fd);
-		this.#fd = -1;
-		this.#name = '';
-	}
-
-	/** What the base backup has of a file may be longer than what was written when the piece was: it is replaced, byte by byte. */
-	#open(name: string): void {
-		if (name === this.#name) return;
-		this.close();
-		this.#name = name;
-		this.#fd = fs.openSync(path.join(this.#folder, name), fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600);
-		fs.ftruncateSync(this.#fd, this.#segmentBytes);
-	}
+	return deeds;
 }
 
 function gap({ name }: StoredLog, end: bigint, start: bigint): BackupError {

@@ -1,5 +1,5 @@
 /** What a restored cluster is told: how far to replay its log, and where that is. */
-import fs from 'node:fs';
+import fs from 'node:fs/promises';
 import path from 'node:path';
 import { BackupError } from '../../../../base/errors';
 
@@ -19,7 +19,7 @@ export type RecoveryTarget =
  * fetch it fails, and the server looks there.
  * @param folder of the cluster
  */
-export function writeRecovery(folder: string, target: RecoveryTarget): void {
+export async function writeRecovery(folder: string, target: RecoveryTarget): Promise<void> {
 	const settings = { restore_command: 'false', ...targetSettings(target), recovery_target_action: 'promote' };
 	const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quoted(value)}`);
 	const text = [
@@ -28,8 +28,8 @@ export function writeRecovery(folder: string, target: RecoveryTarget): void {
 		...lines,
 		'',
 	];
-	fs.appendFileSync(path.join(folder, 'postgresql.auto.conf'), text.join('\n'), { mode: 0o600 });
-	fs.writeFileSync(path.join(folder, 'recovery.signal'), '', { mode: 0o600 });
+	await fs.appendFile(path.join(folder, 'postgresql.auto.conf'), text.join('\n'), { mode: 0o600 });
+	await fs.writeFile(path.join(folder, 'recovery.signal'), '', { mode: 0o600 });
 }
 
 function targetSettings(target: RecoveryTarget): Record<string, string> {

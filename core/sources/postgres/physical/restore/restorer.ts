@@ -1,5 +1,5 @@
 /** Restores a cluster: the files of a base backup, and the log to replay, in a folder that a server can start in. */
-import fs from 'node:fs';
+import fs from 'node:fs/promises';
 import path from 'node:path';
 import { abortError, BackupError } from '../../../../base/errors';
 import { sizeText } from '../../../../base/size-text';
@@ -13,10 +13,11 @@ import { parseLsn } from '../lsn';
 import type { LogContents } from '../wal/contents';
 import { Destination, giveUp } from './destination';
 import { extractArchive } from './extract';
-import { INCREMENTAL_PREFIX } from './incremental-file';
 import { type StoredLog, writeLog, type WrittenLog } from './log';
 import { type RecoveryTarget, writeRecovery } from './recovery';
 import { type TablespaceFolders, takeTablespaces, writeTablespaceMap } from './tablespaces';
+import { FolderWriter } from './writing/folder-writer';
+import { INCREMENTAL_PREFIX } from './writing/incremental-file';
 
 export interface ClusterRestoreOptions {
 	/** A new or empty folder, absolute: it becomes the data directory of a server. */
@@ -42,18 +43,22 @@ export function clusterRestorer(options: ClusterRestoreOptions): Restorer<Cluste
 	return {
 		kind: CLUSTER,
 		async restore(backup, run) {
-			const cluster = Destination.take(path.resolve(options.to));
+			const cluster = await Destination.take(path.resolve(options.to));
 			let tablespaces: TablespaceFolders = new Map();
+			const writer = new FolderWriter(run.signal);
 			try {
-				tablespaces = takeTablespaces(backup.contents.tablespaces, options.tablespaces ?? {}, cluster.folder);
-				const files = await writeFiles(backup, cluster.folder, tablespaces, run);
+				tablespaces = await takeTablespaces(backup.contents.tablespaces, options.tablespaces ?? {}, cluster.folder);
+				const files = await writeFiles(backup, cluster.folder, tablespaces, writer, run);
 				run.onProgress({ phase: 'preparing', bytes: files.bytes });
-				const log = await replay(backup, cluster.folder, run);
-				writeTablespaceMap(cluster.folder, tablespaces);
-				writeRecovery(cluster.folder, options.target ?? { kind: 'base' });
+				const log = await replay(backup, cluster.folder, writer, run);
+				await writeTablespaceMap(cluster.folder, tablespaces);
+				await writeRecovery(cluster.folder, options.target ?? { kind: 'base' });
 				return restored(backup, cluster.folder, files, log);
 			} catch (error) {
-				throw giveUp([cluster, ...tablespaces.values()], run.signal.aborted ? abortError(run.signal) : error);
+				await writer.stop();
+				throw await giveUp([cluster, ...tablespaces.values()], run.signal.aborted ? abortError(run.signal) : error);
+			} finally {
+				await writer.stop();
 			}
 		},
 	};
@@ -68,12 +73,16 @@ interface Written {
 async function replay(
 	{ contents }: OpenBackup<ClusterContents>,
 	folder: string,
+	writer: FolderWriter,
 	{ alongside, signal, onProgress }: RestoreRun,
 ): Promise<WrittenLog | null> {
 	if (alongside === undefined) return null;
 	let bytes = 0;
 	const onBytes = (more: number) => onProgress({ phase: 'writing the log', bytes: (bytes += more) });
-	return await writeLog(folder, parseLsn(contents.end.lsn), storedLog(alongside, contents), { signal, onBytes });
+	const logs = storedLog(alongside, contents);
+	const written = await writeLog(folder, parseLsn(contents.end.lsn), logs, { writer, signal, onBytes });
+	await writer.finish();
+	return written;
 }
 
 async function* storedLog(
@@ -105,6 +114,7 @@ async function writeFiles(
 	backup: OpenBackup<ClusterContents>,
 	folder: string,
 	tablespaces: TablespaceFolders,
+	writer: FolderWriter,
 	run: RestoreRun,
 ): Promise<Written> {
 	let bytes = 0;
@@ -113,7 +123,7 @@ async function writeFiles(
 	for (const each of [backup, ...backup.parents].reverse()) {
 		const list = await listOf(each);
 		written = { files: 0, bytes: 0 };
-		if (each.parents.length > 0) removeOldLog(folder);
+		if (each.parents.length > 0) await removeOldLog(folder);
 		for (const part of each.manifest.parts.filter(({ role }) => role === 'data')) {
 			const { tablespace, prefix } = archiveOf(part);
 			// Dropped since: nothing of it is in the backup that is wanted.
@@ -122,30 +132,35 @@ async function writeFiles(
 			const check = new FileCheck(`${each.manifest.group}/${each.manifest.label}`, list, prefix);
 			const to = tablespace === null ? folder : tablespaces.get(tablespace)!.folder;
 			const { signal } = run;
-			await extractArchive(await each.open(part), { name, folder: to, prefix, check, signal, onBytes });
+			await extractArchive(await each.open(part), { name, folder: to, prefix, check, writer, signal, onBytes });
 			check.end();
 			written.files += check.files;
 			written.bytes += check.bytes;
 		}
-		if (each.parents.length > 0) removeDropped(list, folder, tablespaces);
+		await writer.finish();
+		if (each.parents.length > 0) await removeDropped(list, folder, tablespaces);
 	}
 	const label = path.join(folder, 'backup_label');
-	const text = fs.readFileSync(label, 'utf8');
+	const text = await fs.readFile(label, 'utf8');
 	// What was put together is a full backup, and the server takes no other.
-	fs.writeFileSync(label, text.replace(/^INCREMENTAL FROM (?:LSN|TLI): .*\n/gm, ''));
+	await fs.writeFile(label, text.replace(/^INCREMENTAL FROM (?:LSN|TLI): .*\n/gm, ''));
 	return written;
 }
 
 /** Each backup brings the log that it needs. */
-function removeOldLog(folder: string): void {
+async function removeOldLog(folder: string): Promise<void> {
 	const log = path.join(folder, 'pg_wal');
-	for (const entry of fs.readdirSync(log, { withFileTypes: true })) {
-		if (entry.isFile()) fs.rmSync(path.join(log, entry.name));
+	for (const entry of await fs.readdir(log, { withFileTypes: true })) {
+		if (entry.isFile()) await fs.rm(path.join(log, entry.name));
 	}
 }
 
 /** Files that the backup before has, and this one no longer. */
-function removeDropped(list: readonly ListedFile[], folder: string, tablespaces: TablespaceFolders): void {
+async function removeDropped(
+	list: readonly ListedFile[],
+	folder: string,
+	tablespaces: TablespaceFolders,
+): Promise<void> {
 	const kept = new Set(
 		list.map(({ path: file }) => {
 			const name = path.posix.basename(file);
@@ -158,11 +173,11 @@ function removeDropped(list: readonly ListedFile[], folder: string, tablespaces:
 		...[...tablespaces].map(([oid, to]) => ({ at: to.folder, prefix: `pg_tblspc/${oid}/` })),
 	];
 	for (const { at, prefix } of roots) {
-		for (const entry of fs.readdirSync(at, { recursive: true, withFileTypes: true })) {
+		for (const entry of await fs.readdir(at, { recursive: true, withFileTypes: true })) {
 			if (!entry.isFile()) continue;
 			const full = path.join(entry.parentPath, entry.name);
 			const listed = prefix + path.relative(at, full);
-			if (!kept.has(listed) && !listed.startsWith('pg_wal/')) fs.rmSync(full);
+			if (!kept.has(listed) && !listed.startsWith('pg_wal/')) await fs.rm(full);
 		}
 	}
 }

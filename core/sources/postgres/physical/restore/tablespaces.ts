@@ -1,5 +1,5 @@
 /** Where the tablespaces of a restored cluster lie. They must never be the folders of the server that was backed up. */
-import fs from 'node:fs';
+import fs from 'node:fs/promises';
 import path from 'node:path';
 import { BackupError } from '../../../../base/errors';
 import type { Tablespace } from '../base/base-backup';
@@ -14,11 +14,11 @@ export type TablespaceFolders = ReadonlyMap<number, Destination>;
  * @param cluster the folder of the cluster, absolute
  * @throws BackupError 'invalid-input' for one that has none, or not one of its own; as {@link Destination.take}; then none is left behind
  */
-export function takeTablespaces(
+export async function takeTablespaces(
 	tablespaces: readonly Tablespace[],
 	given: Readonly<Record<string, string>>,
 	cluster: string,
-): TablespaceFolders {
+): Promise<TablespaceFolders> {
 	const unknown = Object.keys(given).find((old) => !tablespaces.some(({ location }) => location === old));
 	if (unknown !== undefined) {
 		throw new BackupError('invalid-input', `the backup has no tablespace in ${unknown}`, {
@@ -35,13 +35,13 @@ export function takeTablespaces(
 	const taken = new Map<number, Destination>();
 	try {
 		for (const { oid, location } of tablespaces) {
-			const destination = Destination.take(given[location]!);
+			const destination = await Destination.take(given[location]!);
 			const others = [cluster, ...[...taken.values()].map(({ folder }) => folder)];
 			taken.set(oid, destination);
 			assertApart(destination.folder, others);
 		}
 	} catch (error) {
-		throw giveUp([...taken.values()], error);
+		throw await giveUp([...taken.values()], error);
 	}
 	return taken;
 }
@@ -50,16 +50,16 @@ export function takeTablespaces(
  * Tells the server where they are. It makes the links itself when it starts, from the map, which names the old folders so far.
  * @param folder of the cluster
  */
-export function writeTablespaceMap(folder: string, tablespaces: TablespaceFolders): void {
+export async function writeTablespaceMap(folder: string, tablespaces: TablespaceFolders): Promise<void> {
 	const file = path.join(folder, 'tablespace_map');
 	if (tablespaces.size === 0) {
-		fs.rmSync(file, { force: true });
+		await fs.rm(file, { force: true });
 		return;
 	}
 	// A backslash keeps the sign behind it, as the server reads it.
 	const escaped = (text: string) => text.replace(/[\\\n\r]/g, (sign) => `\\${sign}`);
 	const lines = [...tablespaces].map(([oid, { folder: to }]) => `${oid} ${escaped(to)}\n`);
-	fs.writeFileSync(file, lines.join(''), { mode: 0o600 });
+	await fs.writeFile(file, lines.join(''), { mode: 0o600 });
 }
 
 /** One within another, or within the cluster, would be taken for a part of it. @throws BackupError 'invalid-input' */

@@ -5,8 +5,7 @@
  * shortest length in blocks, then the numbers of the blocks, filled up to a block where there are any, then the blocks.
  */
 import fs from 'node:fs';
-import type { EntrySink } from '../base/tar-reader';
-import { BackupError } from '../../../../base/errors';
+import { Fault } from '../../../../files/fault.ts';
 
 /** What the names of such files begin with. */
 export const INCREMENTAL_PREFIX = 'INCREMENTAL.';
@@ -16,7 +15,7 @@ const HEADER = 12;
 /** Blocks of the largest file of a relation: 1 GB. A build with larger files is refused. */
 const MAX_BLOCKS = 131_072;
 
-export class IncrementalFile implements EntrySink {
+export class IncrementalFile {
 	readonly #path: string;
 	readonly #fd: number;
 	#head: Buffer = Buffer.alloc(0);
@@ -26,7 +25,7 @@ export class IncrementalFile implements EntrySink {
 	#at = 0;
 	#isOpen = true;
 
-	/** @param path of the whole file, which the backup before has put there @throws BackupError 'damaged' where it is not there */
+	/** @param path of the whole file, which the backup before has put there @throws Fault 'damaged' where it is not there */
 	constructor(path: string) {
 		this.#path = path;
 		try {
@@ -95,9 +94,11 @@ export class IncrementalFile implements EntrySink {
 		this.#head = Buffer.alloc(0);
 	}
 
-	#damaged(why: string): BackupError {
-		return new BackupError('damaged', `the incremental file of ${this.#path} ${why}`, {
-			hint: 'The backup is damaged, or one that it needs is another one. Use the full one before it.',
-		});
+	#damaged(why: string): Fault {
+		return new Fault(
+			'damaged',
+			`the incremental file of ${this.#path} ${why}`,
+			'The backup is damaged, or one that it needs is another one. Use the full one before it.',
+		);
 	}
 }
