@@ -63,11 +63,12 @@ export async function backUp(client, id) {
 export async function restore(url, login, { group, database }) {
 	await published(url);
 	const form = await openForm(url, login);
-	const question = await form.submit({
-		Group: group,
-		'Restore Into': 'Existing Database, Replacing It',
-		Database: database,
-	});
+	const databases = await form.submit({ 'Restore Into': 'Existing Database, Replacing It', Database: database });
+	const field = 'Database That Was Backed Up';
+	const chosen = databases.choices(field).find((choice) => choice.startsWith(`${group} `));
+	if (!chosen) throw new Error(`the form offers no backup of ${group}: ${databases.text}`);
+	const backups = await databases.submit({ [field]: chosen });
+	const question = await backups.submit({ Backup: 'Newest' });
 	const page = await question.submit({ 'Type the Name Again': database });
 	if (!page.title.startsWith('Restored')) throw new Error(page.text);
 	return page.text;

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
-import { type FormPage, openForm } from '../../scripts/lib/n8n-form.mjs';
+import { openForm } from '../../scripts/lib/n8n-form.mjs';
 import { definitionOf, rowsOf } from '../support/by-hand';
 import { databaseUrl, run as runCommand } from '../support/command-line';
 import {
@@ -24,6 +24,7 @@ const LOGIN = { user: 'somebody', password: 'form-password-3f9' };
 const TEST_MS = 180_000;
 const NEW = 'New Database';
 const REPLACE = 'Existing Database, Replacing It';
+const GROUP = 'Database That Was Backed Up';
 
 let n8n: TestN8n;
 let shop: DatabaseTarget;
@@ -47,6 +48,7 @@ beforeAll(async () => {
 	await backUp(folder, key.recipient);
 	await sql(shop, "INSERT INTO shop.products (name, price) VALUES ('Made later', 1)");
 	await backUp(folder, key.recipient);
+	await archive(folder, key.recipient);
 	before = { definition: await definitionOf(shop), rows: await rowsOf(shop) };
 	labels = filesBelow(folder).flatMap((file) => /^postgres\/shop\/([^/]+)\/manifest.json$/.exec(file)?.[1] ?? []);
 	storage = await folderCredential(n8n, folder);
@@ -76,7 +78,6 @@ it(
 		const database = `${shop.database}_restored`;
 		const page = await fillIn({ 'Restore Into': NEW, Database: database });
 		expect(page.title).toBe(`Restored postgres/shop into ${database}`);
-		expect((await openForm(formUrl(), LOGIN)).text).toContain('Times are in the time zone America/New_York.');
 		expect(page.text).toContain(labels[1]);
 		expect(page.text).toMatch(/, of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d America\/New_York restored into: /);
 		expect(page.text).toMatch(/took: \d+\.\d s .* compared: 4 tables and \d+ rows are as they were backed up/);
@@ -86,14 +87,30 @@ it(
 	TEST_MS,
 );
 
+it('offers the databases and the backups that there are, with when, how large and how proved, in a time zone that it names', async () => {
+	const databases = await (await openForm(formUrl(), LOGIN)).submit({ 'Restore Into': NEW, Database: 'unused' });
+	expect(databases.text).toContain('Times are in the time zone America/New_York.');
+	// A backup of files is in the storage too.
+	expect(databases.choices(GROUP)).toEqual([
+		`postgres/shop · 2 backups · newest ${inNewYork(labels[1]!)} America/New_York · none verified`,
+	]);
+	const backups = await databases.submit({ [GROUP]: databases.choices(GROUP)[0]! });
+	expect(backups.text).toContain('Backups of postgres/shop, newest first');
+	const backup = (label: string) =>
+		expect.stringMatching(
+			`^${inNewYork(label)} America/New_York · full · \\d+(\\.\\d+)? kB · not verified · ${label}$`,
+		);
+	expect(backups.choices('Backup')).toEqual(['Newest', 'Newest Before a Time', backup(labels[1]!), backup(labels[0]!)]);
+});
+
 it.each([
-	['by its label', () => ({ 'Which Backup': 'Chosen', Backup: labels[0]! })],
-	['by a time', () => ({ 'Which Backup': 'Newest Before a Time', Time: secondBefore(labels[1]!) })],
+	['by its label', () => ({ Backup: labels[0]! })],
+	['by a time', () => ({ Backup: 'Newest Before a Time', Time: secondBefore(labels[1]!) })],
 ])(
 	'restores an older backup that is chosen %s',
 	async (how, which) => {
 		const database = `${shop.database}_chosen ${how}`;
-		const page = await fillIn({ ...which(), 'Restore Into': NEW, Database: database });
+		const page = await fillIn({ 'Restore Into': NEW, Database: database }, which());
 		expect(page.title).toBe(`Restored postgres/shop into ${database}`);
 		expect(page.text).toContain(labels[0]);
 		expect(await ending()).toBe('success');
@@ -133,9 +150,10 @@ it(
 it(
 	'says what is missing when a backup is not there, and touches nothing',
 	async () => {
-		const page = await fillIn({ Group: 'postgres/shoe', 'Restore Into': NEW, Database: `${shop.database}_never` });
+		const early = { Backup: 'Newest Before a Time', Time: '2001-01-01 12:00' };
+		const page = await fillIn({ 'Restore Into': NEW, Database: `${shop.database}_never` }, early);
 		expect(page.title).toMatch(/FAILED$/);
-		expect(page.text).toContain('postgres/shoe');
+		expect(page.text).toContain('postgres/shop');
 		expect(page.links['Back to the form']).toBe(formUrl());
 		expect(await ending()).toBe('error');
 		expect(await sql(shop, 'SELECT FROM pg_database WHERE datname = $1', [`${shop.database}_never`])).toEqual([]);
@@ -157,7 +175,7 @@ it('keeps secrets out of what n8n records', async () => {
 it('lists groups and backups to choose from', async () => {
 	const credentials = { backupStorageApi: storage };
 	const groups = await n8n.client.list({ node: NODE, method: 'searchGroups', parameters: {}, credentials });
-	expect(groups.map(({ value }) => value)).toEqual(['postgres/shop']);
+	expect(groups.map(({ value }) => value)).toEqual(['files/shop', 'postgres/shop']);
 	const parameters = { group: { __rl: true, mode: 'list', value: 'postgres/shop' } };
 	const list = { node: NODE, method: 'searchBackups', parameters, credentials };
 	expect((await n8n.client.list(list)).map(({ value }) => value)).toEqual([...labels].reverse());
@@ -168,14 +186,27 @@ function formUrl(): string {
 	return `${n8n.server.url}/form/restore-database`;
 }
 
-async function fillIn(values: Record<string, string>): Promise<FormPage> {
-	return await (await openForm(formUrl(), LOGIN)).submit({ Group: 'postgres/shop', ...values });
+/** Page by page, up to the one that comes after the choice of the backup. `Backup` is what the chosen option ends with. */
+async function fillIn(place: Record<string, string>, { Backup = 'Newest', ...which }: Record<string, string> = {}) {
+	const databases = await (await openForm(formUrl(), LOGIN)).submit(place);
+	const group = databases.choices(GROUP).find((choice) => choice.startsWith('postgres/shop '));
+	const backups = await databases.submit({ [GROUP]: group! });
+	const backup = backups.choices('Backup').find((choice) => choice.endsWith(Backup));
+	return await backups.submit({ ...which, Backup: backup! });
+}
+
+/** When a backup was started, as its label says it: "2026-11-19 21:00:00". */
+function inNewYork(label: string): string {
+	return new Date(startOf(label)).toLocaleString('sv-SE', { timeZone: 'America/New_York' });
 }
 
 /** The moment before a backup was started, as its label says it: "2026-11-20T01:59:59Z". */
 function secondBefore(label: string): string {
-	const started = label.replace(/^(.{4})(..)(..)T(..)(..)(..)Z.*/, '$1-$2-$3T$4:$5:$6Z');
-	return new Date(Date.parse(started) - 1000).toISOString();
+	return new Date(startOf(label) - 1000).toISOString();
+}
+
+function startOf(label: string): number {
+	return Date.parse(label.replace(/^(.{4})(..)(..)T(..)(..)(..)Z.*/, '$1-$2-$3T$4:$5:$6Z'));
 }
 
 /** How the execution ended whose last page was just shown. */
@@ -201,5 +232,12 @@ async function backUp(folder: string, recipient: string): Promise<void> {
 	const { code, stderr } = await runCommand(['dump', ...place, '--recipient', recipient], {
 		PGPASSWORD: shop.password,
 	});
+	if (code !== 0) throw new Error(stderr);
+}
+
+/** A backup of another kind beside them. */
+async function archive(folder: string, recipient: string): Promise<void> {
+	const place = ['--storage', `file://${folder}`, '--group', 'files/shop', '--recipient', recipient];
+	const { code, stderr } = await runCommand(['archive', '--path', path.dirname(SHOP), ...place]);
 	if (code !== 0) throw new Error(stderr);
 }
