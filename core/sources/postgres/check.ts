@@ -10,6 +10,7 @@ import { isFiltered, type PostgresDumpOptions } from './dump/dump';
 import { emptyWarning } from './dump/empty-database';
 import { chooseEngine } from './dump/engines/choose';
 import { listTables } from './dump/facts';
+import { describeLeftovers } from './restore/leftovers';
 import { assertConnections, assertReadable, hiddenMappings } from './dump/rights';
 
 export interface DatabaseCheck {
@@ -53,10 +54,16 @@ export async function checkDatabase(
 		['engine', async () => await fittingEngine(open, options)],
 		['privileges', async () => await readableTables(open, target.database, options)],
 	];
+	// Of the whole server, so that the first of several databases is enough.
+	if ((options.alongside?.[0] ?? target.database) === target.database) {
+		questions.push(['leftovers', async () => await leftoversOf(open)]);
+	}
 	try {
 		for (const [name, question] of questions) {
 			const isLost = findings.some(({ code }) => code === 'stalled' || code === 'connection-lost');
-			if (!isLost) findings.push(await ask(name, async () => await ofServer(target, question)));
+			if (isLost) break;
+			const found = await ask(name, async () => await ofServer(target, question));
+			if (found.message !== '') findings.push(found);
 		}
 	} finally {
 		await disconnect(open);
@@ -79,6 +86,12 @@ async function fittingEngine(
 	const { rows } = await client.query<{ n: string }>("SELECT pg_catalog.current_setting('server_version_num') AS n");
 	const engine = await chooseEngine(choice, Number(rows[0]!.n), { nativePath });
 	return `${engine.name} pg_dump ${(await engine.version()).text}`;
+}
+
+/** Nothing where there are none: nobody has asked about restores. */
+async function leftoversOf(client: Awaited<ReturnType<typeof connect>>): Promise<string | { warning: string }> {
+	const left = await describeLeftovers(queryOf(client));
+	return left.length === 0 ? '' : { warning: left.join('; ') };
 }
 
 async function readableTables(

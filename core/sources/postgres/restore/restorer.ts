@@ -1,6 +1,7 @@
 /** Restores a backup of a database, from the look at the place to the database that has its name. */
 import type { Client } from 'pg';
 import { isBackupError, messageOf } from '../../../base/errors';
+import { forgetId, newId } from '../../../records/locks/holder';
 import type { Comparison, Restored, Restorer, RestoreRun } from '../../source';
 import { passwordWarning } from '../connection/password-exposure';
 import { queryOf } from '../connection/query';
@@ -14,6 +15,7 @@ import type { RewriteRules } from '../replay/rewrite';
 import type { ReplayProgress } from '../replay/types';
 import { type DatabaseBackup, openDatabaseBackup } from './database-backup';
 import { type Filled, fillDatabase } from './fill';
+import { markRestoring, removeLeftovers, unmark } from './leftovers';
 import { preflight } from './preflight';
 import { moveIntoPlace, swapDatabases } from './swap';
 import {
@@ -94,6 +96,7 @@ async function intoEmpty(work: Work): Promise<RestoredDatabase> {
 	const target = { ...server, database: into.database };
 	await withClient(target, run.signal, async (client) => {
 		await assertEmpty(client, target);
+		for (const text of await removeLeftovers(client, into.database)) run.warn(text);
 		await prepare(work, client, { createsDatabase: false });
 		const settings = isEverything(rules.only) ? (backup.contents.properties?.settings ?? []) : [];
 		took(work, await giveMissingSettings(client, into.database, settings, rules));
@@ -111,16 +114,19 @@ async function intoNew(work: Work, mode: 'new' | 'replace'): Promise<RestoredDat
 	const { server, into, rules } = options;
 	const tablespace = await withClient(server, run.signal, async (client) => {
 		const found = await lookAtPlace(client, into);
+		for (const text of await removeLeftovers(client, into.database)) run.warn(text);
 		const replaces = mode === 'replace' ? into.database : undefined;
 		await prepare(work, client, { createsDatabase: true, replaces });
 		return found?.tablespace;
 	});
 	const restored = temporaryName(into.database, 'restoring');
+	const id = newId();
 	try {
 		run.signal.throwIfAborted();
 		// Interrupted, the server might go on with it, and nobody would know.
 		await withClient(server, NEVER, async (client) => {
 			for (const warning of await createDatabase(client, restored, backup.contents, { tablespace })) run.warn(warning);
+			await markRestoring(queryOf(client), restored, { into: into.database, id });
 			const given = await giveSettings(client, restored, backup.contents.properties?.settings ?? [], rules);
 			// A replaced database keeps its own, and only the restored rows need these.
 			if (mode === 'new') took(work, given);
@@ -130,6 +136,8 @@ async function intoNew(work: Work, mode: 'new' | 'replace'): Promise<RestoredDat
 		return outcome(work, await place(work, restored, filled, mode), filled);
 	} catch (error) {
 		throw await giveBack(work, restored, error);
+	} finally {
+		forgetId(id);
 	}
 }
 
@@ -153,6 +161,8 @@ async function place(work: Work, restored: string, { comparison }: Filled, mode:
 		run.warn(
 			`${into.database} was not replaced, because what was restored differs from the backup: look at it in ${restored}, then drop that`,
 		);
+		// From now on it is the user's: no other restore may take it for what a killed one left.
+		await withClient(server, NEVER, async (client) => await unmark(queryOf(client), restored));
 		return restored;
 	}
 	for (const warning of await swapDatabases(server, restored, into.database)) run.warn(warning);

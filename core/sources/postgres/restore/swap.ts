@@ -9,6 +9,7 @@ import { queryOf } from '../connection/query';
 import { type Query } from '../connection/query';
 import { keepProperties } from '../dump/database-properties';
 import { toBackupError } from '../connection/errors';
+import { unmark } from './leftovers';
 import { dropDatabase, temporaryName, withClient } from './target';
 import { sqlStateOf } from '../connection/sql-state';
 import type { DatabaseTarget } from '../connection/target';
@@ -34,6 +35,7 @@ export async function moveIntoPlace(
 	await withClient(server, NEVER, async (client) => {
 		await renameAlone(client, server, [restored], async (query) => {
 			await rename(query, restored, name);
+			await unmark(query, name);
 			await finish(query);
 		});
 	});
@@ -52,6 +54,7 @@ export async function swapDatabases(server: DatabaseTarget, restored: string, na
 		await renameAlone(client, server, [name, restored], async (query) => {
 			await rename(query, name, aside);
 			await rename(query, restored, name);
+			await unmark(query, name);
 			kept = (await keepProperties(query, aside, name)).map((text) => `of the replaced database: ${text}`);
 		});
 		return kept;

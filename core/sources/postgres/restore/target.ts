@@ -32,12 +32,24 @@ export async function withClient<T>(
 	}
 }
 
+/** The end of a name for a while, as a pattern of PostgreSQL and of JavaScript. */
+export const TEMPORARY_ENDING = '_(restoring|replaced)_[a-z2-9]{6}$';
+
 /** A name for a while that says whose it is: `shop_restoring_k3f9x2`. Unique, and never too long. */
 export function temporaryName(database: string, purpose: 'restoring' | 'replaced'): string {
-	const suffix = `_${purpose}_${randomWord(6)}`;
+	return withEnding(database, `_${purpose}_${randomWord(6)}`);
+}
+
+/** Whether {@link temporaryName} may have made a name for this database. */
+export function isTemporaryNameOf(name: string, database: string): boolean {
+	const ending = new RegExp(TEMPORARY_ENDING).exec(name)?.[0];
+	return ending !== undefined && name === withEnding(database, ending);
+}
+
+function withEnding(database: string, ending: string): string {
 	let stem = database;
-	while (Buffer.byteLength(stem + suffix) > MAX_NAME_BYTES) stem = [...stem].slice(0, -1).join('');
-	return stem + suffix;
+	while (Buffer.byteLength(stem + ending) > MAX_NAME_BYTES) stem = [...stem].slice(0, -1).join('');
+	return stem + ending;
 }
 
 /**
