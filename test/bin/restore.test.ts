@@ -11,6 +11,7 @@ import { definitionOf, rowsOf } from '../support/by-hand';
 import { databaseUrl, run, start } from '../support/command-line';
 import { commandLines } from '../support/processes';
 import { type PostgresServer, quoteName, sharedPostgres, sql, startPostgres } from '../support/postgres';
+import { rounds } from '../support/soak';
 
 let folder: string;
 let server: PostgresServer;
@@ -233,7 +234,7 @@ describe('a restore over a database that is killed', () => {
 			await run([...restoreArgs.slice(0, -1), 'wrong'], killEnv);
 			const startup = performance.now() - began;
 			let replaced = false;
-			for (let after = startup; !replaced; after += 40) {
+			for (let after = startup; !replaced; after += rounds(130, 40)) {
 				const { child, finished } = start(restoreArgs, killEnv);
 				const timer = setTimeout(() => child.kill('SIGKILL'), after);
 				const { code } = await finished;

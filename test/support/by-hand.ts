@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
-import { sql } from './postgres';
+import { sql, sqlEach } from './postgres';
 
 const execute = promisify(execFile);
 const MAX_OUTPUT = 256 * 1024 * 1024;
@@ -41,26 +41,21 @@ export async function rowsOf(target: DatabaseTarget): Promise<Record<string, str
 		 WHERE c.relkind IN ('r', 'm', 'S') AND c.relispopulated AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 		 ORDER BY 1`,
 	);
-	const digests: Record<string, string> = {};
+	const queries = new Map<string, string>();
 	for (const { name, kind } of tables) {
 		// The third column of a sequence says how many values are prepared ahead of time: no fact of the database.
 		const line = kind === 'S' ? "last_value || ' ' || is_called" : 't::text';
-		digests[name] = await digestOf(target, `SELECT ${line} AS line FROM ONLY ${name} t`);
+		queries.set(name, digestOf(`SELECT ${line} AS line FROM ONLY ${name} t`));
 	}
-	digests['large objects'] = await digestOf(
-		target,
-		`SELECT m.oid::text || md5(lo_get(m.oid)) AS line FROM pg_largeobject_metadata m`,
-	);
-	return digests;
+	queries.set('large objects', digestOf(`SELECT m.oid::text || md5(lo_get(m.oid)) AS line FROM pg_largeobject_metadata m`));
+	const rows = await sqlEach<{ digest: string }>(target, queries);
+	return Object.fromEntries([...rows].map(([name, { digest }]) => [name, digest]));
 }
 
-async function digestOf(target: DatabaseTarget, query: string): Promise<string> {
-	const [row] = await sql<{ digest: string }>(
-		target,
-		`SELECT count(*) || ' rows, ' || coalesce(md5(string_agg(line, E'\\n' ORDER BY line COLLATE "C")), '-') AS digest
-		 FROM (${query}) AS lines`,
-	);
-	return row!.digest;
+/** A query for the number and one digest of the lines that another query gives, in the order of bytes: collations differ. */
+function digestOf(query: string): string {
+	return `SELECT count(*) || ' rows, ' || coalesce(md5(string_agg(line, E'\\n' ORDER BY line COLLATE "C")), '-') AS digest
+		 FROM (${query}) AS lines`;
 }
 
 /** libpq's environment variables; a password on the command line would be visible to everybody. */

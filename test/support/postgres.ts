@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { Client } from 'pg';
+import { Client, type DatabaseError } from 'pg';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import type { RunningServer, ServerOptions } from '../../scripts/lib/postgres.mjs';
 import { endShared, keepOwn, keepShared } from './kept';
@@ -93,6 +93,47 @@ export async function sql<Row extends object = Record<string, unknown>>(
 	text: string,
 	values?: unknown[],
 ): Promise<Row[]> {
+	const client = await connect(target);
+	try {
+		const result: unknown = await client.query(text, values);
+		const last = Array.isArray(result) ? result.at(-1) : result;
+		return (last as { rows: Row[] }).rows;
+	} finally {
+		await client.end();
+	}
+}
+
+/**
+ * Runs many queries, one after the other over one connection: to connect takes longer than most queries of a test.
+ * @returns the only row of each, by the query's name
+ */
+export async function sqlEach<Row extends object>(
+	target: DatabaseTarget,
+	queries: ReadonlyMap<string, string>,
+): Promise<Map<string, Row>> {
+	const client = await connect(target);
+	try {
+		const rows = new Map<string, Row>();
+		for (const [name, text] of queries) rows.set(name, (await client.query<Row>(text)).rows[0]!);
+		return rows;
+	} finally {
+		await client.end();
+	}
+}
+
+/** Runs a file of `databases/`. Roles belong to the server: two that make the same one at the same moment are in each other's way. */
+async function fill(target: DatabaseTarget, text: string): Promise<void> {
+	for (let attempt = 1; ; attempt++) {
+		try {
+			await sql(target, text);
+			return;
+		} catch (error) {
+			if ((error as DatabaseError).constraint !== 'pg_authid_rolname_index' || attempt === 5) throw error;
+		}
+	}
+}
+
+async function connect(target: DatabaseTarget): Promise<Client> {
 	const client = new Client({
 		host: target.host,
 		port: target.port,
@@ -102,13 +143,7 @@ export async function sql<Row extends object = Record<string, unknown>>(
 		ssl: target.tls === 'off' ? false : { rejectUnauthorized: false },
 	});
 	await client.connect();
-	try {
-		const result: unknown = await client.query(text, values);
-		const last = Array.isArray(result) ? result.at(-1) : result;
-		return (last as { rows: Row[] }).rows;
-	} finally {
-		await client.end();
-	}
+	return client;
 }
 
 /** Quotes a name for SQL. */
@@ -153,7 +188,7 @@ function describe(
 			const source = template ?? (encoding ? 'template0' : 'template1');
 			const how = encoding ? ` ENCODING '${encoding}'` : '';
 			await sql(target(), `CREATE DATABASE ${quoteName(name)} TEMPLATE ${quoteName(source)}${how}`);
-			if (load) await sql(target(name), fs.readFileSync(path.join(__dirname, 'databases', `${load}.sql`), 'utf8'));
+			if (load) await fill(target(name), fs.readFileSync(path.join(__dirname, 'databases', `${load}.sql`), 'utf8'));
 			return target(name);
 		},
 	};

@@ -1,7 +1,7 @@
 /** PostgreSQL's own client programs as judges: what they make of a dump is what a user gets. Needs `postgresql-client`. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { MAJORS, sql } from './postgres';
+import type { MAJORS } from './postgres';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 
 const run = promisify(execFile);
@@ -52,31 +52,4 @@ export async function nativeSchema(target: DatabaseTarget): Promise<string> {
 /** A dump's text without what differs from run to run: the key of \restrict. */
 export function comparable(dump: string): string {
 	return dump.replaceAll(/^\\(un)?restrict .*\n/gm, '');
-}
-
-/** One digest per table, sequence and large object: of all rows, whatever their order. */
-export async function contentDigests(target: DatabaseTarget): Promise<Record<string, string>> {
-	const relations = await sql<{ name: string; columns: string }>(
-		target,
-		// What is cached of a sequence is not part of its state.
-		`SELECT format('%I.%I', n.nspname, c.relname) AS name, CASE c.relkind WHEN 'S' THEN 'last_value, is_called' ELSE '*' END AS columns
-		 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		 WHERE c.relkind IN ('r', 'm', 'S') AND n.nspname !~ '^(pg_|information_schema)' AND (c.relkind <> 'm' OR c.relispopulated)`,
-	);
-	const digests: Record<string, string> = {};
-	for (const { name, columns } of relations) {
-		const [row] = await sql<{ digest: string }>(
-			target,
-			// In the order of bytes, for a collation may differ between servers.
-			`SELECT count(*) || ' ' || coalesce(md5(string_agg(t::text, E'\\n' ORDER BY t::text COLLATE "C")), '-') AS digest
-			 FROM (SELECT ${columns} FROM ${name}) t`,
-		);
-		digests[name] = row!.digest;
-	}
-	const objects = await sql<{ oid: number; digest: string }>(
-		target,
-		'SELECT oid, md5(lo_get(oid)) AS digest FROM pg_largeobject_metadata',
-	);
-	for (const { oid, digest } of objects) digests[`large object ${oid}`] = digest;
-	return digests;
 }

@@ -1,7 +1,7 @@
 /** `npm run soak` repeats for hours what `npm test` tries a few times: kills at random moments, fights, random inputs. */
 
-/** @returns how often to try: `few` in `npm test`, `many` in `npm run soak` */
-export function rounds(few: number, many: number): number {
+/** @returns what to try, or how often: `few` in `npm test`, `many` in `npm run soak` */
+export function rounds<T>(few: T, many: T): T {
 	return process.env.N8N_BACKUP_SOAK === '1' ? many : few;
 }
 

@@ -10,6 +10,7 @@ import type { DatabaseTarget } from '../../../../core/sources/postgres/connectio
 import { definitionOf, rowsOf } from '../../../support/by-hand';
 import { type CreateOptions, type Major, type PostgresServer, sharedPostgres, sql } from '../../../support/postgres';
 import { comparable, forServer, restore } from '../../../support/psql';
+import { rounds } from '../../../support/soak';
 
 const engine = builtinEngine();
 
@@ -53,7 +54,8 @@ const DATABASES: Array<[string, CreateOptions]> = [
 	['large objects with owners, rights and comments', { load: 'large-object-rights' }],
 ];
 
-describe.each([13, 18] as const)('a database on PostgreSQL %i', (major) => {
+/** On the newest version; on the oldest as well in `npm run soak`. */
+describe.each(rounds<Major[]>([18], [13, 18]))('a database on PostgreSQL %i', (major) => {
 	let server: PostgresServer;
 	beforeAll(async () => {
 		server = await sharedPostgres(major);

@@ -9,6 +9,7 @@ import type { DatabaseTarget } from '../../../../core/sources/postgres/connectio
 import { eventually } from '../../../support/activity';
 import { definitionOf, rowsOf } from '../../../support/by-hand';
 import { type CreateOptions, type PostgresServer, sharedPostgres, sql } from '../../../support/postgres';
+import { rounds } from '../../../support/soak';
 
 const engine = builtinEngine();
 const TRAILER = '\n--\n-- PostgreSQL database dump complete\n--\n\n';
@@ -48,9 +49,9 @@ describe('a replay over several connections', () => {
 		['many kinds of objects', { load: 'many-kinds' }],
 		['awkward texts and circles', { load: 'awkward' }],
 		['names and rows in LATIN1', { load: 'latin1', encoding: 'LATIN1' }],
-		['3,000 tables', { load: 'many-tables' }],
 	];
-	it.each(DATABASES)(
+	const LARGE: Array<[string, CreateOptions]> = [['3,000 tables', { load: 'many-tables' }]];
+	it.each(rounds(DATABASES, [...DATABASES, ...LARGE]))(
 		'restores %s exactly as one does',
 		async (_, { load, encoding }) => {
 			const original = await server.createDatabase(undefined, { load, encoding });
