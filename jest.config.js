@@ -21,6 +21,7 @@ module.exports = {
 	// These packages ship ES modules only; jest loads CommonJS.
 	transformIgnorePatterns: ['/node_modules/(?!(age-encryption|@noble|@scure|cctv-age|toml-eslint-parser)/)'],
 	testTimeout: 180_000,
+	setupFilesAfterEnv: ['<rootDir>/test/support/equal-bytes.cjs'],
 	globalSetup: '<rootDir>/test/support/global-setup.ts',
 	globalTeardown: '<rootDir>/test/support/global-teardown.ts',
 	reporters: ['<rootDir>/test/support/reporter.cjs', 'default'],

@@ -34,7 +34,7 @@ describe('docs/files.md', () => {
 	it('tells of each preset by its name', () => {
 		const preset = new ArchiveFiles().description.properties.find(({ name }) => name === 'preset')!;
 		const names = namesIn(preset).filter((name) => !['None', 'Preset'].includes(name));
-		expect(names).toHaveLength(3);
+		expect(names).toHaveLength(4);
 		for (const name of names) expect(page.text).toContain(`**${name}**`);
 	});
 

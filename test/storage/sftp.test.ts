@@ -9,6 +9,7 @@ import { SftpStorage } from '../../core/storage/sftp/sftp';
 import { run } from '../support/command-line';
 import { createFolder, itAsRoot, removeFolder, withDisk } from '../support/folders';
 import { type SshServer, startSsh } from '../support/ssh';
+import { rounds } from '../support/soak';
 import { describeStorage, type Subject } from './conformance';
 
 let server: SshServer;
@@ -40,7 +41,7 @@ describeStorage(
 			done: async () => removeFolder(folder),
 		};
 	},
-	{ namesAreFoldersOrObjects: { reason: 'a path in a file system is a file or a folder' } },
+	{ namesAreFoldersOrObjects: { reason: 'a path in a file system is a file or a folder' }, listed: rounds(200, 2_500) },
 );
 
 describe('a server that must not be trusted, or does not answer as it should', () => {
