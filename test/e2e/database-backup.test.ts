@@ -8,6 +8,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { escapeLiteral } from 'pg';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { readTemplate } from '../../scripts/lib/n8n-template.mjs';
 import { definitionOf, restoreByHand, rowsOf } from '../support/by-hand';
@@ -32,7 +33,7 @@ import {
 	newFolder,
 	newKeyPair,
 } from '../support/n8n-credentials';
-import { type PostgresServer, sharedPostgres, sql } from '../support/postgres';
+import { type PostgresServer, sharedPostgres, sql, sqlEach } from '../support/postgres';
 import { sharedS3 } from '../support/s3';
 import { evidenceBelow, filesBelow, manifestsBelow } from '../support/stored-files';
 import { until } from '../support/until';
@@ -287,12 +288,12 @@ async function tablesWith(database: DatabaseTarget, wanted: string): Promise<str
 		"SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = 'public'",
 	);
 	expect(tables.length).toBeGreaterThan(20);
-	const found: string[] = [];
-	for (const { name } of tables) {
-		const rows = await sql(database, `SELECT FROM ${name} AS t WHERE position($1 in t::text) > 0 LIMIT 1`, [wanted]);
-		if (rows.length > 0) found.push(name);
-	}
-	return found;
+	const queries = tables.map(({ name }): [string, string] => [
+		name,
+		`SELECT EXISTS (SELECT FROM ${name} AS t WHERE position(${escapeLiteral(wanted)} in t::text) > 0) AS found`,
+	]);
+	const answers = await sqlEach<{ found: boolean }>(database, new Map(queries));
+	return [...answers].filter(([, { found }]) => found).map(([name]) => name);
 }
 
 describe('with a database that takes long', () => {
