@@ -291,7 +291,10 @@ export function describeStorage(name: string, make: () => Promise<Subject>, devi
 
 		describe('list', () => {
 			it('gives every key once, in byte order, over all pages', async () => {
-				const wanted = Array.from({ length: deviations.listed ?? rounds(1_100, 2_500) }, (_, i) => `runs/${String(i * 7919).padStart(8, '0')}.json`);
+				const wanted = Array.from(
+					{ length: deviations.listed ?? rounds(1_100, 2_500) },
+					(_, i) => `runs/${String(i * 7919).padStart(8, '0')}.json`,
+				);
 				await inParallel(wanted, (key) => put(key, ''));
 				expect(await keys()).toEqual(wanted.sort(compareKeys));
 				expect(await keys('runs/0000')).toEqual(wanted.filter((key) => key.startsWith('runs/0000')));

@@ -47,7 +47,10 @@ export async function rowsOf(target: DatabaseTarget): Promise<Record<string, str
 		const line = kind === 'S' ? "last_value || ' ' || is_called" : 't::text';
 		queries.set(name, digestOf(`SELECT ${line} AS line FROM ONLY ${name} t`));
 	}
-	queries.set('large objects', digestOf(`SELECT m.oid::text || md5(lo_get(m.oid)) AS line FROM pg_largeobject_metadata m`));
+	queries.set(
+		'large objects',
+		digestOf(`SELECT m.oid::text || md5(lo_get(m.oid)) AS line FROM pg_largeobject_metadata m`),
+	);
 	const rows = await sqlEach<{ digest: string }>(target, queries);
 	return Object.fromEntries([...rows].map(([name, { digest }]) => [name, digest]));
 }
