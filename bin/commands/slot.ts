@@ -1,11 +1,14 @@
 /** n8n-backup slot: how the replication slot is by which a server keeps its log, and its end. */
-import type { Client } from 'pg';
 import { Argument } from 'commander';
-import { BackupError } from '../../core/base/errors';
 import { sizeText } from '../../core/base/size-text';
-import { connectForReplication, disconnect } from '../../core/sources/postgres/connection/connection';
-import { toBackupError } from '../../core/sources/postgres/connection/errors';
-import { dropSlot, readSlot, type Slot, slotName, slotWarnings } from '../../core/sources/postgres/physical/wal/slot';
+import {
+	endSlot,
+	findSlot,
+	NO_SLOT_LIMIT,
+	type Slot,
+	slotName,
+	slotWarnings,
+} from '../../core/sources/postgres/physical/wal/slot';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, parseDatabaseUrl } from '../options';
 import { EXIT, printJson, printLine, printWarning } from '../output';
@@ -41,34 +44,11 @@ async function slot(what: 'show' | 'drop', options: SlotOptions, signal: AbortSi
 	const name = slotName(storage.location, options.group);
 	await storage.close();
 	const target = await parseDatabaseUrl(options.database, process.env);
-	const client = await connectForReplication(target, { signal });
-	try {
-		const found = await readSlot(client, name);
-		if (found === null) {
-			throw new BackupError('not-found', `the server has no slot ${name}`, {
-				hint: 'Its name is made of the storage and the group: give both as the runs that collect the log do.',
-			});
-		}
-		if (what === 'drop') await drop(client, found);
-		if (options.json) printJson({ ...found, dropped: what === 'drop' });
-		else if (what === 'drop')
-			printLine(`dropped the slot ${name}; the server kept ${sizeText(found.heldBytes)} for it`);
-		else show(found);
-		return EXIT.ok;
-	} catch (error) {
-		throw toBackupError(error, target);
-	} finally {
-		await disconnect(client);
-	}
-}
-
-async function drop(client: Client, { name, active }: Slot): Promise<void> {
-	if (active) {
-		throw new BackupError('locked', `somebody is reading the log by the slot ${name}`, {
-			hint: 'Stop the run that collects it first.',
-		});
-	}
-	await dropSlot(client, name);
+	const found = await (what === 'drop' ? endSlot : findSlot)(target, name, signal);
+	if (options.json) printJson({ ...found, dropped: what === 'drop' });
+	else if (what === 'drop') printLine(`dropped the slot ${name}; the server kept ${sizeText(found.heldBytes)} for it`);
+	else show(found);
+	return EXIT.ok;
 }
 
 function show(found: Slot): void {
@@ -78,5 +58,6 @@ function show(found: Slot): void {
 	);
 	if (active) printLine('somebody reads by it now');
 	if (safeBytes !== null) printLine(`lost after ${sizeText(Math.max(safeBytes, 0))} more`);
+	if (safeBytes === null && restart !== null) printWarning(NO_SLOT_LIMIT);
 	for (const warning of slotWarnings(found)) printWarning(warning);
 }

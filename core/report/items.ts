@@ -25,7 +25,7 @@ export interface SortedItems {
 	retained: Retained[];
 	leftovers: Leftovers[];
 	restores: Restored[];
-	/** Pinned, unpinned, previewed, found: done, and nothing to say of it. */
+	/** Pinned, unpinned, previewed, found, collected, …: done, and nothing to say of it. */
 	done: number;
 	/** Items of other nodes, of which nothing is told: they may hold anything. */
 	foreign: number;
@@ -75,16 +75,20 @@ function sortOne(
 		return add('retained', sorted.retained, readRetained(facts, failed));
 	}
 	if (failed) return add('notStored', sorted.notStored, readFailure(facts));
+	if (NOTHING_TO_TELL.has(facts.status) && typeof facts.group === 'string') return 'done';
 	if (typeof facts.label === 'string' && typeof facts.location === 'string') {
 		addAfterwards(facts, add, sorted);
 		return add('stored', sorted.stored, readStored(facts));
 	}
 	const isFinding = facts.status === 'found' && typeof facts.path === 'string';
-	return isFinding || (NOTHING_TO_TELL.has(facts.status) && typeof facts.group === 'string') ? 'done' : 'foreign';
+	return isFinding ? 'done' : 'foreign';
 }
 
-/** What was done to a backup, or only looked at. */
-const NOTHING_TO_TELL: ReadonlySet<unknown> = new Set(['pinned', 'unpinned', 'previewed']);
+/** What was done to a backup, or only looked at; and log, which comes every few minutes. */
+const NOTHING_TO_TELL: ReadonlySet<unknown> = new Set([
+	...['pinned', 'unpinned', 'previewed'],
+	...['collected', 'unchanged', 'skipped', 'dropped'],
+]);
 
 type Add = <Read>(kind: keyof SortedItems, list: Read[], read: Read) => 'sorted';
 

@@ -133,7 +133,8 @@ export function runReport(request: ReportRequest): RunReport {
 
 function withoutSections(checks: number, done: number): Section {
 	if (checks + done === 0) return NOTHING;
-	const [title, what] = checks > 0 ? ['Check ok', 'everything a backup needs is there'] : ['Done', 'pins were changed'];
+	const [title, what] =
+		checks > 0 ? ['Check ok', 'everything a backup needs is there'] : ['Done', 'nothing of it needs a report'];
 	return { outcome: 'ok', title, entries: [{ level: 'ok', state: 'ok', about: '', short: what, text: `ok: ${what}` }] };
 }
 

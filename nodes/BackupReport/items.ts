@@ -10,6 +10,7 @@ const KINDS: Readonly<Record<string, NodeKind>> = {
 	archiveConfig: 'dump',
 	archiveFiles: 'dump',
 	copyBackup: 'copy',
+	postgresBaseBackup: 'dump',
 	postgresDump: 'dump',
 	restoreBackup: 'restore',
 	verifyBackup: 'verify',
@@ -40,7 +41,7 @@ function kindOf({ type, parameters }: NodeTypeAndVersion, ours: string): NodeKin
 	const kind = type.slice(ours.length);
 	if (!Object.hasOwn(KINDS, kind)) return 'other';
 	// A check has findings; where it has none, it could not begin.
-	if (kind === 'postgresDump' && parameters?.operation === 'check') return undefined;
+	if (kind.startsWith('postgres') && parameters?.operation === 'check') return undefined;
 	if (kind === 'archiveConfig' && parameters?.operation === 'discover') return undefined;
 	return kind === 'applyRetention' && parameters?.operation === 'prune' ? 'prune' : KINDS[kind];
 }

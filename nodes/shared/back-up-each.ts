@@ -6,7 +6,7 @@ import { Repository } from '../../core/records/repository';
 import type { Source } from '../../core/sources/source';
 import type { Storage } from '../../core/storage/storage';
 import type { Progress } from '../../core/streams/pipeline';
-import { type BackupRequest, type BackupResult, backUp } from '../../core/verbs/backup/backup';
+import { type BackupRequest, type BackupResult, backUp, backUpNews } from '../../core/verbs/backup/backup';
 import { actorOf } from './actor';
 import { type Afterwards, type AfterwardsResult, doAfterwards, type TestRestore } from './afterwards';
 import { doEach, type NamedSource, type Several } from './do-each';
@@ -25,11 +25,13 @@ export interface BackUpEachJob<Of extends SourceToBackUp> extends Omit<Several<O
 	settings: StoreSettings;
 	/** What only some kinds of sources have. */
 	request?: Pick<BackupRequest, 'allowAnotherServer' | 'type'>;
-	afterwards: Afterwards;
-	testRestore: TestRestore;
+	/** What is done with a backup that was made; absent where that is left to other nodes. */
+	then?: { afterwards: Afterwards; testRestore: TestRestore };
 	onProgress: (source: Of, progress: Progress) => void;
 	/** The item of a backup. */
 	toItem: (source: Of, made: Made) => IDataObject;
+	/** The item where nothing has come since the backup before; absent where that is an error. */
+	nothingNew?: (source: Of) => IDataObject;
 }
 
 /** A backup that was made, and what was done with it then. */
@@ -53,6 +55,7 @@ export async function backUpEach<Of extends SourceToBackUp>(
 		const start = performance.now();
 		const actor = actorOf(context, itemIndex);
 		const result = await backUpOne(source, actor, job);
+		if (result === null) return { json: job.nothingNew!(source) };
 		const afterwards = await after(context, result, actor, job);
 		addHints(context, source, result);
 		const seconds = (performance.now() - start) / 1000;
@@ -63,10 +66,10 @@ export async function backUpEach<Of extends SourceToBackUp>(
 async function backUpOne<Of extends SourceToBackUp>(
 	source: Of,
 	actor: Actor,
-	{ storage, settings, request, signal, onProgress }: BackUpEachJob<Of>,
-): Promise<BackupResult> {
+	{ storage, settings, request, signal, onProgress, nothingNew }: BackUpEachJob<Of>,
+): Promise<BackupResult | null> {
 	const { encryption, ...rest } = settings;
-	return await backUp({
+	return await (nothingNew ? backUpNews : backUp)({
 		...{ ...rest, ...request, storage, signal },
 		group: source.group,
 		source: source.source(),
@@ -82,8 +85,10 @@ async function after<Of extends SourceToBackUp>(
 	context: IExecuteFunctions,
 	{ manifest }: BackupResult,
 	actor: Actor,
-	{ storage, settings, afterwards, testRestore, signal }: BackUpEachJob<Of>,
+	{ storage, settings, then, signal }: BackUpEachJob<Of>,
 ): Promise<AfterwardsResult> {
+	if (!then) return { verification: null, facts: {}, failure: null };
+	const { afterwards, testRestore } = then;
 	const repository = await Repository.open(storage, { signal, authority: settings.authority });
 	const keys = settings.encryption?.keys ?? null;
 	const { lockWaitMs } = settings;

@@ -14,6 +14,7 @@ import { BackupStatus } from '../../nodes/BackupStatus/BackupStatus.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
+import { PostgresBaseBackup } from '../../nodes/PostgresBaseBackup/PostgresBaseBackup.node';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
 import { RestoreBackup } from '../../nodes/RestoreBackup/RestoreBackup.node';
 import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
@@ -261,6 +262,7 @@ it('shows the node that is meant first to who looks for backups in the editor', 
 		BackupStatus,
 		CopyBackup,
 		EncryptionKey,
+		PostgresBaseBackup,
 		PostgresDump,
 		RestoreBackup,
 		VerifyBackup,
@@ -280,6 +282,9 @@ it('shows the node that is meant first to who looks for backups in the editor', 
 	}
 	for (const words of ['file backup', 'files', 'docker volumes', 'website', 'archive']) {
 		expect(first(words)).toBe('Archive Files');
+	}
+	for (const words of ['point in time', 'pitr', 'wal', 'pg_basebackup', 'base backup']) {
+		expect(first(words)).toBe('Base Backup of Postgres');
 	}
 });
 

@@ -34,10 +34,10 @@ export async function archive(context: IExecuteFunctions, itemIndex: number): Pr
 		};
 		const show = progressLine(context);
 		return await backUpEach(context, itemIndex, {
-			...{ sources: [source], noun: 'buckets', code: 'incomplete', storage, settings: store, afterwards },
+			...{ sources: [source], noun: 'buckets', code: 'incomplete', storage, settings: store },
 			signal: cancelSignal(context),
 			request: { type, allowAnotherServer },
-			testRestore: IN_A_FOLDER,
+			then: { afterwards, testRestore: IN_A_FOLDER },
 			onProgress: (_, { originalBytes, storedBytes }) =>
 				show(() => `${place}: ${sizeText(originalBytes)} read, ${sizeText(storedBytes)} stored`),
 			toItem: (made, result) => toItem(made, result, storedFacts(result, store)),

@@ -35,9 +35,9 @@ export async function archive(context: IExecuteFunctions, itemIndex: number): Pr
 		};
 		const show = progressLine(context);
 		return await backUpEach(context, itemIndex, {
-			...{ sources: [source], noun: 'configurations', code: 'incomplete', storage, settings: store, afterwards },
+			...{ sources: [source], noun: 'configurations', code: 'incomplete', storage, settings: store },
 			signal: cancelSignal(context),
-			testRestore: IN_A_FOLDER,
+			then: { afterwards, testRestore: IN_A_FOLDER },
 			onProgress: (_, { originalBytes }) => show(() => `configuration: ${sizeText(originalBytes)} stored`),
 			toItem: (made, result) => toItem(made, result, storedFacts(result, store)),
 		});

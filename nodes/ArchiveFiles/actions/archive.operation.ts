@@ -38,9 +38,9 @@ export async function archive(context: IExecuteFunctions, itemIndex: number): Pr
 		});
 		const show = progressLine(context);
 		return await backUpEach(context, itemIndex, {
-			...{ sources, noun: 'folders', code: 'incomplete', storage, settings: store, afterwards, signal },
+			...{ sources, noun: 'folders', code: 'incomplete', storage, settings: store, signal },
 			request: { type },
-			testRestore: IN_A_FOLDER,
+			then: { afterwards, testRestore: IN_A_FOLDER },
 			onProgress: ({ name }, { originalBytes, storedBytes }) =>
 				show(() => `${name}: ${sizeText(originalBytes)} read, ${sizeText(storedBytes)} stored`),
 			toItem: (tree, made) => toItem(tree, made, storedFacts(made, store)),

@@ -1,12 +1,12 @@
 /** Postgres Dump: Check Connection. One item out, with every finding; it is an error where one of them is. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { type Finding, summarise } from '../../../core/base/finding';
+import type { Finding } from '../../../core/base/finding';
 import { checkDatabase, type DatabaseCheck } from '../../../core/sources/postgres/check';
 import { checkEncryption, checkPlace, checkSignatures, checkSpace } from '../../../core/verbs/check/check';
-import { BackupError, isBackupError } from '../../../core/base/errors';
+import { isBackupError } from '../../../core/base/errors';
 import type { DatabaseTarget } from '../../../core/sources/postgres/connection/target';
+import { checkResult } from '../../shared/check-result';
 import { openNodeStorage } from '../../shared/credentials';
-import { toErrorItem } from '../../shared/errors';
 import { cancelSignal } from '../../shared/run';
 import { readSettings, readTargets } from '../settings';
 
@@ -31,8 +31,7 @@ export async function check(context: IExecuteFunctions, itemIndex: number): Prom
 		const bytes = databases.reduce((sum, database) => sum + (database.databaseBytes ?? 0), 0);
 		findings.push(await checkSpace(storage, bytes));
 		const all = [...findings, ...databases.flatMap((database) => database.findings)];
-		const { ok, message } = summarise(all);
-		const facts = {
+		return checkResult(context, itemIndex, all, {
 			storage: storage.location,
 			databaseBytes: bytes,
 			findings: findings.map((finding) => ({ ...finding })),
@@ -40,28 +39,10 @@ export async function check(context: IExecuteFunctions, itemIndex: number): Prom
 				...database,
 				findings: database.findings.map((finding) => ({ ...finding })),
 			})),
-		};
-		for (const { message, warning } of all) {
-			if (warning) context.addExecutionHints({ message, type: 'warning', location: 'outputPane' });
-		}
-		if (ok || context.getNodeParameter('onFinding', itemIndex, 'fail') === 'result') {
-			return [{ json: { summary: message, ok, ...facts }, pairedItem: { item: itemIndex } }];
-		}
-		const error = failedCheck(message, all);
-		if (!context.continueOnFail()) throw error;
-		return [toErrorItem(error, itemIndex, facts)];
+		});
 	} finally {
 		await storage.close();
 	}
-}
-
-/** Says what to do about each. */
-function failedCheck(message: string, findings: readonly Finding[]): BackupError {
-	const failed = findings.filter(({ ok }) => !ok);
-	const hints = new Set(failed.flatMap(({ hint }) => hint ?? []));
-	return new BackupError(failed[0]?.code ?? 'missing-requirements', message, {
-		hint: [...hints].join(' ') || undefined,
-	});
 }
 
 /** Where the list of databases cannot be had, that is the finding. */

@@ -34,9 +34,9 @@ export async function dump(context: IExecuteFunctions, itemIndex: number): Promi
 		}));
 		const show = progressLine(context);
 		return await backUpEach(context, itemIndex, {
-			...{ sources, noun: 'databases', code: 'dump-failed', storage, settings: settings.store, afterwards, signal },
+			...{ sources, noun: 'databases', code: 'dump-failed', storage, settings: settings.store, signal },
 			request: { allowAnotherServer: settings.allowAnotherServer },
-			testRestore: EMBEDDED,
+			then: { afterwards, testRestore: EMBEDDED },
 			onProgress: ({ name }, { originalBytes, storedBytes }) =>
 				show(() => `${name}: ${sizeText(originalBytes)} read, ${sizeText(storedBytes)} stored`),
 			toItem: (source, made) => toItem(source, made, settings),

@@ -12,11 +12,13 @@ export const START_OVER =
 
 /** The same for log that is to follow what is stored. */
 export function explainLog(error: BackupError, target: DatabaseTarget): Error {
-	if (!BROKEN.test(error.message)) return explain(error, target) as Error;
+	if (!BROKEN.test(error.message)) return explain(error, target);
 	return new BackupError('broken-log', error.message, { hint: START_OVER, cause: error.cause });
 }
 
 /** The same error with the hint that fits, where the usual one does not. */
+export function explain(error: Error, target: DatabaseTarget): Error;
+export function explain(error: unknown, target: DatabaseTarget): unknown;
 export function explain(error: unknown, target: DatabaseTarget): unknown {
 	if (!isBackupError(error) || error.code === 'broken-log') return error;
 	const sqlState = sqlStateOf(error.cause);
@@ -42,6 +44,12 @@ export function explain(error: unknown, target: DatabaseTarget): unknown {
 		return say(
 			'access-denied',
 			'The server cannot read a file in its own folder. Give it to the user who runs the server, or move it elsewhere.',
+		);
+	}
+	if (sqlState === '57P01' || error.code === 'connection-lost') {
+		return say(
+			error.code,
+			'Look into the server’s log: it was restarted, something on the way ended the connection, or more log was written meanwhile than max_slot_wal_keep_size lets a copy hold back: then raise that. Run it again.',
 		);
 	}
 	return error;

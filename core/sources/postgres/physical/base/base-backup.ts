@@ -8,6 +8,7 @@ import type { Client } from 'pg';
 import { BackupError } from '../../../../base/errors';
 import { toBackupError } from '../../connection/errors';
 import type { DatabaseTarget } from '../../connection/target';
+import { explain } from '../errors';
 import { ReplicationCommand } from '../replication';
 
 /** The list of all files with their checksums, as the server calls it. */
@@ -90,7 +91,7 @@ export class BaseBackup {
 		client.query(this.#command);
 		this.#command.done.then(
 			() => this.#end(),
-			(error: unknown) => this.#fail(toBackupError(error, target)),
+			(error: unknown) => this.#fail(explain(toBackupError(error, target), target)),
 		);
 	}
 

@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Client } from 'pg';
-import { isBackupError } from '../../../../base/errors';
 import type { OpenBackup, OpenSource, Source } from '../../../source';
 import { connectForReplication, disconnect } from '../../connection/connection';
 import { toBackupError } from '../../connection/errors';
@@ -36,7 +35,7 @@ export function clusterSource(target: DatabaseTarget): Source {
 				const { backup, note } = await beginBackup(client, patient, cluster, before);
 				const isFull = before === null || note !== null;
 				if (note !== null) warnings.push(note);
-				return opened({ client, target: patient, cluster, backup, isFull, warnings });
+				return opened({ client, cluster, backup, isFull, warnings });
 			} catch (error) {
 				await disconnect(client);
 				throw signal.aborted ? error : explain(toBackupError(error, target), target);
@@ -47,7 +46,6 @@ export function clusterSource(target: DatabaseTarget): Source {
 
 interface Opened {
 	client: Client;
-	target: DatabaseTarget;
 	cluster: Cluster;
 	backup: BaseBackup;
 	isFull: boolean;
@@ -83,20 +81,16 @@ async function beginBackup(
 	return { backup, note: why === null ? null : `made a full backup, because ${why}` };
 }
 
-function opened({ client, target, cluster, backup, isFull, warnings }: Opened): OpenSource {
+function opened({ client, cluster, backup, isFull, warnings }: Opened): OpenSource {
 	let facts: BaseBackupFacts | undefined;
 	return {
 		...(isFull && { type: 'full' }),
 		server: serverMark(cluster.systemIdentifier),
 		async *parts() {
-			try {
-				for await (const { name, body } of backup.archives()) {
-					yield { role: name === BACKUP_MANIFEST ? 'index' : 'data', name, body };
-				}
-				facts = backup.facts();
-			} catch (error) {
-				throw isBackupError(error) ? explain(error, target) : error;
+			for await (const { name, body } of backup.archives()) {
+				yield { role: name === BACKUP_MANIFEST ? 'index' : 'data', name, body };
 			}
+			facts = backup.facts();
 			const { start, end, tablespaces } = facts;
 			const { systemIdentifier, serverVersion, serverVersionNumber, segmentBytes, checksums, settings } = cluster;
 			const contents = formatContents({

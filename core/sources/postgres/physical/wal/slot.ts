@@ -4,8 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
-import { runCommand } from '../replication';
+import { BackupError } from '../../../../base/errors';
 import { sizeText } from '../../../../base/size-text';
+import type { DatabaseTarget } from '../../connection/target';
+import { runCommand } from '../replication';
+import { askCluster } from '../session';
 
 /** How a slot is. */
 export interface Slot {
@@ -63,16 +66,50 @@ export function slotWarnings({ name, heldBytes, safeBytes }: Slot): string[] {
 			`the server keeps ${sizeText(heldBytes)} of log for the slot ${name}: collect it more often, or faster`,
 		);
 	}
-	if (safeBytes === null) {
-		warnings.push(
-			"nothing limits what the server keeps for its slots: should this one be forgotten, the server's disk fills; run ALTER SYSTEM SET max_slot_wal_keep_size = '20GB'; SELECT pg_reload_conf(); with a size that its disk has room for",
-		);
-	} else if (safeBytes < heldBytes) {
+	if (safeBytes !== null && safeBytes < heldBytes) {
 		warnings.push(
 			`the slot ${name} will be lost after ${sizeText(Math.max(safeBytes, 0))} more of log: collect it more often, or raise max_slot_wal_keep_size`,
 		);
 	}
 	return warnings;
+}
+
+/** Told when a slot is made, and to whoever asks for it: with every run, nobody would read it any more. */
+export const NO_SLOT_LIMIT =
+	"nothing limits what the server keeps for its slots: should this one be forgotten, the server's disk fills; run ALTER SYSTEM SET max_slot_wal_keep_size = '20GB'; SELECT pg_reload_conf(); with a size that its disk has room for";
+
+/**
+ * Asks a server for a slot.
+ * @throws BackupError 'not-found', those of the connection
+ */
+export async function findSlot(target: DatabaseTarget, name: string, signal: AbortSignal): Promise<Slot> {
+	return await askCluster(target, signal, async (client) => await existing(client, name));
+}
+
+/**
+ * Removes a slot for good: then the server keeps no log for it, and collecting has ended.
+ * @returns how it was
+ * @throws BackupError 'not-found', 'locked' while somebody reads by it, those of the connection
+ */
+export async function endSlot(target: DatabaseTarget, name: string, signal: AbortSignal): Promise<Slot> {
+	return await askCluster(target, signal, async (client) => {
+		const slot = await existing(client, name);
+		if (slot.active) {
+			throw new BackupError('locked', `somebody is reading the log by the slot ${name}`, {
+				hint: 'Stop the run that collects it first.',
+			});
+		}
+		await dropSlot(client, name);
+		return slot;
+	});
+}
+
+async function existing(client: Client, name: string): Promise<Slot> {
+	const slot = await readSlot(client, name);
+	if (slot !== null) return slot;
+	throw new BackupError('not-found', `the server has no slot ${name}`, {
+		hint: 'Its name is made of the storage and the group: give both as the runs that collect the log do.',
+	});
 }
 
 /** Slot names are letters, digits and underscores; a command takes no values beside it. */

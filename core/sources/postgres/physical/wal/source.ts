@@ -27,7 +27,7 @@ import { runCommand } from '../replication';
 import { formatContents, type LogContents } from './contents';
 import { LOG } from './word';
 import { assertTail, behind, type LogPosition, positionOf, tailStart } from './position';
-import { createSlot, dropSlot, readSlot, type Slot, slotWarnings } from './slot';
+import { createSlot, dropSlot, NO_SLOT_LIMIT, readSlot, type Slot, slotWarnings } from './slot';
 import { LogStream } from './stream';
 import { LogVerifier, type RestorePoint } from './verifier';
 
@@ -276,7 +276,7 @@ async function takeSlot(
 	if (found) await dropSlot(client, name);
 	await createSlot(client, name);
 	const slot = (await readSlot(client, name))!;
-	return { slot, isNew: true, warnings: [...warnings, ...slotWarnings(slot)] };
+	return { slot, isNew: true, warnings: [...warnings, ...(slot.safeBytes === null ? [NO_SLOT_LIMIT] : [])] };
 }
 
 /** @throws BackupError 'broken-log' when the server is not as far as what is stored */
