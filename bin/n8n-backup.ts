@@ -5,6 +5,7 @@ import { BackupError, isBackupError } from '../core/base/errors';
 import { listening } from '../core/base/events';
 import { PROGRAM } from '../core/base/program';
 import type { AddCommand } from './options';
+import { CANCELLED, cancelledBy, type StopSignal } from './cancelled';
 import { EXIT, exitCodeOf, printError, printEvent } from './output';
 
 /** In the order in which the help shows them. */
@@ -40,9 +41,13 @@ async function commandsFor([first = '']: string[]): Promise<AddCommand[]> {
 /** Runs the command line; resolves to the exit code. */
 export async function main(argv: string[]): Promise<number> {
 	const stop = new AbortController();
-	const onSignal = () => stop.abort();
-	process.once('SIGINT', onSignal);
-	process.once('SIGTERM', onSignal);
+	let stoppedBy: StopSignal | null = null;
+	// Once: who cannot wait until all is tidied up sends it again, which ends the process.
+	const onSignal = (signal: NodeJS.Signals) => {
+		stoppedBy = signal as StopSignal;
+		stop.abort();
+	};
+	for (const signal of Object.keys(CANCELLED)) process.once(signal, onSignal);
 	// As with `| head`: there is nobody to tell anything any more, so that the run ends, tidily.
 	const onOutputError = (error: NodeJS.ErrnoException) => {
 		if (error.code !== 'EPIPE') throw error;
@@ -51,6 +56,7 @@ export async function main(argv: string[]): Promise<number> {
 	process.stdout.on('error', onOutputError);
 	process.stderr.on('error', onOutputError);
 	let exitCode: number = EXIT.ok;
+	let running: Command | null = null;
 	const program = new Command('n8n-backup')
 		.description(
 			'Back up PostgreSQL databases and files, encrypted, to a folder or S3; the same engine as the n8n nodes.',
@@ -68,9 +74,13 @@ Secrets never go on the command line:
   database password  PGPASSWORD or a PGPASSFILE
   SFTP password      N8N_BACKUP_SFTP_PASSWORD
   passphrase         N8N_BACKUP_PASSPHRASE
-Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 locked;
+Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 locked,
+130 cancelled by SIGINT (Ctrl-C), 143 by SIGTERM;
 of status: 0 ok, 1 warning, 2 critical, 3 unknown.`,
-		);
+		)
+		.hook('preAction', (_, action) => {
+			running = action;
+		});
 	const run = <O extends { json?: boolean }>(command: (options: O, signal: AbortSignal) => Promise<number>) => {
 		return async (options: O) => {
 			try {
@@ -79,8 +89,8 @@ of status: 0 ok, 1 warning, 2 critical, 3 unknown.`,
 				exitCode = await (verbose ? listening(printEvent, work) : work());
 			} catch (error) {
 				if (!isBackupError(error)) throw error;
-				printError(error, options.json === true);
-				exitCode = exitCodeOf(error);
+				printError(stoppedBy && running ? cancelledBy(stoppedBy, running, error) : error, options.json === true);
+				exitCode = stoppedBy ? CANCELLED[stoppedBy] : exitCodeOf(error);
 			}
 		};
 	};
@@ -93,8 +103,7 @@ of status: 0 ok, 1 warning, 2 critical, 3 unknown.`,
 		if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.wrongUse;
 		throw error;
 	} finally {
-		process.removeListener('SIGINT', onSignal);
-		process.removeListener('SIGTERM', onSignal);
+		for (const signal of Object.keys(CANCELLED)) process.removeListener(signal, onSignal);
 	}
 }
 

@@ -90,7 +90,6 @@ async function expire(options: ExpireOptions, signal: AbortSignal): Promise<numb
 			const common = { repository, policy, lockWaitMs, extendProtection, failedRuns, signal };
 			for (const group of options.group ?? (await groupsOf(repository))) {
 				report(await apply({ ...common, group }, onFailure));
-				if (signal.aborted) break;
 			}
 		} else {
 			const planned = await surveyRetention({ repository, groups: options.group, policy, signal });
@@ -138,7 +137,7 @@ async function apply(request: RetentionRequest, onFailure: (error: BackupError) 
 		});
 		return { ok: true, applied: true, ...result };
 	} catch (error) {
-		if (!isBackupError(error)) throw error;
+		if (!isBackupError(error) || request.signal.aborted) throw error;
 		return failed(group, error, onFailure);
 	}
 }
