@@ -5,6 +5,7 @@ import { Repository } from '../../../../core/records/repository';
 import { verifyBackup } from '../../../../core/verbs/verify/verify';
 import { ClusterBackups, LOG_GROUP, NEVER, reachableFolder, startRestored } from '../../../support/clusters';
 import { type Major, type OwnServer, sql, startPostgres } from '../../../support/postgres';
+import { rounds } from '../../../support/soak';
 
 let top: string;
 const servers: OwnServer[] = [];
@@ -27,7 +28,7 @@ async function rows(server: OwnServer): Promise<number> {
 	return (await sql<{ count: number }>(server.target(), 'SELECT count(*)::int FROM ledger'))[0]!.count;
 }
 
-it.each<Major>([13, 18])(
+it.each(rounds<Major[]>([18], [13, 18]))(
 	'a PostgreSQL %i that was restored to the newest moment goes on where the log ended',
 	async (major) => {
 		const first = await started(major);

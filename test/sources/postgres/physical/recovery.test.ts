@@ -5,6 +5,7 @@ import type { RecoveryTarget } from '../../../../core/sources/postgres/physical/
 import { ClusterBackups, reachableFolder, startRestored } from '../../../support/clusters';
 import { until } from '../../../support/until';
 import { MAJORS, type Major, type OwnServer, sql, startPostgres } from '../../../support/postgres';
+import { rounds } from '../../../support/soak';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
 
 let top: string;
@@ -55,38 +56,41 @@ async function restoredRows(
 	}
 }
 
-it.each(MAJORS)('restores PostgreSQL %i to a time, a place, a restore point and the end', async (major: Major) => {
-	// What the ledger says was committed must be in the log by then.
-	const server = await started(major, { settings: { synchronous_commit: 'on' } });
-	const shop = await server.createDatabase('shop');
-	await sql(shop, 'CREATE TABLE ledger (id bigserial PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())');
-	const backups = new ClusterBackups();
-	expect(await backups.log(shop)).toMatchObject({ source: { details: { newBeginning: true } } });
-	await enter(shop, 5);
-	await backups.base(shop);
-	await enter(shop, 7);
-	expect(await backups.log(shop)).toMatchObject({
-		source: { details: { newBeginning: false } },
-		warnings: [expect.stringContaining('max_slot_wal_keep_size')],
-	});
-	const first = await enter(shop, 3);
-	await new Promise((resolve) => setTimeout(resolve, 20));
-	await enter(shop, 2);
-	await sql(shop, "SELECT pg_create_restore_point('before the release')");
-	const second = await enter(shop, 4);
-	await backups.log(shop);
-	await sql(shop, 'DROP TABLE ledger');
-	await backups.log(shop);
-	// A server may still write a word of its own behind the last transaction.
-	await until('nothing new is in the log', async () => (await backups.log(shop)) === null);
+it.each(rounds<readonly Major[]>([13, 18], MAJORS))(
+	'restores PostgreSQL %i to a time, a place, a restore point and the end',
+	async (major: Major) => {
+		// What the ledger says was committed must be in the log by then.
+		const server = await started(major, { settings: { synchronous_commit: 'on' } });
+		const shop = await server.createDatabase('shop');
+		await sql(shop, 'CREATE TABLE ledger (id bigserial PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())');
+		const backups = new ClusterBackups();
+		expect(await backups.log(shop)).toMatchObject({ source: { details: { newBeginning: true } } });
+		await enter(shop, 5);
+		await backups.base(shop);
+		await enter(shop, 7);
+		expect(await backups.log(shop)).toMatchObject({
+			source: { details: { newBeginning: false } },
+			warnings: [expect.stringContaining('max_slot_wal_keep_size')],
+		});
+		const first = await enter(shop, 3);
+		await new Promise((resolve) => setTimeout(resolve, 20));
+		await enter(shop, 2);
+		await sql(shop, "SELECT pg_create_restore_point('before the release')");
+		const second = await enter(shop, 4);
+		await backups.log(shop);
+		await sql(shop, 'DROP TABLE ledger');
+		await backups.log(shop);
+		// A server may still write a word of its own behind the last transaction.
+		await until('nothing new is in the log', async () => (await backups.log(shop)) === null);
 
-	const targets: Array<[RecoveryTarget, number]> = [
-		[{ kind: 'time', time: first.time }, first.rows],
-		[{ kind: 'name', name: 'before the release' }, first.rows + 2],
-		[{ kind: 'lsn', lsn: second.lsn }, second.rows],
-		[{ kind: 'newest' }, -1],
-	];
-	// All of them on the oldest and the newest version; what lies between has the same recovery.
-	const chosen = major === 13 || major === 18 ? targets : targets.slice(0, 1);
-	for (const [target, rows] of chosen) expect(await restoredRows(backups, server, target, target.kind)).toBe(rows);
-});
+		const targets: Array<[RecoveryTarget, number]> = [
+			[{ kind: 'time', time: first.time }, first.rows],
+			[{ kind: 'name', name: 'before the release' }, first.rows + 2],
+			[{ kind: 'lsn', lsn: second.lsn }, second.rows],
+			[{ kind: 'newest' }, -1],
+		];
+		// All of them on the oldest and the newest version; what lies between has the same recovery.
+		const chosen = major === 13 || major === 18 ? targets : targets.slice(0, 1);
+		for (const [target, rows] of chosen) expect(await restoredRows(backups, server, target, target.kind)).toBe(rows);
+	},
+);

@@ -6,9 +6,10 @@ import type { LogContents } from '../../../../core/sources/postgres/physical/wal
 import { LogVerifier } from '../../../../core/sources/postgres/physical/wal/verifier';
 import { openBackup } from '../../../../core/verbs/open-backup';
 import { ClusterBackups, LOG_GROUP, NEVER } from '../../../support/clusters';
-import { MAJORS, sql, startPostgres } from '../../../support/postgres';
+import { type Major, MAJORS, sql, startPostgres } from '../../../support/postgres';
+import { rounds } from '../../../support/soak';
 
-it.each(MAJORS)(
+it.each(rounds<readonly Major[]>([13, 18], MAJORS))(
 	'knows the log of PostgreSQL %i: its version, commits, restore points, and nearly every flipped bit',
 	async (major) => {
 		const server = await startPostgres(major, { settings: { synchronous_commit: 'on' } });

@@ -1,12 +1,13 @@
 /**
  * The splitter against random dumps, garbled dumps and random bytes, in a thread that is ended when it hangs.
  *
- *   FUZZ_SECONDS=600 npx jest sql-splitter.fuzz     each property for ten minutes instead of 2,000 inputs
+ *   FUZZ_SECONDS=600 npx jest sql-splitter.fuzz     each property for ten minutes instead of 1,000 inputs
  *   FUZZ_SEED=-1234567 …                                          the inputs of an earlier run: failures print their seed
  */
 import fc from 'fast-check';
 import { randomDump } from '../../../support/dump-constructs';
 import { type Outcome, SplitterThread } from '../../../support/splitter-thread';
+import { rounds } from '../../../support/soak';
 
 const seconds = Number(process.env.FUZZ_SECONDS ?? 0);
 const seed = process.env.FUZZ_SEED === undefined ? undefined : Number(process.env.FUZZ_SEED);
@@ -20,7 +21,7 @@ async function check<Inputs>(
 	const run =
 		seconds > 0
 			? { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: seconds * 1000 }
-			: { numRuns: 2000, interruptAfterTimeLimit: 30_000 };
+			: { numRuns: rounds(1000, 20_000), interruptAfterTimeLimit: rounds(30_000, 300_000) };
 	try {
 		await fc.assert(
 			fc.asyncProperty(inputs, async (input) => await holds(thread, input)),
@@ -75,7 +76,7 @@ function expectNoCrash(outcome: Outcome): void {
 }
 
 describe('the splitter, for as long as one likes', () => {
-	const timeout = (seconds + 60) * 1000;
+	const timeout = rounds(seconds + 60, seconds + 360) * 1000;
 
 	it(
 		'finds in a dump what it was made of, wherever it is cut into chunks',
