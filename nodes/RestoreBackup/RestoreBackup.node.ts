@@ -6,11 +6,14 @@ import { type Operation, runForEachItem } from '../shared/run';
 import { unknownOption } from '../shared/values';
 import { listContents } from './actions/list-contents.operation';
 import { restoreBucket } from './actions/restore-bucket.operation';
+import { restoreCluster } from './actions/restore-cluster.operation';
 import { restoreDatabase } from './actions/restore-database.operation';
 import { restoreFiles } from './actions/restore-files.operation';
 import { properties } from './properties';
 
-const OPERATIONS: Record<string, Operation> = { restoreDatabase, restoreBucket, restoreFiles, listContents };
+const OPERATIONS: Record<string, Operation> = {
+	...{ restoreDatabase, restoreBucket, restoreCluster, restoreFiles, listContents },
+};
 
 /** Brings a backup back; thin: fields → core → items. */
 export class RestoreBackup implements INodeType {
@@ -21,9 +24,9 @@ export class RestoreBackup implements INodeType {
 		group: ['output'],
 		version: 1,
 		subtitle:
-			'={{ $parameter["operation"] === "restoreFiles" ? "files" : $parameter["operation"] === "restoreBucket" ? "bucket" : $parameter["operation"] === "listContents" ? "list contents" : "into " + ($parameter["into"] === "new" ? "new" : $parameter["into"] === "empty" ? "empty" : "existing") + " database" }}',
+			'={{ $parameter["operation"] === "restoreFiles" ? "files" : $parameter["operation"] === "restoreBucket" ? "bucket" : $parameter["operation"] === "restoreCluster" ? "cluster" : $parameter["operation"] === "listContents" ? "list contents" : "into " + ($parameter["into"] === "new" ? "new" : $parameter["into"] === "empty" ? "empty" : "existing") + " database" }}',
 		description:
-			'Restore a PostgreSQL database, files or a bucket from a backup and compare them with what was backed up',
+			'Restore a PostgreSQL database or cluster, files or a bucket from a backup and compare them with what was backed up',
 		defaults: { name: 'Restore Backup' },
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
@@ -33,14 +36,14 @@ export class RestoreBackup implements INodeType {
 				name: 'postgres',
 				displayName: 'Database Server',
 				required: true,
-				displayOptions: { hide: { operation: ['restoreBucket', 'restoreFiles', 'listContents'] } },
+				displayOptions: { hide: { operation: ['restoreBucket', 'restoreCluster', 'restoreFiles', 'listContents'] } },
 			},
 			{
 				name: 'backupStorageSecondApi',
 				displayName: 'To Bucket',
 				required: true,
 				testedBy: 'backupStorageTest',
-				displayOptions: { hide: { operation: ['restoreDatabase', 'restoreFiles', 'listContents'] } },
+				displayOptions: { hide: { operation: ['restoreDatabase', 'restoreCluster', 'restoreFiles', 'listContents'] } },
 			},
 			{ name: 'backupStorageApi', displayName: 'Storage', required: true, testedBy: 'backupStorageTest' },
 			{

@@ -11,10 +11,13 @@ import {
 	LIMIT_OPTIONS,
 } from '../shared/fields';
 import { bucketProperties } from './bucket-properties';
+import { clusterProperties } from './cluster-properties';
 import { filesProperties } from './files-properties';
 
 /** Fields of the operation that restores a database. */
 const DATABASE = { operation: ['restoreDatabase'] };
+/** Finds its base backup by itself. */
+const CLUSTER = { operation: ['restoreCluster'] };
 
 export const properties: INodeProperties[] = [
 	{
@@ -34,6 +37,13 @@ export const properties: INodeProperties[] = [
 				value: 'restoreBucket',
 				description: 'Restore the objects of a bucket into the same or another one, read them back, and compare them',
 				action: 'Restore bucket',
+			},
+			{
+				name: 'Restore Cluster',
+				value: 'restoreCluster',
+				description:
+					'Restore a whole PostgreSQL cluster as it was at any moment, into a folder in which a server is started then',
+				action: 'Restore cluster to a moment',
 			},
 			{
 				name: 'Restore Files',
@@ -66,8 +76,9 @@ export const properties: INodeProperties[] = [
 			},
 		],
 		default: 'newest',
+		displayOptions: { hide: CLUSTER },
 	},
-	labelField({ displayOptions: { hide: { backup: ['newest', 'before'] } } }),
+	labelField({ displayOptions: { hide: { backup: ['newest', 'before'], ...CLUSTER } } }),
 	{
 		displayName: 'Time',
 		name: 'time',
@@ -75,7 +86,7 @@ export const properties: INodeProperties[] = [
 		default: '',
 		required: true,
 		description: 'In the time zone of the workflow, unless the value names another',
-		displayOptions: { hide: { backup: ['newest', 'label'] } },
+		displayOptions: { hide: { backup: ['newest', 'label'], ...CLUSTER } },
 	},
 	encryptionField(),
 	{
@@ -129,6 +140,7 @@ export const properties: INodeProperties[] = [
 	},
 	...filesProperties,
 	...bucketProperties,
+	...clusterProperties,
 	{
 		displayName: 'Options',
 		name: 'options',

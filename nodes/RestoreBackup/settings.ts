@@ -9,6 +9,9 @@ import type { FilesRestoreOptions } from '../../core/sources/files/restore/resto
 import { ALLOWANCES, parseAllowances } from '../../core/sources/postgres/replay/allowances';
 import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { parseLsn } from '../../core/sources/postgres/physical/lsn';
+import type { RecoveryTarget } from '../../core/sources/postgres/physical/restore/recovery';
+import type { ClusterRestoreOptions } from '../../core/sources/postgres/physical/restore/restorer';
 import type { DatabaseRestoreOptions } from '../../core/sources/postgres/restore/restorer';
 import type { RestorePlace } from '../../core/sources/postgres/restore/target';
 import type { BackupChoice } from '../../core/verbs/restore/restore';
@@ -45,6 +48,15 @@ interface BucketFields extends LimitFields {
 	dryRun?: boolean;
 }
 
+/** The same for clusters. */
+interface ClusterFields extends LimitFields {
+	baseBackup?: string;
+}
+
+interface TablespaceFields {
+	tablespace?: Array<{ from?: unknown; to?: unknown }>;
+}
+
 /** What every operation reads. */
 export interface BackupSettings {
 	allowUnsigned: boolean;
@@ -59,11 +71,18 @@ const ESCROW =
 
 /** Which backup, and how it is opened. @throws BackupError 'invalid-input' */
 export async function readBackupSettings(context: IExecuteFunctions, itemIndex: number): Promise<BackupSettings> {
+	return { ...(await readOpening(context, itemIndex)), choice: readChoice(context, itemIndex) };
+}
+
+/** Of which group, and how its backups are opened. @throws BackupError 'invalid-input' */
+export async function readOpening(
+	context: IExecuteFunctions,
+	itemIndex: number,
+): Promise<Omit<BackupSettings, 'choice'>> {
 	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
 	return {
 		allowUnsigned: options.allowUnsigned === true,
 		group: filled('Group', locatorValue(context, 'group', itemIndex)),
-		choice: readChoice(context, itemIndex),
 		keys: await readDecryptionKeys(context, itemIndex, ESCROW),
 		limits: readLimits(options),
 	};
@@ -96,10 +115,8 @@ export async function readFiles(context: IExecuteFunctions, itemIndex: number): 
 			hint: 'Type the same folder into "Type the Folder Again".',
 		});
 	}
-	const isBlocked = (resolved: string) =>
-		context.helpers.isFilePathBlocked(resolved as Awaited<ReturnType<typeof context.helpers.resolvePath>>);
 	return {
-		to: await allowedFolder(folder, isBlocked),
+		to: await allowedFolder(folder, blockedBy(context)),
 		include: text('include')
 			.split('\n')
 			.map((line) => line.trim())
@@ -107,6 +124,56 @@ export async function readFiles(context: IExecuteFunctions, itemIndex: number): 
 		overwrite: into === 'replace',
 		...{ owners, dryRun },
 	};
+}
+
+/** Where a cluster is restored to, and up to which moment. @throws BackupError 'invalid-input', 'access-denied' */
+export async function readCluster(
+	context: IExecuteFunctions,
+	itemIndex: number,
+): Promise<ClusterRestoreOptions & { label: string | undefined; target: RecoveryTarget }> {
+	const { baseBackup = '' } = context.getNodeParameter('options', itemIndex, {}) as ClusterFields;
+	const { tablespace = [] } = context.getNodeParameter('tablespaces', itemIndex, {}) as TablespaceFields;
+	const tablespaces: Record<string, string> = {};
+	for (const { from, to } of tablespace) {
+		const here = await allowedFolder(filled('Here', textOf(to)), blockedBy(context));
+		tablespaces[filled('On the Server', textOf(from))] = here;
+	}
+	return {
+		target: readMoment(context, itemIndex),
+		label: textOf(baseBackup) || undefined,
+		to: await allowedFolder(
+			filled('To Folder', textOf(context.getNodeParameter('folder', itemIndex))),
+			blockedBy(context),
+		),
+		tablespaces,
+	};
+}
+
+function readMoment(context: IExecuteFunctions, itemIndex: number): RecoveryTarget {
+	const upTo = context.getNodeParameter('upTo', itemIndex) as string;
+	const field = (name: string) => context.getNodeParameter(name, itemIndex, '') as unknown;
+	switch (upTo) {
+		case 'newest':
+			return { kind: 'newest' };
+		case 'baseOnly':
+			return { kind: 'base' };
+		case 'time':
+			return { kind: 'time', time: toDate('Moment', field('moment'), context.getTimezone()) };
+		case 'lsn': {
+			const lsn = filled('Place', textOf(field('lsn')));
+			parseLsn(lsn);
+			return { kind: 'lsn', lsn };
+		}
+		case 'restorePoint':
+			return { kind: 'name', name: filled('Restore Point', textOf(field('restorePoint'))) };
+		default:
+			throw unknownOption('Up To', upTo);
+	}
+}
+
+/** n8n's own answer to whether a folder may be used. */
+function blockedBy({ helpers }: IExecuteFunctions): (resolved: string) => boolean {
+	return (resolved) => helpers.isFilePathBlocked(resolved as Awaited<ReturnType<typeof helpers.resolvePath>>);
 }
 
 /** Which bucket objects are restored to, and how. @throws BackupError 'invalid-input' */
