@@ -6,6 +6,7 @@ import type { DecryptionKeys, Encryption } from '../core/codecs/age/age';
 import type { Authority } from '../core/records/authority';
 import type { Actor } from '../core/records/journal/actor';
 import type { BackupType } from '../core/records/label';
+import { MAX_LOST_PERCENT } from '../core/sources/shrunk';
 import { DEFAULT_ZSTD_LEVEL } from '../core/verbs/backup/backup';
 import { AUTO_DEFAULTS, type AutoType } from '../core/verbs/backup/base';
 import {
@@ -66,6 +67,12 @@ export function addChainOptions(command: Command, help: string, standard: ChainO
 		.option('--host-key <file>', HOST_KEY_HELP);
 }
 
+/** Adds the option about what is gone. @param what is compared, in the plural: "files or bytes" */
+export function addMaxLostOption(command: Command, what: string): Command {
+	const help = `hold retention back, until somebody approves, when more of the ${what} are gone since the backup before`;
+	return command.option('--max-lost <percent>', help, String(MAX_LOST_PERCENT));
+}
+
 /** For the identity of {@link addBackupOptions}, in a command that has {@link addChainOptions}. */
 export const OPENS_BASE = { identityToo: '; opens the one it builds on' };
 
@@ -101,13 +108,29 @@ export async function readChainOptions(
 		fullEveryDays: wholeNumber('--full-every', options.fullEvery, 1, 3650),
 		maxChain: wholeNumber('--max-chain', options.maxChain, 1, 999),
 	};
-	const hostKey = await readHostKey(options.hostKey);
+	return {
+		type: options.type === 'auto' ? auto : options.type,
+		hostKey: await readHostKeyFor(options.hostKey, encryption),
+	};
+}
+
+/** @throws BackupError 'invalid-input', those of reading the host key */
+export async function readHostKeyFor(
+	file: string | undefined,
+	encryption: Encryption | null,
+): Promise<string | undefined> {
+	const hostKey = await readHostKey(file);
 	if (hostKey !== undefined && (encryption === null || 'passphrase' in encryption)) {
 		throw new BackupError('invalid-input', '--host-key is given, and there are no recipients', {
 			hint: 'Give --recipient too, or leave the host key out: only what is encrypted to recipients needs it.',
 		});
 	}
-	return { type: options.type === 'auto' ? auto : options.type, hostKey };
+	return hostKey;
+}
+
+/** How much may be gone since the backup before, percent. @throws BackupError 'invalid-input' */
+export function readMaxLost(percent: string): number {
+	return wholeNumber('--max-lost', percent, 0, 100);
 }
 
 /** Says what protection a backup has not. @param what is stored: "the files" */

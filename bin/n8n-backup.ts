@@ -27,6 +27,7 @@ const COMMANDS: Record<string, () => Promise<AddCommand>> = {
 	check: async () => (await import('./commands/check.ts')).checkCommand,
 	restore: async () => (await import('./commands/restore.ts')).restoreCommand,
 	expire: async () => (await import('./commands/expire.ts')).expireCommand,
+	approve: async () => (await import('./commands/approve.ts')).approveCommand,
 	prune: async () => (await import('./commands/prune.ts')).pruneCommand,
 	pin: async () => (await import('./commands/pin.ts')).pinCommand,
 	unpin: async () => (await import('./commands/pin.ts')).unpinCommand,

@@ -10,12 +10,14 @@ import { backUp } from '../../core/verbs/backup/backup';
 import {
 	addBackupOptions,
 	addChainOptions,
+	addMaxLostOption,
 	type BackupOptions,
 	type ChainOptions,
 	OPENS_BASE,
 	printUnprotected,
 	readBackupOptions,
 	readChainOptions,
+	readMaxLost,
 } from '../backup-options';
 import { type AddCommand, collect, wholeNumber } from '../options';
 import { EXIT, printJson, printLine, printNamed, printWarning, showProgress } from '../output';
@@ -28,6 +30,7 @@ interface ArchiveOptions extends BackupOptions, ChainOptions {
 	caches?: boolean;
 	compareContents?: boolean;
 	sqlite: boolean;
+	maxLost: string;
 }
 
 const WHAT = 'the files';
@@ -39,6 +42,7 @@ export const archiveCommand: AddCommand = (program, run) => {
 		.requiredOption('--storage <url>', 'where to: file:///path or s3://bucket/prefix?endpoint=…')
 		.requiredOption('--group <group>', 'name under which its backups are kept, e.g. files/www')
 		.requiredOption('--path <path>', 'a folder or file; may be repeated', collect);
+	addMaxLostOption(command, 'files or bytes');
 	addChainOptions(command, 'auto: incremental, and a full one every few days', 'auto');
 	addBackupOptions(command, WHAT, OPENS_BASE)
 		.option('--exclude <pattern>', 'leave out what matches, as in a .gitignore; may be repeated', collect)
@@ -56,6 +60,7 @@ async function archive(options: ArchiveOptions, signal: AbortSignal): Promise<nu
 		options.maxFileSize === undefined ? null : wholeNumber('--max-file-size', options.maxFileSize, 1, 1_000_000_000);
 	const settings = await readBackupOptions(options);
 	const chain = await readChainOptions(options, settings.encryption);
+	const maxLostPercent = readMaxLost(options.maxLost);
 	const exclude = options.exclude ?? [];
 	const storage = openStorage(options.storage, process.env);
 	let summary: ArchiveSummary | null = null;
@@ -73,6 +78,7 @@ async function archive(options: ArchiveOptions, signal: AbortSignal): Promise<nu
 				skipTagged: !options.caches,
 				compareContents: options.compareContents ?? false,
 				sqlite: options.sqlite,
+				maxLostPercent,
 				onSummary: (each) => (summary = each),
 				onProgress: ({ entries, bytes }) => showProgress(`${entries} entries, ${sizeText(bytes)}`),
 			}),

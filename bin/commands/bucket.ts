@@ -10,14 +10,16 @@ import { backUp } from '../../core/verbs/backup/backup';
 import {
 	addBackupOptions,
 	addChainOptions,
+	addMaxLostOption,
 	type BackupOptions,
 	type ChainOptions,
 	OPENS_BASE,
 	printUnprotected,
 	readBackupOptions,
 	readChainOptions,
+	readMaxLost,
 } from '../backup-options';
-import { type AddCommand, BUCKET_KEYS, envWith, wholeNumber } from '../options';
+import { type AddCommand, BUCKET_KEYS, envWith } from '../options';
 import { EXIT, printJson, printLine, printNamed, printWarning, showProgress } from '../output';
 
 interface BucketOptions extends BackupOptions, ChainOptions {
@@ -35,9 +37,9 @@ export const bucketCommand: AddCommand = (program, run) => {
 		.requiredOption('--storage <url>', 'where to: file:///path or s3://bucket/prefix?endpoint=…')
 		.requiredOption('--group <group>', 'name under which its backups are kept, e.g. bucket/photos')
 		.requiredOption('--from <url>', 'what to back up: s3://bucket/prefix?endpoint=https://host:port&region=…');
+	addMaxLostOption(command, 'objects or bytes');
 	addChainOptions(command, 'auto: incremental, and a full one every few days', 'auto');
 	addBackupOptions(command, WHAT, OPENS_BASE)
-		.option('--max-lost <percent>', 'warn when more of the objects or bytes are gone since the backup before', '50')
 		.option('--allow-another-server', 'the group may go on with another bucket or prefix, from this run on')
 		.option('--json', 'print the manifest')
 		.addHelpText(
@@ -50,7 +52,7 @@ those of the storage. docs/buckets.md lists the rights that are needed.`,
 };
 
 async function backUpBucket(options: BucketOptions, signal: AbortSignal): Promise<number> {
-	const maxLostPercent = wholeNumber('--max-lost', options.maxLost, 0, 100);
+	const maxLostPercent = readMaxLost(options.maxLost);
 	const settings = await readBackupOptions(options);
 	const chain = await readChainOptions(options, settings.encryption);
 	const bucket = parseStorageUrl(options.from, envWith(BUCKET_KEYS, process.env));

@@ -9,8 +9,16 @@ import { dataSize } from '../../core/records/manifest';
 import { dumpOf } from '../../core/sources/postgres/kind';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
-import { addBackupOptions, type BackupOptions, printUnprotected, readBackupOptions } from '../backup-options';
-import { type AddCommand, collect, parseDatabaseUrl } from '../options';
+import {
+	addBackupOptions,
+	addMaxLostOption,
+	type BackupOptions,
+	printUnprotected,
+	readBackupOptions,
+	readHostKeyFor,
+	readMaxLost,
+} from '../backup-options';
+import { type AddCommand, collect, HOST_KEY_HELP, parseDatabaseUrl } from '../options';
 import { EXIT, printJson, printLine, printWarning, showProgress } from '../output';
 
 interface DumpOptions extends BackupOptions {
@@ -28,6 +36,8 @@ interface DumpOptions extends BackupOptions {
 	globals?: boolean;
 	globalsWithPasswords?: boolean;
 	allowAnotherServer?: boolean;
+	maxLost: string;
+	hostKey?: string;
 }
 
 const WHAT = 'the data';
@@ -39,6 +49,7 @@ export const dumpCommand: AddCommand = (program, run) => {
 		.requiredOption('--storage <url>', 'where to: file:///path or s3://bucket/prefix?endpoint=…')
 		.requiredOption('--database <url>', 'postgres://user@host:5432/database?sslmode=verify-full')
 		.requiredOption('--group <group>', 'name under which its backups are kept, e.g. postgres/shop');
+	addMaxLostOption(command, 'rows of a table');
 	addBackupOptions(command, WHAT)
 		.addOption(new Option('--engine <engine>', 'which pg_dump').choices(['auto', 'builtin', 'native']).default('auto'))
 		.option('--pg-dump <path>', 'the native engine’s program, when it is not in PATH')
@@ -53,6 +64,7 @@ export const dumpCommand: AddCommand = (program, run) => {
 		.option('--globals', 'save the roles of the server beside the dump, without passwords')
 		.option('--globals-with-passwords', 'the same with the hashes of passwords; needs a superuser')
 		.option('--allow-another-server', 'go on although the group’s newest backup came from another server')
+		.option('--host-key <file>', HOST_KEY_HELP)
 		.option('--json', 'print the manifest')
 		.action(run(dump));
 };
@@ -76,7 +88,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 	const target = await parseDatabaseUrl(options.database, process.env);
 	const storage = openStorage(options.storage, process.env);
 	try {
-		const { manifest, location } = await backUp({
+		const { manifest, location, warnings } = await backUp({
 			storage,
 			group: options.group,
 			source: postgresSource(target, {
@@ -86,9 +98,11 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 				format: options.format,
 				filter,
 				contentHash: options.contentHash,
+				maxLostPercent: readMaxLost(options.maxLost),
 				globals: options.globalsWithPasswords ? 'passwords' : options.globals ? 'roles' : undefined,
 			}),
 			...settings,
+			hostKey: await readHostKeyFor(options.hostKey, settings.encryption),
 			allowAnotherServer: options.allowAnotherServer,
 			signal,
 			onProgress: ({ originalBytes, storedBytes }) =>
@@ -97,7 +111,7 @@ async function dump(options: DumpOptions, signal: AbortSignal): Promise<number> 
 		showProgress(null);
 		if (options.json) printJson({ ...manifest, location });
 		else {
-			for (const warning of manifest.warnings) printWarning(warning);
+			for (const warning of warnings) printWarning(warning);
 			const { originalBytes, storedBytes } = dataSize(manifest);
 			const { name } = dumpOf(manifest);
 			printLine(

@@ -1,6 +1,6 @@
 /**
  * Who may have made what lies in a repository. age encrypts to public keys, so without signatures whoever can write to a storage
- * can make a backup that a restore would execute. Manifests and evidence are signed in the form of OpenSSH (SSHSIG, ed25519); the
+ * can make a backup that a restore would execute. Manifests, evidence and approvals are signed in the form of OpenSSH (SSHSIG, ed25519); the
  * public keys are known outside of the storage.
  */
 import { BackupError, type ErrorCode, isBackupError } from '../base/errors';
@@ -9,7 +9,11 @@ import { type SigningKey } from '../codecs/sshsig/keys';
 import { sign, verifySignature } from '../codecs/sshsig/signature';
 
 /** What a signature is for (`ssh-keygen -n`), so that none can be used for something else. */
-export const NAMESPACES = { manifest: 'n8n-backup-manifest', evidence: 'n8n-backup-evidence' } as const;
+export const NAMESPACES = {
+	manifest: 'n8n-backup-manifest',
+	evidence: 'n8n-backup-evidence',
+	approval: 'n8n-backup-approval',
+} as const;
 
 /** What a repository is opened with: whose signatures count, and what signs. */
 export interface Authority {

@@ -5,7 +5,7 @@
 import { BackupError } from '../base/errors';
 import { parseEvidenceName, type Verification } from './evidence';
 import { type BackupType, isGroup, parseLabel } from './label';
-import { isReserved, objectKey, TAG_NAME, tagName, EXPIRED, MANIFEST, PIN, SIGNATURE } from './layout';
+import { isReserved, objectKey, TAG_NAME, tagName, APPROVED, EXPIRED, MANIFEST, PIN, SIGNATURE } from './layout';
 import type { StoredObject } from '../storage/storage';
 
 const MAX_UNKNOWN = 100;
@@ -23,9 +23,11 @@ export interface BackupEntry {
 	startedAt: number;
 	/** Bytes in storage, all objects of the backup together. */
 	storedBytes: number;
-	/** The same without what comes later: evidence, pins, tags. */
+	/** The same without what comes later: evidence, pins, approvals, tags. */
 	dataBytes: number;
 	pinned: boolean;
+	/** A person said that what the source had then is right, however much less it was than before. */
+	approved: boolean;
 	/** In alphabetical order. */
 	tags: readonly string[];
 	/** By time, oldest first. */
@@ -50,7 +52,7 @@ export interface Leftover {
 	/** It was a backup whose removal was broken off. */
 	expired: boolean;
 	/**
-	 * Evidence, a pin or a tag lies beside its data: it was a backup, and only its manifest is lost. It can be restored by hand,
+	 * Evidence, a pin, an approval or a tag lies beside its data: it was a backup, and only its manifest is lost. It can be restored by hand,
 	 * so nothing of ours removes it.
 	 */
 	lost: boolean;
@@ -117,6 +119,7 @@ class Found {
 			storedBytes: 0,
 			dataBytes: 0,
 			pinned: false,
+			approved: false,
 			tags: NO_TAGS,
 			verifications: NO_VERIFICATIONS,
 			expiring: false,
@@ -139,6 +142,7 @@ class Found {
 		const tag = name.startsWith('tag-') ? TAG_NAME.exec(name)?.[1] : undefined;
 		const verification = name.startsWith('verified-') ? parseEvidenceName(name) : null;
 		if (name === PIN) backup.pinned = true;
+		else if (name === APPROVED) backup.approved = true;
 		else if (name === EXPIRED) backup.expiring = true;
 		// Not pushed: an array that grows takes room for sixteen more.
 		else if (tag !== undefined) backup.tags = backup.tags.concat(tag);
@@ -147,8 +151,8 @@ class Found {
 	}
 
 	toLeftover(): Leftover {
-		const { group, label, storedBytes, dataBytes, expiring, pinned, tags, verifications } = this.backup;
-		const lost = !expiring && dataBytes > 0 && (pinned || tags.length > 0 || verifications.length > 0);
+		const { group, label, storedBytes, dataBytes, expiring, pinned, approved, tags, verifications } = this.backup;
+		const lost = !expiring && dataBytes > 0 && (pinned || approved || tags.length > 0 || verifications.length > 0);
 		const modifiedAt = new Date(this.#modifiedAt);
 		return { group, label, keys: this.#keys, storedBytes, modifiedAt, expired: expiring, lost };
 	}
@@ -159,9 +163,11 @@ export function describeLost({ group, label }: Pick<Leftover, 'group' | 'label'>
 	return `${group}/${label} has lost its manifest and was a backup before: it stays; restore it by hand, or remove it by hand`;
 }
 
-/** Whether an object of this name is there only beside a backup: evidence, with or without signature, a pin, a tag. */
+/** Whether an object of this name is there only beside a backup: evidence or an approval, with or without signature, a pin, a tag. */
 export function isCompanion(name: string): boolean {
-	return name === PIN || TAG_NAME.test(name) || isEvidence(name);
+	return (
+		name === PIN || TAG_NAME.test(name) || isEvidence(name) || name === APPROVED || name === `${APPROVED}${SIGNATURE}`
+	);
 }
 
 /** Whether a name is that of evidence, or of its signature. */

@@ -4,9 +4,10 @@
  *     repository.json                                  what the repository says of itself
  *     <group>/<label>/                                 a backup: its data, and
  *         manifest.json                                written last: what has none is no backup
- *         <name>.sig                                   the signature of a manifest or of evidence
+ *         <name>.sig                                   the signature of a manifest, of evidence or of an approval
  *         verified-<time>-<depth>-<outcome>.json       evidence (see evidence.ts)
  *         pin.json, tag-<tag>.json                     what keeps it
+ *         approved.json                                a person said that what the source lost is right
  *         expired.json                                 it is being removed
  *     runs/<yyyy-mm-dd>/<number>.json                  the journal
  *     runs/<yyyy-mm-dd>/<run id>.beat-<n>.json         a run's last heartbeat
@@ -31,6 +32,7 @@ export const REQUESTS = 'monitoring/request-';
 
 export const MANIFEST = 'manifest.json';
 export const PIN = 'pin.json';
+export const APPROVED = 'approved.json';
 export const EXPIRED = 'expired.json';
 export const TAG_NAME = /^tag-([a-z0-9][a-z0-9-]{0,39})\.json$/;
 

@@ -6,10 +6,13 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { BackupError } from '../base/errors';
-import { BACKUP_TYPES } from './label';
+import { BACKUP_TYPES, parseLabel } from './label';
 
 /** Version of the storage format this program writes, and the newest it reads. */
 export const FORMAT = 1;
+
+/** Losses in one manifest; sources tell of a few. */
+export const MAX_LOSSES = 100;
 
 const bytes = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 const time = z.string().datetime();
@@ -43,6 +46,20 @@ const encryption = z.discriminatedUnion('method', [
 	}),
 	z.strictObject({ method: z.literal('passphrase'), proved: z.boolean() }),
 ]);
+
+const label = z.string().refine((text) => parseLabel(text) !== null, 'not the label of a backup');
+
+/** Something of which the source had much less than in the backup before. */
+const loss = z.strictObject({
+	/** What it is, in the plural: files, bytes, rows of 3 tables. Never a name. */
+	what: z.string().regex(/^[a-z][a-z0-9 ]{0,39}$/),
+	/** How much of it there was, and in which backup. */
+	from: bytes.positive(),
+	since: label,
+	/** How much was left, and which backup showed it first. */
+	to: bytes,
+	shownBy: label,
+});
 
 const schema = z.strictObject({
 	format: z.literal(FORMAT),
@@ -81,11 +98,17 @@ const schema = z.strictObject({
 	/** The newest backup of the group before this one, as it was then; null for the first. SHA-256 of its manifest's text. */
 	previous: z.strictObject({ label: z.string(), sha256: hex(64) }).nullable(),
 	warnings: z.array(z.string()),
+	/**
+	 * What this backup, or one before it, lost and nobody has approved until then (core/records/approval.ts); absent where there
+	 * is nothing. While it stands in the newest manifest, retention removes nothing of the group.
+	 */
+	shrunk: z.array(loss).min(1).max(MAX_LOSSES).optional(),
 });
 
 export type Manifest = z.infer<typeof schema>;
 export type StoredStream = z.infer<typeof storedStream>;
 export type StoredPart = z.infer<typeof part>;
+export type Loss = z.infer<typeof loss>;
 export type ManifestEncryption = z.infer<typeof encryption>;
 
 /** Whether a part says what is in the backup, and so is encrypted to the host key as well. */

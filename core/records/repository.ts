@@ -155,10 +155,15 @@ export class Repository {
 	/** Why a manifest is not authentic; null when it is, and where nothing is checked. @throws BackupError of the storage */
 	async doubt({ group, label, startedAt }: Manifest, text: string, signal?: AbortSignal): Promise<BackupError | null> {
 		const made = { text, namespace: NAMESPACES.manifest, at: new Date(startedAt) };
-		return await this.#doubt(objectKey(group, label, MANIFEST), made, signal);
+		return await this.doubtOf(objectKey(group, label, MANIFEST), made, signal);
 	}
 
-	async #doubt(key: string, made: Omit<Signed, 'signature' | 'location'>, signal?: AbortSignal) {
+	/** Why an object that is signed is not authentic; null when it is, and where nothing is checked. @throws BackupError of the storage */
+	async doubtOf(
+		key: string,
+		made: Omit<Signed, 'signature' | 'location'>,
+		signal?: AbortSignal,
+	): Promise<BackupError | null> {
 		const { signers } = this.authority;
 		if (signers === null) return null;
 		const signature = await this.#textOrNull(`${key}${SIGNATURE}`, signal);
@@ -190,7 +195,7 @@ export class Repository {
 		const text = await readText(this.storage, key, signal);
 		const evidence = parseEvidence(text, `${this.storage.location}/${key}`);
 		const made = { text, namespace: NAMESPACES.evidence, at: new Date(evidence.finishedAt) };
-		const doubt = await this.#doubt(key, made, signal);
+		const doubt = await this.doubtOf(key, made, signal);
 		if (doubt !== null) throw doubt;
 		return evidence;
 	}
@@ -210,7 +215,7 @@ export class Repository {
 			return name;
 		}
 		// After it: only who made the evidence can sign it.
-		await this.#sign(key, text, NAMESPACES.evidence, { signal });
+		await this.sign(key, text, NAMESPACES.evidence, { signal });
 		return name;
 	}
 
@@ -218,11 +223,12 @@ export class Repository {
 	async writeManifest(manifest: Manifest, options?: WriteOptions): Promise<void> {
 		const text = formatManifest(manifest);
 		// Before it: what exists is signed.
-		await this.#sign(objectKey(manifest.group, manifest.label, MANIFEST), text, NAMESPACES.manifest, options);
+		await this.sign(objectKey(manifest.group, manifest.label, MANIFEST), text, NAMESPACES.manifest, options);
 		await this.writeManifestText(manifest, text, options);
 	}
 
-	async #sign(key: string, text: string, namespace: string, options?: WriteOptions): Promise<void> {
+	/** Signs an object, where there is a key. */
+	async sign(key: string, text: string, namespace: string, options?: WriteOptions): Promise<void> {
 		if (this.authority.key === null) return;
 		const signature = signatureOf(text, this.authority.key, namespace);
 		await writeText(this.storage, `${key}${SIGNATURE}`, signature, options);

@@ -25,7 +25,7 @@ export interface SortedItems {
 	retained: Retained[];
 	leftovers: Leftovers[];
 	restores: Restored[];
-	/** Pinned, unpinned, previewed, found, collected, …: done, and nothing to say of it. */
+	/** Pinned, unpinned, approved, previewed, found, collected, …: done, and nothing to say of it. */
 	done: number;
 	/** Items of other nodes, of which nothing is told: they may hold anything. */
 	foreign: number;
@@ -86,7 +86,7 @@ function sortOne(
 
 /** What was done to a backup, or only looked at; and log, which comes every few minutes. */
 const NOTHING_TO_TELL: ReadonlySet<unknown> = new Set([
-	...['pinned', 'unpinned', 'previewed'],
+	...['pinned', 'unpinned', 'approved', 'previewed'],
 	...['collected', 'unchanged', 'skipped', 'dropped'],
 ]);
 

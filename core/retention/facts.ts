@@ -1,9 +1,13 @@
 /** What is known when a plan is made, and what the plan says. */
 import type { BackupEntry } from '../records/catalog';
+import type { Loss } from '../records/manifest';
 import type { Risk } from './rules';
 
 /** What is known of a backup when its future is decided. */
-export type BackupFacts = BackupEntry;
+export interface BackupFacts extends BackupEntry {
+	/** What its manifest says was lost and nobody has approved; absent where it says nothing, or was not read. */
+	shrunk?: readonly Loss[];
+}
 
 /** What is known of a group besides its backups. */
 export interface GroupContext {

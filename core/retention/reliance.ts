@@ -16,6 +16,7 @@ export function reliedOn(keeping: Keeping, choices: readonly Choice[], policy: C
 		...choices.filter(({ fills }) => fills).map(({ entry }) => entry),
 		...newestFirst.filter((entry) => isSound(entry) && keeping.has(entry)).slice(0, policy.minimum),
 		...newestFirst.filter(({ verified }) => verified).slice(0, 1),
+		...newestFirst.filter(({ facts }) => facts.approved).slice(0, 1),
 		...newestFirst.slice(0, USUAL_DISTANCE_OF),
 		...newestFirst.filter(({ facts }) => facts.type === 'full').slice(0, USUAL_DISTANCE_OF),
 		...entries.filter(({ failed }) => failed),

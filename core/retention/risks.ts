@@ -40,7 +40,7 @@ export function findRisks(
 		bad(newest),
 		runFailed(newest, failure, now),
 		outdated(past, policy, now),
-		shrunk(past, policy),
+		lost(past) ?? shrunk(past, policy),
 	].filter((risk) => risk !== null);
 }
 
@@ -103,14 +103,32 @@ function outdated(past: readonly Entry[], { expectEveryHours }: CompletePolicy, 
 	};
 }
 
-/** The newest, and the newest full one: a tiny full backup does not become sound by the increments after it. */
+/** By the newest that can be read: what nobody has approved is said again by each. */
+function lost(past: readonly Entry[]): FoundRisk | null {
+	const { label, shrunk = [] } = past.findLast(({ unreadable }) => !unreadable)?.facts ?? {};
+	const [first, ...more] = shrunk;
+	if (label === undefined || !first) return null;
+	const others = more.length > 0 ? ` (and ${more.length} more)` : '';
+	return {
+		risk: 'shrunk',
+		cause: 'the source lost much, and nobody has approved that',
+		message: `${first.shownBy} has ${first.to} ${first.what}, and ${first.since} had ${first.from}${others}; nobody has approved that`,
+		hint: `Look at the source: is everything there that should be? If it is, approve ${label} (n8n-backup approve, or Apply Retention: Approve). If this is allowed instead, the backups of what is missing expire.`,
+	};
+}
+
+/**
+ * The newest, and the newest full one: a tiny full backup does not become sound by the increments after it.
+ * What is usual begins anew with what a person has approved.
+ */
 function shrunk(past: readonly Entry[], { shrinkPercent }: CompletePolicy): FoundRisk | null {
+	const approved = past.findLast(({ facts }) => facts.approved)?.place ?? -1;
 	const suspects = new Set([past.at(-1), past.findLast(({ facts }) => facts.type === 'full')]);
 	for (const entry of suspects) {
-		if (!entry) continue;
+		if (!entry || entry.place <= approved) continue;
 		const { label, type } = entry.facts;
 		const before = past
-			.filter((each) => each.place < entry.place && each.facts.type === type && isSound(each))
+			.filter((each) => each.place >= approved && each.place < entry.place && each.facts.type === type && isSound(each))
 			.slice(-USUAL_SIZE_OF);
 		const usual = median(before.map(sizeOf));
 		if (usual === null || sizeOf(entry) >= usual * (1 - shrinkPercent / 100)) continue;

@@ -6,7 +6,7 @@
 import type { Readable } from 'node:stream';
 import type { BackupError } from '../base/errors';
 import type { BackupType } from '../records/label';
-import type { Manifest, PartRole, StoredPart } from '../records/manifest';
+import type { Loss, Manifest, PartRole, StoredPart } from '../records/manifest';
 import type { Repository } from '../records/repository';
 import type { BackupFacts } from '../retention/facts';
 import type { GroupPlan } from '../retention/plan';
@@ -35,7 +35,14 @@ export interface SourceFacts {
 	warnings: string[];
 	/** It could not give everything; the warnings say what is missing. */
 	incomplete?: boolean;
+	/** What there is much less of than in the newest backup of the group; absent where there is nothing. See core/sources/shrunk.ts. */
+	shrunk?: Shrunk[];
+	/** Warnings with names of the source: for whoever runs it, and stored nowhere. */
+	named?: string[];
 }
+
+/** Something of which a source has much less than before. */
+export type Shrunk = Pick<Loss, 'what' | 'from' | 'to'>;
 
 /** A source from which a backup is being made. */
 export interface OpenSource {

@@ -5,12 +5,13 @@ import { backupStorageTest } from '../shared/credentials';
 import { type Operation, runForEachItem } from '../shared/run';
 import { unknownOption } from '../shared/values';
 import { apply } from './actions/apply.operation';
+import { approve } from './actions/approve.operation';
 import { pin, unpin } from './actions/pin.operation';
 import { plan } from './actions/plan.operation';
 import { pruneLeftovers } from './actions/prune.operation';
 import { properties } from './properties';
 
-const OPERATIONS: Record<string, Operation> = { apply, pin, plan, prune: pruneLeftovers, unpin };
+const OPERATIONS: Record<string, Operation> = { apply, approve, pin, plan, prune: pruneLeftovers, unpin };
 
 /** Decides which backups stay and removes the others; thin: fields → core → items. */
 export class ApplyRetention implements INodeType {

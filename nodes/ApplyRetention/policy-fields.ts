@@ -28,7 +28,7 @@ const RISKS: INodePropertyOptions[] = [
 		name: 'A Sudden Shrinking',
 		value: 'shrunk',
 		description:
-			'Remove although the newest backup is far smaller than those before it. If data was lost at the source, only the old backups have it.',
+			'Remove although the newest backup is far smaller than those before it, or lost much that nobody has approved. If data was lost at the source, only the old backups have it.',
 	},
 ];
 

@@ -5,7 +5,7 @@ import { PRESET_OPTIONS } from '../shared/policy';
 import { keepField, retentionOptions } from './policy-fields';
 
 const forPolicy = { show: { operation: ['apply', 'plan'] } };
-const forPins = { show: { operation: ['pin', 'unpin'] } };
+const forPins = { show: { operation: ['pin', 'unpin', 'approve'] } };
 const forPrune = { show: { operation: ['prune'] } };
 
 export const properties: INodeProperties[] = [
@@ -20,6 +20,13 @@ export const properties: INodeProperties[] = [
 				value: 'apply',
 				description: 'Removes for good what the policy does not keep. Plan shows beforehand what that is.',
 				action: 'Apply retention policy',
+			},
+			{
+				name: 'Approve',
+				value: 'approve',
+				description:
+					'Says that what a source lost up to a backup is right. Until then nothing of its group is removed.',
+				action: 'Approve backup that lost much',
 			},
 			{
 				name: 'Pin',
@@ -103,8 +110,8 @@ export const properties: INodeProperties[] = [
 		type: 'string',
 		default: '',
 		placeholder: 'e.g. before the move to version 7',
-		description: 'Why it stays, for people. Whoever can read the storage can read it.',
-		displayOptions: { show: { operation: ['pin'] } },
+		description: 'Why it stays, or why the loss is right, for people. Whoever can read the storage can read it.',
+		displayOptions: { show: { operation: ['pin', 'approve'] } },
 	},
 	{
 		displayName: 'What to Do',

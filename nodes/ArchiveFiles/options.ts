@@ -63,6 +63,6 @@ export const archiveOptions: INodeProperties[] = [
 		typeOptions: { minValue: 0, maxValue: 100, numberPrecision: 0 },
 		default: 50,
 		description:
-			'Add a warning when more than this share of the files or bytes of the backup before is gone: something may have deleted them',
+			'Warn when more than this share of the files or bytes of the backup before is gone, and hold retention back until somebody approves it (Apply Retention: Approve): something may have deleted them',
 	},
 ];

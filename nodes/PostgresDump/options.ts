@@ -173,4 +173,13 @@ export const dumpOptions: INodeProperties[] = [
 		default: 60,
 		description: 'Add a warning when the dump held its snapshot, and with it vacuum, back for longer than this',
 	},
+	{
+		displayName: 'Warn When Lost (%)',
+		name: 'maxLost',
+		type: 'number',
+		typeOptions: { minValue: 0, maxValue: 100, numberPrecision: 0 },
+		default: 50,
+		description:
+			'Warn when a table has lost more than this share of its rows since the backup before, and hold retention back until somebody approves it (Apply Retention: Approve). Needs an identity, a passphrase or a host key, which can read how many rows there were.',
+	},
 ];

@@ -8,7 +8,7 @@ import type { DatabaseTarget } from '../../core/sources/postgres/connection/targ
 import { toDatabaseTarget } from '../shared/credentials';
 import { splitList } from '../shared/run';
 import { readStoreSettings, type StoreFields, type StoreSettings } from '../shared/store-settings';
-import { positive } from '../shared/values';
+import { positive, wholeNumber } from '../shared/values';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
 interface OptionFields extends StoreFields {
@@ -25,6 +25,7 @@ interface OptionFields extends StoreFields {
 	schemaOnly?: boolean;
 	lockTimeout?: number;
 	snapshotWarning?: number;
+	maxLost?: number;
 }
 
 export interface DumpSettings {
@@ -53,6 +54,7 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 			format: options.format ?? 'plain',
 			filter,
 			contentHash: options.contentHash === true,
+			maxLostPercent: wholeNumber('Warn When Lost', options.maxLost ?? 50, 0, 100),
 			globals: options.globals === 'none' ? undefined : (options.globals ?? 'roles'),
 			lockTimeoutMs: positive('Lock Timeout', options.lockTimeout ?? 60) * 1000,
 			snapshotWarningMs: positive('Warn After', options.snapshotWarning ?? 60) * 60_000,

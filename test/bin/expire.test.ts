@@ -12,6 +12,7 @@ import { sharedS3 } from '../support/s3';
 const DAY_MS = 24 * 3_600_000;
 const SHOP = 'postgres/shop';
 const CRM = 'postgres/crm';
+const LOST = { what: 'files', from: 10, to: 4 };
 
 let folder: string;
 let repository: Repository;
@@ -164,6 +165,28 @@ describe('n8n-backup pin and unpin', () => {
 	it('end with 1 for a backup that is not there, and with 2 for a group', async () => {
 		expect(await run(['pin', ...storage(), `${SHOP}/20200101T000000Z-full-aaaa`])).toMatchObject({ code: 1 });
 		expect(await run(['unpin', ...storage(), SHOP])).toMatchObject({ code: 2 });
+	});
+});
+
+describe('n8n-backup approve', () => {
+	it('says that what was lost is right, so that retention goes on,', async () => {
+		const at = new Date(Date.now() - 60_000);
+		const label = await addBackup(repository, { at: at.toISOString(), group: SHOP, shrunk: LOST });
+		const name = `${SHOP}/${label}`;
+		const policy = ['--group', SHOP, '--policy', 'last=2,minimum=1'];
+		expect((await expire(...policy)).stdout).toMatch(/has 4 files, and \S+ had 10; nobody has approved that/);
+		const approved = await run(['approve', ...storage(), name, '--reason', 'the old shop is gone']);
+		expect(approved).toMatchObject({ code: 0, stderr: '' });
+		expect(approved.stdout).toMatch(new RegExp(`^${name} is approved\n60 % of the files are gone since .*\n$`));
+		expect((await expire(...policy)).stdout).not.toContain('approved');
+		const again = await run(['approve', ...storage(), name, '--json']);
+		expect(JSON.parse(again.stdout)).toEqual({ group: SHOP, label, changed: false, approved: [], warnings: [] });
+	});
+
+	it('ends with 1 for a backup that is not there, and with 2 for a group', async () => {
+		const missing = await run(['approve', ...storage(), `${SHOP}/20200101T000000Z-full-aaaa`]);
+		expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('there is no backup') });
+		expect(await run(['approve', ...storage(), SHOP])).toMatchObject({ code: 2 });
 	});
 });
 

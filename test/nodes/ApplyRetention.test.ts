@@ -297,10 +297,34 @@ describe('Apply Retention: Pin and Unpin', () => {
 	it('says when there is no such backup', async () => {
 		const [label] = await addDaily(APP, 1);
 		const other = label!.replace(/....$/, 'aaaa');
-		for (const operation of ['pin', 'unpin']) {
+		for (const operation of ['pin', 'unpin', 'approve']) {
 			const failure: unknown = await run({ operation, group: APP, label: other }).catch((error: unknown) => error);
 			expect(failure).toMatchObject({ message: expect.stringContaining('there is no backup') });
 		}
+	});
+});
+
+describe('Apply Retention: Approve', () => {
+	it('lets retention go on after a source lost much', async () => {
+		await addDaily(APP, 4);
+		const lost = { what: 'rows of 1 table', from: 1000, to: 4 };
+		const at = new Date(Date.now() - 60_000).toISOString();
+		const label = await addBackup(repository, { group: APP, at, shrunk: lost });
+		const held = await run({ ...LAST_TWO, operation: 'apply' });
+		expect(held.json).toMatchObject([{ ok: false, status: 'blocked', removed: [], blocked: [{ risk: 'shrunk' }] }]);
+		const approved = await run({ operation: 'approve', group: APP, label, reason: 'the old shop is gone' });
+		expect(approved.items).toEqual([
+			{
+				pairedItem: { item: 0 },
+				json: {
+					...{ summary: `${APP}/${label}: approved`, ok: true, status: 'approved', group: APP, label },
+					...{ changed: true, warnings: [] },
+					approved: [expect.stringMatching(/^99 % of the rows of 1 table are gone since .*: 4 now, 1000 then$/)],
+				},
+			},
+		]);
+		expect((await run({ ...LAST_TWO, operation: 'apply' })).json).toMatchObject([{ status: 'applied' }]);
+		expect(await labelsOf(APP)).toHaveLength(2);
 	});
 });
 

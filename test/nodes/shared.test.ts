@@ -14,6 +14,7 @@ describe('a backup in a list', () => {
 		dataBytes: 1,
 		parents: [],
 		pinned,
+		approved: false,
 		tags: [],
 		expiring: false,
 		verifications,

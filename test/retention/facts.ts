@@ -28,6 +28,7 @@ export function backup(start: string | number, wanted: Wanted = {}): BackupFacts
 		storedBytes: 1000,
 		dataBytes: wanted.storedBytes ?? 1000,
 		pinned: false,
+		approved: false,
 		tags: [],
 		expiring: false,
 		parents: [],

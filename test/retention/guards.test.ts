@@ -288,6 +288,36 @@ describe('nothing expires while', () => {
 		expect(shrunk(bad)).toBe(true);
 	});
 
+	it('what is usual begins anew with what a person has approved', () => {
+		const backups = series(NEWEST, 6, 24).map((each, day) => ({ ...each, dataBytes: day < 4 ? 1000 : 100 }));
+		expect(risks(backups, 'daily=5', NOW)).toEqual(['shrunk']);
+		const approve = (day: number) => backups.map((each, at) => ({ ...each, approved: at === day }));
+		expect(risks(approve(3), 'daily=5', NOW)).toEqual(['shrunk']);
+		for (const day of [4, 5]) expect(risks(approve(day), 'daily=5', NOW)).toEqual([]);
+		const again = [...approve(4).slice(0, 5), { ...backups[5]!, dataBytes: 10 }];
+		expect(risks(again, 'daily=5', NOW)).toEqual(['shrunk']);
+	});
+
+	it('what the newest says was lost, and nobody approved, holds all back, also where sizes say nothing', () => {
+		const backups = series(NEWEST, 6, 24);
+		const [since, shownBy] = [backups[2]!.label, backups[4]!.label];
+		const shrunk = [{ what: 'rows of 2 tables', from: 1000, to: 7, since, shownBy }];
+		const lost = (place: number) => backups.map((each, at) => (at === place ? { ...each, shrunk } : each));
+		const plan = planOne(lost(5), 'daily=2,minimum=1', NOW);
+		expect(plan.blocked).toEqual([
+			{
+				risk: 'shrunk',
+				message: `${shownBy} has 7 rows of 2 tables, and ${since} had 1000; nobody has approved that`,
+				hint: expect.stringContaining(`approve ${backups[5]!.label}`),
+			},
+		]);
+		expect(reasonsFor(plan, backups[0]!)).toEqual(['held: the source lost much, and nobody has approved that']);
+		expect(plan.backups.filter(({ held }) => held)).toHaveLength(4);
+		expect(risks(lost(5), 'daily=2,allow=shrunk', NOW)).toEqual([]);
+		// What an older one says, the newest would say again if it still counted.
+		expect(risks(lost(4), 'daily=2', NOW)).toEqual([]);
+	});
+
 	it('what pins, tags and evidence add to the size does not count where it is known', () => {
 		const backups = series(NEWEST, 5, 24, { storedBytes: 90_000, dataBytes: 1000 });
 		backups.push(backup('2026-11-20T02:10:00Z', { storedBytes: 1200, dataBytes: 900 }));

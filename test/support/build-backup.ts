@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from '../../core/base/limits';
 import { PROGRAM } from '../../core/base/program';
 import type { Depth } from '../../core/records/evidence';
 import { type BackupType, createLabel } from '../../core/records/label';
-import type { StoredPart } from '../../core/records/manifest';
+import type { Loss, StoredPart } from '../../core/records/manifest';
 import { Repository } from '../../core/records/repository';
 import { storeStream } from '../../core/streams/pipeline';
 import { manifestOf } from './manifest';
@@ -23,6 +23,8 @@ export interface BuildOptions {
 	/** Bytes of the dump before compression: random ones, which do not compress. */
 	bytes?: number;
 	tags?: readonly string[];
+	/** What its manifest says was lost: it showed that itself, against some backup long ago. */
+	shrunk?: Pick<Loss, 'what' | 'from' | 'to'>;
 	/** Leaves evidence of that depth. */
 	verified?: Depth | null;
 	/** What the evidence says. */
@@ -33,7 +35,16 @@ let started = Date.UTC(2026, 10, 1);
 
 /** Stores a backup in the clear, as a run at that time would have done. @returns its label */
 export async function buildBackup({ storage }: Repository, options: BuildOptions = {}): Promise<string> {
-	const { group = GROUP, type = 'full', parents = [], bytes = 200_000, tags = [], verified = null, ok } = options;
+	const {
+		group = GROUP,
+		type = 'full',
+		parents = [],
+		bytes = 200_000,
+		tags = [],
+		verified = null,
+		ok,
+		shrunk,
+	} = options;
 	const at = new Date(options.at ?? (started += 3_600_000));
 	const label = createLabel(type, at);
 	const common = { storage, group, label, encryption: null, zstdLevel: 1, limits: DEFAULT_LIMITS, signal: NEVER };
@@ -45,7 +56,10 @@ export async function buildBackup({ storage }: Repository, options: BuildOptions
 		{ role: 'contents', ...contents },
 	];
 	const repository = await Repository.open(storage);
-	await repository.writeManifest(manifestOf(group, label, { parents: [...parents], parts }));
+	const places = { since: createLabel('full', new Date('2020-01-01T00:00:00Z')), shownBy: label };
+	await repository.writeManifest(
+		manifestOf(group, label, { parents: [...parents], parts, ...(shrunk && { shrunk: [{ ...shrunk, ...places }] }) }),
+	);
 	await repository.writeTags(group, label, tags);
 	if (verified) await addEvidence(repository, label, { group, at: at.toISOString(), depth: verified, ok });
 	return label;

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { json, text } from 'node:stream/consumers';
 import { BackupError } from '../../core/base/errors';
+import { shrunkSince } from '../../core/sources/shrunk';
 import type { Comparison, Drill, OpenBackup, Restored, Restorer, Source, SourceKind } from '../../core/sources/source';
 
 /** A digest of each line. */
@@ -52,7 +53,7 @@ export interface NoteOptions {
 export function noteSource(path: string, { incomplete, alwaysFull }: NoteOptions = {}): Source {
 	return {
 		kind: 'note',
-		async open({ base }) {
+		async open({ base, previous }) {
 			const lines = (await readFile(path, 'utf8')).split('\n');
 			const digests = lines.map(digestOf);
 			const before = base && !alwaysFull ? (base as OpenBackup<NoteContents>).contents.lines : [];
@@ -67,6 +68,7 @@ export function noteSource(path: string, { incomplete, alwaysFull }: NoteOptions
 				},
 				finish: async () => ({
 					details: { lines: lines.length },
+					shrunk: shrunkSince(previous, { lines: lines.length }, { kind: 'note', what: ['lines'], maxPercent: 50 }),
 					warnings: incomplete ? ['a line could not be read'] : [],
 					incomplete,
 				}),

@@ -1,6 +1,6 @@
 /** Who started a run, and what kind of run it is: for the journal, and for locks that name their holder. */
 
-export const VERBS = ['backup', 'verify', 'restore', 'copy', 'expire', 'pin', 'unpin', 'prune'] as const;
+export const VERBS = ['backup', 'verify', 'restore', 'copy', 'expire', 'pin', 'unpin', 'approve', 'prune'] as const;
 export type Verb = (typeof VERBS)[number];
 
 /** Host, process and program are added by whoever writes it down. */

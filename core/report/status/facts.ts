@@ -1,7 +1,7 @@
 /** What a status is made of: all that was read of the storages, before anything is judged. */
 import type { BackupEntry } from '../../records/catalog';
 import type { Run } from '../../records/journal/journal';
-import type { Manifest } from '../../records/manifest';
+import type { Loss, Manifest } from '../../records/manifest';
 
 /** A backup whose manifest was read. */
 export interface ReadBackup {
@@ -39,6 +39,8 @@ export interface GroupFacts {
 	proved: { entry: BackupEntry; at: number; depth: string } | null;
 	/** The newest proof by a restore. */
 	drill: DrillFacts | null;
+	/** What the newest says was lost and nobody has approved. */
+	losses: readonly Loss[];
 	/** Some of the newest, newest last. */
 	recent: readonly ReadBackup[];
 }

@@ -1,8 +1,10 @@
 /** The verdict on one group: could it be restored right now, and is all as it usually is? */
 import { assessEvidence } from '../../records/assessment';
+import { lostPercent } from '../../records/approval';
 import type { BackupEntry } from '../../records/catalog';
 import type { Run } from '../../records/journal/journal';
 import { AHEAD_MS } from '../../records/label';
+import type { Loss } from '../../records/manifest';
 import { planRetention } from '../../retention/plan';
 import type { RetentionPolicy } from '../../retention/policy';
 import { spanText } from './ages';
@@ -80,7 +82,7 @@ export function judgeGroup(facts: GroupFacts, request: GroupRequest): GroupStatu
 	const rhythm = rhythmOf(group, past, expectations);
 	const attempts = attemptsOf(runs, now);
 	const history = historyOf(past, facts.recent, runs);
-	const retention = isPiece(newest) ? null : policy && planned(entries, policy, now, attempts);
+	const retention = isPiece(newest) ? null : policy && planned(facts, policy, now, attempts);
 	const proof = proofState(facts, past, rhythm, now);
 	const rpoMs = proved && now.getTime() - proved.entry.startedAt;
 	const rtoMs = drill?.seconds == null ? null : drill.seconds * 1000;
@@ -96,6 +98,7 @@ export function judgeGroup(facts: GroupFacts, request: GroupRequest): GroupStatu
 		...lateReasons(last, attempts.unchangedAt, rhythm, now),
 		...proof.reasons,
 		...attempts.reasons,
+		...lossReasons(facts.losses),
 		...(size && !isPiece(newest) ? sizeReasons(size.bytes, size.before) : []),
 		...(latest?.seconds ? slowReasons(latest.seconds, durations) : []),
 		...copyReasons(copies, rhythm),
@@ -209,9 +212,11 @@ function proofState({ proved }: GroupFacts, past: readonly BackupEntry[], rhythm
 	return { restorable: false, reasons: [reason('not-proved', 'critical', text)] };
 }
 
-/** Of the same type, without those that were found bad. */
+/** Of the same type, without those that were found bad; none from before one that a person has approved. */
 function sizesBefore(past: readonly BackupEntry[], last: BackupEntry): number[] {
+	const approved = past.findLastIndex((entry) => entry.approved);
 	return past
+		.slice(Math.max(approved, 0))
 		.filter(
 			(entry) => entry !== last && entry.type === last.type && assessEvidence(entry.verifications).failed === null,
 		)
@@ -225,6 +230,21 @@ function sizesBefore(past: readonly BackupEntry[], last: BackupEntry): number[] 
  */
 function isPiece(newest: ReadBackup | null): boolean {
 	return newest?.manifest.source.details.piece === true;
+}
+
+/** As bad as for sizes: much is a warning, nearly all is critical. */
+const NEARLY_ALL_PERCENT = 90;
+
+function lossReasons(losses: readonly Loss[]): Reason[] {
+	return losses.map((loss) => {
+		const severity = lostPercent(loss) >= NEARLY_ALL_PERCENT ? 'critical' : 'warning';
+		const { shownBy, to, what, since, from } = loss;
+		return reason(
+			'shrunk',
+			severity,
+			`${shownBy} has ${to} ${what}, and ${since} had ${from}; nobody has approved that`,
+		);
+	});
 }
 
 function sizeReasons(bytes: number, before: readonly number[]): Reason[] {
@@ -267,14 +287,15 @@ function targetReasons(rpo: number | null, rto: number | null, { rpoMs, rtoMs }:
 
 /** What a policy would do, from names alone: what it removes is decided by an apply, which reads more. */
 function planned(
-	entries: readonly BackupEntry[],
+	{ entries, newest, losses }: GroupFacts,
 	policy: RetentionPolicy,
 	now: Date,
 	{ last, failuresInARow }: Attempts,
 ) {
 	const lastFailure = failuresInARow > 0 && last ? new Date(last.at) : null;
 	const contexts = new Map(entries.slice(0, 1).map(({ group }) => [group, { lastFailure }]));
-	const [plan] = planRetention(entries, policy, now, contexts).groups;
+	const known = entries.map((entry) => (entry === newest?.entry ? { ...entry, shrunk: losses } : entry));
+	const [plan] = planRetention(known, policy, now, contexts).groups;
 	return {
 		nextExpiry: plan?.nextExpiry?.at.getTime() ?? null,
 		blocked: plan?.blocked[0]?.message ?? null,

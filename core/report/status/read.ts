@@ -1,6 +1,7 @@
 /** Reads what a status is made of. Writes nothing that stays, takes no lock, and works on a storage that is read-only or damaged in part. */
 import { BackupError, isBackupError, isOfStorage, messageOf } from '../../base/errors';
 import { inParallel } from '../../base/in-parallel';
+import { openLosses } from '../../records/approval';
 import { assessEvidence } from '../../records/assessment';
 import { NOT_AUTHENTIC } from '../../records/authority';
 import type { BackupEntry } from '../../records/catalog';
@@ -101,8 +102,10 @@ async function readGroup(
 			unusable.push({ label: entry.label, why: read.why, notAuthentic: NOT_AUTHENTIC.includes(read.code) });
 		}
 	}
+	const newest = recent.at(-1) ?? null;
 	return {
-		...{ group, entries, unusable, recent, newest: recent.at(-1) ?? null },
+		...{ group, entries, unusable, recent, newest },
+		losses: newest ? await openLosses(repository, newest.manifest, entries, signal) : [],
 		proved: await findProved(repository, past, limit, signal),
 		drill: await findDrill(repository, past, limit, signal),
 	};

@@ -61,7 +61,8 @@ const TODO: Record<ReasonCode, string> = {
 	'retention-blocked': 'Look at why; old backups stay until then, and the storage fills up.',
 	rpo: 'Back up more often, or find out why runs fail.',
 	rto: 'Restore side by side, on a faster machine, or split what is restored.',
-	shrunk: 'Look whether the source has lost data. Older backups still have it.',
+	shrunk:
+		'Look whether the source has lost data: older backups still have it. If all is right, approve the newest backup.',
 	slow: 'Look at the load of the source, the network and the storage.',
 	stuck: 'Its process is gone. The next run cleans up after it; see why it ended.',
 	unreachable: 'Look at the storage, its credential and the network.',

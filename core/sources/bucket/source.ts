@@ -11,9 +11,9 @@ import { BucketObjects } from '../../storage/s3/objects';
 import type { ArchiveSummary } from '../files/archive/messages.ts';
 import { type FilesContents, formatContents } from '../files/contents';
 import { toError } from '../files/faults';
-import { lostSince, MAX_LOST_PERCENT } from '../files/lost';
 import { basesOf } from '../files/source';
 import { faultOf } from '../files/thread-faults';
+import { MAX_LOST_PERCENT, shrunkSince } from '../shrunk';
 import type { OpenBackup, OpenSource, Source, SourceDetails, SourceFacts } from '../source';
 import { BucketArchiver } from './archiver';
 import { bucketOf } from './config';
@@ -22,7 +22,7 @@ import { BUCKET } from './kind';
 export interface BucketOptions {
 	/** The bucket, and a prefix in it. */
 	bucket: StorageConfig;
-	/** Warn when more of the objects or bytes than this are gone since the backup before, percent. @default 50 */
+	/** A person must approve it when more of the objects or bytes than this are gone since the backup before, percent. @default 50 */
 	maxLostPercent?: number;
 	/** Called about once a second. */
 	onProgress?: (progress: { entries: number; bytes: number }) => void;
@@ -110,12 +110,13 @@ class OpenBucket implements OpenSource {
 		const { summary, tagsDenied } = this.#archiver;
 		const details = detailsOf(summary);
 		const { maxLostPercent: maxPercent = MAX_LOST_PERCENT } = this.options;
-		const lost = lostSince(previous, details, { kind: BUCKET, what: ['objects', 'bytes'], maxPercent });
+		const shrunk = shrunkSince(previous, details, { kind: BUCKET, what: ['objects', 'bytes'], maxPercent });
 		const tags = tagsDenied > 0 ? [TAGS_DENIED] : [];
 		return {
 			details,
-			warnings: [...(note === null ? [] : [note]), ...lost, ...remarksOf(summary), ...tags],
+			warnings: [...(note === null ? [] : [note]), ...remarksOf(summary), ...tags],
 			incomplete: summary.incomplete || tagsDenied > 0,
+			shrunk,
 		};
 	}
 

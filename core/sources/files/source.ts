@@ -6,13 +6,13 @@ import { BackupError, isBackupError } from '../../base/errors';
 import { createTemporaryFolder, removeTemporaryFolder } from '../../base/temporary-folder';
 import type { Manifest } from '../../records/manifest';
 import type { OpenBackup, OpenSource, Source, SourceDetails, SourceFacts } from '../source';
+import { MAX_LOST_PERCENT, shrunkSince } from '../shrunk';
 import type { DatabaseCopy } from '../sqlite/messages';
 import { snapshotSqlite } from '../sqlite/snapshot';
 import { startArchive } from './archive/host';
 import type { ArchiveOptions, ArchiveSummary, Root } from './archive/messages.ts';
 import { type FilesContents, formatContents } from './contents';
 import { FILES } from './kind';
-import { lostSince, MAX_LOST_PERCENT } from './lost';
 import { type Bytes, toDisplay, toText } from './names';
 import { type AssertAllowed, resolveRoots } from './roots';
 import { spoolIndexes } from './spool';
@@ -29,7 +29,7 @@ export const ARCHIVE_DEFAULTS: ArchiveOptions = {
 export interface FilesOptions extends Partial<ArchiveOptions> {
 	/** Absolute paths of folders or files. */
 	paths: readonly string[];
-	/** Warn when more of the entries or bytes than this are gone since the backup before, percent. @default 50 */
+	/** A person must approve it when more of the entries or bytes than this are gone since the backup before, percent. @default 50 */
 	maxLostPercent?: number;
 	/** Called with each path, and with where its links lead, before it is read. */
 	assertAllowed?: AssertAllowed;
@@ -169,15 +169,16 @@ function opened(options: Opened): OpenSource {
 		},
 		async finish() {
 			const facts = factsOf(archive.summary());
-			const lost = lostSince(previous, facts.details, {
+			const shrunk = shrunkSince(previous, facts.details, {
 				kind: FILES,
 				what: ['files', 'bytes'],
 				maxPercent: maxLostPercent,
 			});
 			return await Promise.resolve({
 				details: { ...facts.details, ...addition?.details },
-				warnings: [...(note === null ? [] : [note]), ...lost, ...facts.warnings, ...(addition?.warnings ?? [])],
+				warnings: [...(note === null ? [] : [note]), ...facts.warnings, ...(addition?.warnings ?? [])],
 				incomplete: facts.incomplete || addition?.incomplete,
+				shrunk,
 			});
 		},
 		async close() {

@@ -1,6 +1,7 @@
 /** Makes one backup: lock, clean up after earlier failures, store the object and its contents, prove, write the manifest. */
 import { MANIFEST, objectKey, SIGNATURE } from '../../records/layout';
 import { setTimeout as delay } from 'node:timers/promises';
+import { lossText } from '../../records/approval';
 import type { Authority } from '../../records/authority';
 import type { Actor } from '../../records/journal/actor';
 import { cleanUp, removeLeftovers } from './leftovers';
@@ -21,6 +22,7 @@ import { assertSameServer, readNewest } from '../../records/same-server';
 import type { OpenSource, Source, SourceFacts, SourcePart } from '../../sources/source';
 import { readContents } from '../open-backup';
 import { type AutoType, chooseBase } from './base';
+import { lossesOf } from './losses';
 import type { Protection, Storage } from '../../storage/storage';
 
 /** Ends programs and connections, politely first. */
@@ -192,7 +194,8 @@ async function writeBackup(
 		} finally {
 			await within(CLOSE_MS, 'the source', async () => await open.close());
 		}
-		const warnings = [...left, ...notes, ...facts.warnings];
+		const lost = await lossesOf(repository, newest, { label, shrunk: facts.shrunk, signal });
+		const warnings = [...left, ...notes, ...lost.now.map(lossText), ...facts.warnings];
 		const manifest: Manifest = {
 			format: FORMAT,
 			program: PROGRAM,
@@ -210,9 +213,10 @@ async function writeBackup(
 			parts,
 			previous: newest && { label: newest.manifest.label, sha256: newest.sha256 },
 			warnings: [...lock.warnings, ...warnings],
+			...(lost.all.length > 0 && { shrunk: lost.all }),
 		};
 		await publish(repository, lock, manifest, request);
-		run.warn(...warnings);
+		run.warn(...warnings, ...(facts.named ?? []));
 		return manifest;
 	} catch (error) {
 		throw await cleanUp(repository, group, label, error);

@@ -4,6 +4,7 @@
  * need one listing, and only those that stay in the place of others are read. A plan that removes nothing needs no proof.
  */
 import { inParallel } from '../../base/in-parallel';
+import { isApproved, openLosses } from '../../records/approval';
 import { prove } from '../../records/proof';
 import type { Repository } from '../../records/repository';
 import { AHEAD_MS } from '../../records/label';
@@ -48,12 +49,19 @@ export async function planProved(
 		let isAsNamed = true;
 		await inParallel(open, READERS, async (label) => {
 			looked.add(label);
-			const entry = known.get(label)!;
+			let entry = known.get(label)!;
+			if (entry.approved && !(await isApproved(repository, entry, signal))) {
+				known.set(label, (entry = { ...entry, approved: false }));
+				isAsNamed = false;
+			}
 			const proof = await prove(repository, entry, now.getTime() + AHEAD_MS, signal);
 			if (!proof.readable) unreadable.set(label, proof.why);
 			else if (proof.discredited !== null) unreadableEvidence.set(label, proof.discredited);
-			if (proof.readable) known.set(label, { ...entry, verifications: proof.verifications });
 			if (!proof.readable || proof.discredited !== null) isAsNamed = false;
+			if (!proof.readable) return;
+			const shrunk = await openLosses(repository, proof.manifest, facts, signal);
+			known.set(label, { ...entry, verifications: proof.verifications, ...(shrunk.length > 0 && { shrunk }) });
+			if (shrunk.length > 0) isAsNamed = false;
 		});
 		if (isAsNamed) return { plan, facts: current };
 	}

@@ -77,7 +77,7 @@ async function protectOne(
 	await protection.extend(manifest, wanted);
 }
 
-/** Whether it is a part of the backup itself. Pins and tags must stay removable, and evidence is added later. */
+/** Whether it is a part of the backup itself. Pins, approvals and tags must stay removable, and evidence is added later. */
 function isData(key: string): boolean {
-	return !/\/(?:manifest|pin|expired|tag-[^/]*|verified-[^/]*)\.json$/.test(key);
+	return !/\/(?:manifest|pin|approved|expired|tag-[^/]*|verified-[^/]*)\.json$/.test(key);
 }

@@ -105,7 +105,7 @@ describe('a root', () => {
 		});
 	});
 
-	it('that lost most of its files or bytes is backed up, with a warning', async () => {
+	it('that lost most of its files or bytes is backed up, with a warning, and says so until somebody approves', async () => {
 		for (let number = 0; number < 10; number++) fs.writeFileSync(at(`${number}`), '12345');
 		fs.writeFileSync(at('large'), randomBytes(100_000));
 		const first = await group.back();
@@ -113,6 +113,11 @@ describe('a root', () => {
 		for (let number = 0; number < 9; number++) fs.rmSync(at(`${number}`));
 		fs.rmSync(at('large'));
 		const second = await group.back({ type: 'incremental' });
+		const since = { since: first.label, shownBy: second.label };
+		expect(second.manifest.shrunk).toEqual([
+			{ what: 'files', from: 14, to: 4, ...since },
+			{ what: 'bytes', from: expect.any(Number), to: expect.any(Number), ...since },
+		]);
 		expect(second.manifest.warnings).toEqual([
 			`71 % of the files are gone since ${first.label}: 4 now, 14 then`,
 			expect.stringMatching(/^99 % of the bytes are gone since /),

@@ -17,6 +17,7 @@ describe('choosing a backup', () => {
 		storedBytes: 1,
 		dataBytes: 1,
 		parents: [],
+		approved: false,
 		pinned: false,
 		tags: [],
 		expiring: false,

@@ -98,6 +98,7 @@ describe('choosing', () => {
 		storedBytes: 1,
 		dataBytes: 1,
 		parents: [],
+		approved: false,
 		pinned: false,
 		tags: [],
 		expiring: false,

@@ -13,6 +13,8 @@ const table = z.object({
 	rows: count.nullable(),
 	/** With indexes and TOAST, on the server's disk. */
 	bytes: count,
+	/** Schema and name of the table that it is a part of, by partitioning or inheritance; absent where it is of none. */
+	partitionOf: z.tuple([z.string(), z.string()]).optional(),
 	/** Of all rows, whatever their order; absent where it was not asked for or the rows are left out. */
 	hash: z.string().optional(),
 });

@@ -10,6 +10,7 @@ import { warnIfEmpty } from './empty-database';
 import { chooseEngine, type EngineChoice } from './engines/choose';
 import type { DumpFilter, DumpFormat, RunningDump } from './engines/engine';
 import type { GlobalsChoice } from './globals';
+import { type Before, type LostRows, lostSince } from './lost-rows';
 import { patienceOf } from '../connection/silence';
 import { openSnapshot } from './snapshot';
 import type { DatabaseTarget } from '../connection/target';
@@ -26,6 +27,8 @@ export interface PostgresDumpOptions {
 	contentHash?: boolean;
 	/** Save the roles of the server beside the dump. */
 	globals?: GlobalsChoice;
+	/** A person must approve it when a table lost more of its rows than this since the backup before, percent. @default 50 */
+	maxLostPercent?: number;
 	/** Names of all databases that the same run backs up. */
 	alongside?: readonly string[];
 	/** Warn when the snapshot held back vacuum for longer than this, milliseconds. */
@@ -47,8 +50,8 @@ const OBJECT_NAME = { plain: 'dump.sql', custom: 'dump.pgdump' } as const;
 export function postgresSource(target: DatabaseTarget, options: PostgresDumpOptions = DEFAULT_DUMP_OPTIONS): Source {
 	return {
 		kind: 'postgres',
-		open: async ({ signal, stallTimeoutMs }) =>
-			await openPersistently({ patienceMs: stallTimeoutMs, ...target }, options, signal),
+		open: async ({ signal, stallTimeoutMs, previous, readPrevious }) =>
+			await openPersistently({ patienceMs: stallTimeoutMs, ...target }, options, { previous, readPrevious }, signal),
 	};
 }
 
@@ -59,11 +62,12 @@ const ATTEMPTS = 3;
 async function openPersistently(
 	target: DatabaseTarget,
 	options: PostgresDumpOptions,
+	before: Before,
 	signal: AbortSignal,
 ): Promise<OpenSource> {
 	for (let attempt = 1; ; attempt++) {
 		try {
-			return await openDump(target, options, signal);
+			return await openDump(target, options, before, signal);
 		} catch (error) {
 			if (!isBackupError(error, 'source-changing') || attempt === ATTEMPTS || signal.aborted) throw error;
 		}
@@ -73,6 +77,7 @@ async function openPersistently(
 async function openDump(
 	target: DatabaseTarget,
 	options: PostgresDumpOptions,
+	before: Before,
 	signal: AbortSignal,
 ): Promise<OpenSource> {
 	const { filter, format, lockTimeoutMs } = options;
@@ -93,6 +98,7 @@ async function openDump(
 		await begun(body, patienceOf(target));
 		const warnings: string[] = [];
 		let details: SourceDetails = {};
+		let lost: LostRows = { shrunk: [], named: [] };
 		return {
 			server,
 			async *parts() {
@@ -112,11 +118,14 @@ async function openDump(
 					databaseBytes: contents.databaseBytes,
 					snapshotMs: Math.round(held.heldMs),
 				};
+				const { compared, ...found } = await lostSince(before, { details, contents }, options.maxLostPercent);
+				lost = found;
+				if (compared !== null) details.rowsCompared = compared;
 				warnings.push(...(await aboutContents(contents, target, options, signal)));
 				if (globals !== undefined) yield { role: 'globals', name: 'globals.sql', body: bodyOf(globals) };
 				yield { role: 'contents', name: 'contents.json', body: bodyOf(`${JSON.stringify(contents, null, 1)}\n`) };
 			},
-			finish: async () => ({ details, warnings }),
+			finish: async () => ({ details, warnings, ...lost }),
 			close: async () => {
 				body.destroy();
 				await snapshot.close();

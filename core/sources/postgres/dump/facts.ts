@@ -216,6 +216,24 @@ async function sizesOf(query: Query, tables: readonly DumpedTable[]): Promise<Ma
 	return new Map(rows.map(({ oid, bytes }) => [oid, Number(bytes)]));
 }
 
+/** The tables of which others are parts, however deep, by the oid of the part. */
+async function rootsOf(query: Query): Promise<Map<string, [schema: string, name: string]>> {
+	const rows = await query<{ oid: string; parent: string; schema: string; name: string }>(`
+		SELECT i.inhrelid::int8 AS oid, i.inhparent::int8 AS parent, n.nspname AS schema, c.relname AS name
+		FROM pg_catalog.pg_inherits i
+		JOIN pg_catalog.pg_class c ON c.oid = i.inhparent AND c.relkind IN ('r', 'p')
+		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		ORDER BY i.inhseqno DESC`);
+	const above = new Map(rows.map((row) => [row.oid, row]));
+	const roots = new Map<string, [string, string]>();
+	for (const { oid, parent } of rows) {
+		let top = above.get(oid)!;
+		for (let next = above.get(parent); next; next = above.get(next.parent)) top = next;
+		roots.set(oid, [top.schema, top.name]);
+	}
+	return roots;
+}
+
 async function countTables(
 	client: Client,
 	tables: readonly DumpedTable[],
@@ -229,18 +247,21 @@ async function countTables(
 		statements = await hashStatements(query, oids);
 	}
 	const sizes = await sizesOf(query, tables);
+	const roots = await rootsOf(query);
 	const facts: TableFacts[] = [];
-	for (const { oid, schema, name, withRows, relation } of tables) {
+	for (const { oid, withRows, relation, ...named } of tables) {
+		const root = roots.get(oid);
+		const table = { schema: named.schema, name: named.name, ...(root && { partitionOf: root }) };
 		const bytes = sizes.get(oid) ?? 0;
 		const count = `SELECT count(*)::text AS rows FROM ${relation}`;
 		const statement = statements.get(oid);
-		if (!withRows) facts.push({ schema, name, rows: null, bytes });
+		if (!withRows) facts.push({ ...table, rows: null, bytes });
 		else if (statement === undefined) {
 			const [counted] = await query<{ rows: string }>(count);
-			facts.push({ schema, name, rows: Number(counted!.rows), bytes });
+			facts.push({ ...table, rows: Number(counted!.rows), bytes });
 		} else {
 			const { rows, hash } = await hashTable(query, statement, count);
-			facts.push({ schema, name, rows, bytes, ...(hash !== null && { hash }) });
+			facts.push({ ...table, rows, bytes, ...(hash !== null && { hash }) });
 		}
 	}
 	return facts;
