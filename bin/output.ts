@@ -1,4 +1,5 @@
 /** What the command line prints, and how it ends. */
+import { once } from 'node:events';
 import type { BackupError } from '../core/base/errors';
 import type { Event } from '../core/base/events';
 import type { ArchiveSummary } from '../core/sources/files/archive/messages.ts';
@@ -18,6 +19,26 @@ export function printJson(value: unknown): void {
 	// What JSON leaves as it is, a terminal may still obey.
 	const text = JSON.stringify(value, null, 2).replace(UNSAFE_BUT_NEWLINE, (char) => `\\u${codeOf(char)}`);
 	process.stdout.write(`${text}\n`);
+}
+
+/** One JSON array on stdout, of which one element at a time is in memory. */
+export async function printJsonArray(elements: AsyncIterable<unknown>): Promise<void> {
+	let before = '[\n';
+	for await (const element of elements) {
+		const text = JSON.stringify(element, null, 2).replace(UNSAFE_BUT_NEWLINE, (char) => `\\u${codeOf(char)}`);
+		await printSlowly(`${before}${text.replace(/^/gm, '  ')}`);
+		before = ',\n';
+	}
+	process.stdout.write(before === ',\n' ? '\n]\n' : '[]\n');
+}
+
+/** Lines on stdout, as fast as whoever reads them takes them. */
+export async function printLines(lines: AsyncIterable<string>): Promise<void> {
+	for await (const line of lines) await printSlowly(`${forTerminal(line)}\n`);
+}
+
+async function printSlowly(text: string): Promise<void> {
+	if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }
 
 export function printLine(line: string): void {

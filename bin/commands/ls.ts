@@ -15,15 +15,19 @@ import {
 	readHostKey,
 	readKeys,
 	SIGNERS_HELP,
+	wholeNumber,
 } from '../options';
-import { EXIT, printJson, printLine, printWarning } from '../output';
+import { EXIT, printJsonArray, printLines, printWarning } from '../output';
 
 interface LookOptions extends AuthorityOptions {
 	storage: string;
 	identity?: string;
 	hostKey?: string;
+	limit?: string;
 	json?: boolean;
 }
+
+const LIMIT_HELP = 'print so many of them at most, and say that there are more';
 
 export const lsCommand: AddCommand = (program, run) => {
 	program
@@ -35,6 +39,7 @@ export const lsCommand: AddCommand = (program, run) => {
 		.option('--identity <file>', 'the key that opens it')
 		.option('--host-key <file>', HOST_KEY_HELP)
 		.option('--signers <file>', SIGNERS_HELP)
+		.option('--limit <n>', LIMIT_HELP)
 		.option('--json', 'print an array of objects')
 		.action(async (name: string, path: string | undefined, options: LookOptions) => {
 			await run(async (given: LookOptions, signal) => await ls(name, path, given, signal))(options);
@@ -52,6 +57,7 @@ export const diffCommand: AddCommand = (program, run) => {
 		.option('--identity <file>', 'the key that opens them')
 		.option('--host-key <file>', HOST_KEY_HELP)
 		.option('--signers <file>', SIGNERS_HELP)
+		.option('--limit <n>', LIMIT_HELP)
 		.option('--json', 'print an array of objects')
 		.action(async (group: string, before: string, after: string, options: LookOptions) => {
 			await run(async (given: LookOptions, signal) => await diff(group, [before, after], given, signal))(options);
@@ -60,6 +66,7 @@ export const diffCommand: AddCommand = (program, run) => {
 
 async function ls(name: string, path: string | undefined, options: LookOptions, signal: AbortSignal): Promise<number> {
 	const { group, label } = parseBackupName(name);
+	limitOf(options);
 	return await withRepository(options, signal, async (request) => {
 		const { repository } = request;
 		const choice = label === null ? ({ kind: 'newest' } as const) : ({ kind: 'label', label } as const);
@@ -118,11 +125,25 @@ async function withRepository(
 	}
 }
 
-async function printAll<T>(all: AsyncIterable<T>, { json }: LookOptions, text: (each: T) => string): Promise<void> {
-	const collected: T[] = [];
-	for await (const each of all) {
-		if (json) collected.push(each);
-		else printLine(text(each));
+/** Prints them one by one: there may be millions. */
+async function printAll<T>(all: AsyncIterable<T>, options: LookOptions, text: (each: T) => string): Promise<void> {
+	const limit = limitOf(options);
+	let isCut = false;
+	async function* some(): AsyncGenerator<T> {
+		let printed = 0;
+		for await (const each of all) {
+			isCut = printed++ === limit;
+			if (isCut) return;
+			yield each;
+		}
 	}
-	if (json) printJson(collected);
+	async function* lines(): AsyncGenerator<string> {
+		for await (const each of some()) yield text(each);
+	}
+	await (options.json ? printJsonArray(some()) : printLines(lines()));
+	if (isCut) printWarning(`there are more: these are the first ${limit}, as --limit says`);
+}
+
+function limitOf({ limit }: LookOptions): number {
+	return limit === undefined ? Infinity : wholeNumber('--limit', limit, 1, 1_000_000_000);
 }

@@ -51,7 +51,13 @@ it('archives, lists, compares, verifies and restores', async () => {
 		[`${root}/css`, labels[0]],
 		[`${root}/css/a.css`, labels[0]],
 	]);
-	expect(await command('ls', 'files/www', 'nothing', ...hostKey)).toMatchObject({ code: 1 });
+	const some = await command('ls', 'files/www', ...hostKey, '--limit', '2');
+	expect(some.stdout.split('\n').map((line) => line.split('  ').at(-1))).toEqual([root, `${root}/index.html`, '']);
+	expect(some.stderr).toBe('warning: there are more: these are the first 2, as --limit says\n');
+	const exactly = await command('ls', 'files/www', ...hostKey, '--limit', '4', '--json');
+	expect(exactly).toMatchObject({ code: 0, stderr: '' });
+	expect(JSON.parse(exactly.stdout)).toEqual(entries);
+	expect(await command('ls', 'files/www', 'nothing', ...hostKey)).toMatchObject({ code: 1, stdout: '' });
 	const changes = await command('diff', 'files/www', labels[0]!, labels[1]!, ...hostKey);
 	expect(changes.stdout).toBe(`M  ${root}/index.html  (contents, time)\n`);
 
