@@ -1,6 +1,6 @@
 /**
  * npm run soak: the tests that try something at random moments, many times instead of a few, in a fresh clone on a bare
- * machine as well. Takes about half an hour.
+ * machine as well. Takes an hour or two, and 40 GB of disk.
  *
  *   npm run soak                        all of them
  *   npm run soak -- test/verbs/copy    these files only
@@ -17,6 +17,9 @@ const FILES = [
 	'test/verbs/copy/killed',
 	'test/verbs/expire/killed',
 	'test/sources/bucket/many',
+	'test/sources/files/large',
+	'test/sources/files/line-sorter',
+	'test/sources/files/many',
 	'test/sources/files/random-edits',
 	'test/sources/files/restore-failures',
 	'test/records/locks/killed',

@@ -11,6 +11,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { rounds } from './soak';
 import { makeCertificates, type Certificates } from './tls';
 
 export interface CephOptions {
@@ -170,7 +171,7 @@ osd data = ${dir}/osd
 osd objectstore = ${options.store ?? 'memstore'}
 # a store that is full does not say so: it takes no more requests, and never answers them
 memstore device bytes = ${16 * 1024 ** 3}
-bluestore block size = ${4 * 1024 ** 3}
+bluestore block size = ${rounds(4, 16) * 1024 ** 3}
 bluestore block create = true
 bluestore cache autotune = false
 bluestore cache size = ${128 * 1024 ** 2}

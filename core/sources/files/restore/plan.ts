@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { storedSize } from '../entry.ts';
+import { LineSorter, writeText } from '../line-sorter.ts';
 import type { MergedEntry } from '../merge.ts';
 import { writingTemporary } from '../thread-faults.ts';
 import type { HolderPlan } from './messages.ts';
@@ -32,7 +33,7 @@ export class Plans {
 	}
 }
 
-/** Writes one plan. */
+/** Writes one plan, in the order in which entries come. */
 export class PlanWriter {
 	readonly #fd: number;
 	readonly #plan: HolderPlan;
@@ -44,23 +45,42 @@ export class PlanWriter {
 	}
 
 	add(entry: MergedEntry): void {
-		this.#plan.files++;
-		this.#plan.bytes += storedSize(entry);
+		count(this.#plan, entry);
 		this.#buffer += `${JSON.stringify(entry)}\n`;
-		if (this.#buffer.length >= BUFFER_CHARACTERS) this.#flush();
+		if (this.#buffer.length < BUFFER_CHARACTERS) return;
+		writeText(this.#fd, this.#buffer);
+		this.#buffer = '';
 	}
 
 	end(): HolderPlan {
-		this.#flush();
+		writeText(this.#fd, this.#buffer);
 		fs.closeSync(this.#fd);
 		return this.#plan;
 	}
+}
 
-	#flush(): void {
-		const bytes = Buffer.from(this.#buffer, 'utf8');
-		this.#buffer = '';
-		writingTemporary(() => {
-			for (let done = 0; done < bytes.length; ) done += fs.writeSync(this.#fd, bytes, done);
-		});
+/** Writes one plan, in the order of the archive, whatever the order in which entries come. */
+export class SortedPlanWriter {
+	readonly #sorter: LineSorter;
+	readonly #plan: HolderPlan;
+
+	constructor(file: string, holder: number) {
+		this.#sorter = new LineSorter(file);
+		this.#plan = { holder, file, files: 0, bytes: 0 };
 	}
+
+	add(entry: MergedEntry): void {
+		count(this.#plan, entry);
+		this.#sorter.add(entry.at!, JSON.stringify(entry));
+	}
+
+	end(): HolderPlan {
+		this.#sorter.end();
+		return this.#plan;
+	}
+}
+
+function count(plan: HolderPlan, entry: MergedEntry): void {
+	plan.files++;
+	plan.bytes += storedSize(entry);
 }

@@ -12,7 +12,7 @@ import { SharedContents } from '../shared-contents.ts';
 import { naming } from '../thread-faults.ts';
 import type { HolderPlan } from './messages.ts';
 import { assertDigest, damaged, type Placer, type Unplaced } from './placing.ts';
-import { PlanWriter } from './plan.ts';
+import { SortedPlanWriter } from './plan.ts';
 import type { Target } from './target.ts';
 
 const { O_NOFOLLOW, O_RDONLY } = fs.constants;
@@ -37,7 +37,8 @@ export class ContentsWriter {
 	#current: Current | null = null;
 	#next: MergedEntry | null = null;
 	#position = 0;
-	#again: PlanWriter | null = null;
+	/** What points back, from anywhere. */
+	#again: SortedPlanWriter | null = null;
 	#rounds = 0;
 	readonly #buffer = Buffer.allocUnsafe(1024 * 1024);
 	#plan: HolderPlan | null = null;
@@ -127,7 +128,7 @@ export class ContentsWriter {
 				this.#next = entry;
 				return;
 			}
-			this.#again ??= new PlanWriter(path.join(this.#folder, `again-${this.#rounds++}`), this.#plan!.holder);
+			this.#again ??= new SortedPlanWriter(path.join(this.#folder, `again-${this.#rounds++}`), this.#plan!.holder);
 			this.#again.add(entry);
 		}
 	}
