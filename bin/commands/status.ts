@@ -4,6 +4,7 @@ import { BackupError } from '../../core/base/errors';
 import { readRuns } from '../../core/records/journal/journal';
 import { Repository } from '../../core/records/repository';
 import { metricsOf } from '../../core/report/status/metrics';
+import { renderWhole } from '../../core/report/status/page/page';
 import { readStorage, unreachable } from '../../core/report/status/read';
 import { type Expectation, judge, type Status, type Verdict } from '../../core/report/status/status';
 import { sizeText } from '../../core/base/size-text';
@@ -24,6 +25,7 @@ interface StatusOptions extends AuthorityOptions {
 	rpo?: string;
 	rto?: string;
 	json?: boolean;
+	html?: boolean;
 	metrics?: boolean;
 	textfile?: string;
 }
@@ -46,6 +48,7 @@ export const statusCommand: AddCommand = (program, run) => {
 		.option('--rpo <hours>', 'data that may be lost at most')
 		.option('--rto <minutes>', 'how long a restore may take')
 		.option('--signers <file>', SIGNERS_HELP)
+		.option('--html', 'print the dashboard with all its pages as one document')
 		.option('--metrics', 'print metrics for Prometheus')
 		.option('--textfile <file>', 'write metrics for the textfile collector of node_exporter')
 		.option('--json', 'print all of it')
@@ -68,6 +71,7 @@ async function status(options: StatusOptions, signal: AbortSignal): Promise<numb
 	try {
 		const found = await readAll(options, signal);
 		if (options.metrics) process.stdout.write(await metricsOf(found));
+		else if (options.html) process.stdout.write(renderWhole(found, { timeZone: localZone() }));
 		else if (options.json) printJson(found);
 		else printStatus(found);
 		if (options.textfile !== undefined) await writeTextfile(options.textfile, await metricsOf(found));
@@ -110,6 +114,11 @@ async function readAll(options: StatusOptions, signal: AbortSignal): Promise<Sta
 		}
 	}
 	return judge(facts, request);
+}
+
+/** Times on the page are this machine's. */
+function localZone(): string {
+	return new Intl.DateTimeFormat('en').resolvedOptions().timeZone;
 }
 
 function parseExpectation(text: string): Expectation {

@@ -44,6 +44,14 @@ it('answers in one line first, with the exit codes of a plugin', async () => {
 	expect(await status('--expect', 'x=y')).toMatchObject({ code: 3, stdout: expect.stringContaining('--expect') });
 });
 
+it('prints the page, whole, for a file or a mail', async () => {
+	const { code, stdout } = await status('--html');
+	expect(code).toBe(0);
+	expect(stdout).toMatch(
+		/^<!doctype html>[\s\S]*The one source can be restored\.[\s\S]*<article id="source-0">[\s\S]*<\/html>\s*$/,
+	);
+});
+
 it('one of two storages that is away is critical, and the other one is told', async () => {
 	const { code, stdout } = await status('--storage', `file://${top}/away`);
 	expect(code).toBe(2);

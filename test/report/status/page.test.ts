@@ -1,7 +1,7 @@
 /** The page: what it says, that nothing breaks out of it, and how it looks in a real browser. */
 import fs from 'node:fs';
 import type { Browser } from 'playwright-core';
-import { renderPage } from '../../../core/report/status/page/page';
+import { renderPage, renderWhole } from '../../../core/report/status/page/page';
 import type { Status } from '../../../core/report/status/status';
 import { openPage, startBrowser, takePicture } from '../../support/browser';
 import { HOSTILE, madeStatus } from '../../support/status-history';
@@ -42,6 +42,17 @@ it('a group has a page with filters and pages, by plain links', () => {
 	expect([...page({ group: 'postgres/shop', page: '2' }).matchAll(/<tr>\s*<td/g)]).toHaveLength(4);
 	expect(page({ group: 'postgres/shop', filter: 'bad' })).toContain('None.');
 	expect(page({ group: ['x'] })).toContain('<h2>Sources</h2>');
+});
+
+it('all of it is one document for a file, with every backup, whose links lead within it', () => {
+	const text = renderWhole(status, { timeZone });
+	expect(text.match(/<article /g)).toHaveLength(status.groups.length);
+	const links = [...text.matchAll(/href="#([^"]*)"/g)].map(([, id]) => id!).filter((id) => id !== '');
+	expect(new Set(links).size).toBe(status.groups.length);
+	for (const id of links) expect(text).toContain(`<article id="${id}"`);
+	const shop = /<article id="[^"]*">(?:(?!<\/article>).)*<span>postgres\/shop<\/span>.*?<\/article>/s.exec(text)![0];
+	expect([...shop.matchAll(/<tr>\s*<td/g)]).toHaveLength(24);
+	expect(text).not.toContain('href="?');
 });
 
 it('renews itself while something runs, until somebody says no', () => {

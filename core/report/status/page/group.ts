@@ -14,33 +14,38 @@ export interface GroupPage {
 	filter: Filter;
 	/** From 1. */
 	page: number;
-	/** Of this page with another filter or number. */
-	link: (filter: Filter, page: number) => string;
+	/** Of this page with another filter or number; null where all of it is in one document. */
+	link: ((filter: Filter, page: number) => string) | null;
 	/** Of the first page. */
 	home: string;
+	/** Of its element, for links within a document. */
+	id: string;
 }
 
-export function groupPage(group: GroupStatus, words: Words, { filter, page, link, home }: GroupPage): Html {
+export function groupPage(group: GroupStatus, words: Words, { filter, page, link, home, id }: GroupPage): Html {
 	const wanted = group.history.toReversed().filter(({ bad, depth }) => {
 		if (filter === 'bad') return bad;
 		return filter === 'all' || (filter === 'proved') === (depth !== null);
 	});
-	const pages = Math.max(1, Math.ceil(wanted.length / PER_PAGE));
+	const perPage = link === null ? Infinity : PER_PAGE;
+	const pages = Math.max(1, Math.ceil(wanted.length / perPage));
 	const at = Math.min(Math.max(1, page), pages);
-	const shown = wanted.slice((at - 1) * PER_PAGE, at * PER_PAGE);
-	return html`<main>
-		<nav aria-label="Where you are"><a href="${home}">All sources</a></nav>
+	const shown = link === null ? wanted : wanted.slice((at - 1) * perPage, at * perPage);
+	const back = html`<a href="${home}">All sources</a>`;
+	return html`<article id="${id}">
+		${link === null ? html`<p>${back}</p>` : html`<nav aria-label="Where you are">${back}</nav>`}
 		<section class="card ${group.verdict}">
 			<h2 class="title"><span>${group.group}</span>${badge(group.verdict)}</h2>
 			${reasonList(group.reasons)} ${figures(group, words)}
 		</section>
 		<h2>Backups</h2>
-		<nav aria-label="Which backups">
+		${link !== null &&
+		html`<nav aria-label="Which backups">
 			${FILTERS.map(
 				(each) => html`<a href="${link(each, 1)}" ${each === filter && html`aria-current="page"`}>${each}</a>`,
 			)}
-		</nav>
-		<div class="scroll" tabindex="0" role="region" aria-label="Backups">
+		</nav>`}
+		<div class="scroll" tabindex="0" role="region" aria-label="Backups of ${group.group}">
 			<table>
 				<caption>
 					The last ${group.history.length} of ${group.backups}, newest first
@@ -71,7 +76,8 @@ export function groupPage(group: GroupStatus, words: Words, { filter, page, link
 			</table>
 		</div>
 		${shown.length === 0 && html`<p class="dim">None.</p>`}
-		${pages > 1 &&
+		${link !== null &&
+		pages > 1 &&
 		html`<nav aria-label="Pages">
 			${Array.from(
 				{ length: pages },
@@ -88,7 +94,7 @@ export function groupPage(group: GroupStatus, words: Words, { filter, page, link
 				docs/restore-by-hand.md.
 			</p>
 			<pre tabindex="0">${commandFor(group)}</pre>`}
-	</main>`;
+	</article>`;
 }
 
 function commandFor({ group, kind, proved, newest }: GroupStatus): string {

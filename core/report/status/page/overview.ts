@@ -9,13 +9,11 @@ const VERDICTS: Record<Verdict, string> = { ok: 'OK', warning: 'Warning', critic
 /** @param link of a group's page */
 export function overview(status: Status, words: Words, link: (group: string) => string): Html {
 	const { groups, storages, running } = status;
-	return html` <main>
-		${runningSection(running, words)}
+	return html`${runningSection(running, words)}
 		<h2>Sources</h2>
 		<div class="groups">${groups.map((group) => card(group, words, link))}</div>
 		<h2>Storage</h2>
-		<div class="groups">${storages.map((storage) => storageCard(storage, words))}</div>
-	</main>`;
+		<div class="groups">${storages.map((storage) => storageCard(storage, words))}</div>`;
 }
 
 /** A verdict as a word, so that color alone says nothing. */

@@ -30,7 +30,7 @@ export function renderPage(status: Status, { timeZone, query = {}, address = '' 
 	const filter = FILTERS.find((each) => each === query.filter) ?? 'all';
 	const body = group
 		? groupPage(group, words, {
-				...{ filter, page: Math.trunc(Number(query.page)) || 1, home: address === '' ? '?' : address },
+				...{ filter, page: Math.trunc(Number(query.page)) || 1, home: address === '' ? '?' : address, id: 'source' },
 				link: (each: Filter, page: number) => to({ group: group.group, filter: each, page: String(page) }),
 			})
 		: overview(status, words, (name) => to({ group: name }));
@@ -41,6 +41,17 @@ export function renderPage(status: Status, { timeZone, query = {}, address = '' 
 		body,
 		stop: refresh ? stop : null,
 	}).text;
+}
+
+/** All there is in one document, for a file: the first page, and then each source, with links within the document. */
+export function renderWhole(status: Status, { timeZone }: Pick<PageRequest, 'timeZone'>): string {
+	const words = new Words(new Date(status.at), timeZone);
+	const idOf = (name: string) => `source-${status.groups.findIndex(({ group }) => group === name)}`;
+	const pages = status.groups.map((group) =>
+		groupPage(group, words, { filter: 'all', page: 1, link: null, home: '#', id: idOf(group.group) }),
+	);
+	const body = html`${overview(status, words, (name) => `#${idOf(name)}`)} ${pages}`;
+	return shell(status, words, { title: 'Backups', body, stop: null }).text;
 }
 
 /** @param part.stop address of the page that does not come again by itself; null where it does not anyway */
@@ -78,7 +89,7 @@ function shell(
 						</div>
 					</div>
 				</header>
-				${body}
+				<main>${body}</main>
 				<footer>${PROGRAM.name} ${PROGRAM.version}</footer>
 			</body>
 		</html> `;
