@@ -1,10 +1,9 @@
 /** What has changed in a status since people were told last: new troubles, worse ones, recoveries, and a reminder after a day. Pure. */
 import type { Told } from '../records/told';
-import { htmlOf, telegramOf } from './html';
+import { type Channels, channelsOf } from './channels';
 import { type Message, noteworthyOf, shortText } from './message';
 import { type Ping, pingOf } from './ping';
 import { entry, type Entry, type Outcome } from './section';
-import { type SlackBlock, slackBlocksOf } from './slack';
 import { nameOf, shortened, textOf, factsOf, listOf } from './values';
 
 export interface AlertRequest {
@@ -20,15 +19,12 @@ export interface AlertRequest {
 }
 
 /** What is to be told, in the forms of the channels, and what people will know then. */
-export interface AlertReport {
+export interface AlertReport extends Channels {
 	tell: boolean;
 	ok: boolean;
 	outcome: Outcome;
 	subject: string;
 	text: string;
-	html: string;
-	slackBlocks: SlackBlock[];
-	telegram: string;
 	ping: Ping;
 	counts: { raised: number; worse: number; recovered: number; reminded: number; open: number };
 	told: Told;
@@ -125,8 +121,7 @@ function reportOf(entries: Entry[], { facts, troubles, counts, next, summary, wo
 	const text = shortText(details, [], noteworthyOf(entries));
 	return {
 		tell: summary || counts.raised + counts.worse + counts.recovered + counts.reminded > 0,
-		...{ ok: outcome !== 'failed', outcome, subject, text, html: htmlOf(message), telegram: telegramOf(subject, text) },
-		slackBlocks: slackBlocksOf(message, text),
+		...{ ok: outcome !== 'failed', outcome, subject, text, ...channelsOf(message, text) },
 		// The watch itself has run: a trouble that it found is told by other means.
 		ping: pingOf('ok', subject),
 		...{ counts, told: next },

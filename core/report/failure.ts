@@ -1,20 +1,16 @@
 /** A workflow that failed, as one short message: which, where, what happened, and the way to it. Pure. */
-import { htmlOf, telegramOf } from './html';
+import { type Channels, channelsOf } from './channels';
 import { type Message, shortText } from './message';
 import { entry } from './section';
-import { type SlackBlock, slackBlocksOf } from './slack';
 import { errorText, factsOf, nameOf, shortened, textOf } from './values';
 
 /** In the forms of the channels. */
-export interface FailureReport {
+export interface FailureReport extends Channels {
 	tell: true;
 	ok: false;
 	outcome: 'failed';
 	subject: string;
 	text: string;
-	html: string;
-	slackBlocks: SlackBlock[];
-	telegram: string;
 	/** For programs; '' where n8n does not say it. */
 	failedWorkflow: string;
 	failedNode: string;
@@ -49,8 +45,7 @@ export function failureReport(item: unknown, workflow = ''): FailureReport {
 	const shown: Message = { outcome: 'failed', subject, entries: [made], figures: [], workflow: nameOf(workflow) };
 	const text = shortText(made.text, [], [made.text]);
 	return {
-		...{ tell: true, ok: false, outcome: 'failed', subject, text, html: htmlOf(shown) },
-		...{ slackBlocks: slackBlocksOf(shown, text), telegram: telegramOf(subject, text) },
+		...{ tell: true, ok: false, outcome: 'failed', subject, text, ...channelsOf(shown, text) },
 		...{ failedWorkflow, failedNode, message, hint, url: address },
 	};
 }

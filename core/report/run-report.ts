@@ -6,7 +6,7 @@ import { backupSection } from './backup-section';
 import { joinBackups } from './backups';
 import { drillSection, sortDrills } from './drills';
 import { type ReportFacts, reportFacts } from './facts';
-import { htmlOf, telegramOf } from './html';
+import { type Channels, channelsOf } from './channels';
 import { type ReportItem, sortItems } from './items';
 import { figuresOf, type Message, noteworthyOf, shortText } from './message';
 import { type Ping, pingOf } from './ping';
@@ -14,7 +14,6 @@ import { priorityOf } from './priority';
 import { restoreSection } from './restores';
 import { joinRetention, rememberBlocked, retentionSection } from './retention';
 import { type Outcome, type Section, worst } from './section';
-import { type SlackBlock, slackBlocksOf } from './slack';
 import { nameOf, shortened } from './values';
 
 export interface ReportRequest {
@@ -39,7 +38,7 @@ export interface ReportRequest {
 	blockedAlarmDays?: number;
 }
 
-export interface RunReport extends ReportFacts {
+export interface RunReport extends ReportFacts, Channels {
 	/** Not failed. */
 	ok: boolean;
 	outcome: Outcome;
@@ -47,11 +46,6 @@ export interface RunReport extends ReportFacts {
 	subject: string;
 	/** All of it where that is short; otherwise the figures, and what deserves attention. */
 	text: string;
-	/** The same with tables, for an e-mail. */
-	html: string;
-	slackBlocks: SlackBlock[];
-	/** The same for Telegram's HTML. */
-	telegram: string;
 	/** What deserves attention, worst first: ten lines at most. */
 	noteworthy: string[];
 	/** Everything, up to a million characters. */
@@ -117,11 +111,7 @@ export function runReport(request: ReportRequest): RunReport {
 	const noted = entries.some(({ level }) => level === 'note');
 	return {
 		...{ ok: outcome !== 'failed', outcome, subject, text },
-		...{
-			html: htmlOf(message),
-			slackBlocks: slackBlocksOf(message, shortText(details, [], noteworthy)),
-			telegram: telegramOf(subject, text),
-		},
+		...channelsOf(message, text, shortText(details, [], noteworthy)),
 		...{ noteworthy, details },
 		tell: outcome !== 'ok' || (!moreToCome && (noted || request.tellSuccesses === true)),
 		ended: !moreToCome,

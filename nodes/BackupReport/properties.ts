@@ -31,7 +31,7 @@ export const properties: INodeProperties[] = [
 	},
 	{
 		displayName:
-			'Gives one item: <b>subject</b>, <b>text</b>, <b>html</b>, <b>slackBlocks</b> and <b>telegram</b> for people; <b>outcome</b> (ok, degraded or failed), counts, bytes and names for programs. <b>tell</b> says whether somebody should be told.',
+			'Gives one item: <b>subject</b>, <b>text</b>, <b>html</b>, <b>slackBlocks</b>, <b>telegram</b>, <b>teams</b>, <b>discord</b> and <b>mattermost</b> for people; <b>outcome</b> (ok, degraded or failed), counts, bytes and names for programs. <b>tell</b> says whether somebody should be told.',
 		name: 'reportNotice',
 		type: 'notice',
 		default: '',

@@ -100,7 +100,10 @@ describe('a text from outside', () => {
 		}),
 		...from('restore', { ...RESTORED, restoredTo: HOSTILE, differences: [{ item: HOSTILE, expected: HOSTILE }] }),
 	];
-	const { html, slackBlocks, telegram } = reportOn(everything, { workflow: HOSTILE, workflowInSubject: true });
+	const { html, slackBlocks, telegram, teams, discord, mattermost } = reportOn(everything, {
+		workflow: HOSTILE,
+		workflowInSubject: true,
+	});
 	const texts = slackBlocks.flatMap(({ text, fields = [], elements = [] }) => [
 		...(text ? [text] : []),
 		...fields,
@@ -119,6 +122,20 @@ describe('a text from outside', () => {
 	it('is escaped for Slack, and calls nobody', () => {
 		for (const { type, text } of texts) if (type === 'mrkdwn') expect(text).not.toMatch(/[<>]/);
 		expect(texts.some(({ text }) => text.includes('&lt;!channel&gt;'))).toBe(true);
+	});
+
+	it('is no markup and no mention in other chats', () => {
+		const [embed] = discord.embeds;
+		const [attachment] = mattermost.attachments;
+		for (const shown of [embed!.title, embed!.description, attachment!.title, attachment!.text]) {
+			// Every sign that Markdown could read stands behind a backslash.
+			expect(shown.replace(/\\[^\w\s]/g, '')).not.toMatch(/[`*_[\]()#<>|~:]/);
+			expect(shown).not.toMatch(/@(?!\u200b)/);
+		}
+		expect(discord.allowed_mentions).toEqual({ parse: [] });
+		const { body } = teams.attachments[0]!.content as { body: Array<{ type: string }> };
+		// A text block would read Markdown.
+		expect(new Set(body.map(({ type }) => type))).toEqual(new Set(['RichTextBlock', 'FactSet']));
 	});
 
 	it('stays in its line, and shows no control characters', () => {
@@ -157,9 +174,8 @@ describe('secrets', () => {
 describe('a channel', () => {
 	const long = 'é&<'.repeat(5000);
 	const items = Array.from({ length: 200 }, (_, n) => failedItem(long, { database: `${n}${long}` }));
-	const { subject, text, html, slackBlocks, telegram, noteworthy } = reportOn(from('dump', ...items), {
-		workflow: long,
-	});
+	const report = reportOn(from('dump', ...items), { workflow: long });
+	const { subject, text, html, slackBlocks, telegram, noteworthy } = report;
 
 	it('gets what it can show', () => {
 		expect(subject.length).toBeLessThan(300);
@@ -187,6 +203,24 @@ describe('a channel', () => {
 				expect(each.text).not.toMatch(/&(?!(?:amp|lt|gt);)/);
 			}
 		}
+	});
+
+	it('that is Discord, Mattermost or Teams gets a message within its limits, with the figures beside the text', () => {
+		const [embed] = report.discord.embeds;
+		expect(embed!.title.length).toBeLessThanOrEqual(256);
+		expect(embed!.description.length).toBeLessThanOrEqual(4096);
+		expect(embed!.fields).toContainEqual({ name: 'Failed', value: '200', inline: true });
+		const { title, description, fields, footer } = embed!;
+		const words = [title, description, footer!.text, ...fields.flatMap(({ name, value }) => [name, value])];
+		expect(words.join('').length).toBeLessThanOrEqual(6000);
+		const [attachment] = report.mattermost.attachments;
+		expect(attachment).toMatchObject({
+			color: '#c62828',
+			fields: expect.arrayContaining([{ short: true, title: 'Failed', value: '200' }]),
+		});
+		expect(Buffer.byteLength(JSON.stringify(report.mattermost))).toBeLessThan(16_000);
+		expect(Buffer.byteLength(JSON.stringify(report.teams))).toBeLessThan(28_000);
+		expect(JSON.stringify(report.teams)).toContain('"color":"Attention"');
 	});
 
 	it('that waits for a heartbeat gets one in its own words', () => {
