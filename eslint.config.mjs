@@ -24,7 +24,8 @@ const NO_NODES = {
 const NO_N8N = { group: ['n8n-*', '@n8n/*'], message: 'core works without n8n: everything in it runs from a script.' };
 const NO_PROGRAMS = {
 	group: ['child_process', 'node:child_process'],
-	message: 'Only the native engine and pg_restore are programs of the host: nothing else may need one.',
+	message:
+		'Only the native engine, pg_restore and the server of a drill are programs of the host: nothing else may need one.',
 };
 
 const NO_KINDS = {
@@ -132,6 +133,7 @@ export default defineConfig([
 	{
 		files: [
 			'core/sources/postgres/dump/engines/{native,client-program}.ts',
+			'core/sources/postgres/physical/drill/{programs,server}.ts',
 			'core/sources/postgres/restore/{archive-statements,native}.ts',
 			'core/sources/postgres/drill/embedded/cage.ts',
 		],

@@ -12,6 +12,9 @@ import { Repository } from '../../core/records/repository';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Assertion } from '../../core/sources/postgres/drill/assertions';
+import { clusterDrill, logDrill } from '../../core/sources/postgres/physical/drill/drill';
+import { logBehind } from '../../core/sources/postgres/physical/drill/log-behind';
+import { openerOf } from '../../core/verbs/restore/alongside';
 import { bucketDrill } from '../../core/sources/bucket/restore';
 import { filesDrill } from '../../core/sources/files/restore/restorer';
 import { postgresDrill } from '../../core/sources/postgres/drill/drill';
@@ -119,6 +122,8 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 					postgresDrill({ scratch, assertions, allow, nativePath, checks: n8n && [n8n.database] }),
 					filesDrill({ checks: n8n && [n8n.files] }),
 					bucketDrill(),
+					clusterDrill({ logBehind: logBehind(repository, openerOf({ repository, keys })) }),
+					logDrill(),
 				]
 			: [];
 		const results: VerifyResult[] = [];

@@ -19,7 +19,7 @@ export interface LogEnd {
 
 /**
  * Plans for the log of one cluster. Log that ends before the start of every base backup of its cluster is of no use to
- * anything that is stored; all that comes later stays, so that there is never a gap. No policy says otherwise, and nothing
+ * anything that is stored, but for the newest; all that comes later stays, so that there is never a gap. No policy says otherwise, and nothing
  * that anybody proved is relied on.
  * @param members in any order
  * @param bases null where nobody can say which there are, or what they need: then all of it stays
@@ -34,8 +34,10 @@ export function planLog(
 	const oldestFirst = members.toSorted((a, b) => a.startedAt - b.startedAt);
 	const first =
 		bases === null || bases.length === 0 ? 0 : oldestFirst.findIndex(({ label }) => isNeeded(ends.get(label), bases));
-	const keptFrom = first < 0 ? oldestFirst.length : first;
-	const why = whyKept(bases);
+	// The newest stays in any case: the next run looks at its end to know that nothing is missing behind it.
+	const isUsed = first >= 0;
+	const keptFrom = isUsed ? first : oldestFirst.length - 1;
+	const why = isUsed ? whyKept(bases) : 'the next run goes on behind it';
 	const backups = oldestFirst.map(({ label, startedAt, storedBytes, pinned }, place): PlannedBackup => {
 		const kept = place >= keptFrom || pinned;
 		const reasons = kept ? [place >= keptFrom ? why : 'pinned'] : ['no base backup needs it'];

@@ -1,5 +1,6 @@
 /** The fields of the Base Backup of Postgres node. Their texts say what a choice means for what can be restored. */
 import type { INodeProperties } from 'n8n-workflow';
+import { keepField, verifyAfterwardsFields } from '../shared/afterwards-fields';
 import { CHAIN_FIELDS } from '../shared/chain';
 import { LIMIT_OPTIONS, NEW_ENCRYPTION, PROGRESS_NOTICE } from '../shared/fields';
 import { retentionLockOption } from '../shared/retention-lock';
@@ -7,6 +8,18 @@ import { STORE_OPTIONS } from '../shared/store-options';
 
 const BASE = { operation: ['backUpCluster'] };
 const STORES = { operation: ['backUpCluster', 'check', 'collectLog'] };
+
+/** Larger clusters are restored as a test by Verify Backup, or by hand: they would fill the disk of temporary files. */
+export const LARGEST_DRILL_MB = 100_000;
+
+const AFTERWARDS = {
+	show: { operation: ['backUpCluster', 'collectLog'] },
+	restored:
+		'A base backup is restored into a temporary folder, and a server is started in it, which nobody can reach. Needs the programs of that PostgreSQL on the n8n host.',
+	upTo: 'Larger clusters are read to their end, but not restored: a restore needs as much space in the folder of temporary files',
+	largest: LARGEST_DRILL_MB,
+	each: 'the cluster',
+};
 
 const storing = (field: INodeProperties): INodeProperties => ({
 	...field,
@@ -142,6 +155,8 @@ export const properties: INodeProperties[] = [
 		displayOptions: { show: { operation: ['check'] } },
 	},
 	...NEW_ENCRYPTION.map(storing),
+	...verifyAfterwardsFields(AFTERWARDS),
+	keepField({ ...AFTERWARDS, show: BASE }),
 	{
 		displayName: 'Options',
 		name: 'options',

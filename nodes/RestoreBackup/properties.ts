@@ -27,10 +27,10 @@ export const properties: INodeProperties[] = [
 		noDataExpression: true,
 		options: [
 			{
-				name: 'Restore Database',
-				value: 'restoreDatabase',
-				description: 'Restore a database, and compare its tables with those that were backed up',
-				action: 'Restore database',
+				name: 'List Contents',
+				value: 'listContents',
+				description: 'List what is inside of a backup of files or of a bucket: one item each. Nothing is restored.',
+				action: 'List contents of a backup of files',
 			},
 			{
 				name: 'Restore Bucket',
@@ -46,17 +46,17 @@ export const properties: INodeProperties[] = [
 				action: 'Restore cluster to a moment',
 			},
 			{
+				name: 'Restore Database',
+				value: 'restoreDatabase',
+				description: 'Restore a database, and compare its tables with those that were backed up',
+				action: 'Restore database',
+			},
+			{
 				name: 'Restore Files',
 				value: 'restoreFiles',
 				description:
 					'Restore folders and files, all of them or some, and compare them with those that were backed up; also objects of a bucket, as files',
 				action: 'Restore files',
-			},
-			{
-				name: 'List Contents',
-				value: 'listContents',
-				description: 'List what is inside of a backup of files or of a bucket: one item each. Nothing is restored.',
-				action: 'List contents of a backup of files',
 			},
 		],
 		default: 'restoreDatabase',

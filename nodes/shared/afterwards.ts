@@ -31,7 +31,7 @@ export interface Afterwards {
 export interface TestRestore {
 	drill: Drill;
 	/** Whether a backup is one that can be restored here, and its data are at most so many bytes. */
-	isPossible: (manifest: Manifest, maxBytes: number) => boolean;
+	isPossible: (manifest: Manifest, maxBytes: number) => boolean | Promise<boolean>;
 }
 
 /**
@@ -56,6 +56,8 @@ export interface JustStored {
 	manifest: Manifest;
 	keys: DecryptionKeys | null;
 	testRestore: TestRestore;
+	/** Groups of which stays what the backups of this one need; they are looked at when its policy was applied. */
+	dependents?: readonly string[];
 	/** For another run in the group, milliseconds. */
 	lockWaitMs: number;
 	actor: Actor;
@@ -66,7 +68,7 @@ export interface JustStored {
 export interface AfterwardsResult {
 	/** Null where none was asked for. */
 	verification: VerifyResult | null;
-	/** For the item: `verification` and `retention`, each null where it was not asked for. */
+	/** For the item: `verification` and `retention`, each null where it was not asked for; `retentionOfDependent` where there is such a group. */
 	facts: IDataObject;
 	/** Why the backup is none; null where it is one. */
 	failure: BackupError | null;
@@ -89,7 +91,11 @@ export async function doAfterwards(
 		return { verification, facts, failure };
 	}
 	if (keep) {
-		facts.retention = await applyPolicy(context, keep, stored);
+		facts.retention = await applyPolicy(context, keep, stored, stored.manifest.group);
+		for (const group of stored.dependents ?? []) {
+			if ((await stored.repository.list(group)).length === 0) continue;
+			facts.retentionOfDependent = await applyPolicy(context, keep, stored, group);
+		}
 	}
 	return { verification, facts, failure: null };
 }
@@ -98,7 +104,8 @@ export async function doAfterwards(
 async function applyPolicy(
 	context: IExecuteFunctions,
 	{ name, policy }: NonNullable<Afterwards['keep']>,
-	{ repository, manifest: { group }, lockWaitMs, actor, signal }: JustStored,
+	{ repository, lockWaitMs, actor, signal }: JustStored,
+	group: string,
 ): Promise<IDataObject> {
 	try {
 		const result = await applyRetention({ repository, group, policy, lockWaitMs, actor, signal });
@@ -124,7 +131,7 @@ async function verifyStored(
 			drills: depth === 'restored' ? [testRestore.drill] : [],
 		});
 	if (verify !== 'deepest') return await at(verify);
-	const depth = deepest(manifest, keys, testRestore.isPossible(manifest, maxBytes));
+	const depth = deepest(manifest, keys, await testRestore.isPossible(manifest, maxBytes));
 	const found = await at(depth);
 	if (depth !== 'restored' || found.outcome !== 'environment') return found;
 	// An extension that the embedded database lacks, say: what can be proved without it is not left out.

@@ -26,7 +26,7 @@ export interface BackUpEachJob<Of extends SourceToBackUp> extends Omit<Several<O
 	/** What only some kinds of sources have. */
 	request?: Pick<BackupRequest, 'allowAnotherServer' | 'type'>;
 	/** What is done with a backup that was made; absent where that is left to other nodes. */
-	then?: { afterwards: Afterwards; testRestore: TestRestore };
+	then?: { afterwards: Afterwards; testRestore: TestRestore; dependents?: readonly string[] };
 	onProgress: (source: Of, progress: Progress) => void;
 	/** The item of a backup. */
 	toItem: (source: Of, made: Made) => IDataObject;
@@ -88,7 +88,7 @@ async function after<Of extends SourceToBackUp>(
 	{ storage, settings, then, signal }: BackUpEachJob<Of>,
 ): Promise<AfterwardsResult> {
 	if (!then) return { verification: null, facts: {}, failure: null };
-	const { afterwards, testRestore } = then;
+	const { afterwards, ...how } = then;
 	const repository = await Repository.open(storage, { signal, authority: settings.authority });
 	const keys = settings.encryption?.keys ?? null;
 	const { lockWaitMs } = settings;
@@ -96,7 +96,7 @@ async function after<Of extends SourceToBackUp>(
 		repository,
 		manifest,
 		keys,
-		testRestore,
+		...how,
 		lockWaitMs,
 		actor,
 		signal,

@@ -1,4 +1,5 @@
 /** Base Backup of Postgres on a real server, as a role that may replicate and nothing else; n8n itself is in test/e2e. */
+import path from 'node:path';
 import { generateIdentity } from '../../core/codecs/age/keys';
 import { PostgresBaseBackup } from '../../nodes/PostgresBaseBackup/PostgresBaseBackup.node';
 import { type FakeNode, fakeContext } from '../support/fake-node';
@@ -37,7 +38,7 @@ const as = (user: string) => ({
 
 const DEFAULTS = {
 	...{ cluster: 'main', type: 'full', fullEvery: 7, maxChain: 30, otherwise: 'full', startOver: false },
-	...{ encryption: 'age', options: {} },
+	...{ encryption: 'age', verifyAfterwards: 'no', verifyUpTo: 100, keep: 'everything', options: {} },
 };
 
 async function run(operation: string, parameters: Record<string, unknown> = {}, more: Partial<FakeNode> = {}) {
@@ -48,12 +49,16 @@ async function run(operation: string, parameters: Record<string, unknown> = {}, 
 }
 
 it('collects log and backs the cluster up, as a role that may replicate; an idle run stores nothing; a dropped slot ends it', async () => {
-	const first = await run('collectLog');
+	const first = await run('collectLog', { verifyAfterwards: 'deepest' });
 	expect(first.item).toMatchObject({
 		summary: expect.stringMatching(/^wal\/main: .* of log as .*, up to \w+\/\w+/),
 		...{ ok: true, status: 'collected', group: 'wal/main', newBeginning: true, encrypted: true },
+		verification: { ok: true, depth: 'readable' },
 	});
-	const { item: base } = await run('backUpCluster');
+	process.env.N8N_BACKUP_PG_BIN = path.resolve(__dirname, '../../node_modules/pg18/native/bin');
+	const kept = { verifyAfterwards: 'deepest', keep: 'thirtyDays' };
+	const { item: base } = await run('backUpCluster', kept);
+	delete process.env.N8N_BACKUP_PG_BIN;
 	expect(base).toMatchObject({
 		summary: expect.stringMatching(/^cluster\/main: full base backup of PostgreSQL 18\.\d+, .* MB backed up as /),
 		...{

@@ -1,15 +1,13 @@
 /** Restores a backup, whatever it is of: look before the first byte is written, restore, compare. */
 import { about, BackupError } from '../../base/errors';
 import type { RunEnd } from '../../records/journal/journal';
-import { objectKey } from '../../records/layout';
 import { dataSize, type Manifest } from '../../records/manifest';
-import type { Storage } from '../../storage/storage';
-import type { OpenBackup, Restored } from '../../sources/source';
-import type { DecryptionKeys } from '../../codecs/age/header';
+import type { Restored } from '../../sources/source';
 import { kindOf } from '../../sources/registry';
 import { readChain } from '../chain';
 import { type Run, runVerb, within } from '../run';
 import { openBackup } from '../open-backup';
+import { assertThere, openAlongside } from './alongside';
 import type { RestoreFacts, RestoreRequest, RestoreResult } from './types';
 
 export { type BackupChoice, chooseForRestore } from './choice';
@@ -74,7 +72,7 @@ async function restore<Result extends Restored>(
 	const totalBytes = dataSize(manifest).originalBytes;
 	const result = await restorer.restore(backup, {
 		...{ signal, stallTimeoutMs, warn },
-		...(alongside && { alongside: openAlongside(alongside, run, keys) }),
+		...(alongside && { alongside: openAlongside(alongside, { repository, keys, signal, stallTimeoutMs }) }),
 		onProgress: (now) => {
 			progress(now.phase, now.bytes, totalBytes);
 			onProgress?.({ ...now, totalBytes });
@@ -93,19 +91,6 @@ async function restore<Result extends Restored>(
 	};
 }
 
-/** Opens each when the one before has been used, so that thousands of them need no more memory than one. */
-async function* openAlongside(
-	{ group, labels }: NonNullable<RestoreRequest['alongside']>,
-	{ repository, signal, limits: { stallTimeoutMs } }: Run,
-	keys: DecryptionKeys | null,
-): AsyncGenerator<OpenBackup> {
-	for (const label of labels) {
-		const manifest = await repository.readManifest(group, label, signal);
-		await assertThere(repository.storage, manifest);
-		yield await openBackup([manifest], { repository, keys, signal, stallTimeoutMs });
-	}
-}
-
 /** @throws BackupError 'invalid-input', 'unsupported' */
 function assertKind(manifest: Manifest, kind: string): void {
 	const { noun } = kindOf(manifest);
@@ -113,20 +98,4 @@ function assertKind(manifest: Manifest, kind: string): void {
 	throw new BackupError('invalid-input', `${manifest.group}/${manifest.label} is a backup of ${noun}`, {
 		hint: 'Choose another backup, or the command or node that restores what this one holds.',
 	});
-}
-
-/**
- * Looks whether the data of a backup is there before anything is written.
- * @throws BackupError 'not-found', 'damaged'
- */
-async function assertThere(storage: Storage, { group, label, parts }: Manifest): Promise<void> {
-	for (const { name, stored } of parts.filter(({ role }) => role === 'data')) {
-		const key = objectKey(group, label, name);
-		const found = await storage.stat(key);
-		if (found?.size === stored.bytes) continue;
-		const what = found ? `has ${found.size} instead of ${stored.bytes} bytes` : 'is missing';
-		throw new BackupError(found ? 'damaged' : 'not-found', `${storage.location}/${key} ${what}`, {
-			hint: 'The object was removed or changed after the backup was made. Use another backup.',
-		});
-	}
 }

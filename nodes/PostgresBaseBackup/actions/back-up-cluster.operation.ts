@@ -4,10 +4,15 @@ import { sizeText } from '../../../core/base/size-text';
 import { dataSize } from '../../../core/records/manifest';
 import { describeTarget } from '../../../core/sources/postgres/connection/target';
 import { askWhetherIncremental } from '../../../core/sources/postgres/physical/base/incremental';
+import { clusterDrill } from '../../../core/sources/postgres/physical/drill/drill';
+import { hasServerProgram } from '../../../core/sources/postgres/physical/drill/programs';
 import { clusterSource } from '../../../core/sources/postgres/physical/base/source';
+import { readAfterwards, type TestRestore } from '../../shared/afterwards';
 import { backUpEach, type Made, type SourceToBackUp, storedFacts } from '../../shared/back-up-each';
 import { openNodeStorage } from '../../shared/credentials';
 import { cancelSignal, progressLine } from '../../shared/run';
+import { verdictOf } from '../../shared/verification-items';
+import { LARGEST_DRILL_MB } from '../properties';
 import { type ClusterSettings, readSettings, readType } from '../settings';
 
 /** Makes a base backup of a whole cluster. */
@@ -16,6 +21,7 @@ export async function backUpCluster(context: IExecuteFunctions, itemIndex: numbe
 	const settings = await readSettings(context, itemIndex);
 	const { target, groups, allowAnotherServer, store } = settings;
 	const { type, orNothing } = readType(context, itemIndex);
+	const afterwards = readAfterwards(context, itemIndex, LARGEST_DRILL_MB);
 	const why = orNothing ? await cannotBeIncremental(settings, signal) : null;
 	if (why !== null) return [{ json: notMade(groups.base, why), pairedItem: { item: itemIndex } }];
 	const storage = await openNodeStorage(context, itemIndex);
@@ -28,6 +34,7 @@ export async function backUpCluster(context: IExecuteFunctions, itemIndex: numbe
 		return await backUpEach(context, itemIndex, {
 			...{ sources: [source], noun: 'clusters', code: 'incomplete', storage, settings: store, signal },
 			request: { type, allowAnotherServer },
+			then: { afterwards, testRestore: ON_A_SERVER, dependents: [groups.log] },
 			onProgress: (_, { originalBytes, storedBytes }) =>
 				show(() => `${groups.base}: ${sizeText(originalBytes)} read, ${sizeText(storedBytes)} stored`),
 			toItem: (of, made) => toItem(of, made, storedFacts(made, store)),
@@ -36,6 +43,14 @@ export async function backUpCluster(context: IExecuteFunctions, itemIndex: numbe
 		await storage.close();
 	}
 }
+
+const ON_A_SERVER: TestRestore = {
+	drill: clusterDrill(),
+	async isPossible({ source, parts }, maxBytes) {
+		const major = Number.parseInt(String(source.details.serverVersion), 10);
+		return dataSize({ parts }).originalBytes <= maxBytes && (await hasServerProgram(major));
+	},
+};
 
 /** @returns why nothing can build on an earlier backup, for a reason that lasts */
 async function cannotBeIncremental({ target, store }: ClusterSettings, signal: AbortSignal): Promise<string | null> {
@@ -51,13 +66,15 @@ function notMade(group: string, why: string): IDataObject {
 }
 
 /** The backup's facts: never bytes, never a secret. */
-function toItem({ facts }: SourceToBackUp, { result: { manifest } }: Made, stored: IDataObject): IDataObject {
+function toItem({ facts }: SourceToBackUp, { result, afterwards }: Made, stored: IDataObject): IDataObject {
+	const { manifest } = result;
 	const { group, label, type, source, parents } = manifest;
 	const { serverVersion, timeline, walStart, walEnd, tablespaces, checksums } = source.details;
 	const { originalBytes, storedBytes } = dataSize(manifest);
 	const size = `${sizeText(originalBytes)} backed up as ${sizeText(storedBytes)}`;
+	const verdict = afterwards.verification ? `, ${verdictOf(afterwards.verification)}` : '';
 	return {
-		summary: `${group}: ${type} base backup of PostgreSQL ${String(serverVersion)}, ${size}`,
+		summary: `${group}: ${type} base backup of PostgreSQL ${String(serverVersion)}, ${size}${verdict}`,
 		ok: true,
 		status: 'stored',
 		...{ group, label, type, ...facts, parents: parents.length },

@@ -9,7 +9,10 @@ import { bucketDrill } from '../../../core/sources/bucket/restore';
 import { filesDrill } from '../../../core/sources/files/restore/restorer';
 import { n8nChecks, nothingToOpen } from '../../../core/sources/n8n/checks';
 import { postgresDrill } from '../../../core/sources/postgres/drill/drill';
+import { logBehind } from '../../../core/sources/postgres/physical/drill/log-behind';
+import { openerOf } from '../../../core/verbs/restore/alongside';
 import { type VerifyResult } from '../../../core/verbs/verify/types';
+import { clusterDrill, logDrill } from '../../../core/sources/postgres/physical/drill/drill';
 import { actorOf } from '../../shared/actor';
 import { allowUnsigned, listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
@@ -79,6 +82,8 @@ function drillsOf({ drill, n8n: asked, keys, limits }: VerifySettings, repositor
 		postgresDrill({ ...drill, nativePath, checks: n8n && [n8n.database] }),
 		filesDrill({ checks: n8n && [n8n.files] }),
 		bucketDrill(),
+		clusterDrill({ logBehind: logBehind(repository, openerOf({ repository, keys })) }),
+		logDrill(),
 	];
 	return { drills, n8n };
 }

@@ -39,13 +39,18 @@ it.each<[string, KeptBase[] | null, Array<LogEnd | null>, string]>([
 	['all of it where a base cannot be read', null, [log(10n), log(20n)], 'kk'],
 	['from a piece on that cannot be read', [base(25n)], [log(10n), null, log(30n)], '-kk'],
 	['none of another cluster', [base(5n, 'b')], [log(10n), log(20n), log(7n, 'b')], '--k'],
-	['nothing where all of it is older', [base(99n)], [log(10n), log(20n)], '--'],
+	[
+		'only the newest, behind which the next run goes on, where all of it is older',
+		[base(99n)],
+		[log(10n), log(20n)],
+		'-k',
+	],
 ])('keeps %s', (_, bases, ends, expected) => {
 	expect(plan(bases, ends)).toBe(expected);
 });
 
 it('keeps what is pinned', () => {
-	expect(plan([base(99n)], [log(10n), log(20n)], [1])).toBe('-k');
+	expect(plan([base(99n)], [log(10n), log(20n), log(30n)], [0])).toBe('k-k');
 });
 
 describe('of a real cluster', () => {

@@ -20,16 +20,20 @@ export type RecoveryTarget =
  * @param folder of the cluster
  */
 export async function writeRecovery(folder: string, target: RecoveryTarget): Promise<void> {
+	await fs.appendFile(path.join(folder, 'postgresql.auto.conf'), formatRecovery(target), { mode: 0o600 });
+	await fs.writeFile(path.join(folder, 'recovery.signal'), '', { mode: 0o600 });
+}
+
+/** The lines of a configuration that say so. @throws BackupError 'invalid-input' for a name that cannot be a target */
+export function formatRecovery(target: RecoveryTarget): string {
 	const settings = { restore_command: 'false', ...targetSettings(target), recovery_target_action: 'promote' };
 	const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quoted(value)}`);
-	const text = [
+	return [
 		'',
 		'# Written by n8n-nodes-backup for this restore; may be removed when the server has started.',
 		...lines,
 		'',
-	];
-	await fs.appendFile(path.join(folder, 'postgresql.auto.conf'), text.join('\n'), { mode: 0o600 });
-	await fs.writeFile(path.join(folder, 'recovery.signal'), '', { mode: 0o600 });
+	].join('\n');
 }
 
 function targetSettings(target: RecoveryTarget): Record<string, string> {

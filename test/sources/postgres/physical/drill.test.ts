@@ -1,0 +1,151 @@
+/** A base backup is proved by a server that starts in what was restored; nobody can reach it, and nothing of it stays. */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { Repository } from '../../../../core/records/repository';
+import { clusterDrill, logDrill } from '../../../../core/sources/postgres/physical/drill/drill';
+import { serverAccount } from '../../../../core/sources/postgres/physical/drill/programs';
+import { PrivateServer } from '../../../../core/sources/postgres/physical/drill/server';
+import { logBehind } from '../../../../core/sources/postgres/physical/drill/log-behind';
+import { openerOf } from '../../../../core/verbs/restore/alongside';
+import type { VerifyRequest, VerifyResult } from '../../../../core/verbs/verify/types';
+import { verifyBackup } from '../../../../core/verbs/verify/verify';
+import { giveToServer } from '../../../../scripts/lib/postgres.mjs';
+import { CLUSTER_GROUP, ClusterBackups, LOG_GROUP, NEVER, reachableFolder } from '../../../support/clusters';
+import { type OwnServer, sql, startPostgres } from '../../../support/postgres';
+
+const PROGRAMS = path.resolve(__dirname, '../../../../node_modules/pg18/native/bin');
+let top: string;
+let server: OwnServer;
+let backups: ClusterBackups;
+let base: string;
+let log: string;
+
+beforeAll(async () => {
+	top = reachableFolder();
+	server = await startPostgres(18, { settings: { synchronous_commit: 'on' } });
+	const space = path.join(top, 'space');
+	fs.mkdirSync(space);
+	await giveToServer(space);
+	await sql(server.target(), `CREATE TABLESPACE fast LOCATION '${space}'`);
+	const shop = await server.createDatabase('shop');
+	await sql(shop, 'CREATE TABLE orders TABLESPACE fast AS SELECT generate_series(1, 1000) AS n');
+	fs.mkdirSync(path.join(top, 'open'));
+	await giveToServer(path.join(top, 'open'));
+	// Whoever can change a backup could name any program here.
+	await sql(server.target(), `ALTER SYSTEM SET recovery_end_command = 'touch ${top}/open/obeyed'`);
+	await sql(server.target(), `ALTER SYSTEM SET archive_command = 'touch ${top}/open/obeyed'`);
+	backups = new ClusterBackups();
+	await backups.log(shop);
+	base = await backups.base(shop);
+	await sql(shop, 'CREATE TABLE customers (id int)');
+	log = (await backups.log(shop))!.label;
+});
+afterAll(async () => {
+	await server?.stop();
+	fs.rmSync(top, { recursive: true, force: true });
+});
+
+beforeEach(() => {
+	process.env.N8N_BACKUP_PG_BIN = PROGRAMS;
+});
+afterEach(() => {
+	delete process.env.N8N_BACKUP_PG_BIN;
+	expect(leftBehind()).toEqual([]);
+});
+
+/** Folders of drills, and processes that work in one. */
+function leftBehind(): string[] {
+	const ours = `n8n-backup-scratch-${process.pid}-`;
+	const folders = fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith(ours));
+	const processes = fs.readdirSync('/proc').filter((pid) => {
+		try {
+			return /^\d+$/.test(pid) && fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(ours);
+		} catch {
+			return false; // it has just ended
+		}
+	});
+	return [...folders, ...processes];
+}
+
+async function verify(group: string, label: string, more: Partial<VerifyRequest> = {}): Promise<VerifyResult> {
+	const repository = await Repository.open(backups.storage, { signal: NEVER });
+	const keys = await backups.keys();
+	const drills = [clusterDrill({ logBehind: logBehind(repository, openerOf({ repository, keys })) }), logDrill()];
+	return await verifyBackup({ repository, group, label, depth: 'restored', keys, drills, signal: NEVER, ...more });
+}
+
+it('starts what was restored with all log behind it, counts, and obeys nothing of the configuration that came along', async () => {
+	const result = await verify(CLUSTER_GROUP, base);
+	expect(result).toMatchObject({
+		...{ outcome: 'ok', code: null, scratch: 'a server in a temporary folder', warnings: [] },
+		message: expect.stringMatching(
+			/restored in \d+\.\d s: \d+ files of .* and .* of log; a server started in them: 3 databases with 2 tables, the last transaction of 20/,
+		),
+		comparison: { ok: true, figures: { databases: 3, tables: 2 } },
+		evidence: expect.stringContaining('-restored-ok.json'),
+	});
+	expect(result.restoreSeconds).toBeGreaterThan(0);
+	expect(fs.existsSync(path.join(top, 'open/obeyed'))).toBe(false);
+});
+
+it('says nothing against a backup where no server program is, or where only log was asked about', async () => {
+	process.env.N8N_BACKUP_PG_BIN = '';
+	const repository = await Repository.open(backups.storage, { signal: NEVER });
+	const drills = [
+		clusterDrill({ logBehind: logBehind(repository, openerOf({ repository, keys: await backups.keys() })) }),
+	];
+	const PATH = process.env.PATH;
+	process.env.PATH = top;
+	try {
+		expect(await verify(CLUSTER_GROUP, base, { drills })).toMatchObject({
+			...{ outcome: 'environment', code: 'engine-not-found', evidence: null },
+			message: 'no server program of PostgreSQL 18 is here to start what is restored',
+			hint: expect.stringContaining('N8N_BACKUP_PG_BIN'),
+		});
+	} finally {
+		process.env.PATH = PATH;
+	}
+	expect(await verify(LOG_GROUP, log)).toMatchObject({
+		...{ outcome: 'environment', message: `${LOG_GROUP}/${log} is log, which is restored with a base backup` },
+		hint: expect.stringContaining(`Verify ${CLUSTER_GROUP} to depth "restored"`),
+	});
+});
+
+it.each(['restoring', 'starting a server', 'looking'])(
+	'that is cancelled while it is %s leaves nothing',
+	async (phase) => {
+		const stop = new AbortController();
+		const onProgress: VerifyRequest['onProgress'] = (now) => {
+			if (now.phase === phase) stop.abort();
+		};
+		await expect(verify(CLUSTER_GROUP, base, { signal: stop.signal, onProgress })).rejects.toMatchObject({
+			code: 'cancelled',
+		});
+	},
+);
+
+it.each<[string, (data: string) => void, object]>([
+	['without its control file', (data) => fs.rmSync(path.join(data, 'global/pg_control')), { code: 'restore-failed' }],
+	[
+		'without its log',
+		(data) => {
+			const folder = path.join(data, 'pg_wal');
+			for (const name of fs.readdirSync(folder)) if (/^[0-9A-F]{24}$/.test(name)) fs.rmSync(path.join(folder, name));
+		},
+		{ code: 'damaged', message: expect.stringMatching(/could not locate (?:a valid|required) checkpoint/) },
+	],
+])('a server that does not start %s says why', async (name, spoil, expected) => {
+	const folder = path.join(top, name.replaceAll(' ', '-'));
+	const data = path.join(folder, 'data');
+	fs.mkdirSync(folder);
+	const tablespaces = { [path.join(top, 'space')]: path.join(folder, 'fast') };
+	await backups.restore({ kind: 'base' }, { to: data, tablespaces });
+	spoil(data);
+	await giveToServer(folder);
+	const program = path.join(PROGRAMS, 'postgres');
+	const account = await serverAccount();
+	await expect(
+		PrivateServer.start({ program, data, folder, account, settings: {}, signal: NEVER }),
+	).rejects.toMatchObject(expected);
+});
