@@ -7,10 +7,11 @@ import { type GroupPlan, planRetention } from '../../core/retention/plan';
 import { type BackupFacts } from '../../core/retention/facts';
 import { protectUntil, type RetentionPolicy, RISKS, type Tier, TIERS } from '../../core/retention/policy';
 import { apply, backup, checked, DAY, expired, fearless, HOUR, kept, planOne } from './facts';
+import { rounds } from '../support/soak';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
 const zone = fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Asia/Tokyo');
-const runs = { numRuns: 150 };
+const runs = { numRuns: rounds(150, 10_000) };
 
 /** From minutes to weeks, mostly hours: as schedules, retries and holidays make them. */
 const gap = fc.oneof(
@@ -223,7 +224,7 @@ describe('for good backups', () => {
 				);
 				expect(new Set(kept(plan))).toEqual(wanted);
 			}),
-			{ numRuns: 300 },
+			{ numRuns: rounds(300, 20_000) },
 		);
 	});
 

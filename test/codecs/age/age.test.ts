@@ -11,6 +11,7 @@ import fc from 'fast-check';
 import { ageDecrypt, ageEncrypt, type DecryptionKeys, type Encryption } from '../../../core/codecs/age/age';
 import { generateIdentity, type KeyPair } from '../../../core/codecs/age/keys';
 import { cut, dumpText, run, through } from '../streams';
+import { rounds } from '../../support/soak';
 
 const CHUNK = 64 * 1024;
 const PASSPHRASE = 'correct horse battery staple';
@@ -60,7 +61,7 @@ describe('age', () => {
 					const file = await encrypt(original, toAlice(), sizesIn);
 					expect(original.equals(await decrypt(file, withAlice(), sizesBack))).toBe(true);
 				}),
-				{ numRuns: 40 },
+				{ numRuns: rounds(40, 1_000) },
 			);
 		});
 

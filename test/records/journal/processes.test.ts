@@ -10,6 +10,7 @@ import { entriesIn, keysBesideJournal } from '../../support/journal';
 import { startRun } from '../../support/run-processes';
 import { sharedS3 } from '../../support/s3';
 import { until } from '../../support/until';
+import { rounds } from '../../support/soak';
 
 const DAY_MS = 24 * 3_600_000;
 const server = sharedS3();
@@ -23,7 +24,7 @@ afterEach(() => fs.rmSync(folder, { recursive: true }));
 const span = () => ({ from: new Date(Date.now() - DAY_MS), to: new Date(Date.now() + DAY_MS) });
 
 const PROCESSES = 8;
-const RUNS = 6;
+const RUNS = rounds(6, 60);
 
 async function appendAtOnce(config: StorageConfig): Promise<Storage> {
 	const order = { storage: config, group: 'postgres/shop', mode: 'journal', runs: RUNS } as const;

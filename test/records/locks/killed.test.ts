@@ -10,7 +10,7 @@ import { createStorage } from '../../../core/storage/create';
 import { keysBesideJournal } from '../../support/journal';
 import type { RunOrder } from '../../support/run-process';
 import { type Said, startRun } from '../../support/run-processes';
-import { goesOn, rounds } from '../../support/soak';
+import { goesOn, rounds, tell } from '../../support/soak';
 import { makeTinyBackup, wholeBackups } from '../../support/tiny-backups';
 
 const GROUP = 'postgres/shop';
@@ -57,6 +57,7 @@ describe('a worker killed and restarted', () => {
 				const listed = await wholeBackups(storage, GROUP, known);
 				expect([...kept].filter((one) => !listed.includes(one))).toEqual([]);
 			}
+			tell(`kept ${kept.size} backups, and broke ${broken} locks of killed workers`);
 			expect(broken).toBeGreaterThan(0);
 			expect(await checkJournal(storage, span())).toEqual([]);
 			const states = (await readRuns(storage, span())).map(({ state }) => state);

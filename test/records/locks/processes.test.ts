@@ -15,7 +15,7 @@ import { keysBesideJournal } from '../../support/journal';
 import type { RunOrder } from '../../support/run-process';
 import { isStopped, type RunProcess, type Said, startRun } from '../../support/run-processes';
 import { sharedS3 } from '../../support/s3';
-import { rounds } from '../../support/soak';
+import { rounds, tell } from '../../support/soak';
 import { wholeBackups } from '../../support/tiny-backups';
 import { until } from '../../support/until';
 
@@ -49,6 +49,7 @@ describe('two runs at once', () => {
 		try {
 			expect(fs.readdirSync(place)).toEqual([]);
 			const made = said.flatMap(labelsOf);
+			tell(`fought for ${made.length} backups in ${config.type === 's3' ? 'S3' : 'a folder'}`);
 			for (const one of said) expect(labelsOf(one).length).toBeGreaterThan(0);
 			expect((await wholeBackups(storage, GROUP)).sort()).toEqual(made.sort());
 			const refused = said.flat().filter(({ made: label }) => label === undefined);

@@ -3,8 +3,11 @@ import fc from 'fast-check';
 import { parse as parseYaml } from 'yaml';
 import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser';
 import { MAX_FILE_BYTES, REMOVED, sanitise, secretNames } from '../../../core/sources/config/sanitise';
+import { rounds } from '../../support/soak';
 
 const SECRET = 'h0rse-battery-Staple';
+
+const RUNS = { numRuns: rounds(100, 2_000) };
 
 function safe(path: string, text: string | Buffer): string {
 	const done = sanitise({ path, bytes: Buffer.from(text as string) });
@@ -159,6 +162,7 @@ describe('no value under a secret name survives, and the rest means the same', (
 				const shown = safe('a.yml', `before: 1\n${key}: ${written}\nafter: it\n`);
 				expect(parseYaml(shown)).toEqual(gone(key));
 			}),
+			RUNS,
 		);
 	});
 	it('in JSON', () => {
@@ -168,6 +172,7 @@ describe('no value under a secret name survives, and the rest means the same', (
 					gone(key),
 				);
 			}),
+			RUNS,
 		);
 	});
 	it('in TOML', () => {
@@ -176,6 +181,7 @@ describe('no value under a secret name survives, and the rest means the same', (
 				const shown = safe('a.toml', `before = 1\n${key} = ${JSON.stringify(secret)}\nafter = "it"\n`);
 				expect(getStaticTOMLValue(parseTOML(shown))).toEqual(gone(key));
 			}),
+			RUNS,
 		);
 	});
 	it('in env files and INI', () => {
@@ -190,6 +196,7 @@ describe('no value under a secret name survives, and the rest means the same', (
 					expect(shown).toBe(`before=1\n${key}=${quote}${REMOVED}${quote}\nafter=it\n`);
 				},
 			),
+			RUNS,
 		);
 	});
 	it('in text of any kind', () => {
@@ -205,6 +212,7 @@ describe('no value under a secret name survives, and the rest means the same', (
 					);
 				},
 			),
+			RUNS,
 		);
 	});
 });

@@ -12,7 +12,7 @@ import { createStorage } from '../../../core/storage/create';
 import { ArchiveGroup, GROUP } from '../../support/archives';
 import { compileProgram } from '../../support/compiled-program';
 import { asNobody, createFolder, itAsRoot, NOBODY, removeFolder, withDisk } from '../../support/folders';
-import { goesOn, rounds } from '../../support/soak';
+import { goesOn, rounds, tell } from '../../support/soak';
 import { expectAlike, treeOf } from '../../support/trees';
 import { until } from '../../support/until';
 
@@ -219,7 +219,7 @@ it(
 			program.remove();
 			await storage.close();
 		}
-		process.stdout.write(`killed in the middle of a restore: ${JSON.stringify(seen)}\n`);
+		tell(`killed in the middle of a restore: ${JSON.stringify(seen)}`);
 		expect(seen.middle).toBeGreaterThan(0);
 	},
 	// It goes on until one kill has struck in the middle.

@@ -6,8 +6,11 @@ import path from 'node:path';
 import { createStorage } from '../../../core/storage/create';
 import { type StorageConfig } from '../../../core/storage/config';
 import { sharedS3 } from '../../support/s3';
+import { rounds } from '../../support/soak';
 
 const server = sharedS3();
+const KILLS = rounds(1, 40);
+const TIMEOUT_MS = 180_000 + KILLS * 10_000;
 
 /** Starts a writer, kills it once bytes are safe, and gives the storage it wrote to. */
 async function killWriter(config: StorageConfig) {
@@ -27,20 +30,32 @@ async function killWriter(config: StorageConfig) {
 	return storage;
 }
 
-it('in a folder', async () => {
-	const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'folder-'));
-	const storage = await killWriter({ type: 'folder', path: dir });
-	expect(await fs.readdir(path.join(dir, 'shop/1'))).toHaveLength(1);
-	expect(await storage.removeUnfinished('shop/')).toBe(1);
-	expect(await fs.readdir(dir)).toEqual([]);
-	await fs.rm(dir, { recursive: true });
-});
+it(
+	'in a folder',
+	async () => {
+		const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'folder-'));
+		for (let round = 0; round < KILLS; round++) {
+			const storage = await killWriter({ type: 'folder', path: dir });
+			expect(await fs.readdir(path.join(dir, 'shop/1'))).toHaveLength(1);
+			expect(await storage.removeUnfinished('shop/')).toBe(1);
+			expect(await fs.readdir(dir)).toEqual([]);
+		}
+		await fs.rm(dir, { recursive: true });
+	},
+	TIMEOUT_MS,
+);
 
-it('in S3', async () => {
-	const bucket = await server().makeBucket();
-	const storage = await killWriter({ type: 's3', ...server().options(bucket) });
-	expect(await server().unfinished(bucket)).toEqual(['shop/1/dump.sql']);
-	expect(await storage.removeUnfinished('shop/')).toBe(1);
-	expect(await server().unfinished(bucket)).toEqual([]);
-	await storage.close();
-});
+it(
+	'in S3',
+	async () => {
+		const bucket = await server().makeBucket();
+		for (let round = 0; round < KILLS; round++) {
+			const storage = await killWriter({ type: 's3', ...server().options(bucket) });
+			expect(await server().unfinished(bucket)).toEqual(['shop/1/dump.sql']);
+			expect(await storage.removeUnfinished('shop/')).toBe(1);
+			expect(await server().unfinished(bucket)).toEqual([]);
+			await storage.close();
+		}
+	},
+	TIMEOUT_MS,
+);

@@ -13,7 +13,7 @@ import type { Storage } from '../../../core/storage/storage';
 import { type CompiledProgram, compileProgram } from '../../support/compiled-program';
 import { sharedS3 } from '../../support/s3';
 import { NEVER } from '../../support/small-backup';
-import { goesOn, rounds } from '../../support/soak';
+import { goesOn, rounds, tell } from '../../support/soak';
 import { buildBackup } from '../../support/build-backup';
 import { assertConsistent, assertSound, contentOf } from '../../support/stored-backups';
 
@@ -103,7 +103,7 @@ it.each(Object.keys(DESTINATIONS))(
 			// What has arrived is where the next one goes on; when all has, begin anew.
 			if (state === 'all') await clear(to);
 		}
-		process.stdout.write(`killed in the middle of a copy: ${JSON.stringify(seen)}\n`);
+		tell(`killed in the middle of a copy into ${kind}: ${JSON.stringify(seen)}`);
 		// Else the test would prove nothing.
 		expect(struck()).toBeGreaterThan(0);
 

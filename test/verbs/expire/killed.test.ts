@@ -12,7 +12,7 @@ import { verifyBackup } from '../../../core/verbs/verify/verify';
 import { type CompiledProgram, compileProgram } from '../../support/compiled-program';
 import { GROUP } from '../../support/build-backup';
 import { addBackup, NEVER } from '../../support/dated-backups';
-import { goesOn, rounds } from '../../support/soak';
+import { goesOn, rounds, tell } from '../../support/soak';
 import { filesBelow } from '../../support/stored-files';
 
 const ROUNDS = rounds(16, 400);
@@ -128,7 +128,7 @@ it(
 			expect(await repository.storage.stat(`locks/${GROUP}.json`)).toBeNull();
 			fs.rmSync(folder, { recursive: true });
 		}
-		process.stdout.write(`killed in the middle of a removal: ${JSON.stringify(seen)}\n`);
+		tell(`killed in the middle of a removal: ${JSON.stringify(seen)}`);
 		// Else the test would prove nothing.
 		expect(seen.between).toBeGreaterThan(0);
 	},
