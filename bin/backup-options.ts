@@ -11,7 +11,7 @@ import { DEFAULT_ZSTD_LEVEL } from '../core/verbs/backup/backup';
 import { AUTO_DEFAULTS, type AutoType } from '../core/verbs/backup/base';
 import {
 	type AuthorityOptions,
-	collect,
+	repeated,
 	type EncryptionOptions,
 	HOST_KEY_HELP,
 	readAuthority,
@@ -46,7 +46,7 @@ export interface ChainOptions {
  */
 export function addBackupOptions(command: Command, what: string, { identityToo = '' } = {}): Command {
 	return command
-		.option('--recipient <recipient>', 'who can open the backup, age1…; may be repeated', collect)
+		.option('--recipient <recipient>', 'who can open the backup, age1…; may be repeated', repeated)
 		.option('--recipients-file <file>', 'recipients, one per line')
 		.option('--identity <file>', `prove right away that this identity opens the backup${identityToo}`)
 		.option('--no-encryption', `store in the clear: whoever reads the storage reads ${what}`)

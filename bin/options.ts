@@ -13,14 +13,14 @@ import type { DatabaseTarget, TlsMode } from '../core/sources/postgres/connectio
 import { printWarning } from './output';
 
 /** Wraps a command: prints its error, keeps its exit code. */
-export type Run = <O extends { json?: boolean }>(
+export type RunCommand = <O extends { json?: boolean }>(
 	command: (options: O, signal: AbortSignal) => Promise<number>,
 ) => (options: O) => Promise<void>;
 
-export type AddCommand = (program: Command, run: Run) => void;
+export type AddCommand = (program: Command, run: RunCommand) => void;
 
 /** For options that may be given several times. */
-export function collect(value: string, earlier: string[] = []): string[] {
+export function repeated(value: string, earlier: string[] = []): string[] {
 	return [...earlier, value];
 }
 

@@ -19,7 +19,7 @@ import {
 	readChainOptions,
 	readMaxLost,
 } from '../backup-options';
-import { type AddCommand, collect, wholeNumber } from '../options';
+import { type AddCommand, repeated, wholeNumber } from '../options';
 import { EXIT, printJson, printLine, printNamed, printWarning, showProgress } from '../output';
 
 interface ArchiveOptions extends BackupOptions, ChainOptions {
@@ -41,11 +41,11 @@ export const archiveCommand: AddCommand = (program, run) => {
 		.description('back up folders and files')
 		.requiredOption('--storage <url>', 'where to: file:///path or s3://bucket/prefix?endpoint=…')
 		.requiredOption('--group <group>', 'name under which its backups are kept, e.g. files/www')
-		.requiredOption('--path <path>', 'a folder or file; may be repeated', collect);
+		.requiredOption('--path <path>', 'a folder or file; may be repeated', repeated);
 	addMaxLostOption(command, 'files or bytes');
 	addChainOptions(command, 'auto: incremental, and a full one every few days', 'auto');
 	addBackupOptions(command, WHAT, OPENS_BASE)
-		.option('--exclude <pattern>', 'leave out what matches, as in a .gitignore; may be repeated', collect)
+		.option('--exclude <pattern>', 'leave out what matches, as in a .gitignore; may be repeated', repeated)
 		.option('--max-file-size <mb>', 'leave out files that are larger, MB')
 		.option('--one-file-system', 'leave out what is mounted below a path')
 		.option('--caches', 'also what a CACHEDIR.TAG or .nobackup asks to leave out')

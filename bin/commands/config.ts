@@ -12,7 +12,7 @@ import { backUp } from '../../core/verbs/backup/backup';
 import {
 	type AddCommand,
 	type AuthorityOptions,
-	collect,
+	repeated,
 	type EncryptionOptions,
 	HOST_KEY_HELP,
 	readAuthority,
@@ -45,8 +45,8 @@ export const configCommand: AddCommand = (program, run) => {
 	config
 		.command('discover')
 		.description('list compose files, env files, proxies, certificates and other configuration; stores nothing')
-		.requiredOption('--search <folder>', 'where to look; may be repeated', collect)
-		.option('--exclude <pattern>', 'leave out what matches, as in a .gitignore; may be repeated', collect)
+		.requiredOption('--search <folder>', 'where to look; may be repeated', repeated)
+		.option('--exclude <pattern>', 'leave out what matches, as in a .gitignore; may be repeated', repeated)
 		.option('--json', 'print an array of objects')
 		.action(run(discoverAll));
 	config
@@ -54,15 +54,15 @@ export const configCommand: AddCommand = (program, run) => {
 		.description('back up the configuration that is found, without its secrets or encrypted')
 		.requiredOption('--storage <url>', 'where to: file:///path or s3://bucket/prefix?endpoint=…')
 		.requiredOption('--group <group>', 'name under which its backups are kept, e.g. config/server1')
-		.option('--search <folder>', 'where to look for configuration; may be repeated', collect)
-		.option('--path <path>', 'a folder or file that is taken whole; may be repeated', collect)
-		.option('--exclude <pattern>', 'leave out what matches, as in a .gitignore; may be repeated', collect)
+		.option('--search <folder>', 'where to look for configuration; may be repeated', repeated)
+		.option('--path <path>', 'a folder or file that is taken whole; may be repeated', repeated)
+		.option('--exclude <pattern>', 'leave out what matches, as in a .gitignore; may be repeated', repeated)
 		.addOption(
 			new Option('--secrets <how>', 'removed: others may read the archive; kept: it must be encrypted')
 				.choices(['removed', 'kept'])
 				.default('removed'),
 		)
-		.option('--recipient <recipient>', 'who can open the backup, age1…; may be repeated', collect)
+		.option('--recipient <recipient>', 'who can open the backup, age1…; may be repeated', repeated)
 		.option('--recipients-file <file>', 'recipients, one per line')
 		.option('--identity <file>', 'prove right away that this identity opens the backup; shows what changed')
 		.option('--host-key <file>', HOST_KEY_HELP)

@@ -13,7 +13,7 @@ import {
 	ALLOW_UNSIGNED_HELP,
 	allowUnsigned,
 	type AuthorityOptions,
-	collect,
+	repeated,
 	DESTINATION_KEYS,
 	envWith,
 	parseBackupName,
@@ -43,7 +43,7 @@ export const copyCommand: AddCommand = (program, run) => {
 			new Argument('[backup]', 'GROUP for its newest backup, or GROUP/LABEL; with --missing only GROUP, or all groups'),
 		)
 		.requiredOption('--storage <url>', 'where the backups are')
-		.requiredOption('--to-storage <url>', 'where to copy them; may be repeated, they are served side by side', collect)
+		.requiredOption('--to-storage <url>', 'where to copy them; may be repeated, they are served side by side', repeated)
 		.option('--missing', 'all backups that the other storage lacks')
 		.addOption(new Option('--newest', 'with --missing: only the newest backup of each group'))
 		.option('--wait <minutes>', 'how long to wait while another run writes to the group there', '0')

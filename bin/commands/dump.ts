@@ -18,7 +18,7 @@ import {
 	readHostKeyFor,
 	readMaxLost,
 } from '../backup-options';
-import { type AddCommand, collect, HOST_KEY_HELP, parseDatabaseUrl } from '../options';
+import { type AddCommand, repeated, HOST_KEY_HELP, parseDatabaseUrl } from '../options';
 import { EXIT, printJson, printLine, printWarning, showProgress } from '../output';
 
 interface DumpOptions extends BackupOptions {
@@ -54,11 +54,11 @@ export const dumpCommand: AddCommand = (program, run) => {
 		.addOption(new Option('--engine <engine>', 'which pg_dump').choices(['auto', 'builtin', 'native']).default('auto'))
 		.option('--pg-dump <path>', 'the native engine’s program, when it is not in PATH')
 		.addOption(new Option('--format <format>', 'what pg_dump writes').choices(['plain', 'custom']).default('plain'))
-		.option('--schema <pattern>', 'only these schemas; may be repeated', collect)
-		.option('--exclude-schema <pattern>', 'leave out these schemas; may be repeated', collect)
-		.option('--table <pattern>', 'only these tables; may be repeated', collect)
-		.option('--exclude-table <pattern>', 'leave out these tables; may be repeated', collect)
-		.option('--exclude-table-data <pattern>', 'leave out the rows of these tables; may be repeated', collect)
+		.option('--schema <pattern>', 'only these schemas; may be repeated', repeated)
+		.option('--exclude-schema <pattern>', 'leave out these schemas; may be repeated', repeated)
+		.option('--table <pattern>', 'only these tables; may be repeated', repeated)
+		.option('--exclude-table <pattern>', 'leave out these tables; may be repeated', repeated)
+		.option('--exclude-table-data <pattern>', 'leave out the rows of these tables; may be repeated', repeated)
 		.option('--schema-only', 'leave out all rows')
 		.option('--content-hash', 'hash the rows of every table, so that a restore is compared by content too')
 		.option('--globals', 'save the roles of the server beside the dump, without passwords')

@@ -17,7 +17,7 @@ import { parsePolicy, type RetentionPolicy, type Risk, RISKS } from '../../core/
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Protection } from '../../core/storage/storage';
-import { type AddCommand, collect, wholeNumber, type AuthorityOptions, readAuthority, SIGNERS_HELP } from '../options';
+import { type AddCommand, repeated, wholeNumber, type AuthorityOptions, readAuthority, SIGNERS_HELP } from '../options';
 import { count, EXIT, printError, printJson, printLine, showProgress } from '../output';
 
 interface ExpireOptions extends AuthorityOptions {
@@ -42,10 +42,10 @@ export const expireCommand: AddCommand = (program, run) => {
 		.command('expire')
 		.description('show which backups a policy keeps and why; with --apply, remove the others')
 		.requiredOption('--storage <url>', 'where the backups are')
-		.addOption(new Option('--group <group>', 'the backups of one source; may be repeated').argParser(collect))
+		.addOption(new Option('--group <group>', 'the backups of one source; may be repeated').argParser(repeated))
 		.addOption(new Option('--all-groups', 'those of every source').conflicts('group'))
 		.requiredOption('--policy <policy>', 'such as hourly=48,daily=30,weekly=12,monthly=12, or the name of a preset')
-		.option('--allow <risk>', `remove although the newest backup is ${RISKS.join(', ')}; may be repeated`, collect)
+		.option('--allow <risk>', `remove although the newest backup is ${RISKS.join(', ')}; may be repeated`, repeated)
 		.option('--apply', 'remove what expires; without it nothing is changed')
 		.option('--wait <minutes>', 'how long to wait for another run in a group', '0')
 		.addOption(

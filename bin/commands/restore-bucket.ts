@@ -4,11 +4,11 @@ import { type BucketRestored, bucketRestorer } from '../../core/sources/bucket/r
 import { parseStorageUrl } from '../../core/storage/url';
 import { BUCKET_KEYS, envWith } from '../options';
 import { printLine } from '../output';
-import type { FilesRestoreOptions } from './restore-files';
+import type { FilesFlags } from './restore-files';
 import type { RestoreWay } from './restore-way';
 
 /** Options that only a bucket has. */
-export interface BucketRestoreOptions extends Pick<FilesRestoreOptions, 'to' | 'include' | 'overwrite' | 'dryRun'> {
+export interface BucketFlags extends Pick<FilesFlags, 'to' | 'include' | 'overwrite' | 'dryRun'> {
 	missingOnly?: boolean;
 }
 
@@ -18,13 +18,7 @@ export function isBucketUrl(to: string): boolean {
 }
 
 /** @throws BackupError 'invalid-input' */
-export function bucketWay({
-	to,
-	include,
-	overwrite,
-	missingOnly,
-	dryRun,
-}: BucketRestoreOptions): RestoreWay<BucketRestored> {
+export function bucketWay({ to, include, overwrite, missingOnly, dryRun }: BucketFlags): RestoreWay<BucketRestored> {
 	if (overwrite && missingOnly) {
 		throw new BackupError('invalid-input', '--overwrite and --missing-only are given', {
 			hint: 'Objects that are there can be replaced, or kept.',

@@ -8,7 +8,7 @@ import { CLUSTER } from '../../core/sources/postgres/physical/base/word';
 import type { RecoveryTarget } from '../../core/sources/postgres/physical/restore/recovery';
 import { type ClusterRestored, clusterRestorer } from '../../core/sources/postgres/physical/restore/restorer';
 import { planClusterRestore } from '../../core/sources/postgres/physical/restore/plan';
-import { type ReadOptions, readContents } from '../../core/verbs/open-backup';
+import { type OpenOptions, readContents } from '../../core/verbs/open-backup';
 import type { RestoreRequest } from '../../core/verbs/restore/types';
 import { printLine } from '../output';
 import type { RestoreWay } from './restore-way';
@@ -41,7 +41,7 @@ export async function isCluster(repository: Repository, group: string, signal: A
  * @throws BackupError as {@link planClusterRestore}, 'invalid-input' for options that contradict each other
  */
 export async function planCluster(
-	reading: Pick<ReadOptions, 'repository' | 'keys' | 'signal'> & { group: string },
+	reading: Pick<OpenOptions, 'repository' | 'keys' | 'signal'> & { group: string },
 	label: string | null,
 	options: Omit<ClusterRestoreCommand, 'until'> & { until: Date | null },
 ): Promise<Pick<RestoreRequest, 'label' | 'alongside'> & { warnings: string[]; way: RestoreWay<ClusterRestored> }> {

@@ -12,7 +12,7 @@ import { count, printLine } from '../output';
 import type { RestoreWay } from './restore-way';
 
 /** Options that only a database has. */
-export interface DatabaseRestoreOptions {
+export interface DatabaseFlags {
 	to: string;
 	into: RestorePlace['mode'];
 	confirm?: string;
@@ -36,7 +36,7 @@ export function isDatabaseUrl(to: string): boolean {
 }
 
 /** @throws BackupError 'invalid-input' */
-export async function databaseWay(options: DatabaseRestoreOptions): Promise<RestoreWay<RestoredDatabase>> {
+export async function databaseWay(options: DatabaseFlags): Promise<RestoreWay<RestoredDatabase>> {
 	const connections = wholeNumber('--connections', options.connections, 1, 64);
 	const rules = readRules(options);
 	const { target, database } = await readTarget(options);
@@ -56,7 +56,7 @@ export async function databaseWay(options: DatabaseRestoreOptions): Promise<Rest
 }
 
 /** The database of the URL is the one to be made; we connect to another one of the same server, with the same password. */
-async function readTarget(options: DatabaseRestoreOptions): Promise<{ target: DatabaseTarget; database: string }> {
+async function readTarget(options: DatabaseFlags): Promise<{ target: DatabaseTarget; database: string }> {
 	const target = await parseDatabaseUrl(options.to, process.env);
 	if (!new URL(options.to).pathname.slice(1)) {
 		throw wrongUse('the URL of --to has no database name', 'Write postgres://user@host/newdatabase.');
@@ -72,7 +72,7 @@ function readRules({
 	table,
 	allow = [],
 	...options
-}: DatabaseRestoreOptions): RewriteRules {
+}: DatabaseFlags): RewriteRules {
 	const roles = role.map((text) => {
 		const [, from, to] = /^([^=]+)=([^=]+)$/.exec(text) ?? [];
 		if (from === undefined || to === undefined)

@@ -8,7 +8,7 @@ import type { RestoreWay } from './restore-way';
 import path from 'node:path';
 
 /** Options that only files have. */
-export interface FilesRestoreOptions {
+export interface FilesFlags {
 	to: string;
 	include?: string[];
 	overwrite?: boolean;
@@ -20,7 +20,7 @@ export interface FilesRestoreOptions {
  * @param kind what the backup is of: a folder takes objects of a bucket as well
  * @throws BackupError 'invalid-input'
  */
-export function filesWay(options: FilesRestoreOptions, kind: string): RestoreWay<FilesRestored> {
+export function filesWay(options: FilesFlags, kind: string): RestoreWay<FilesRestored> {
 	const to = path.resolve(options.to);
 	const wanted = { ...options, to, include: options.include ?? [] };
 	return {

@@ -14,7 +14,7 @@ import {
 	ALLOW_UNSIGNED_HELP,
 	allowUnsigned,
 	type AuthorityOptions,
-	collect,
+	repeated,
 	parseBackupName,
 	readAuthority,
 	readKeys,
@@ -22,17 +22,12 @@ import {
 } from '../options';
 import { EXIT, forTerminal, printJson, printWarning, showProgress } from '../output';
 import { type ClusterRestoreCommand, isCluster, planCluster } from './restore-cluster';
-import { type DatabaseRestoreOptions, databaseWay, isDatabaseUrl } from './restore-database';
-import { type BucketRestoreOptions, bucketWay, isBucketUrl } from './restore-bucket';
-import { type FilesRestoreOptions, filesWay } from './restore-files';
+import { type DatabaseFlags, databaseWay, isDatabaseUrl } from './restore-database';
+import { type BucketFlags, bucketWay, isBucketUrl } from './restore-bucket';
+import { type FilesFlags, filesWay } from './restore-files';
 import type { RestoreWay } from './restore-way';
 
-interface RestoreOptions
-	extends AuthorityOptions,
-		DatabaseRestoreOptions,
-		FilesRestoreOptions,
-		BucketRestoreOptions,
-		ClusterRestoreCommand {
+interface RestoreOptions extends AuthorityOptions, DatabaseFlags, FilesFlags, BucketFlags, ClusterRestoreCommand {
 	storage: string;
 	to: string;
 	identity?: string;
@@ -61,20 +56,20 @@ export const restoreCommand: AddCommand = (program, run) => {
 		.option('--confirm <name>', 'for --into replace: the name of the database that will be gone')
 		.option('--no-owner', 'everything belongs to the user who restores')
 		.option('--no-privileges', 'leave out grants')
-		.option('--role <old=new>', 'another role in the place of one; may be repeated', collect)
-		.option('--schema <schema>', 'only these schemas; may be repeated', collect)
-		.option('--table <table>', 'only these tables, schema.table; may be repeated', collect)
+		.option('--role <old=new>', 'another role in the place of one; may be repeated', repeated)
+		.option('--schema <schema>', 'only these schemas; may be repeated', repeated)
+		.option('--table <table>', 'only these tables, schema.table; may be repeated', repeated)
 		.option('--connections <n>', 'build indexes over this many connections', '1')
 		.option('--globals', 'make the roles that were saved beside the backup first')
 		.option('--allow-missing-extensions', 'only warn of extensions that the server lacks')
-		.option('--without-extension <name>', 'leave an extension out, with its rows and rights; may be repeated', collect)
-		.option('--allow <what>', `what the dump may do though it is refused otherwise: ${ALLOWANCES.join(', ')}`, collect)
+		.option('--without-extension <name>', 'leave an extension out, with its rows and rights; may be repeated', repeated)
+		.option('--allow <what>', `what the dump may do though it is refused otherwise: ${ALLOWANCES.join(', ')}`, repeated)
 		.option('--maintenance-db <name>', 'the database to connect to for making another one', 'postgres')
 		.option('--pg-restore <path>', 'for backups in custom format, when it is not in PATH')
 		.option(
 			'--include <pattern>',
 			'of files and buckets: only what matches, as in a .gitignore; may be repeated',
-			collect,
+			repeated,
 		)
 		.option('--overwrite', 'of files and buckets: replace what has the same names; the folder may hold something')
 		.option('--missing-only', 'of a bucket: keep what is there, and restore what is not')
@@ -89,7 +84,7 @@ export const restoreCommand: AddCommand = (program, run) => {
 		.option('--lsn <place>', 'of a cluster: up to this place in the log, e.g. 16/B374D848')
 		.option('--restore-point <name>', 'of a cluster: up to this name, which pg_create_restore_point gave')
 		.option('--base-only', 'of a cluster: as it was at the end of the base backup, without the log behind it')
-		.option('--tablespace <old=new>', 'of a cluster: the folder of a tablespace, and an empty one for it', collect)
+		.option('--tablespace <old=new>', 'of a cluster: the folder of a tablespace, and an empty one for it', repeated)
 		.option('--signers <file>', SIGNERS_HELP)
 		.option('--allow-unsigned', ALLOW_UNSIGNED_HELP)
 		.option('--json', 'print the result')

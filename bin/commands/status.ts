@@ -11,7 +11,7 @@ import { sizeText } from '../../core/base/size-text';
 import { spanText } from '../../core/report/status/ages';
 import { parsePolicy } from '../../core/retention/policy';
 import { openStorage } from '../../core/storage/create';
-import { type AddCommand, type AuthorityOptions, collect, readAuthority, SIGNERS_HELP, wholeNumber } from '../options';
+import { type AddCommand, type AuthorityOptions, repeated, readAuthority, SIGNERS_HELP, wholeNumber } from '../options';
 import { EXIT, printJson, printLine } from '../output';
 
 /** As Nagios and its kin have them. */
@@ -41,10 +41,10 @@ export const statusCommand: AddCommand = (program, run) => {
 	program
 		.command('status')
 		.description('say whether each source could be restored right now, and what to do where not')
-		.requiredOption('--storage <url>', 'where backups are made; more of them hold copies; may be repeated', collect)
-		.option('--expect <group=hours>', 'how often a group is backed up; may be repeated, with patterns', collect)
-		.option('--policy <group=policy>', 'what the group keeps, e.g. *=thirtyDays: shows what expires next', collect)
-		.option('--capacity <gb>', 'what fits into each storage, in their order, GB', collect)
+		.requiredOption('--storage <url>', 'where backups are made; more of them hold copies; may be repeated', repeated)
+		.option('--expect <group=hours>', 'how often a group is backed up; may be repeated, with patterns', repeated)
+		.option('--policy <group=policy>', 'what the group keeps, e.g. *=thirtyDays: shows what expires next', repeated)
+		.option('--capacity <gb>', 'what fits into each storage, in their order, GB', repeated)
 		.option('--rpo <hours>', 'data that may be lost at most')
 		.option('--rto <minutes>', 'how long a restore may take')
 		.option('--signers <file>', SIGNERS_HELP)

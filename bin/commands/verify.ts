@@ -23,7 +23,7 @@ import { chooseForVerification, newestReadable, verifyBackup } from '../../core/
 import { type VerifyResult } from '../../core/verbs/verify/types';
 import {
 	type AddCommand,
-	collect,
+	repeated,
 	parseBackupName,
 	parseDatabaseUrl,
 	readKeys,
@@ -69,7 +69,7 @@ export const verifyCommand: AddCommand = (program, run) => {
 		)
 		.option('--identity <file>', 'the key that opens them; not needed for depth stored')
 		.option('--scratch <url>', 'a server to make a scratch database on, or "embedded" (default) for small ones')
-		.option('--assert <sql>', 'a question that the restored database must answer with true; may be repeated', collect)
+		.option('--assert <sql>', 'a question that the restored database must answer with true; may be repeated', repeated)
 		.option('--assert-file <file>', 'such questions, one per line; lines that begin with -- are left out')
 		.addOption(new Option('--newest', 'the newest backup of each group').conflicts(['allUnverified', 'share']))
 		.addOption(new Option('--all-unverified', 'all that were not proved to this depth yet').conflicts('share'))
@@ -77,7 +77,7 @@ export const verifyCommand: AddCommand = (program, run) => {
 		.option(
 			'--allow <what>',
 			`what a dump may do in the scratch database though it is refused otherwise: ${ALLOWED_IN_DRILLS.join(', ')} (restore as the scratch server’s superuser itself); may be repeated`,
-			collect,
+			repeated,
 		)
 		.option('--pg-restore <path>', 'for backups in custom format, when it is not in PATH')
 		.option(

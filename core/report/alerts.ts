@@ -3,7 +3,7 @@ import type { Told } from '../records/told';
 import { type Channels, channelsOf } from './channels';
 import { type Message, noteworthyOf, shortText } from './message';
 import { type Ping, pingOf } from './ping';
-import { entry, type Entry, type Outcome } from './section';
+import { entry, type SectionEntry, type Outcome } from './section';
 import { nameOf, shortened, textOf, factsOf, listOf } from './values';
 
 export interface AlertRequest {
@@ -46,7 +46,7 @@ export function alertReport(request: AlertRequest): AlertReport {
 	const troubles = troublesOf(facts);
 	const at = now.toISOString();
 	const next: Told = {};
-	const entries: Entry[] = [];
+	const entries: SectionEntry[] = [];
 	const counts = { raised: 0, worse: 0, recovered: 0, reminded: 0, open: troubles.size };
 	for (const [key, trouble] of troubles) {
 		const known = told[key];
@@ -108,7 +108,7 @@ interface Found {
 	workflow: string;
 }
 
-function reportOf(entries: Entry[], { facts, troubles, counts, next, summary, workflow }: Found): AlertReport {
+function reportOf(entries: SectionEntry[], { facts, troubles, counts, next, summary, workflow }: Found): AlertReport {
 	const all = [...troubles.values()];
 	const outcome = all.some(({ severity }) => severity === 'critical') ? 'failed' : all.length > 0 ? 'degraded' : 'ok';
 	const subject = subjectOf(counts, outcome, textOf(facts.sentence), summary);

@@ -2,14 +2,14 @@
 import { sizeText } from '../base/size-text';
 import type { SortedItems } from './items';
 import type { Priority } from './priority';
-import type { Copied, StoredBackup, Verification } from './read';
-import { type Entry, entry } from './section';
+import type { Copied, StoredBackup, ReportedVerification } from './read';
+import { type SectionEntry, entry } from './section';
 import { comparedText, hintBelow, secondsText } from './words';
 
 /** A stored backup with everything that other nodes said of it. */
 export interface Backup extends StoredBackup {
 	priority: boolean;
-	verification: Verification | null;
+	verification: ReportedVerification | null;
 	copies: Copied[];
 	/** Whether it is bad, or gone: then it is none. */
 	failed: boolean;
@@ -94,7 +94,7 @@ function badBackup({ group, priority, verification }: Backup): BackupFailure {
 }
 
 /** An entry for each, failures first. */
-export function backupEntries({ good, failed, otherCopies, notRestored }: Backups): Entry[] {
+export function backupEntries({ good, failed, otherCopies, notRestored }: Backups): SectionEntry[] {
 	const priority = (is: boolean) => (is ? ' priority' : '');
 	const nothingCopied = otherCopies.some(({ label }) => label === '');
 	return [

@@ -1,17 +1,17 @@
 /** Verifications of backups that this run did not make: restore drills. One that proved nothing is a failure here. */
 import { warningText } from './backups';
-import type { Verification } from './read';
+import type { ReportedVerification } from './read';
 import { entry, type Section } from './section';
 import { comparedText, hintBelow, namesOrCount, namesText, secondsText } from './words';
 
 export interface Drills {
-	proved: Verification[];
-	bad: Verification[];
+	proved: ReportedVerification[];
+	bad: ReportedVerification[];
 	/** Nothing was learned of these: the storage, the scratch database or a setting stood in the way. */
-	notProved: Verification[];
+	notProved: ReportedVerification[];
 }
 
-export function sortDrills(verifications: readonly Verification[]): Drills {
+export function sortDrills(verifications: readonly ReportedVerification[]): Drills {
 	return {
 		proved: verifications.filter(({ ok }) => ok),
 		bad: verifications.filter(({ ok, outcome }) => !ok && outcome === 'bad'),
@@ -20,7 +20,7 @@ export function sortDrills(verifications: readonly Verification[]): Drills {
 }
 
 export function drillSection({ proved, bad, notProved }: Drills): Section {
-	const groups = (list: Verification[]) => list.map(({ group }) => group || 'the drill');
+	const groups = (list: ReportedVerification[]) => list.map(({ group }) => group || 'the drill');
 	const restored = proved.every(({ depth }) => depth === 'restored');
 	const provedText = `${restored ? 'Restore proved' : 'Backup verified'}: ${namesOrCount(groups(proved), 'group')}`;
 	return {
@@ -45,11 +45,11 @@ export function drillSection({ proved, bad, notProved }: Drills): Section {
 	};
 }
 
-function nameOfBackup({ group, label }: Verification): string {
+function nameOfBackup({ group, label }: ReportedVerification): string {
 	return label === '' ? 'the drill' : `${group}/${label}`;
 }
 
-function proof(verification: Verification): string {
+function proof(verification: ReportedVerification): string {
 	const { depth, restoreSeconds, seconds, scratch } = verification;
 	if (depth === 'restored') {
 		const compared = `${comparedText(verification)} as they were backed up`;

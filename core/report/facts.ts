@@ -1,9 +1,9 @@
 /** What a report says to programs: numbers, and what each thing is called that somebody may have to look at. */
 import type { Backup, BackupFailure, Backups } from './backups';
 import type { Drills } from './drills';
-import type { Restored, Verification } from './read';
+import type { ReportedRestore, ReportedVerification } from './read';
 import type { Retained } from './read-upkeep';
-import type { Blocked, Retention } from './retention';
+import type { BlockedGroup, Retention } from './retention';
 
 /** Of each list, so many are named; the counts say how many there are. */
 const MOST = 500;
@@ -39,20 +39,20 @@ export interface ReportFacts {
 	/** Groups, as in all lists below that hold nothing but texts. */
 	notCopied: string[];
 	notRestored: string[];
-	proved: Array<Pick<Verification, 'group' | 'label' | 'depth' | 'restoreSeconds'>>;
+	proved: Array<Pick<ReportedVerification, 'group' | 'label' | 'depth' | 'restoreSeconds'>>;
 	bad: DrillFailure[];
 	notProved: DrillFailure[];
-	restored: Array<Pick<Restored, 'group' | 'label' | 'database' | 'ok' | 'seconds'>>;
+	restored: Array<Pick<ReportedRestore, 'group' | 'label' | 'database' | 'ok' | 'seconds'>>;
 	retention: Array<Omit<Retained, 'next' | 'warnings' | 'resumed' | 'skipped'>>;
-	blocked: Blocked[];
+	blocked: BlockedGroup[];
 }
 
-type DrillFailure = Pick<Verification, 'group' | 'label' | 'outcome' | 'message'>;
+type DrillFailure = Pick<ReportedVerification, 'group' | 'label' | 'outcome' | 'message'>;
 
 interface Joined {
 	backups: Backups;
 	drills: Drills;
-	restores: readonly Restored[];
+	restores: readonly ReportedRestore[];
 	retention: Retention;
 	warnings: number;
 	otherItems: number;
@@ -102,7 +102,7 @@ export function reportFacts({ backups, drills, restores, retention, warnings, ot
 	};
 }
 
-function drillFailure({ group, label, outcome, message }: Verification): DrillFailure {
+function drillFailure({ group, label, outcome, message }: ReportedVerification): DrillFailure {
 	return { group, label, outcome, message };
 }
 

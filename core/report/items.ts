@@ -1,8 +1,8 @@
 /** What came in, sorted by what it is about. The shape of an item tells; of an error without facts, only its node does. */
 import { readCopy, readFailure, readRestore, readStored, readVerification } from './read';
-import type { Copied, Failure, Restored, StoredBackup, Verification } from './read';
+import type { Copied, Failure, ReportedRestore, StoredBackup, ReportedVerification } from './read';
 import { readCheck, readLeftovers, readRetained } from './read-upkeep';
-import type { Check, Leftovers, Retained } from './read-upkeep';
+import type { ReportedCheck, Leftovers, Retained } from './read-upkeep';
 import { errorText, type Facts, factsOf } from './values';
 
 /** The nodes of which a report is. */
@@ -16,15 +16,15 @@ export interface ReportItem {
 }
 
 export interface SortedItems {
-	checks: Check[];
+	checks: ReportedCheck[];
 	stored: StoredBackup[];
 	/** Databases and files of which no backup was made, and runs that could not even begin. */
 	notStored: Failure[];
-	verifications: Verification[];
+	verifications: ReportedVerification[];
 	copies: Copied[];
 	retained: Retained[];
 	leftovers: Leftovers[];
-	restores: Restored[];
+	restores: ReportedRestore[];
 	/** Pinned, unpinned, approved, previewed, found, collected, …: done, and nothing to say of it. */
 	done: number;
 	/** Items of other nodes, of which nothing is told: they may hold anything. */

@@ -1,5 +1,5 @@
 /** A report for people, before it takes the form of a channel. */
-import type { Entry, Outcome } from './section';
+import type { SectionEntry, Outcome } from './section';
 import { compareLevels } from './section';
 import type { ReportFacts } from './facts';
 import { sizeText } from '../base/size-text';
@@ -15,20 +15,20 @@ export interface Message {
 	outcome: Outcome;
 	subject: string;
 	/** What somebody has to know: all that is not well, worst first. */
-	entries: Entry[];
+	entries: SectionEntry[];
 	/** What was done in numbers: "databases backed up", "50". */
 	figures: Array<[string, string]>;
 	workflow: string;
 }
 
 /** What deserves attention, worst first, as single lines. */
-export function noteworthyOf(entries: readonly Entry[]): string[] {
+export function noteworthyOf(entries: readonly SectionEntry[]): string[] {
 	const notable = entries.filter(({ level }) => level !== 'ok').sort((a, b) => compareLevels(a.level, b.level));
 	const lines = notable.slice(0, LINES).map(lineOf);
 	return notable.length > LINES ? [...lines, `and ${notable.length - LINES} more`] : lines;
 }
 
-function lineOf({ state, about, short }: Entry): string {
+function lineOf({ state, about, short }: SectionEntry): string {
 	return shortened(`${about === '' ? state : `${state} ${about}`}: ${short}`, LINE_LIMIT);
 }
 

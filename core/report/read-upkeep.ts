@@ -1,17 +1,17 @@
 /** Items of checks and of retention, with every field of the type it should have. */
 import { amountOf, type Facts, factsOf, listOf, nameOf, textOf, textsOf } from './values';
 
-export interface Problem {
+export interface ReportedProblem {
 	about: string;
 	message: string;
 	hint: string;
 }
 
-export interface Check {
+export interface ReportedCheck {
 	/** How many databases were looked at. */
 	databases: number;
 	/** Findings that are not as they should be, of the server, the storage and each database. */
-	problems: Problem[];
+	problems: ReportedProblem[];
 }
 
 export interface Retained {
@@ -50,7 +50,7 @@ export interface Leftovers {
 }
 
 /** A check without databases found nothing to back up, whatever else it found. */
-export function readCheck(facts: Facts): Check {
+export function readCheck(facts: Facts): ReportedCheck {
 	const own = listOf(facts.findings).map((finding) => [nameOf(factsOf(finding).check), finding] as const);
 	const databases = listOf(facts.databases).map(factsOf);
 	const ofDatabases = databases.flatMap(({ database, findings }) =>

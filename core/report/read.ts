@@ -33,7 +33,7 @@ export interface StoredBackup extends BackupName {
 	warnings: string[];
 }
 
-export interface Verification extends BackupName {
+export interface ReportedVerification extends BackupName {
 	ok: boolean;
 	/** 'environment' is no verdict: the scratch database, the storage or a setting stood in the way. */
 	outcome: string;
@@ -60,7 +60,7 @@ export interface Copied extends BackupName {
 	warnings: string[];
 }
 
-export interface Restored extends BackupName {
+export interface ReportedRestore extends BackupName {
 	ok: boolean;
 	/** Absent where nothing was restored. */
 	done: boolean;
@@ -105,7 +105,7 @@ export function readStored(facts: Facts): StoredBackup {
 }
 
 /** @param failed whether it came as an error, whatever else it says */
-export function readVerification(facts: Facts, failed: boolean): Verification {
+export function readVerification(facts: Facts, failed: boolean): ReportedVerification {
 	const { tables, rows, files } = factsOf(facts.comparison);
 	return {
 		...backupName(facts),
@@ -136,7 +136,7 @@ export function readCopy(facts: Facts, failed: boolean): Copied {
 }
 
 /** @param failed whether it came as an error: then it also has facts where it was restored, but is not what it should be */
-export function readRestore(facts: Facts, failed: boolean): Restored {
+export function readRestore(facts: Facts, failed: boolean): ReportedRestore {
 	return {
 		...backupName(facts),
 		ok: facts.ok === true && !failed,

@@ -2,8 +2,8 @@
 import { sizeText } from '../base/size-text';
 import { parseLabel } from '../records/label';
 import { warningText } from './backups';
-import type { Restored } from './read';
-import { type Entry, type Section, worst } from './section';
+import type { ReportedRestore } from './read';
+import { type SectionEntry, type Section, worst } from './section';
 import { shortened } from './values';
 import { namesOrCount, namesText, secondsText } from './words';
 
@@ -13,7 +13,7 @@ const DIFFERENCES = 100;
  * @param about what a restore is about that failed before it could say so, e.g. "postgres/shop into shop"
  * @param timeZone in which times are shown
  */
-export function restoreSection(restores: readonly Restored[], about: string, timeZone: string): Section {
+export function restoreSection(restores: readonly ReportedRestore[], about: string, timeZone: string): Section {
 	const failed = restores.filter(({ ok }) => !ok).map((each) => nameOfRestore(each, about));
 	const well = restores.filter(({ ok }) => ok).map((each) => nameOfRestore(each, about));
 	return {
@@ -26,12 +26,12 @@ export function restoreSection(restores: readonly Restored[], about: string, tim
 	};
 }
 
-function nameOfRestore({ group, database }: Restored, about: string): string {
+function nameOfRestore({ group, database }: ReportedRestore, about: string): string {
 	if (group !== '' && database !== '') return `${group} into ${database}`;
 	return about || group || database || 'a database';
 }
 
-function restoreEntry(restored: Restored, about: string, timeZone: string): Entry {
+function restoreEntry(restored: ReportedRestore, about: string, timeZone: string): SectionEntry {
 	const { ok, message, hint, warnings } = restored;
 	const lines = [
 		...(message === '' ? [] : [message]),
@@ -47,7 +47,7 @@ function restoreEntry(restored: Restored, about: string, timeZone: string): Entr
 	};
 }
 
-function linesOf(restored: Restored, timeZone: string): string[] {
+function linesOf(restored: ReportedRestore, timeZone: string): string[] {
 	const { group, label, restoredTo, seconds, originalBytes, rows, differences, warnings } = restored;
 	const { matches, tablesCompared, rowsCompared } = restored;
 	const more = differences.length - DIFFERENCES;

@@ -2,7 +2,7 @@
 import { sizeText } from '../base/size-text';
 import { warningText } from './backups';
 import type { Leftovers, Retained } from './read-upkeep';
-import { type Entry, entry, type Outcome, type Section, worst } from './section';
+import { type SectionEntry, entry, type Outcome, type Section, worst } from './section';
 import { hintBelow, namesText } from './words';
 
 const DAY_MS = 86_400_000;
@@ -10,7 +10,7 @@ const DAY_MS = 86_400_000;
 const EXPIRED = 10;
 
 /** A group of which nothing is removed, because something is wrong with its newest backup. */
-export interface Blocked {
+export interface BlockedGroup {
 	group: string;
 	/** ISO 8601 */
 	since: string;
@@ -21,7 +21,7 @@ export interface Blocked {
 export interface Retention {
 	done: Retained[];
 	failed: Retained[];
-	blocked: Blocked[];
+	blocked: BlockedGroup[];
 	leftovers: Leftovers[];
 }
 
@@ -94,9 +94,9 @@ function leftoversTitle(leftovers: readonly Leftovers[]): string {
 /** @param blockedLevel what a blocked group is in this run */
 export function retentionEntries(
 	{ failed, done, blocked, leftovers }: Retention,
-	blockedLevel: Entry['level'],
-	failedLevel: Entry['level'] = 'failed',
-): Entry[] {
+	blockedLevel: SectionEntry['level'],
+	failedLevel: SectionEntry['level'] = 'failed',
+): SectionEntry[] {
 	const days = new Map(blocked.map((each) => [each.group, each.days]));
 	return [
 		...failed.map(({ group, message, hint }) =>
@@ -154,7 +154,7 @@ function rulesOf({ reasons }: Retained): string {
 }
 
 /** What killed runs have left in the storage, and objects of other programs; nothing where there is none. */
-function leftoverEntries(leftovers: Leftovers): Entry[] {
+function leftoverEntries(leftovers: Leftovers): SectionEntry[] {
 	const { message, hint, orphans, unfinished, staleLocks, freedBytes, removed, unknown } = leftovers;
 	if (message !== '') {
 		return [entry('degraded', 'leftovers could not be looked for', '', [`${message}${hintBelow(hint)}`])];

@@ -6,7 +6,7 @@ export type Outcome = 'ok' | 'degraded' | 'failed';
 /** What an entry means for who reads it. A warning is no reason to send a report that nobody asked for; a note is. */
 export type Level = 'failed' | 'degraded' | 'note' | 'warning' | 'ok';
 
-export interface Entry {
+export interface SectionEntry {
 	level: Level;
 	/** "stored", "FAILED" */
 	state: string;
@@ -22,14 +22,14 @@ export interface Section {
 	outcome: Outcome;
 	/** For the subject. */
 	title: string;
-	entries: Entry[];
+	entries: SectionEntry[];
 }
 
 const ORDER: readonly Level[] = ['failed', 'degraded', 'note', 'warning', 'ok'];
 const SHORT = 300;
 
 /** An entry of a first line and others, which are indented below it. */
-export function entry(level: Level, state: string, about: string, lines: readonly string[]): Entry {
+export function entry(level: Level, state: string, about: string, lines: readonly string[]): SectionEntry {
 	const short = shortened(lines.map((line) => line.replace(/\s*\n\s*/g, ' ')).join('; '), SHORT);
 	const head = about === '' ? state : `${state} ${about}`;
 	return { level, state, about, short, text: `${head}: ${lines.join('\n  ')}` };

@@ -10,7 +10,7 @@ import { openStream } from '../streams/pipeline';
 import { openRandomAccess, type RandomAccess } from '../streams/random-access';
 
 /** How backups are read. */
-export interface ReadOptions {
+export interface OpenOptions {
 	repository: Repository;
 	/** null where no key is at hand. */
 	keys: DecryptionKeys | null;
@@ -27,7 +27,7 @@ export interface ReadOptions {
  * @throws BackupError 'wrong-identity' also where there is no key, 'unsupported' for a kind that this version does not know,
  * 'not-found', 'damaged', 'stalled', those of the storage
  */
-export async function openBackup(chain: readonly Manifest[], options: ReadOptions): Promise<OpenBackup> {
+export async function openBackup(chain: readonly Manifest[], options: OpenOptions): Promise<OpenBackup> {
 	const opened = new Map<string, OpenBackup>();
 	for (const manifest of chain) {
 		const parents = manifest.parents.flatMap((label) => opened.get(label) ?? []);
@@ -41,7 +41,7 @@ export async function openBackup(chain: readonly Manifest[], options: ReadOption
  * @returns null where no key at hand opens them
  * @throws BackupError 'not-found', 'damaged', 'stalled', those of the storage
  */
-export async function readContents(manifest: Manifest, options: ReadOptions): Promise<unknown> {
+export async function readContents(manifest: Manifest, options: OpenOptions): Promise<unknown> {
 	try {
 		return (await openOne(manifest, [], options)).contents;
 	} catch (error) {
@@ -50,7 +50,7 @@ export async function readContents(manifest: Manifest, options: ReadOptions): Pr
 	}
 }
 
-async function openOne(manifest: Manifest, parents: OpenBackup[], options: ReadOptions): Promise<OpenBackup> {
+async function openOne(manifest: Manifest, parents: OpenBackup[], options: OpenOptions): Promise<OpenBackup> {
 	const kind = kindOf(manifest);
 	const open = async (part: StoredPart) => await openPart(manifest, part, options);
 	const contents = await kind.readContents(await open(contentsOf(manifest)), `${manifest.group}/${manifest.label}`);
@@ -65,7 +65,7 @@ async function openOne(manifest: Manifest, parents: OpenBackup[], options: ReadO
 export async function openPart(
 	manifest: Manifest,
 	stream: StoredPart,
-	options: ReadOptions,
+	options: OpenOptions,
 	onProgress?: (bytes: number) => void,
 ): Promise<Readable> {
 	const { group, label } = manifest;
@@ -78,7 +78,7 @@ export async function openPart(
 }
 
 /** The same for reading at any place. @throws BackupError as {@link openBackup} */
-async function openPartAt(manifest: Manifest, stream: StoredPart, options: ReadOptions): Promise<RandomAccess> {
+async function openPartAt(manifest: Manifest, stream: StoredPart, options: OpenOptions): Promise<RandomAccess> {
 	const { group, label } = manifest;
 	const { repository, signal, stallTimeoutMs } = options;
 	const { storage } = repository;
@@ -90,7 +90,7 @@ async function openPartAt(manifest: Manifest, stream: StoredPart, options: ReadO
  * The keys that a backup needs: none when it is not encrypted, whatever there is.
  * @throws BackupError 'wrong-identity' when it is encrypted and there are none
  */
-function keysFor(manifest: Manifest, { role }: StoredPart, { keys, hostKey }: ReadOptions): DecryptionKeys | null {
+function keysFor(manifest: Manifest, { role }: StoredPart, { keys, hostKey }: OpenOptions): DecryptionKeys | null {
 	if (manifest.encryption === null) return null;
 	const opensForHost = isForHost(role) && hostKey !== undefined && manifest.encryption.method === 'recipients';
 	if (opensForHost) return { ...keys, identities: [...(keys?.identities ?? []), hostKey] };

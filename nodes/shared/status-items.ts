@@ -3,7 +3,7 @@ import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 import { sizeText } from '../../core/base/size-text';
 import { assessEvidence } from '../../core/records/assessment';
 import type { BackupEntry } from '../../core/records/catalog';
-import { readRuns, type Run } from '../../core/records/journal/journal';
+import { readRuns, type JournalRun } from '../../core/records/journal/journal';
 import type { GroupStatus, Status, StorageStatus } from '../../core/report/status/status';
 import { describeEntry } from './backups';
 import { cancelSignal } from './run';
@@ -132,11 +132,11 @@ export async function runItems(
 		.map(({ run, location }) => runItem(run, location));
 }
 
-export function runItem(run: Run, location: string): IDataObject {
+export function runItem(run: JournalRun, location: string): IDataObject {
 	return { summary: runSummary(run), ...run, storage: location };
 }
 
-function runSummary({ verb, group, label, state, code, progress }: Run): string {
+function runSummary({ verb, group, label, state, code, progress }: JournalRun): string {
 	const what = [group, label].filter((each) => each !== null).join('/') || 'the storage';
 	const how = progress ? `${progress.phase}, ${progress.bytes.toLocaleString('en')} bytes` : (code ?? '');
 	return `${verb} ${what}: ${state}${how ? ` (${how})` : ''}`;

@@ -16,7 +16,7 @@ import type { Storage } from '../../storage/storage';
 
 export type { Actor, Verb } from './actor';
 export { checkJournal, examineJournal, type JournalProblem } from './check';
-export { readRuns, type Run } from './runs';
+export { readRuns, type JournalRun } from './runs';
 
 /** Writing the start, and writing the end, hold up a run for no longer than this each: many may append at once. */
 const PATIENCE_MS = 30_000;
@@ -25,7 +25,7 @@ const RESTORE_PATIENCE_MS = 5000;
 /** Names in facts, codes, names of workflows: enough for any of them. */
 const MAX_WORD = 200;
 
-export interface RunRequest {
+export interface RecordRequest {
 	verb: Verb;
 	/** null for a run about the whole storage. */
 	group: string | null;
@@ -68,7 +68,7 @@ export interface RunEnd {
  */
 export async function recordRun<T>(
 	storage: Storage,
-	request: RunRequest,
+	request: RecordRequest,
 	work: (run: RunRecord) => Promise<T>,
 	describe: (value: T, warnings: readonly string[]) => RunEnd,
 ): Promise<{ value: T; warnings: string[] }> {
@@ -101,7 +101,7 @@ class RunJournal implements RunRecord {
 
 	constructor(
 		private readonly storage: Storage,
-		{ verb, group, label = null, actor, beatMs = BEAT_MS, clock }: RunRequest,
+		{ verb, group, label = null, actor, beatMs = BEAT_MS, clock }: RecordRequest,
 	) {
 		this.#patienceMs = verb === 'restore' ? RESTORE_PATIENCE_MS : PATIENCE_MS;
 		this.#clock = new FollowingClock(clock);

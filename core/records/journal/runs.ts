@@ -15,7 +15,7 @@ import { storageTime } from '../storage-clock';
 import type { Storage, StoredObject } from '../../storage/storage';
 
 /** A run as the journal tells of it. */
-export interface Run {
+export interface JournalRun {
 	id: string;
 	verb: Verb;
 	group: string | null;
@@ -59,7 +59,7 @@ interface Told {
 export async function readRuns(
 	storage: Storage,
 	{ from, to, signal }: { from: Date; to: Date; signal?: AbortSignal },
-): Promise<Run[]> {
+): Promise<JournalRun[]> {
 	const last = addDays(dayOf(to), DAYS_TO_END);
 	const journal = new JournalReader(storage, signal);
 	await journal.read(await listDays(storage, dayOf(from), last));
@@ -120,7 +120,7 @@ class JournalReader {
 	 * @param isGone its process is no more, or has forgotten it
 	 * @param now by the storage's clock, milliseconds
 	 */
-	async unfinished({ entry, object }: Told, isGone: boolean, now: number): Promise<Run> {
+	async unfinished({ entry, object }: Told, isGone: boolean, now: number): Promise<JournalRun> {
 		const beat = this.beats.get(entry.run);
 		const isLost = isGone || sinceHeartbeat(beat ? [object, beat] : [object], now) >= STALE_AFTER_MS;
 		return {
@@ -144,7 +144,7 @@ class JournalReader {
 	}
 
 	/** null when the run has replaced it meanwhile, or somebody else wrote it. */
-	async #progress({ key }: StoredObject): Promise<Run['progress']> {
+	async #progress({ key }: StoredObject): Promise<JournalRun['progress']> {
 		let text: string;
 		try {
 			text = await readText(this.storage, key, this.signal);
@@ -161,7 +161,7 @@ class JournalReader {
 	}
 }
 
-function ended(entry: EndEntry): Run {
+function ended(entry: EndEntry): JournalRun {
 	return {
 		...common(entry),
 		finishedAt: entry.at,

@@ -122,7 +122,12 @@ export async function readHolder(storage: Storage, group: string, signal?: Abort
 }
 
 /** What is to be known of a lock before deciding whether to break it. */
-export async function lookAt(storage: Storage, group: string, holder: Holder, signal?: AbortSignal): Promise<SeenLock> {
+export async function lookAtLock(
+	storage: Storage,
+	group: string,
+	holder: Holder,
+	signal?: AbortSignal,
+): Promise<SeenLock> {
 	const now = await storageTime(storage, group, signal);
 	return {
 		holder,

@@ -14,7 +14,7 @@ import {
 	describeHolder,
 	forgetId,
 	type Holder,
-	lookAt,
+	lookAtLock,
 	type LockHolder,
 	type LockPurpose,
 	newHolder,
@@ -92,7 +92,7 @@ export async function acquireLock(storage: Storage, group: string, options: Lock
 			const isLate = performance.now() - start >= waitMs;
 			const holder = await readHolder(storage, group, signal);
 			if (holder) {
-				const seen = await lookAt(storage, group, holder, signal);
+				const seen = await lookAtLock(storage, group, holder, signal);
 				const why = whyStale(seen, staleAfterMs);
 				if (why === null) {
 					if (isLate) throw lockedBy(storage, group, toPeople(holder), staleAfterMs);

@@ -17,7 +17,7 @@ import {
 	describeHolder,
 	forgetId,
 	isDead,
-	lookAt,
+	lookAtLock,
 	newId,
 	readHolder,
 	sinceHeartbeat,
@@ -182,7 +182,7 @@ async function lookForRetention(
 	try {
 		const holder = await readHolder(storage, group, signal);
 		if (holder?.purpose !== 'retention') return null;
-		const seen = await lookAt(storage, group, holder, signal);
+		const seen = await lookAtLock(storage, group, holder, signal);
 		const why = whyStale(seen, staleAfterMs);
 		const name = describeHolder(toPeople(holder));
 		if (why === null) return name;

@@ -1,5 +1,5 @@
 /** How far the work of an accepted request is. Pure. */
-import type { Run } from '../../records/journal/journal';
+import type { JournalRun } from '../../records/journal/journal';
 import type { KnownRequest } from '../../records/requests';
 
 /** `lost`: it was accepted, has not ended, and nothing of it is at work any more. */
@@ -12,7 +12,11 @@ const PATIENCE_MS = 10 * 60_000;
  * @param runs of this request
  * @param now milliseconds since 1970
  */
-export function requestState({ acceptedAt, end }: KnownRequest, runs: readonly Run[], now: number): RequestState {
+export function requestState(
+	{ acceptedAt, end }: KnownRequest,
+	runs: readonly JournalRun[],
+	now: number,
+): RequestState {
 	if (end) return end.outcome;
 	if (runs.some(({ state }) => state === 'running')) return 'running';
 	if (runs.some(({ state }) => state === 'lost')) return 'lost';

@@ -1,6 +1,6 @@
 /** What the journal says of a group's backup runs. */
 import { BEAT_MS, STALE_AFTER_MS } from '../../records/heartbeat';
-import type { Run } from '../../records/journal/journal';
+import type { JournalRun } from '../../records/journal/journal';
 import { spanText } from './ages';
 import { type Reason, reason } from './reasons';
 import { median } from './usual';
@@ -23,7 +23,7 @@ export interface RunningRun {
 /** Backup runs of one group. */
 export interface Attempts {
 	/** The newest that has ended. */
-	last: { id: string; at: string; state: Run['state']; code: string | null } | null;
+	last: { id: string; at: string; state: JournalRun['state']; code: string | null } | null;
 	/** That failed since the last one that did not. */
 	failuresInARow: number;
 	/** When the newest run began that found nothing new, milliseconds since 1970; null where there is none. */
@@ -38,7 +38,7 @@ const LEAST_LONG_MS = 10 * 60_000;
 const MANY = 3;
 
 /** @param runs of one group, oldest first */
-export function attemptsOf(runs: readonly Run[], now: Date): Attempts {
+export function attemptsOf(runs: readonly JournalRun[], now: Date): Attempts {
 	// A run that found another one at work says nothing about the source.
 	const backups = runs.filter(({ verb, code }) => verb === 'backup' && code !== 'locked');
 	const ended = backups.filter(({ state }) => state !== 'running');
@@ -72,7 +72,7 @@ export function attemptsOf(runs: readonly Run[], now: Date): Attempts {
 }
 
 /** Runs that are under way, oldest first. */
-export function runningRuns(runs: readonly Run[], now: Date): RunningRun[] {
+export function runningRuns(runs: readonly JournalRun[], now: Date): RunningRun[] {
 	return runs
 		.filter(({ state }) => state === 'running')
 		.map(({ id, verb, group, host, startedAt, progress }) => ({
@@ -89,6 +89,6 @@ export function isQuiet({ silentMs }: RunningRun): boolean {
 	return silentMs !== null && silentMs > 2 * BEAT_MS && silentMs < STALE_AFTER_MS;
 }
 
-function durationOf({ startedAt, finishedAt }: Run): number {
+function durationOf({ startedAt, finishedAt }: JournalRun): number {
 	return Date.parse(finishedAt ?? startedAt) - Date.parse(startedAt);
 }

@@ -1,7 +1,7 @@
 /** What happened on each of the last days, for a calendar. */
 import { assessEvidence } from '../../records/assessment';
 import type { BackupEntry } from '../../records/catalog';
-import type { Run } from '../../records/journal/journal';
+import type { JournalRun } from '../../records/journal/journal';
 
 /** One day in a time zone. */
 export interface DayCell {
@@ -18,7 +18,12 @@ const DAYS = 30;
 const DAY_MS = 24 * 3_600_000;
 
 /** The last thirty days, oldest first, today last. Failed runs are known only as far back as the journal was read. */
-export function daysOf(past: readonly BackupEntry[], runs: readonly Run[], now: Date, timeZone: string): DayCell[] {
+export function daysOf(
+	past: readonly BackupEntry[],
+	runs: readonly JournalRun[],
+	now: Date,
+	timeZone: string,
+): DayCell[] {
 	// Swedish dates are written as ISO 8601 wants them.
 	const format = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short' });
 	const cells = new Map<string, DayCell>();

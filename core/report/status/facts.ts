@@ -1,6 +1,6 @@
 /** What a status is made of: all that was read of the storages, before anything is judged. */
 import type { BackupEntry } from '../../records/catalog';
-import type { Run } from '../../records/journal/journal';
+import type { JournalRun } from '../../records/journal/journal';
 import type { Loss, Manifest } from '../../records/manifest';
 
 /** A backup whose manifest was read. */
@@ -51,7 +51,7 @@ export interface StorageFacts {
 	location: string;
 	groups: readonly GroupFacts[];
 	/** Runs that started since `runsSince`, oldest first. */
-	runs: readonly Run[];
+	runs: readonly JournalRun[];
 	runsSince: Date;
 	/** Null where the storage cannot know. */
 	space: { free: number; total: number } | null;

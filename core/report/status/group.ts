@@ -2,7 +2,7 @@
 import { assessEvidence } from '../../records/assessment';
 import { lostPercent } from '../../records/approval';
 import type { BackupEntry } from '../../records/catalog';
-import type { Run } from '../../records/journal/journal';
+import type { JournalRun } from '../../records/journal/journal';
 import { AHEAD_MS } from '../../records/label';
 import type { Loss } from '../../records/manifest';
 import { planRetention } from '../../retention/plan';
@@ -65,7 +65,7 @@ export interface GroupStatus {
 export interface GroupRequest {
 	now: Date;
 	/** Of this group, oldest first. */
-	runs: readonly Run[];
+	runs: readonly JournalRun[];
 	expectations: readonly Expectation[];
 	targets: Targets;
 	policy: RetentionPolicy | null;

@@ -1,7 +1,7 @@
 /** The backups of a group as points of a trend. */
 import { assessEvidence } from '../../records/assessment';
 import type { BackupEntry } from '../../records/catalog';
-import type { Run } from '../../records/journal/journal';
+import type { JournalRun } from '../../records/journal/journal';
 import type { ReadBackup } from './facts';
 
 /** One backup. */
@@ -25,7 +25,7 @@ const MOST_POINTS = 60;
 export function historyOf(
 	past: readonly BackupEntry[],
 	recent: readonly ReadBackup[],
-	runs: readonly Run[],
+	runs: readonly JournalRun[],
 ): HistoryPoint[] {
 	const seconds = new Map<string, number>();
 	for (const { label, facts } of runs) {

@@ -6,7 +6,7 @@ import { assessEvidence } from '../../records/assessment';
 import { NOT_AUTHENTIC } from '../../records/authority';
 import type { BackupEntry } from '../../records/catalog';
 import { nameOfVerification, type Verification } from '../../records/evidence';
-import { readRuns, type Run } from '../../records/journal/journal';
+import { readRuns, type JournalRun } from '../../records/journal/journal';
 import { AHEAD_MS } from '../../records/label';
 import { prove, readable } from '../../records/proof';
 import type { Repository } from '../../records/repository';
@@ -68,7 +68,7 @@ async function readJournal(
 	now: Date,
 	signal: AbortSignal,
 	problems: string[],
-): Promise<{ runs: Run[]; runsSince: Date }> {
+): Promise<{ runs: JournalRun[]; runsSince: Date }> {
 	const to = new Date(now.getTime() + DAY_MS);
 	const since = (days: number) => new Date(now.getTime() - days * DAY_MS);
 	try {

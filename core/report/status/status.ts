@@ -1,5 +1,5 @@
 /** Whether each source could be restored right now, told from storages alone: n8n's own memory is not asked. Pure. */
-import type { Run } from '../../records/journal/journal';
+import type { JournalRun } from '../../records/journal/journal';
 import type { RetentionPolicy } from '../../retention/policy';
 import { matchesGlob } from '../../base/glob';
 import { spanText } from './ages';
@@ -92,7 +92,7 @@ function primaryGroups(storages: readonly StorageFacts[]): Map<string, GroupFact
 	return found;
 }
 
-function inOrder(runs: readonly Run[]): Run[] {
+function inOrder(runs: readonly JournalRun[]): JournalRun[] {
 	return runs.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
 }
 

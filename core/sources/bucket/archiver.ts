@@ -24,7 +24,7 @@ const ATTEMPTS = 3;
 /** Servers tell the time in seconds. */
 const CLOCK_SLACK_MS = 1000;
 /** A file of names, behind all objects: no object is named like this, since "%re" is no escape. */
-export const REMOVED = '%removed';
+export const REMOVED_LIST = '%removed';
 
 export interface BucketJob {
 	objects: BucketObjects;
@@ -157,7 +157,7 @@ export class BucketArchiver {
 		this.#removed.close();
 		const { size } = await fs.promises.stat(this.#job.removedFile);
 		if (size > 0) {
-			this.#tar.begin({ path: REMOVED, type: 'file', mode: 0o600, mtime: '0.000000000', size });
+			this.#tar.begin({ path: REMOVED_LIST, type: 'file', mode: 0o600, mtime: '0.000000000', size });
 			for await (const chunk of fs.createReadStream(this.#job.removedFile) as AsyncIterable<Buffer>) {
 				this.#tar.write(chunk);
 				yield* this.#chunks();

@@ -52,7 +52,7 @@ const KINDS: ReadonlyArray<readonly [RegExp, ConfigKind]> = [
 ];
 
 /** What a file is by its path; null for what is no configuration that is known. */
-export function kindOf(file: string): ConfigKind | null {
+export function kindOfFile(file: string): ConfigKind | null {
 	const name = `/${file}`.replaceAll(path.sep, '/').toLowerCase();
 	return KINDS.find(([pattern]) => pattern.test(name))?.[1] ?? null;
 }

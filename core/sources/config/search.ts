@@ -9,7 +9,7 @@ import { fromText } from '../files/names.ts';
 import type { CertificateFacts } from './certificates.ts';
 import type { Inspected } from './inspect.ts';
 import type { Inspector } from './inspector.ts';
-import { type ConfigKind, kindOf } from './kinds.ts';
+import { type ConfigKind, kindOfFile } from './kinds.ts';
 import { referencesOf } from './references.ts';
 import { MAX_FILE_BYTES, secretNames } from './sanitise.ts';
 
@@ -92,7 +92,7 @@ export class Search {
 		const search = new Search(real, inspector, options);
 		for (const root of real) {
 			if ((await statOf(root))?.isDirectory()) yield* search.#folder(root, 0);
-			else yield* search.#file(root, kindOf(root) ?? 'settings');
+			else yield* search.#file(root, kindOfFile(root) ?? 'settings');
 		}
 	}
 
@@ -114,7 +114,7 @@ export class Search {
 			if (stat?.isDirectory()) {
 				if (!PASSED_OVER.has(name)) yield* this.#folder(file, depth + 1);
 			} else if (stat?.isSymbolicLink() || stat?.isFile()) {
-				const kind = kindOf(file) ?? (everything ? 'settings' : null);
+				const kind = kindOfFile(file) ?? (everything ? 'settings' : null);
 				if (kind !== null) yield* this.#file(file, kind);
 			}
 		}
@@ -151,7 +151,7 @@ export class Search {
 		for (const each of await referencesOf(kind, { path: file, text: bytes.toString('utf8'), folderWith })) {
 			for (const place of await this.#matching(each.path)) {
 				const stat = await statOf(place);
-				if (stat?.isFile() || stat?.isSymbolicLink()) found.push([place, each.kind ?? kindOf(place) ?? 'settings']);
+				if (stat?.isFile() || stat?.isSymbolicLink()) found.push([place, each.kind ?? kindOfFile(place) ?? 'settings']);
 				else if (!stat && each.required) finding.missing.push(place);
 			}
 		}

@@ -8,7 +8,7 @@ import type { FilesContents } from '../files/contents';
 import { entriesOf } from '../files/entries-of';
 import { toText } from '../files/names';
 import type { FilesCheck } from '../files/restore/restorer';
-import type { DatabaseCheck } from '../postgres/drill/drill';
+import type { DrillCheck } from '../postgres/drill/drill';
 import type { AssertionResult, OpenBackup } from '../source';
 import type { Opened } from './credentials';
 import { openInPostgres } from './in-postgres';
@@ -33,7 +33,7 @@ export interface N8nCheckOptions {
 
 /** One check for each kind of backup that can hold a database of n8n. */
 export interface N8nChecks {
-	database: DatabaseCheck;
+	database: DrillCheck;
 	files: FilesCheck;
 	/** How many backups it was about so far. */
 	readonly done: number;
@@ -44,7 +44,7 @@ export function n8nChecks(options: N8nCheckOptions): N8nChecks {
 	const { group, keyFile: file, withArchive } = options;
 	const checks = { done: 0, database, files };
 
-	async function database({ manifest, contents }: Parameters<DatabaseCheck>[0]): ReturnType<DatabaseCheck> {
+	async function database({ manifest, contents }: Parameters<DrillCheck>[0]): ReturnType<DrillCheck> {
 		const [tables, ...others] = findN8nTables(contents.tables);
 		if (!tables) return null;
 		if (others.length > 0) throw several(manifest);

@@ -17,7 +17,7 @@ export type Refusal = 'damaged' | 'locked' | 'no-database';
 /** The copy, or why there is none. */
 export type DatabaseCopy = { file: string; facts: CopyFacts } | { refused: Refusal };
 
-export interface CopyJob {
+export interface SnapshotJob {
 	from: string;
 	/** The file to make; it does not exist. */
 	to: string;

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { unlessAborted } from '../../base/deadline';
 import { BackupError } from '../../base/errors';
 import { randomWord } from '../../base/random-word';
-import { type CopyJob, type CopyMessage, type DatabaseCopy, NOT_OF_SQLITE, type Refusal } from './messages.ts';
+import { type SnapshotJob, type CopyMessage, type DatabaseCopy, NOT_OF_SQLITE, type Refusal } from './messages.ts';
 
 /** Transactions are short, as a rule. */
 const BUSY_MS = 10_000;
@@ -66,7 +66,7 @@ export async function snapshotSqlite(
 	throw new BackupError('storage-failed', `a SQLite database could not be copied: ${message.message}`);
 }
 
-async function run(job: CopyJob, signal: AbortSignal): Promise<CopyMessage> {
+async function run(job: SnapshotJob, signal: AbortSignal): Promise<CopyMessage> {
 	const worker = new Worker(WORKER_FILE, {
 		workerData: job,
 		env: {},

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type CopyFacts, type CopyJob, type CopyMessage, NOT_OF_SQLITE } from './messages.ts';
+import { type CopyFacts, type SnapshotJob, type CopyMessage, NOT_OF_SQLITE } from './messages.ts';
 
 /** Messages of an integrity check that are kept. */
 const MAX_MESSAGES = 10;
@@ -13,7 +13,7 @@ const ALL_PAGES = 2 ** 31 - 1;
 /** Bytes 18 and 19 of a database are 2 when it is in WAL mode (SQLite's file format, 1.3.3). */
 const WRITE_VERSION_AT = 18;
 
-const { from, to, busyMs } = workerData as CopyJob;
+const { from, to, busyMs } = workerData as SnapshotJob;
 
 function open(): DatabaseSync {
 	const options = { readOnly: true, timeout: busyMs };

@@ -8,7 +8,7 @@ import { newestOfEach } from '../../records/newest';
 import { chooseReadable } from '../../records/readable-choice';
 import type { OpenBackup } from '../../sources/source';
 import { readChain } from '../chain';
-import { openBackup, type ReadOptions } from '../open-backup';
+import { openBackup, type OpenOptions } from '../open-backup';
 
 /** Lets the group's own backups decide: an incremental one, or a full one where a rule, or what is there, asks for it. */
 export interface AutoType {
@@ -43,7 +43,7 @@ export async function chooseBase(
 	group: string,
 	wanted: BackupType | AutoType,
 	next: { kind: string; encryption: Encryption | null },
-	options: ReadOptions,
+	options: OpenOptions,
 ): Promise<ChosenBase> {
 	if (wanted === 'full') return { type: 'full', base: null, notes: [] };
 	if (typeof wanted === 'string') {
@@ -98,7 +98,7 @@ async function findBase(
 	group: string,
 	type: 'differential' | 'incremental',
 	kind: string,
-	{ repository, signal }: ReadOptions,
+	{ repository, signal }: OpenOptions,
 ): Promise<Manifest[]> {
 	const candidates = (await repository.list(group)).filter(
 		(entry) => (type === 'incremental' || entry.type === 'full') && assessEvidence(entry.verifications).failed === null,

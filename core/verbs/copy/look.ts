@@ -33,7 +33,7 @@ export interface Look {
  * @throws BackupError 'already-exists' when another backup has this label there; 'damaged' when the copy there lacks
  * objects
  */
-export async function lookAt(
+export async function lookAtCopy(
 	from: Repository,
 	to: Repository,
 	{ manifest, text }: SourceBackup,

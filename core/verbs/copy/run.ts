@@ -1,6 +1,6 @@
 /** One backup, with the parents it needs, into one storage: marks and locks, the copying itself, and reading it back. */
 import { copyCompanions, copyLabel, DOUBT, type LabelCopy } from './label';
-import { type Look, lookAt } from './look';
+import { type Look, lookAtCopy } from './look';
 import { readChain, type SourceBackup } from '../chain';
 import type { CopyOptions, CopyProgress, CopySubject } from './types';
 import { assertApart } from './apart';
@@ -67,7 +67,7 @@ export async function copyChain(job: CopyJob, to: Repository, done: Done): Promi
 /** Whether nothing is left to do; most copies that are asked for again need no lock to know that. */
 async function isDone({ from, signal }: CopyJob, to: Repository, chain: readonly SourceBackup[]): Promise<boolean> {
 	for (const backup of chain) {
-		const { proved, companions, there } = await lookAt(from, to, backup, signal);
+		const { proved, companions, there } = await lookAtCopy(from, to, backup, signal);
 		if (!proved || companions.some((name) => !there.has(name))) return false;
 	}
 	return true;
@@ -103,7 +103,7 @@ async function copyOne(job: CopyJob, to: Repository, backup: SourceBackup, lock:
 		onSent: (bytes) => void (done.bytes += bytes),
 		warn: (text) => job.run.warn(text),
 	};
-	const look = await lookAt(from, to, backup, signal);
+	const look = await lookAtCopy(from, to, backup, signal);
 	const alreadyRead = new Set<string>();
 	if (look.present) {
 		// A copy that was killed right after its manifest came into being may have left the file it was written to.

@@ -5,13 +5,13 @@ import { objectKey } from '../../records/layout';
 import type { Manifest } from '../../records/manifest';
 import type { OpenBackup } from '../../sources/source';
 import type { Storage } from '../../storage/storage';
-import { openBackup, type ReadOptions } from '../open-backup';
+import { openBackup, type OpenOptions } from '../open-backup';
 import type { RestoreRequest } from './types';
 
 /** Opens each when the one before has been used, so that thousands of them need no more memory than one. */
 export async function* openAlongside(
 	{ group, labels }: NonNullable<RestoreRequest['alongside']>,
-	options: ReadOptions,
+	options: OpenOptions,
 ): AsyncGenerator<OpenBackup> {
 	const { repository, signal } = options;
 	for (const label of labels) {
@@ -22,7 +22,7 @@ export async function* openAlongside(
 }
 
 /** The same for whoever has the limits of no run. */
-export function openerOf({ repository, keys }: Pick<ReadOptions, 'repository' | 'keys'>) {
+export function openerOf({ repository, keys }: Pick<OpenOptions, 'repository' | 'keys'>) {
 	const { stallTimeoutMs } = DEFAULT_LIMITS;
 	return (wanted: NonNullable<RestoreRequest['alongside']>, signal: AbortSignal) =>
 		openAlongside(wanted, { repository, keys, signal, stallTimeoutMs });

@@ -3,9 +3,9 @@ import type { Limits } from '../../base/limits';
 import type { DecryptionKeys } from '../../codecs/age/header';
 import type { Actor } from '../../records/journal/actor';
 import type { Repository } from '../../records/repository';
-import type { Restored, Restorer, RestoreProgress as SourceProgress } from '../../sources/source';
+import type { Restored, Restorer, RestoreProgress } from '../../sources/source';
 
-export interface RestoreProgress extends SourceProgress {
+export interface MeasuredRestoreProgress extends RestoreProgress {
 	/** Of the data, as the source gave it. */
 	totalBytes: number;
 }
@@ -23,7 +23,7 @@ export interface RestoreRequest<Result extends Restored = Restored> {
 	/** For the journal. */
 	actor?: Actor;
 	signal: AbortSignal;
-	onProgress?: (progress: RestoreProgress) => void;
+	onProgress?: (progress: MeasuredRestoreProgress) => void;
 	/** Rates are not limited here. */
 	limits?: Partial<Limits>;
 }

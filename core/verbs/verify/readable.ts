@@ -8,7 +8,7 @@ import { kindOf } from '../../sources/registry';
 import type { OpenBackup } from '../../sources/source';
 import { openBackup, openPart } from '../open-backup';
 import { BadBackup, isSuspicious, USE_ANOTHER } from './failure';
-import { proveStored, type Subject } from './stored';
+import { proveStored, type VerifiedBackup } from './stored';
 
 /**
  * Reads everything to its end.
@@ -16,7 +16,7 @@ import { proveStored, type Subject } from './stored';
  * @throws BadBackup as {@link proveStored}, and 'damaged', 'incomplete', 'wrong-identity' when what is stored as it was
  * written cannot be read; BackupError 'wrong-identity' when it is the key that does not belong to the backup
  */
-export async function proveReadable(subject: Subject): Promise<OpenBackup> {
+export async function proveReadable(subject: VerifiedBackup): Promise<OpenBackup> {
 	await assertKey(subject);
 	return await twice(subject, async () => {
 		const backup = await readSmallParts(subject);
@@ -26,20 +26,20 @@ export async function proveReadable(subject: Subject): Promise<OpenBackup> {
 }
 
 /** The same of everything but the data. */
-export async function proveContents(subject: Subject): Promise<OpenBackup> {
+export async function proveContents(subject: VerifiedBackup): Promise<OpenBackup> {
 	await assertKey(subject);
 	return await twice(subject, async () => await readSmallParts(subject));
 }
 
 /** What can be proved without a key is not left out. @throws BackupError 'wrong-identity' where there is none */
-async function assertKey(subject: Subject): Promise<void> {
+async function assertKey(subject: VerifiedBackup): Promise<void> {
 	if (subject.manifest.encryption === null || subject.keys) return;
 	await proveStored(subject);
 	throw noKey(subject.manifest);
 }
 
 /** Reads; what fails for a reason that can be the backup's is the backup's only after a look at the bytes, and a second try. */
-async function twice<T>(subject: Subject, read: () => Promise<T>): Promise<T> {
+async function twice<T>(subject: VerifiedBackup, read: () => Promise<T>): Promise<T> {
 	const kind = kindOf(subject.manifest);
 	let first: BackupError;
 	try {
@@ -67,7 +67,7 @@ async function twice<T>(subject: Subject, read: () => Promise<T>): Promise<T> {
 }
 
 /** Everything but the data and the contents is read to its end, which proves it; of the contents, opening reads all. */
-async function readSmallParts(subject: Subject): Promise<OpenBackup> {
+async function readSmallParts(subject: VerifiedBackup): Promise<OpenBackup> {
 	const { manifest } = subject;
 	for (const part of manifest.parts.filter(({ role }) => role !== 'data' && role !== 'contents')) {
 		await finished((await openPart(manifest, part, subject)).resume());
@@ -75,7 +75,7 @@ async function readSmallParts(subject: Subject): Promise<OpenBackup> {
 	return await openBackup(subject.chain, subject);
 }
 
-async function readData(subject: Subject, backup: OpenBackup): Promise<void> {
+async function readData(subject: VerifiedBackup, backup: OpenBackup): Promise<void> {
 	const { manifest } = subject;
 	const total = dataSize(manifest).originalBytes;
 	let before = 0;
@@ -86,7 +86,7 @@ async function readData(subject: Subject, backup: OpenBackup): Promise<void> {
 }
 
 async function readToEnd(
-	subject: Subject,
+	subject: VerifiedBackup,
 	backup: OpenBackup,
 	part: StoredPart,
 	onProgress: (bytes: number) => void,

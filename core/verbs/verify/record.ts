@@ -15,7 +15,7 @@ type Result = Omit<VerifyResult, 'warnings'>;
  * @param withoutNames the result's message for everybody
  * @throws BackupError 'cancelled'
  */
-export async function record(
+export async function recordEvidence(
 	{ repository, signal, warn }: Pick<Run, 'repository' | 'signal' | 'warn'>,
 	result: Result,
 	manifest: SeenManifest,

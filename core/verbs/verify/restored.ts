@@ -5,7 +5,7 @@ import { kindOf } from '../../sources/registry';
 import type { Drill, DrillResult, OpenBackup } from '../../sources/source';
 import { BadBackup, isSuspicious } from './failure';
 import { proveContents, proveReadable } from './readable';
-import type { Subject } from './stored';
+import type { VerifiedBackup } from './stored';
 
 /**
  * Restores, compares, asks, and removes again. The whole backup is read to its end on the way, so this proves all that
@@ -16,7 +16,7 @@ import type { Subject } from './stored';
  * backed up cannot be restored for a reason of the data; BackupError for everything else
  */
 export async function proveRestored(
-	subject: Subject,
+	subject: VerifiedBackup,
 	drills: readonly Drill[],
 	onResult: (result: DrillResult) => void,
 ): Promise<void> {
@@ -54,7 +54,7 @@ export async function proveRestored(
 	judge(result);
 }
 
-function noPlace({ manifest: { group, label } }: Subject, noun: string): BackupError {
+function noPlace({ manifest: { group, label } }: VerifiedBackup, noun: string): BackupError {
 	return new BackupError('invalid-input', `there is no place to restore ${noun} to, as ${group}/${label} holds it`, {
 		hint: 'Verify it to depth "readable", or with a command or node that restores what it holds.',
 	});

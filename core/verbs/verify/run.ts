@@ -1,4 +1,4 @@
-/** Around a verification: its time limits, and its verdict in words. */
+/** Around a verification: its time limits, and its outcome in words. */
 import { abortError, BackupError, isBackupError } from '../../base/errors';
 import type { Depth } from '../../records/evidence';
 import { assertDecryptionKeys } from '../../codecs/age/header';
@@ -7,9 +7,9 @@ import { dataSize, type Manifest } from '../../records/manifest';
 import type { DrillResult } from '../../sources/source';
 import type { VerifyRequest, VerifyResult } from './types';
 import { BadBackup } from './failure';
-import type { Subject } from './stored';
+import type { VerifiedBackup } from './stored';
 
-export interface Verdict {
+export interface VerifyOutcome {
 	says: Pick<VerifyResult, 'outcome' | 'code' | 'message' | 'hint'>;
 	/** The message as it may be read by everybody. */
 	withoutNames: string;
@@ -44,20 +44,20 @@ export function assertRequest({ group, label, depth, keys, drills = [] }: Verify
  * @param cancel of whoever asked: that it was cancelled is an error, that it takes too long a result
  * @throws BackupError 'cancelled', 'not-found', 'incomplete' of the whole backup; errors that are none of ours
  */
-export async function judge(
+export async function outcomeOf(
 	{ signal, cancel }: { signal: AbortSignal; cancel: AbortSignal },
-	work: () => Promise<Verdict>,
-): Promise<Verdict> {
+	work: () => Promise<VerifyOutcome>,
+): Promise<VerifyOutcome> {
 	try {
 		if (signal.aborted) throw abortError(signal);
 		return await work();
 	} catch (error) {
 		if (cancel.aborted) throw abortError(cancel);
-		return verdictOf(signal.aborted ? abortError(signal) : error);
+		return outcomeOfError(signal.aborted ? abortError(signal) : error);
 	}
 }
 
-function verdictOf(error: unknown): Verdict {
+function outcomeOfError(error: unknown): VerifyOutcome {
 	if (error instanceof BadBackup) {
 		const { code, message, hint, withoutNames } = error;
 		return { says: { outcome: 'bad', code, message, hint }, withoutNames };
@@ -68,7 +68,7 @@ function verdictOf(error: unknown): Verdict {
 }
 
 /** What was proved. */
-export function success(manifest: Manifest, depth: Depth, drilled: DrillResult | null): Verdict {
+export function success(manifest: Manifest, depth: Depth, drilled: DrillResult | null): VerifyOutcome {
 	const message = {
 		stored: () => `all ${manifest.parts.length} objects are as they were stored`,
 		readable: () => `it opens, and all ${dataSize(manifest).originalBytes} bytes are as the source gave them`,
@@ -85,7 +85,7 @@ function restoredText({ comparison, assertions, restoreSeconds }: DrillResult): 
 }
 
 /** Passes on a second's last progress at most, and every change of phase. */
-export function everySecond(onProgress: VerifyRequest['onProgress']): Subject['onProgress'] {
+export function everySecond(onProgress: VerifyRequest['onProgress']): VerifiedBackup['onProgress'] {
 	let last = { phase: '', at: 0 };
 	return (phase, bytes, totalBytes) => {
 		const now = performance.now();

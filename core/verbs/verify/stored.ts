@@ -8,7 +8,7 @@ import { type Repository } from '../../records/repository';
 import { BadBackup, USE_ANOTHER } from './failure';
 
 /** A backup under verification. */
-export interface Subject {
+export interface VerifiedBackup {
 	repository: Repository;
 	manifest: Manifest;
 	/** The manifests of all that it needs, and its own, the last one. */
@@ -27,7 +27,7 @@ export interface Subject {
  * Compares sizes and digests with the manifest.
  * @throws BadBackup 'damaged', 'not-found'; BackupError of the storage
  */
-export async function proveStored(subject: Subject): Promise<void> {
+export async function proveStored(subject: VerifiedBackup): Promise<void> {
 	const { parts } = subject.manifest;
 	const total = parts.reduce((sum, { stored }) => sum + stored.bytes, 0);
 	let before = 0;
@@ -37,7 +37,11 @@ export async function proveStored(subject: Subject): Promise<void> {
 	}
 }
 
-async function proveStream(subject: Subject, stream: StoredStream, onProgress: (bytes: number) => void): Promise<void> {
+async function proveStream(
+	subject: VerifiedBackup,
+	stream: StoredStream,
+	onProgress: (bytes: number) => void,
+): Promise<void> {
 	await assertSize(subject, stream);
 	if (subject.alreadyRead.has(stream.name)) return;
 	const first = await look(subject, stream, onProgress);
@@ -49,7 +53,7 @@ async function proveStream(subject: Subject, stream: StoredStream, onProgress: (
 }
 
 /** @throws BadBackup 'damaged', 'not-found' */
-async function assertSize({ repository, manifest }: Subject, { name, stored }: StoredStream): Promise<void> {
+async function assertSize({ repository, manifest }: VerifiedBackup, { name, stored }: StoredStream): Promise<void> {
 	const { storage } = repository;
 	const { group, label } = manifest;
 	const found = await storage.stat(objectKey(group, label, name));
@@ -67,7 +71,7 @@ async function assertSize({ repository, manifest }: Subject, { name, stored }: S
 
 /** What is wrong with the bytes of an object, or null. */
 async function look(
-	{ repository, manifest, stallTimeoutMs, signal }: Subject,
+	{ repository, manifest, stallTimeoutMs, signal }: VerifiedBackup,
 	{ name, stored }: StoredStream,
 	onProgress: (bytes: number) => void,
 ): Promise<BadBackup | null> {

@@ -3,12 +3,12 @@ import type { RunEnd } from '../../records/journal/journal';
 import { type Run, runVerb, within } from '../run';
 import type { DrillResult } from '../../sources/source';
 import { findChain } from './chain';
-import { record } from './record';
+import { recordEvidence } from './record';
 import { findManifest, type SeenManifest } from './manifest';
 import { proveReadable } from './readable';
 import { proveRestored } from './restored';
-import { proveStored, type Subject } from './stored';
-import { assertRequest, everySecond, judge, success } from './run';
+import { proveStored, type VerifiedBackup } from './stored';
+import { assertRequest, everySecond, outcomeOf, success } from './run';
 import type { VerifyRequest, VerifyResult } from './types';
 
 export { newestReadable } from '../../records/readable-choice';
@@ -58,13 +58,13 @@ async function verify(request: VerifyRequest, run: Run): Promise<Verified> {
 	const seen: SeenManifest = { sha256: null };
 	let drilled: DrillResult | null = null;
 	let authentic = false;
-	const verdict = await judge({ signal, cancel: request.signal }, async () => {
+	const found = await outcomeOf({ signal, cancel: request.signal }, async () => {
 		await hold(label);
 		const manifest = await findManifest(repository, group, label, seen, signal);
 		const isAllowed = repository.authority.allowed?.has(`${group}/${label}`) ?? false;
 		authentic = repository.authority.signers !== null && !isAllowed;
 		if (isAllowed) warn('whether it is signed was not looked at, because it was allowed by its name');
-		const subject: Subject = {
+		const subject: VerifiedBackup = {
 			repository,
 			manifest,
 			chain: await findChain(repository, manifest, hold, signal),
@@ -89,7 +89,7 @@ async function verify(request: VerifyRequest, run: Run): Promise<Verified> {
 		group,
 		label,
 		depth,
-		...verdict.says,
+		...found.says,
 		startedAt: startedAt.toISOString(),
 		finishedAt: finishedAt.toISOString(),
 		seconds: (finishedAt.getTime() - startedAt.getTime()) / 1000,
@@ -100,5 +100,5 @@ async function verify(request: VerifyRequest, run: Run): Promise<Verified> {
 		authentic,
 		evidence: null,
 	};
-	return result.outcome === 'environment' ? result : await record(run, result, seen, verdict.withoutNames);
+	return result.outcome === 'environment' ? result : await recordEvidence(run, result, seen, found.withoutNames);
 }

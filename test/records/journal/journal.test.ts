@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { backUp } from '../../../core/verbs/backup/backup';
 import { BackupError } from '../../../core/base/errors';
 import { generateIdentity } from '../../../core/codecs/age/keys';
-import { readRuns, recordRun, type RunRequest } from '../../../core/records/journal/journal';
+import { readRuns, recordRun, type RecordRequest } from '../../../core/records/journal/journal';
 import { Repository } from '../../../core/records/repository';
 import { readText, writeText } from '../../../core/records/small-objects';
 import type { Source } from '../../../core/sources/source';
@@ -15,7 +15,7 @@ import { entriesIn, keysIn } from '../../support/journal';
 import { until } from '../../support/until';
 
 const GROUP = 'postgres/shop';
-const RUN: RunRequest = { verb: 'backup', group: GROUP };
+const RUN: RecordRequest = { verb: 'backup', group: GROUP };
 const ALL = { from: new Date(0), to: new Date('2100-01-01') };
 const OK = () => ({ outcome: 'ok', facts: {} }) as const;
 const NEVER = new AbortController().signal;

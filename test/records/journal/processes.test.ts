@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { checkJournal, readRuns, type Run } from '../../../core/records/journal/journal';
+import { checkJournal, readRuns, type JournalRun } from '../../../core/records/journal/journal';
 import { createStorage } from '../../../core/storage/create';
 import { type StorageConfig } from '../../../core/storage/config';
 import type { Storage } from '../../../core/storage/storage';
@@ -57,7 +57,7 @@ describe('a worker killed and restarted', () => {
 		const storage = createStorage(config);
 		const { child, first, gone, said } = startRun({ storage: config, group: 'postgres/shop', mode: 'begin' });
 		await first;
-		let run: Run | undefined;
+		let run: JournalRun | undefined;
 		await until('a heartbeat tells the progress', async () => {
 			[run] = await readRuns(storage, span());
 			return run?.progress?.bytes === 4711;

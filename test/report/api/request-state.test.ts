@@ -1,5 +1,5 @@
 /** How far a request is, from what was written down of it and from the journal. */
-import type { Run } from '../../../core/records/journal/journal';
+import type { JournalRun } from '../../../core/records/journal/journal';
 import type { KnownRequest } from '../../../core/records/requests';
 import { requestState } from '../../../core/report/api/request-state';
 
@@ -7,13 +7,13 @@ const NOW = Date.parse('2026-11-20T12:00:00Z');
 const ago = (minutes: number) => new Date(NOW - minutes * 60_000);
 const END = { outcome: 'failed' as const, code: null, backups: [], at: ago(0) };
 
-function state(accepted: number, runs: Array<[Run['state'], number?]>, end: KnownRequest['end'] = null) {
+function state(accepted: number, runs: Array<[JournalRun['state'], number?]>, end: KnownRequest['end'] = null) {
 	const known = { acceptedAt: ago(accepted), end } as KnownRequest;
 	const all = runs.map(([each, ended]) => ({
 		state: each,
 		finishedAt: ended === undefined ? null : ago(ended).toISOString(),
 	}));
-	return requestState(known, all as Run[], NOW);
+	return requestState(known, all as JournalRun[], NOW);
 }
 
 it.each<[string, string, string]>([

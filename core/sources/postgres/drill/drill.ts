@@ -31,14 +31,14 @@ import { sqlStateOf } from '../connection/sql-state';
 import { describeTarget } from '../connection/target';
 
 /** Asks a restored database. */
-export type DatabaseCheck = Check<DatabaseFacts, Query>;
+export type DrillCheck = Check<DatabaseFacts, Query>;
 
 /** Where and how backups of databases are restored as a test. */
 export interface DrillOptions {
 	scratch: Scratch;
 	/** Asked of the restored database. */
 	assertions?: readonly Assertion[];
-	checks?: readonly DatabaseCheck[];
+	checks?: readonly DrillCheck[];
 	/** {@link DRILL_RULES} by default. Subscriptions are left out in any case: they would begin to pull rows. */
 	rules?: RewriteRules;
 	/** What the dump may do that is refused otherwise. */

@@ -2,11 +2,11 @@
 import { BackupError, messageOf } from '../../../base/errors';
 import { type Allowance, MEANINGS } from './allowances';
 import { describePosition, type Position } from '../dump/cursor';
-import { judge, type Refusal } from './verdict';
+import { blameFor, type RefusedStatement } from './verdict';
 import { sqlStateOf } from '../connection/sql-state';
 
 /** Where a dump is restored, for messages. */
-export interface Place {
+export interface NamedTarget {
 	/** "shop on db.example.org:5432" */
 	readonly name: string;
 	/** Takes secrets, and words that n8n misunderstands, out of a text of somebody else. */
@@ -18,13 +18,13 @@ const MAX_MESSAGE = 1000;
 
 /**
  * The error for a statement that failed. `details` hold `sqlState`, `line`, `byte`, `statement`, and `environment`:
- * whether the server, not the dump, is to blame, as {@link judge} has it.
+ * whether the server, not the dump, is to blame, as {@link blameFor} has it.
  */
 export function replayError(
 	error: unknown,
-	place: Place,
+	place: NamedTarget,
 	{ pieces, line, byte }: Position & { pieces: readonly Buffer[] },
-	circumstances: Omit<Refusal, 'sqlState' | 'message' | 'statement'>,
+	circumstances: Omit<RefusedStatement, 'sqlState' | 'message' | 'statement'>,
 ): BackupError {
 	const sqlState = sqlStateOf(error) ?? 'XX000';
 	const said = error as { detail?: unknown; hint?: unknown; where?: unknown };
@@ -32,7 +32,7 @@ export function replayError(
 		(text) => typeof text === 'string' && text !== '',
 	);
 	const statement = excerpt(pieces);
-	const { hint, environment } = judge({ sqlState, message: messageOf(error), statement, ...circumstances });
+	const { hint, environment } = blameFor({ sqlState, message: messageOf(error), statement, ...circumstances });
 	const text = place.clean(shorten(words.join('; '), MAX_MESSAGE));
 	return new BackupError(
 		'restore-failed',
@@ -44,7 +44,7 @@ export function replayError(
 /** The error for a statement that is not executed because nobody has allowed it. */
 export function refusedStatement(
 	allowance: Allowance,
-	place: Place,
+	place: NamedTarget,
 	{ pieces, line, byte }: Position & { pieces: readonly Buffer[] },
 ): BackupError {
 	const statement = excerpt(pieces);

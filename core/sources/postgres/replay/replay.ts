@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream';
 import { abortError, BackupError, isBackupError, messageOf } from '../../../base/errors';
 import { cleanText } from '../connection/errors';
-import type { Place } from './errors';
+import type { NamedTarget } from './errors';
 import { Replay } from './run';
 import { openServerSession } from './server-session';
 import type { ReplaySession } from './session';
@@ -20,7 +20,7 @@ import { ReplayIntoOptions, ReplayOptions, ReplayResult } from './types';
  * without its last words; 'unsupported' and 'damaged' as {@link splitDump}; 'cancelled'; those of {@link connect}
  */
 export async function replay(body: Readable, target: DatabaseTarget, options: ReplayOptions): Promise<ReplayResult> {
-	const place: Place = { name: describeTarget(target), clean: (text) => cleanText(text, target) };
+	const place: NamedTarget = { name: describeTarget(target), clean: (text) => cleanText(text, target) };
 	const pool = new SessionPool(() => openServerSession(target, options));
 	try {
 		return await replayThrough(body, pool, place, options);
@@ -40,14 +40,14 @@ export async function replayInto(
 	describe: string,
 	options: ReplayIntoOptions,
 ): Promise<ReplayResult> {
-	const place: Place = { name: describe, clean: (text) => cleanText(text, {}) };
+	const place: NamedTarget = { name: describe, clean: (text) => cleanText(text, {}) };
 	return await replayThrough(body, new SessionPool(() => Promise.resolve(session)), place, options);
 }
 
 async function replayThrough(
 	body: Readable,
 	pool: SessionPool,
-	place: Place,
+	place: NamedTarget,
 	options: ReplayOptions,
 ): Promise<ReplayResult> {
 	const { signal } = options;

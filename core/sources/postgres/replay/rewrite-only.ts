@@ -27,7 +27,7 @@ interface Held {
  * missing. Foreign keys come if both tables do, triggers if the schema of their function is chosen or they call a function
  * of PostgreSQL's own, rules of single tables never. Types, functions and extensions do not come with a table.
  */
-export class Selection {
+export class PartOfDump {
 	/** What of the chosen tables could not be restored, for people. */
 	readonly warnings: string[] = [];
 	readonly #schemas: ReadonlySet<string>;

@@ -2,7 +2,7 @@
 import type { RewriteRules } from './rewrite';
 import { WithoutExtensions } from './rewrite-extensions';
 import { LeavingOut } from './rewrite-kinds';
-import { Selection, type Sql } from './rewrite-only';
+import { PartOfDump, type Sql } from './rewrite-only';
 import { isOwnership, isPrivilege, isSessionAuthorization, mapRoles } from './rewrite-roles';
 import { SqlTokens } from './sql-tokens';
 import { COLUMN_VERSION, withoutParameters } from './storage-parameters';
@@ -16,7 +16,7 @@ export class Rewriter {
 	/** Statements of the dump that the rules left out. */
 	leftOut = 0;
 	readonly #rules: RewriteRules;
-	readonly #selection: Selection | null;
+	readonly #selection: PartOfDump | null;
 	readonly #leavingOut: LeavingOut;
 	readonly #withoutExtensions: WithoutExtensions;
 	readonly #changesNothing: boolean;
@@ -26,7 +26,7 @@ export class Rewriter {
 		const { owners, privileges, roles = {}, only, leaveOut = [], withoutExtensions = [] } = rules;
 		const isSelective = (only?.schemas?.length ?? 0) + (only?.tables?.length ?? 0) > 0;
 		this.#rules = rules;
-		this.#selection = isSelective ? new Selection(only!) : null;
+		this.#selection = isSelective ? new PartOfDump(only!) : null;
 		this.#leavingOut = new LeavingOut(leaveOut);
 		this.#withoutExtensions = new WithoutExtensions(withoutExtensions);
 		this.#changesNothing =

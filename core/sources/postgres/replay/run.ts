@@ -7,7 +7,7 @@ import type { ReplayResult } from './types';
 import type { ReplayOptions } from './types';
 import { isEverything } from './only';
 import { needsAllowance } from './refusals';
-import { excerpt, refusedStatement, replayError, type Place } from './errors';
+import { excerpt, refusedStatement, replayError, type NamedTarget } from './errors';
 import type { ServerAge } from './verdict';
 import { differences, whyMissing } from './circumstances';
 import { ExtensionPhase } from './extensions';
@@ -35,7 +35,7 @@ const CHOOSES_DATABASE = /^(?:CREATE|DROP) DATABASE\s/i;
 export class Replay {
 	readonly #pool: SessionPool;
 	readonly #session: ReplaySession;
-	readonly #place: Place;
+	readonly #place: NamedTarget;
 	readonly #options: ReplayOptions;
 	readonly #rewriter: Rewriter;
 	readonly #locks = new TableLocks();
@@ -46,7 +46,7 @@ export class Replay {
 	readonly #result: ReplayResult = { bytes: 0, statements: 0, rows: 0, leftOut: 0, skipped: [], warnings: [] };
 
 	/** @throws BackupError 'invalid-input' for rules that cannot be followed */
-	constructor(pool: SessionPool, session: ReplaySession, place: Place, options: ReplayOptions) {
+	constructor(pool: SessionPool, session: ReplaySession, place: NamedTarget, options: ReplayOptions) {
 		this.#pool = pool;
 		this.#session = session;
 		this.#place = place;

@@ -5,7 +5,7 @@
  */
 import type { Missing } from './circumstances';
 
-export interface Verdict {
+export interface Blame {
 	hint: string;
 	/** Not the dump is at fault, but where it was to be restored. */
 	environment: boolean;
@@ -14,7 +14,7 @@ export interface Verdict {
 /** The server where a dump is restored, compared with the one that was dumped. */
 export type ServerAge = 'older' | 'newer' | 'same' | 'unknown';
 
-export interface Refusal {
+export interface RefusedStatement {
 	sqlState: string;
 	message: string;
 	/** Its beginning. */
@@ -68,7 +68,7 @@ const EXTENSION_REFUSES =
 	'The extension itself refuses this database: read what it says. One that may be in a single database of a server, like pg_cron, cannot be in a new one: restore into that database while it is empty, or without the extension (--without-extension, Without Extensions).';
 const LOOK = 'Look at this place in the dump, and into the server’s log.';
 
-export function judge(refusal: Refusal): Verdict {
+export function blameFor(refusal: RefusedStatement): Blame {
 	const { sqlState, message, statement, serverAge, isPart, missing, differs } = refusal;
 	const lacking = missingThing(sqlState, message, statement);
 	if (lacking) return { environment: true, hint: lacking };

@@ -67,7 +67,7 @@ interface Leftover {
  * @returns for people: what was dropped, and what is there besides, with the statement that drops it
  * @throws what `pg` throws
  */
-export async function removeLeftovers(client: Client, into: string): Promise<string[]> {
+export async function dropLeftovers(client: Client, into: string): Promise<string[]> {
 	const query = queryOf(client);
 	const said: string[] = [];
 	for (const left of await findLeftovers(query)) {

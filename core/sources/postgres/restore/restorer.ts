@@ -15,7 +15,7 @@ import type { RewriteRules } from '../replay/rewrite';
 import type { ReplayProgress } from '../replay/types';
 import { type DatabaseBackup, openDatabaseBackup } from './database-backup';
 import { type Filled, fillDatabase } from './fill';
-import { markRestoring, removeLeftovers, unmark } from './leftovers';
+import { markRestoring, dropLeftovers, unmark } from './leftovers';
 import { preflight } from './preflight';
 import { moveIntoPlace, swapDatabases } from './swap';
 import {
@@ -96,7 +96,7 @@ async function intoEmpty(work: Work): Promise<RestoredDatabase> {
 	const target = { ...server, database: into.database };
 	await withClient(target, run.signal, async (client) => {
 		await assertEmpty(client, target);
-		for (const text of await removeLeftovers(client, into.database)) run.warn(text);
+		for (const text of await dropLeftovers(client, into.database)) run.warn(text);
 		await prepare(work, client, { createsDatabase: false });
 		const settings = isEverything(rules.only) ? (backup.contents.properties?.settings ?? []) : [];
 		took(work, await giveMissingSettings(client, into.database, settings, rules));
@@ -114,7 +114,7 @@ async function intoNew(work: Work, mode: 'new' | 'replace'): Promise<RestoredDat
 	const { server, into, rules } = options;
 	const tablespace = await withClient(server, run.signal, async (client) => {
 		const found = await lookAtPlace(client, into);
-		for (const text of await removeLeftovers(client, into.database)) run.warn(text);
+		for (const text of await dropLeftovers(client, into.database)) run.warn(text);
 		const replaces = mode === 'replace' ? into.database : undefined;
 		await prepare(work, client, { createsDatabase: true, replaces });
 		return found?.tablespace;

@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { connect, disconnect } from '../../../../core/sources/postgres/connection/connection';
 import { replay } from '../../../../core/sources/postgres/replay/replay';
-import { judge } from '../../../../core/sources/postgres/replay/verdict';
+import { blameFor } from '../../../../core/sources/postgres/replay/verdict';
 import { assertEmpty } from '../../../../core/sources/postgres/restore/target';
 import { KEEP_ALL } from '../../../../core/sources/postgres/replay/rewrite';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
@@ -83,5 +83,5 @@ it('an extension that refuses its database says what can be done', () => {
 		missing: null,
 		differs: [],
 	} as const;
-	expect(judge(refusal)).toMatchObject({ environment: true, hint: expect.stringContaining('--without-extension') });
+	expect(blameFor(refusal)).toMatchObject({ environment: true, hint: expect.stringContaining('--without-extension') });
 });
