@@ -97,6 +97,10 @@ it('Storage, Metrics and Dashboard', async () => {
 	expect(metrics!.metrics).toContain('n8n_backup_group_verdict{group="postgres/shop"} 0');
 	const [page] = await run({ operation: 'dashboard', query: JSON.stringify({ group: 'postgres/shop' }) });
 	expect(page!.html).toMatch(/^<!doctype html>[^]*postgres\/shop/);
+	const one = { group: 'postgres/shop', label: labels[0] };
+	const [backup] = await run({ operation: 'dashboard', storages: 'second', query: JSON.stringify(one) });
+	expect(backup!.html).toMatch(new RegExp(`<span>${labels[0]}</span>[^]*restored</td>\\s*<td>ok</td>`));
+	expect(backup!.html).toContain('cannot be looked at');
 	await expect(run({ operation: 'dashboard', query: '[' })).rejects.toThrow('"Query" is not an object');
 });
 

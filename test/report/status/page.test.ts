@@ -1,9 +1,13 @@
 /** The page: what it says, that nothing breaks out of it, and how it looks in a real browser. */
 import fs from 'node:fs';
 import type { Browser } from 'playwright-core';
-import { renderPage, renderWhole } from '../../../core/report/status/page/page';
+import { Repository } from '../../../core/records/repository';
+import { type BackupInStorage, readBackup } from '../../../core/report/status/backup';
+import { backupAskedFor, renderPage, renderWhole } from '../../../core/report/status/page/page';
 import type { Status } from '../../../core/report/status/status';
+import { MemoryStorage } from '../../../core/storage/memory';
 import { openPage, startBrowser, takePicture } from '../../support/browser';
+import { buildBackup, GROUP } from '../../support/build-backup';
 import { HOSTILE, madeStatus } from '../../support/status-history';
 
 const timeZone = 'Europe/Vienna';
@@ -44,6 +48,52 @@ it('a group has a page with filters and pages, by plain links', () => {
 	expect(page({ group: ['x'] })).toContain('<h2>Sources</h2>');
 });
 
+/** A backup in two storages, one of which has lost it, with all that can be told of one. */
+async function madePlaces(label: string): Promise<BackupInStorage[]> {
+	const hostile = '<img src=x onerror=alert(1)>"\u202e';
+	const repository = await Repository.open(new MemoryStorage('file:///backups'), { create: true });
+	const built = await buildBackup(repository, { bytes: 1000, verified: 'restored', tags: ['night'] });
+	const place = await readBackup(repository, { group: GROUP, label: built }, new AbortController().signal);
+	const manifest = { ...place.manifest!, label, warnings: [hostile], parents: [built] };
+	const failed = { at: 1, depth: 'stored' as const, ok: false, evidence: null };
+	const nothing = { entry: null, manifest: null, checked: false, verifications: [], problem: null };
+	return [
+		{ ...place, manifest, verifications: [...place.verifications, failed] },
+		{ ...nothing, storage: hostile },
+	];
+}
+
+it('a backup has a page: facts, places, verifications, digests, and the commands that bring it back', async () => {
+	const group = 'postgres/shop';
+	const label = status.groups.find((each) => each.group === group)!.history.at(-1)!.label;
+	expect(page({ group })).toContain(`href="?group=postgres%2Fshop&amp;label=${label}"`);
+	const places = await madePlaces(label);
+	const text = renderPage(status, { timeZone, query: { group, label }, places });
+	expect(text).toContain(`<span>${label}</span>`);
+	expect(text).toContain('NO: whoever reads the storage reads the data');
+	expect(text).toContain('not checked: the credential names no trusted signers');
+	expect(text).toMatch(/<dt>file:\/\/\/backups<\/dt>\s*<dd>\d\.\d kB; tags: night<\/dd>/);
+	expect(text).toMatch(/<dd>not there<\/dd>/);
+	expect(text).toContain('its record cannot be read, or is not of a trusted signer');
+	const { stored } = places[0]!.manifest!.parts[0]!;
+	expect(text).toContain(`echo &#39;${stored.sha256}  dump.sql.zst&#39; | sha256sum --check`);
+	expect(text).toContain('cat dump.sql.zst | zstd -d | psql');
+	expect(text).toContain(`restore &#39;postgres/shop/${label}&#39;`);
+	expect(text).not.toMatch(/<img|\u202e/);
+	expect(text).toContain('href="?group=postgres%2Fshop"');
+
+	// What no storage has, what is no label, and a group that is none.
+	expect(renderPage(status, { timeZone, query: { group, label } })).toContain('No storage has it.');
+	for (const query of [
+		{ group, label: '../../etc' },
+		{ group, label: [label] },
+	]) {
+		expect(page(query)).toContain('<caption>');
+		expect(backupAskedFor(status, query)).toBeNull();
+	}
+	expect(backupAskedFor(status, { group: 'postgres/none', label })).toBeNull();
+});
+
 it('all of it is one document for a file, with every backup, whose links lead within it', () => {
 	const text = renderWhole(status, { timeZone });
 	expect(text.match(/<article /g)).toHaveLength(status.groups.length);
@@ -80,8 +130,11 @@ describe.each(['light', 'dark'] as const)('in a browser, %s', (theme) => {
 	it.each([390, 820, 1400])('%i pixels wide: nothing overflows, and axe finds nothing', async (width) => {
 		const open = await openPage(browser, { width, height: 900 }, theme);
 		try {
-			for (const query of [{}, { group: 'postgres/shop' }]) {
-				await open.setContent(page(query));
+			const group = 'postgres/shop';
+			const label = status.groups.find((each) => each.group === group)!.history.at(-1)!.label;
+			const places = await madePlaces(label);
+			for (const query of [{}, { group }, { group, label }]) {
+				await open.setContent(renderPage(status, { timeZone, query, places }));
 				expect(await open.evaluate('document.querySelectorAll("script, img, iframe, [onerror]").length')).toBe(0);
 				const overflow = await open.evaluate('document.documentElement.scrollWidth - innerWidth');
 				expect(overflow).toBeLessThanOrEqual(0);

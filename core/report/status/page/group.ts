@@ -1,5 +1,6 @@
 /** The page of one source: its facts, and its backups, newest first. */
 import type { GroupStatus } from '../status';
+import { restoreCommand } from './backup';
 import { html, type Html } from './html';
 import { badge, figures, reasonList } from './overview';
 import type { Words } from './words';
@@ -14,6 +15,8 @@ export interface GroupPage {
 	filter: Filter;
 	/** From 1. */
 	page: number;
+	/** Of the page of one backup; null where there is none. */
+	backup: ((label: string) => string) | null;
 	/** Of this page with another filter or number; null where all of it is in one document. */
 	link: ((filter: Filter, page: number) => string) | null;
 	/** Of the first page. */
@@ -22,7 +25,7 @@ export interface GroupPage {
 	id: string;
 }
 
-export function groupPage(group: GroupStatus, words: Words, { filter, page, link, home, id }: GroupPage): Html {
+export function groupPage(group: GroupStatus, words: Words, { filter, page, link, backup, home, id }: GroupPage): Html {
 	const wanted = group.history.toReversed().filter(({ bad, depth }) => {
 		if (filter === 'bad') return bad;
 		return filter === 'all' || (filter === 'proved') === (depth !== null);
@@ -69,7 +72,7 @@ export function groupPage(group: GroupStatus, words: Words, { filter, page, link
 								<td class="number">${words.size(storedBytes)}</td>
 								<td class="number">${seconds === null ? '' : words.span(seconds)}</td>
 								<td>${bad ? 'BAD' : (depth ?? 'no')}</td>
-								<td>${label}</td>
+								<td>${backup === null ? label : html`<a href="${backup(label)}">${label}</a>`}</td>
 							</tr>`,
 					)}
 				</tbody>
@@ -93,12 +96,10 @@ export function groupPage(group: GroupStatus, words: Words, { filter, page, link
 				On any machine with Node.js and the identity. By hand, with age, zstd and psql or tar alone:
 				docs/restore-by-hand.md.
 			</p>
-			<pre tabindex="0">${commandFor(group)}</pre>`}
+			<pre tabindex="0">${restoreCommand(restorable(group))}</pre>`}
 	</article>`;
 }
 
-function commandFor({ group, kind, proved, newest }: GroupStatus): string {
-	const label = proved?.label ?? newest!.label;
-	const to = kind === 'postgres' ? "'postgres://user@host:5432/new_name'" : '/restored';
-	return `npx n8n-nodes-backup restore '${group}/${label}' --storage STORAGE --identity key.txt --to ${to}`;
+function restorable({ group, kind, proved, newest }: GroupStatus): Parameters<typeof restoreCommand>[0] {
+	return { group, label: proved?.label ?? newest!.label, kind: kind ?? '' };
 }

@@ -3,7 +3,10 @@
  * n8n's sandboxing policy, saved, and sent by mail.
  */
 import { PROGRAM } from '../../../base/program';
+import { parseLabel } from '../../../records/label';
+import type { BackupInStorage } from '../backup';
 import type { Status } from '../status';
+import { backupPage } from './backup';
 import { type Filter, FILTERS, groupPage } from './group';
 import { html, Html } from './html';
 import { overview } from './overview';
@@ -13,8 +16,10 @@ import { Words } from './words';
 export interface PageRequest {
 	/** Of times; a name that Intl knows. */
 	timeZone: string;
-	/** What the address asks for: `group`, `filter`, `page`. Anything may come here. */
+	/** What the address asks for: `group`, `filter`, `page`, `label`. Anything may come here. */
 	query?: Readonly<Record<string, unknown>>;
+	/** The backup that {@link backupAskedFor} names, in each storage. */
+	places?: readonly BackupInStorage[];
 	/** Of the page, before its query; '' for the address it was asked by. */
 	address?: string;
 }
@@ -23,24 +28,55 @@ export interface PageRequest {
 const REFRESH_SECONDS = 10;
 
 /** The page that a query asks for, as a whole document. */
-export function renderPage(status: Status, { timeZone, query = {}, address = '' }: PageRequest): string {
-	const words = new Words(new Date(status.at), timeZone);
-	const to = (parameters: Record<string, string>) => `${address}?${new URLSearchParams(parameters).toString()}`;
-	const group = status.groups.find((each) => each.group === query.group);
-	const filter = FILTERS.find((each) => each === query.filter) ?? 'all';
-	const body = group
-		? groupPage(group, words, {
-				...{ filter, page: Math.trunc(Number(query.page)) || 1, home: address === '' ? '?' : address, id: 'source' },
-				link: (each: Filter, page: number) => to({ group: group.group, filter: each, page: String(page) }),
-			})
-		: overview(status, words, (name) => to({ group: name }));
+export function renderPage(status: Status, request: PageRequest): string {
+	const words = new Words(new Date(status.at), request.timeZone);
+	const { query = {}, address = '' } = request;
+	const { title, body, at } = pageOf(status, words, request);
 	const refresh = status.running.length > 0 && query.refresh !== 'no';
-	const stop = to({ ...(group && { group: group.group }), refresh: 'no' });
-	return shell(status, words, {
-		title: group ? `${group.group} – backups` : 'Backups',
-		body,
-		stop: refresh ? stop : null,
-	}).text;
+	return shell(status, words, { title, body, stop: refresh ? linkTo(address, { ...at, refresh: 'no' }) : null }).text;
+}
+
+function linkTo(address: string, parameters: Record<string, string>): string {
+	return `${address}?${new URLSearchParams(parameters).toString()}`;
+}
+
+/** @returns its contents, and the query that leads to it */
+function pageOf(
+	status: Status,
+	words: Words,
+	{ query = {}, places = [], address = '' }: PageRequest,
+): { title: string; body: Html; at: Record<string, string> } {
+	const to = (parameters: Record<string, string>) => linkTo(address, parameters);
+	const found = status.groups.find((each) => each.group === query.group);
+	if (!found) {
+		return { title: 'Backups', body: overview(status, words, (name) => to({ group: name })), at: {} };
+	}
+	const { group } = found;
+	const asked = backupAskedFor(status, query);
+	if (asked) {
+		const { label } = asked;
+		const body = backupPage({ group, label, places, back: to({ group }) }, words);
+		return { title: `${label} – ${group}`, body, at: { group, label } };
+	}
+	const body = groupPage(found, words, {
+		filter: FILTERS.find((each) => each === query.filter) ?? 'all',
+		page: Math.trunc(Number(query.page)) || 1,
+		backup: (label) => to({ group, label }),
+		link: (filter: Filter, page: number) => to({ group, filter, page: String(page) }),
+		home: address === '' ? '?' : address,
+		id: 'source',
+	});
+	return { title: `${group} – backups`, body, at: { group } };
+}
+
+/** The backup whose page a query asks for; null for every other page. Only groups of the status are looked for. */
+export function backupAskedFor(
+	{ groups }: Status,
+	{ group, label }: Readonly<Record<string, unknown>>,
+): { group: string; label: string } | null {
+	if (typeof label !== 'string' || parseLabel(label) === null) return null;
+	const known = groups.find((each) => each.group === group);
+	return known ? { group: known.group, label } : null;
 }
 
 /** All there is in one document, for a file: the first page, and then each source, with links within the document. */
@@ -48,7 +84,7 @@ export function renderWhole(status: Status, { timeZone }: Pick<PageRequest, 'tim
 	const words = new Words(new Date(status.at), timeZone);
 	const idOf = (name: string) => `source-${status.groups.findIndex(({ group }) => group === name)}`;
 	const pages = status.groups.map((group) =>
-		groupPage(group, words, { filter: 'all', page: 1, link: null, home: '#', id: idOf(group.group) }),
+		groupPage(group, words, { filter: 'all', page: 1, link: null, backup: null, home: '#', id: idOf(group.group) }),
 	);
 	const body = html`${overview(status, words, (name) => `#${idOf(name)}`)} ${pages}`;
 	return shell(status, words, { title: 'Backups', body, stop: null }).text;
