@@ -1,7 +1,11 @@
-/** What our nodes share: how they describe a backup in a list, and how they read a time. */
+/** What our nodes share: how they describe a backup in a list, read a time, and give numbers and errors to n8n. */
+import { NodeOperationError } from 'n8n-workflow';
+import { BackupError } from '../../core/base/errors';
 import type { Verification } from '../../core/records/evidence';
 import { describeEntry } from '../../nodes/shared/backups';
+import { toNodeError } from '../../nodes/shared/errors';
 import { matchesGroup } from '../../nodes/shared/group-patterns';
+import { rounded } from '../../nodes/shared/summary';
 import { toDate } from '../../nodes/shared/time';
 
 describe('a backup in a list', () => {
@@ -89,4 +93,24 @@ describe('a pattern of groups', () => {
 		expect(matchesGroup(group, [pattern])).toBe(fits);
 		expect(matchesGroup(group, ['files/x', pattern])).toBe(fits);
 	});
+});
+
+it('an error that names a host keeps its words, which n8n exchanges for its own', () => {
+	const text = 'cannot connect to shop on db.example.org:5432: connect ECONNREFUSED 10.0.0.7:5432';
+	const node = {
+		id: '1',
+		name: 'Dump',
+		type: 'x',
+		typeVersion: 1,
+		position: [0, 0] as [number, number],
+		parameters: {},
+	};
+	const error = toNodeError(node, new BackupError('unreachable', text, { hint: 'Check the host.' }), 0);
+	expect(error).toMatchObject({ message: text, description: 'Check the host.' });
+	// Else nothing would have to be kept.
+	expect(new NodeOperationError(node, text).message).not.toContain('db.example.org');
+});
+
+it('numbers for people have two decimals', () => {
+	expect([1.2345, 0.004, 12].map(rounded)).toEqual([1.23, 0, 12]);
 });

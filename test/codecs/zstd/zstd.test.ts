@@ -53,7 +53,7 @@ describe('zstd', () => {
 						expect(back.equals(original)).toBe(true);
 					},
 				),
-				{ numRuns: rounds(60, 5_000) },
+				{ numRuns: rounds(60, 2_000) },
 			);
 		});
 

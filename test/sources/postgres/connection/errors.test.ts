@@ -138,6 +138,11 @@ describe('what pg_dump wrote', () => {
 		expect(message.length).toBeLessThan(1000);
 	});
 
+	it('does not tell a short secret by leaving it out of ordinary words', () => {
+		const { message } = dumpError('pg_dump: error: it failed', { ...target, password: 'il' });
+		expect(message).toContain('it failed');
+	});
+
 	it('yields to the SQLSTATE where the server gave one', () => {
 		expect(dumpError('pg_dump: Fehler: Passwort falsch', target, '28P01').code).toBe('wrong-credentials');
 	});
