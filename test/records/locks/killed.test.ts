@@ -67,6 +67,6 @@ describe('a worker killed and restarted', () => {
 			expect((await keysBesideJournal(storage)).filter((key) => key.startsWith('locks/'))).toEqual([]);
 			await storage.close();
 		},
-		60_000 + KILLS * 3_000,
+		60_000 + KILLS * 15_000,
 	);
 });

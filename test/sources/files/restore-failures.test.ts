@@ -223,7 +223,7 @@ it(
 		expect(seen.middle).toBeGreaterThan(0);
 	},
 	// It goes on until one kill has struck in the middle.
-	180_000 + KILLS * 6_000,
+	180_000 + KILLS * 20_000,
 );
 
 it('names what a restore of another host left, and leaves it alone', async () => {

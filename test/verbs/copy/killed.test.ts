@@ -124,5 +124,5 @@ it.each(Object.keys(DESTINATIONS))(
 		}
 		await to.close();
 	},
-	60_000 + ROUNDS * 8_000,
+	60_000 + ROUNDS * 30_000,
 );

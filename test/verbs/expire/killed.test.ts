@@ -132,5 +132,5 @@ it(
 		// Else the test would prove nothing.
 		expect(seen.between).toBeGreaterThan(0);
 	},
-	60_000 + ROUNDS * 8_000,
+	60_000 + ROUNDS * 30_000,
 );
