@@ -6,7 +6,7 @@ import { assessEvidence } from '../../records/assessment';
 import { NOT_AUTHENTIC } from '../../records/authority';
 import type { BackupEntry } from '../../records/catalog';
 import { nameOfVerification, type Verification } from '../../records/evidence';
-import { readRuns, type JournalRun } from '../../records/journal/journal';
+import { readRuns } from '../../records/journal/journal';
 import { AHEAD_MS } from '../../records/label';
 import { prove, readable } from '../../records/proof';
 import type { Repository } from '../../records/repository';
@@ -43,8 +43,7 @@ export async function readStorage(repository: Repository, options: ReadStatusOpt
 	const { now, signal, isWanted = () => true } = options;
 	const { storage } = repository;
 	const { backups, leftovers } = await repository.survey();
-	const problems = [...repository.warnings];
-	const journal = await readJournal(repository, now, signal, problems);
+	const { problems, ...journal } = await readJournal(repository, now, signal);
 	const members = [...Map.groupBy(backups, ({ group }) => group)].filter(([group]) => isWanted(group));
 	const groups = await inParallel(
 		members,
@@ -54,7 +53,7 @@ export async function readStorage(repository: Repository, options: ReadStatusOpt
 	const space = await orNull(async () => await storage.space({ signal }), signal);
 	return {
 		location: storage.location,
-		...{ groups, ...journal, space, problems },
+		...{ groups, ...journal, space, problems: [...repository.warnings, ...problems] },
 		usedBytes: [...backups, ...leftovers].reduce((sum, { storedBytes }) => sum + storedBytes, 0),
 		leftovers: {
 			count: leftovers.length,
@@ -67,19 +66,20 @@ async function readJournal(
 	{ storage }: Repository,
 	now: Date,
 	signal: AbortSignal,
-	problems: string[],
-): Promise<{ runs: JournalRun[]; runsSince: Date }> {
+): Promise<Pick<StorageFacts, 'runs' | 'runsSince' | 'problems'>> {
 	const to = new Date(now.getTime() + DAY_MS);
 	const since = (days: number) => new Date(now.getTime() - days * DAY_MS);
 	try {
 		const near = await readRuns(storage, { from: since(NEAR_DAYS), to, signal });
 		// Two entries per run.
-		if ((near.length * 2 * FAR_DAYS) / NEAR_DAYS > MAX_ENTRIES) return { runs: near, runsSince: since(NEAR_DAYS) };
-		return { runs: await readRuns(storage, { from: since(FAR_DAYS), to, signal }), runsSince: since(FAR_DAYS) };
+		if ((near.length * 2 * FAR_DAYS) / NEAR_DAYS > MAX_ENTRIES) {
+			return { runs: near, runsSince: since(NEAR_DAYS), problems: [] };
+		}
+		const runs = await readRuns(storage, { from: since(FAR_DAYS), to, signal });
+		return { runs, runsSince: since(FAR_DAYS), problems: [] };
 	} catch (error) {
 		if (signal.aborted || !isBackupError(error)) throw error;
-		problems.push(`the journal cannot be read: ${error.message}`);
-		return { runs: [], runsSince: now };
+		return { runs: [], runsSince: now, problems: [`the journal cannot be read: ${error.message}`] };
 	}
 }
 
