@@ -11,6 +11,7 @@ export type TemplateName =
 	| 'database-backup'
 	| 'n8n-self-backup'
 	| 'new-key'
+	| 'point-in-time'
 	| 'quick-start'
 	| 'restore-database'
 	| 'restore-drill'

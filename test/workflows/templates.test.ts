@@ -12,6 +12,7 @@ import { BackupStatus } from '../../nodes/BackupStatus/BackupStatus.node';
 import { BackupReport } from '../../nodes/BackupReport/BackupReport.node';
 import { EncryptionKey } from '../../nodes/EncryptionKey/EncryptionKey.node';
 import { CopyBackup } from '../../nodes/CopyBackup/CopyBackup.node';
+import { PostgresBaseBackup } from '../../nodes/PostgresBaseBackup/PostgresBaseBackup.node';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
 import { RestoreBackup } from '../../nodes/RestoreBackup/RestoreBackup.node';
 import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
@@ -97,6 +98,7 @@ describe('of the templates of this package', () => {
 		BackupStatus,
 		EncryptionKey,
 		CopyBackup,
+		PostgresBaseBackup,
 		PostgresDump,
 		RestoreBackup,
 		VerifyBackup,
@@ -125,6 +127,7 @@ describe('of the templates of this package', () => {
 		['database-backup.json', 'Every Night'],
 		['n8n-self-backup.json', 'Every Night'],
 		['new-key.json', 'When Somebody Wants a Key'],
+		['point-in-time.json', 'Every Night'],
 		['quick-start.json', 'Every Night'],
 		['restore-database.json', 'Ask What to Restore'],
 		['restore-drill.json', 'Every Week'],
@@ -146,6 +149,7 @@ describe('of the templates of this package', () => {
 		['customer-data-backup.json', true],
 		['database-backup.json', true],
 		['n8n-self-backup.json', true],
+		['point-in-time.json', true],
 		['restore-database.json', false],
 		['restore-drill.json', true],
 		['retention.json', true],
@@ -181,7 +185,9 @@ describe('of the templates of this package', () => {
 			.readdirSync(WORKFLOWS)
 			.filter((file) => file.endsWith('.json'))
 			.flatMap((file) =>
-				read(file).nodes.filter(({ type }) => /\.(archiveBucket|archiveConfig|archiveFiles|postgresDump)$/.test(type)),
+				read(file).nodes.filter(({ type }) =>
+					/\.(archiveBucket|archiveConfig|archiveFiles|postgresBaseBackup|postgresDump)$/.test(type),
+				),
 			)
 			.map(({ parameters }) => parameters.keep ?? 'everything');
 		expect(new Set(keeping)).toEqual(

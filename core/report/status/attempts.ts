@@ -46,7 +46,9 @@ export function attemptsOf(runs: readonly JournalRun[], now: Date): Attempts {
 	const failuresInARow = ended.length - 1 - ended.findLastIndex(({ state }) => state === 'ok' || state === 'degraded');
 	const reasons: Reason[] = [];
 	if (last && failuresInARow > 0) {
-		const severity = failuresInARow >= MANY ? 'critical' : 'warning';
+		// Log that cannot be joined does not mend itself.
+		const isLasting = last.code === 'broken-log';
+		const severity = failuresInARow >= MANY || isLasting ? 'critical' : 'warning';
 		const ago = spanText(now.getTime() - Date.parse(last.startedAt));
 		const code = last.code ? ` (${last.code})` : '';
 		const how =

@@ -68,7 +68,8 @@ async function restore<Result extends Restored>(
 		if (doubt) doubts.push(`restored because it was allowed by name: ${doubt.message}`);
 	}
 	warn(...doubts);
-	for (const each of alongside?.labels ?? []) await hold(alongside!.group, each);
+	// With one, retention of that group is waited for; what comes behind it stays as long as what needs it, which is marked as well.
+	for (const each of alongside?.labels.slice(0, 1) ?? []) await hold(alongside!.group, each);
 	const totalBytes = dataSize(manifest).originalBytes;
 	const result = await restorer.restore(backup, {
 		...{ signal, stallTimeoutMs, warn },

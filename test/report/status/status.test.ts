@@ -42,7 +42,7 @@ async function status(request: Partial<StatusRequest> = {}, others: readonly Mem
 	return judge(facts, { now, ...request });
 }
 
-async function failRun(group = GROUP, code: 'dump-failed' | 'locked' = 'dump-failed'): Promise<void> {
+async function failRun(group = GROUP, code: 'broken-log' | 'dump-failed' | 'locked' = 'dump-failed'): Promise<void> {
 	const fail = async () => {
 		throw new BackupError(code, 'no connection');
 	};
@@ -149,6 +149,7 @@ it.each<[string, string[], (labels: string[]) => Promise<unknown>]>([
 		},
 	],
 	['one failed run', ['failed warning'], async () => await failRun()],
+	['log that cannot be joined', ['failed critical'], async () => await failRun(GROUP, 'broken-log')],
 	[
 		'three failed runs',
 		['failed critical'],

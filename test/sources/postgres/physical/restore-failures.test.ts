@@ -113,6 +113,39 @@ asRoot('says that the disk is full, and removes what was written', async () => {
 	}
 });
 
+it('reads the manifests of log side by side, and marks one piece of it for all', async () => {
+	for (let n = 0; n < 4; n++) {
+		await sql(server.target(), 'INSERT INTO orders VALUES (0)');
+		await backups.log(server.target());
+	}
+	let reading = 0;
+	let most = 0;
+	const { storage } = backups;
+	const marks: string[] = [];
+	const read = storage.read.bind(storage);
+	const reads = jest.spyOn(storage, 'read').mockImplementation(async (key, ...more) => {
+		most = Math.max(most, key.startsWith('wal/') ? ++reading : 0);
+		await new Promise(setImmediate);
+		if (key.startsWith('wal/')) reading--;
+		return await read(key, ...more);
+	});
+	const write = storage.write.bind(storage);
+	const writes = jest.spyOn(storage, 'write').mockImplementation(async (key, ...more) => {
+		if (/^locks\/wal.*reading-[^-]+\.json$/.test(key)) marks.push(key);
+		return await write(key, ...more);
+	});
+	try {
+		const tablespaces = { [space]: path.join(top, 'many-fast') };
+		await backups.restore({ kind: 'newest' }, { to: path.join(top, 'many'), tablespaces });
+	} finally {
+		reads.mockRestore();
+		writes.mockRestore();
+	}
+	expect(most).toBeGreaterThan(1);
+	expect(most).toBeLessThanOrEqual(8);
+	expect(marks).toHaveLength(1);
+});
+
 it('is not planned from an older backup because the storage does not answer', async () => {
 	const away = new BackupError('unreachable', 'the storage does not answer');
 	const faulty = new FaultyStorage(backups.storage, [

@@ -3,6 +3,7 @@
  * work is refused before anything is written.
  */
 import { BackupError, isBackupError, isOfStorage } from '../../../../base/errors';
+import { inParallel } from '../../../../base/in-parallel';
 import { assessEvidence } from '../../../../records/assessment';
 import type { Manifest } from '../../../../records/manifest';
 import type { BackupEntry, Repository } from '../../../../records/repository';
@@ -12,6 +13,9 @@ import { formatLsn, parseLsn } from '../lsn';
 import type { RecoveryTarget } from './recovery';
 import type { LogContents } from '../wal/contents';
 import { LOG } from '../wal/word';
+
+/** There may be thousands of pieces of log; so many manifests are read at a time. */
+const READS = 8;
 
 /** What will be restored. */
 export interface ClusterPlan {
@@ -69,19 +73,20 @@ export async function planClusterRestore(choice: ClusterChoice): Promise<Cluster
 /** Backups of log by their manifests, in the order in which they were made. */
 async function readLog({ repository, group, signal }: ClusterChoice): Promise<Manifest[]> {
 	const entries = await repository.list(logGroupOf(group));
-	const manifests: Manifest[] = [];
-	for (const { group: ofLog, label } of entries.toSorted((a, b) => a.startedAt - b.startedAt)) {
+	const oldestFirst = entries.toSorted((a, b) => a.startedAt - b.startedAt);
+	const read = await inParallel(oldestFirst, READS, async ({ group: ofLog, label }) => {
 		signal.throwIfAborted();
 		try {
 			const manifest = await repository.readManifest(ofLog, label, signal);
-			if (manifest.source.kind === LOG) manifests.push(manifest);
+			return manifest.source.kind === LOG ? [manifest] : [];
 		} catch (error) {
 			// What nobody can read is a gap, if it was log.
 			if (!isBackupError(error, 'invalid-manifest', 'not-found', 'unsigned', 'unknown-signer', 'bad-signature'))
 				throw error;
+			return [];
 		}
-	}
-	return manifests;
+	});
+	return read.flat();
 }
 
 /** The newest base backup that the target can be reached from. */
