@@ -87,7 +87,7 @@ export class Archiver {
 		const mounted = stats.dev !== lookAt(above)?.dev;
 		this.#record.summary.roots.push({ path: `/${toDisplay(path)}`, mounted, entries: 0, bytes: 0 });
 		if (!stats.isDirectory()) {
-			await this.#archiveOne(real, path, stats);
+			await this.#archiveOne(real, path, stats, this.#takeBase(path));
 			return;
 		}
 		let folder: Folder;
@@ -119,7 +119,7 @@ export class Archiver {
 			this.#record.saw('directory', 0);
 			if (this.#isFull || !before || isChanged(before, entry) || before.listing !== entry.listing) {
 				this.#storeDirectory(entry, names.listing);
-				for (const name of names.files) await this.#archiveName(place, name);
+				for (const name of names.files) await this.#archiveName(place, name, names.odd.has(name));
 			} else await this.#archiveChanged(place, entry, names);
 			for (const name of names.directories) await this.#archiveBelow(place, name);
 		} finally {
@@ -128,7 +128,7 @@ export class Archiver {
 	}
 
 	/** Of a directory that did not change, the files that did. Where there is none, it needs no header. */
-	async #archiveChanged(place: Place, entry: Entry, { files, listing }: Names): Promise<void> {
+	async #archiveChanged(place: Place, entry: Entry, { files, listing, odd }: Names): Promise<void> {
 		const changed: Array<{ name: Bytes; before: MergedEntry | null }> = [];
 		for (const name of files) {
 			const path = `${place.path}/${name}`;
@@ -141,21 +141,29 @@ export class Archiver {
 		}
 		if (changed.length === 0) return;
 		this.#storeDirectory(entry, listing);
-		for (const { name, before } of changed) await this.#archiveName(place, name, before);
+		for (const { name, before } of changed) await this.#archiveName(place, name, odd.has(name), before);
 	}
 
-	async #archiveName({ folder, path: above }: Place, name: Bytes, taken?: MergedEntry | null): Promise<void> {
+	/**
+	 * @param isOdd it is no regular file
+	 * @param taken what the base knows of it, where that was taken already
+	 */
+	async #archiveName(
+		{ folder, path: above }: Place,
+		name: Bytes,
+		isOdd: boolean,
+		taken?: MergedEntry | null,
+	): Promise<void> {
 		const path = `${above}/${name}`;
 		if (this.#store.isOfDatabase(path)) return;
 		const from = folder.at(name);
+		const before = taken === undefined ? this.#takeBase(path) : taken;
+		// One look less for each file of a first backup. Who wants to know sizes before anything is opened looks.
+		const mayOpen = before === null && !isOdd && !this.#isPreview && this.#job.options.maxFileBytes === null;
+		if (mayOpen && (await this.#store.storeNew(from, path))) return;
 		const stats = lookAt(from);
-		if (stats && !stats.isDirectory()) {
-			await this.#archiveOne(from, path, stats, taken);
-			return;
-		}
-		const key = sortKey(path, false);
-		if (taken === undefined) this.#goneBefore(key);
-		this.#store.vanished(path, taken === undefined ? this.#base.take(key) : taken);
+		if (stats && !stats.isDirectory()) await this.#archiveOne(from, path, stats, before);
+		else this.#store.vanished(path, before);
 	}
 
 	async #archiveBelow({ folder, path: above, root, device }: Place, name: Bytes): Promise<void> {
@@ -177,11 +185,15 @@ export class Archiver {
 		await this.#archiveFolder({ folder: below, path, root, device });
 	}
 
-	/** Anything but a directory. @param taken what the base knows of it, where that was taken already */
-	async #archiveOne(from: Bytes, path: Bytes, stats: fs.BigIntStats, taken?: MergedEntry | null): Promise<void> {
+	/** What the base knows of what is no directory, and that all before it is gone. */
+	#takeBase(path: Bytes): MergedEntry | null {
 		const key = sortKey(path, false);
-		if (taken === undefined) this.#goneBefore(key);
-		const before = taken === undefined ? this.#base.take(key) : taken;
+		this.#goneBefore(key);
+		return this.#base.take(key);
+	}
+
+	/** Anything but a directory. @param before what the base knows of it */
+	async #archiveOne(from: Bytes, path: Bytes, stats: fs.BigIntStats, before: MergedEntry | null): Promise<void> {
 		const type = typeOf(stats);
 		if (type === null || this.#isTooLarge(stats)) {
 			this.#record.remark(path, type === null ? 'socket' : 'too-large');
@@ -213,7 +225,7 @@ export class Archiver {
 	#namesOf({ folder, path, root, device }: Place): Names {
 		if (this.#job.options.oneFileSystem && folder.stat().dev !== device) {
 			this.#record.remark(path, 'other-file-system');
-			return { files: [], directories: [], listing: [] };
+			return { files: [], directories: [], listing: [], odd: new Set() };
 		}
 		const all = folder.names();
 		const tagged = this.#job.options.skipTagged && isTagged(all.files);
@@ -230,7 +242,7 @@ export class Archiver {
 		const listing = [...files.map((name) => ({ name, code: 'Y' })), ...directories.map((name) => ({ name, code: 'D' }))]
 			.sort((a, b) => (a.name < b.name ? -1 : 1))
 			.map(({ name, code }) => `${code}${name}`);
-		return { files, directories, listing };
+		return { files, directories, listing, odd: all.odd };
 	}
 
 	/** What the backup before has, and what comes before a place of the walk, is not there any more. */
@@ -247,6 +259,8 @@ interface Names {
 	files: Bytes[];
 	directories: Bytes[];
 	listing: Bytes[];
+	/** Those of `files` that are no regular files. */
+	odd: ReadonlySet<Bytes>;
 }
 
 /** In the order of their keys, in which a slash follows the name. */

@@ -74,6 +74,22 @@ export class EntryStore {
 		}
 	}
 
+	/**
+	 * Stores what was a file when its name was read, and that no backup before has: it is looked at only when it is open.
+	 * @returns false when it is something else by then
+	 */
+	async storeNew(from: Bytes, path: Bytes): Promise<boolean> {
+		try {
+			const stats = await this.#storeOpened(from, path);
+			if (stats) this.saw(path, stats);
+			return stats !== null;
+		} catch (error) {
+			if (codeOf(error) === 'ELOOP') return false;
+			this.#cannotRead(path, null, error);
+			return true;
+		}
+	}
+
 	/** Whether the backup before has it as it is. */
 	isUnchanged(before: MergedEntry, path: Bytes, from: Bytes, stats: fs.BigIntStats): boolean {
 		const first = this.#firstOf(stats);
@@ -119,9 +135,7 @@ export class EntryStore {
 		const first = this.#firstOf(stats);
 		const attributesOf = (each: fs.BigIntStats) => this.#to.owners.attributesOf(each);
 		if (first !== undefined) {
-			const entry: Entry = { path, type: 'link', ...attributesOf(stats), target: first };
-			this.files.writeHeader(entry, 'link', 0);
-			this.#to.record.write(entry, 0);
+			this.#storeLink(path, first, stats);
 			return;
 		}
 		if (before && this.#hasSameContents(before, from, stats)) {
@@ -129,14 +143,36 @@ export class EntryStore {
 			this.#to.record.write({ ...entry, ...attributesOf(stats), in: holder + 1 }, 0);
 			return;
 		}
+		if (!(await this.#storeOpened(from, path))) this.vanished(path, before);
+	}
+
+	/** @returns what the system says of the open file; null when it is no file any more */
+	async #storeOpened(from: Bytes, path: Bytes): Promise<fs.BigIntStats | null> {
+		let opened: fs.BigIntStats | null = null;
+		let first: Bytes | undefined;
 		let isDatabase = false;
-		const refuse = (head: Buffer) => (isDatabase = this.#to.options.sqlite && head.equals(SQLITE_MAGIC));
+		const refuse = (head: Buffer, stats: fs.BigIntStats) => {
+			opened = stats;
+			first = this.#firstOf(stats);
+			isDatabase = this.#to.options.sqlite && head.equals(SQLITE_MAGIC);
+			return first !== undefined || isDatabase;
+		};
+		const attributesOf = (each: fs.BigIntStats) => this.#to.owners.attributesOf(each);
 		const start = this.#output.position;
 		const entry = this.files.store({ path, from, attributesOf }, refuse);
+		const stats = opened as fs.BigIntStats | null;
 		if (entry) this.#writeFile(entry, start);
-		else if (isDatabase) await this.#storeDatabase(from, path, stats);
-		else this.vanished(path, before);
+		else if (stats && first !== undefined) this.#storeLink(path, first, stats);
+		else if (stats && isDatabase) await this.#storeDatabase(from, path, stats);
 		if (entry?.changed) this.#to.record.remark(path, 'changed');
+		return stats;
+	}
+
+	/** @param first the name under which the file was stored */
+	#storeLink(path: Bytes, first: Bytes, stats: fs.BigIntStats): void {
+		const entry: Entry = { path, type: 'link', ...this.#to.owners.attributesOf(stats), target: first };
+		this.files.writeHeader(entry, 'link', 0);
+		this.#to.record.write(entry, 0);
 	}
 
 	/** @param start where in the archive it was begun: contents before it are another file's */

@@ -43,21 +43,25 @@ export class FileStore {
 
 	/**
 	 * Stores one file.
-	 * @param isRefused looks at the beginning of a file; one that it refuses is not stored
+	 * @param isRefused looks at the open file and its beginning; one that it refuses is not stored
 	 * @returns null when it is no file any more, or was refused
 	 * @throws errors of the system
 	 */
-	store(file: FileToStore, isRefused: (head: Buffer, size: number) => boolean = () => false): StoredFile | null {
+	store(
+		file: FileToStore,
+		isRefused: (head: Buffer, stats: fs.BigIntStats) => boolean = () => false,
+	): StoredFile | null {
+		const start = this.#output.position;
 		const fd = openFile(file.from);
 		try {
 			const before = fs.fstatSync(fd, { bigint: true });
-			if (!before.isFile() || isRefused(this.#head(fd, before), Number(before.size))) return null;
+			if (!before.isFile() || isRefused(this.#head(fd, before), before)) return null;
 			const entry = this.#storeOnce(fd, file, before);
 			const after = fs.fstatSync(fd, { bigint: true });
-			if (isSame(before, after, entry)) return this.#remember(entry);
+			if (isSame(before, after, entry)) return this.#remember(entry, start);
 			const again = this.#storeOnce(fd, file, after);
 			// One that still changes is as nobody else has it.
-			if (isSame(after, fs.fstatSync(fd, { bigint: true }), again)) return this.#remember(again);
+			if (isSame(after, fs.fstatSync(fd, { bigint: true }), again)) return this.#remember(again, start);
 			this.#shared.countOnly();
 			return { ...again, changed: true };
 		} finally {
@@ -131,11 +135,11 @@ export class FileStore {
 		return { ...entry, at, sha256: digest.digest('hex') };
 	}
 
-	#remember(entry: StoredFile): StoredFile {
-		const key = sharingKey(entry);
-		if (entry.size === 0 || this.#shared.get(key)?.at === entry.at) return entry;
+	/** @param start where in the archive it was begun: contents before it are another file's */
+	#remember(entry: StoredFile, start: number): StoredFile {
+		if (entry.size === 0 || entry.at < start) return entry;
 		if (entry.extents) this.#shared.countOnly();
-		else this.#shared.add(key, { path: entry.path, at: entry.at });
+		else this.#shared.add(sharingKey(entry), { path: entry.path, at: entry.at });
 		return entry;
 	}
 

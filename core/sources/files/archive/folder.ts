@@ -14,6 +14,8 @@ export interface FolderNames {
 	files: Bytes[];
 	directories: Bytes[];
 	sockets: Bytes[];
+	/** Those of `files` that are no regular files: links, FIFOs, devices. */
+	odd: Set<Bytes>;
 }
 
 export class Folder {
@@ -37,11 +39,12 @@ export class Folder {
 
 	/** What is in it: names of directories, of sockets, and of everything else. */
 	names(): FolderNames {
-		const names: FolderNames = { files: [], directories: [], sockets: [] };
+		const names: FolderNames = { files: [], directories: [], sockets: [], odd: new Set() };
 		// With a dot: the descriptor is a link, which must be followed.
 		for (const entry of fs.readdirSync(toFs(this.at('.')), { encoding: 'latin1', withFileTypes: true })) {
 			const { files, directories, sockets } = names;
 			(entry.isDirectory() ? directories : entry.isSocket() ? sockets : files).push(entry.name);
+			if (!entry.isFile()) names.odd.add(entry.name);
 		}
 		return names;
 	}
