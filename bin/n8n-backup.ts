@@ -22,6 +22,7 @@ const COMMANDS: Record<string, () => Promise<AddCommand>> = {
 	diff: async () => (await import('./commands/ls.ts')).diffCommand,
 	status: async () => (await import('./commands/status.ts')).statusCommand,
 	runs: async () => (await import('./commands/status.ts')).runsCommand,
+	cancel: async () => (await import('./commands/cancel.ts')).cancelCommand,
 	verify: async () => (await import('./commands/verify.ts')).verifyCommand,
 	copy: async () => (await import('./commands/copy.ts')).copyCommand,
 	check: async () => (await import('./commands/check.ts')).checkCommand,

@@ -14,6 +14,7 @@
  *     monitoring/told-<n>.json                         which alerts people were told of
  *     monitoring/request-<id>.json                     a request from outside that was accepted
  *     monitoring/request-<id>.end.json                 how its work ended
+ *     monitoring/cancel-<run id>.json                  somebody wants that run to stop
  *     locks/<group>.json                               the lock of a group
  *     locks/<group>.alive-<id>-<n>.json                the holder's last heartbeat
  *     locks/<group>.break-<id>.json                    the right to break the lock <id>
@@ -66,6 +67,11 @@ export function tagName(tag: string): string {
 export const ENTRY = /^runs\/(\d{4}-\d{2}-\d{2})\/(\d{6,9})\.json$/;
 /** A run's heartbeat: the run and its number. Words are those of `randomWord`, here and below. */
 export const BEAT = /^runs\/\d{4}-\d{2}-\d{2}\/([a-z2-9]{12})\.beat-(\d+)\.json$/;
+
+/** The wish that a run stops. */
+export function cancelKey(run: string): string {
+	return `${TOLD.split('/', 1)[0]!}/cancel-${run}.json`;
+}
 
 /** @param part what it says of the request: that it was accepted, or how it ended */
 export function requestKey(id: string, part: 'accepted' | 'end'): string {

@@ -2,6 +2,7 @@
 import { abortError, isBackupError } from '../base/errors';
 import { type Event, listening, tell } from '../base/events';
 import { DEFAULT_LIMITS, ENDING_MS, type Limits, unlessStuck, watchDuration } from '../base/limits';
+import { cancellation } from '../records/cancellation';
 import type { Actor, Verb } from '../records/journal/actor';
 import { recordRun, type RunEnd, type RunRecord } from '../records/journal/journal';
 import { acquireLock, type Lock, type LockPurpose } from '../records/locks/lock';
@@ -54,6 +55,8 @@ export interface RunRequest extends RunLimits {
 	/** Where it is known from the start. */
 	label?: string;
 	actor?: Actor;
+	/** Time between two heartbeats, milliseconds; a minute when absent. */
+	beatMs?: number;
 	/** How long to wait for the lock of a group while another run holds it, milliseconds; not at all when absent. */
 	lockWaitMs?: number;
 	/**
@@ -115,14 +118,17 @@ export async function runVerb<T>(
 	work: (run: Run) => Promise<T>,
 	describe: (value: T, warnings: readonly string[]) => RunEnd,
 ): Promise<Ran<T>> {
-	const { verb, group, label, actor, lockWaitMs } = request;
-	return await withLimits(request, async ({ signal, limits, limited }) => {
+	const { verb, group, label, actor, lockWaitMs, beatMs } = request;
+	const asked = new AbortController();
+	const onCancel = (by: string) => asked.abort(cancellation(by));
+	const either = AbortSignal.any([request.signal, asked.signal]);
+	return await withLimits({ ...request, signal: either }, async ({ signal, limits, limited }) => {
 		const repository = await request.open({ signal, limits, limited });
 		let retries = 0;
 		const count = (event: Event) => void (retries += event.kind === 'retry' ? 1 : 0);
 		return await recordRun(
 			repository.storage,
-			{ verb, group, label, actor, signal },
+			{ verb, group, label, actor, signal, onCancel, beatMs },
 			async (record) => {
 				record.warn(...repository.warnings);
 				const readings: Reading[] = [];

@@ -1,6 +1,7 @@
 /** n8n-backup status and runs, as processes of their own. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { recordRun } from '../../core/records/journal/journal';
 import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { buildBackup } from '../support/build-backup';
@@ -84,4 +85,24 @@ it('lists runs from the journal', async () => {
 	expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringMatching(/ok +verify +postgres\/shop/) });
 	const json = await run(['runs', '--storage', url, '--group', 'none', '--json']);
 	expect(JSON.parse(json.stdout)).toEqual([]);
+});
+
+it('a run that is over, or is none, cannot be cancelled', async () => {
+	const none = await run(['cancel', 'aaaaaaaaaaaa', '--storage', url]);
+	expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('there is no run aaaaaaaaaaaa') });
+	const repository = await Repository.open(createStorage({ type: 'folder', path: path.join(top, 'backups') }));
+	const OK = () => ({ outcome: 'ok', facts: {} }) as const;
+	await recordRun(
+		repository.storage,
+		{ verb: 'copy', group: null },
+		async (record) => {
+			const asked = await run(['cancel', record.id, '--storage', url, '--json']);
+			expect(asked).toMatchObject({ code: 0, stdout: expect.stringContaining('"state": "running"') });
+			expect(fs.readdirSync(path.join(top, 'backups/monitoring'))).toEqual([`cancel-${record.id}.json`]);
+		},
+		OK,
+	);
+	const { id } = JSON.parse((await run(['runs', '--storage', url, '--json'])).stdout).at(-1);
+	const over = await run(['cancel', id, '--storage', url]);
+	expect(over).toMatchObject({ code: 2, stderr: expect.stringContaining('is not under way: ok') });
 });

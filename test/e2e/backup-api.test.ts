@@ -1,6 +1,11 @@
 /** The API in a real n8n: every real answer is held against docs/openapi.yaml, and every command of docs/api.md is run. */
+import { once } from 'node:events';
 import fs from 'node:fs';
+import { cancellation } from '../../core/records/cancellation';
+import { recordRun, type RunRecord } from '../../core/records/journal/journal';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
+import { createStorage } from '../../core/storage/create';
+import type { Storage } from '../../core/storage/storage';
 import { rowsOf } from '../support/by-hand';
 import { Document, sh } from '../support/document';
 import { type Choices, importTemplate, N8N_START_MS, sharedN8n, type TestN8n } from '../support/n8n';
@@ -214,11 +219,40 @@ it(
 		expect(await ended(restore.id)).toMatchObject({ state: 'ok', runs: [{ verb: 'restore', state: 'ok' }] });
 		expect(await rowsOf({ ...source, database: restored })).toEqual(await rowsOf(source));
 		await sql(source, `DROP DATABASE "${restored}"`);
+
+		const storage = createStorage({ type: 'folder', path: folder });
+		const running = startRun(storage);
+		const { id } = await running.record;
+		expect(await run('/cancel"', { $RUNNING: id })).toMatchObject({ run: id, requestedBy: 'operator: deployment' });
+		await expect(running.ended).rejects.toMatchObject({
+			message: 'stopped because it was cancelled by operator: deployment',
+		});
+		const facts = { cancelledBy: 'operator: deployment' };
+		expect((await get(`run?id=${id}`)).json).toMatchObject({ state: 'cancelled', code: 'cancelled', facts });
 		expect(page.unused()).toEqual([]);
 		expect(page.brokenLinks()).toEqual([]);
 	},
 	TEST_MS,
 );
+
+/** A run of another process as far as n8n can tell, which lasts until somebody stops it. */
+function startRun(storage: Storage): { record: Promise<RunRecord>; ended: Promise<unknown> } {
+	const begun = Promise.withResolvers<RunRecord>();
+	const stop = new AbortController();
+	const onCancel = (by: string) => stop.abort(cancellation(by));
+	const request = { verb: 'backup', group: 'files/slow', beatMs: 100, onCancel } as const;
+	const ended = recordRun(
+		storage,
+		request,
+		async (record) => {
+			begun.resolve(record);
+			await once(stop.signal, 'abort');
+			throw stop.signal.reason;
+		},
+		() => ({ outcome: 'ok', facts: {} }),
+	);
+	return { record: begun.promise, ended };
+}
 
 it(
 	'describes every answer, and answers what it describes',
@@ -248,6 +282,10 @@ it(
 it(
 	'refuses what cannot be meant, with what to change, and starts none of it',
 	async () => {
+		const { runs: old } = (await get('runs')).json as { runs: Json[] };
+		const over = await post('cancel', { run: old[0]!.id }, {});
+		expect(over.json).toMatchObject({ status: 409, code: 'not-running' });
+		expect((await post('cancel', { run: 'aaaaaaaaaaaa' }, {})).json).toMatchObject({ status: 404, code: 'not-found' });
 		const before = filesBelow(folder).length;
 		const group = `postgres/${source.database}`;
 		const restore = { group, database: source.database, into: 'replace' };

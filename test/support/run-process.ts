@@ -3,7 +3,7 @@
  *
  *   RUN='{"storage":{"type":"folder",…},"group":"a","mode":"journal"}' node --require ./typescript.cjs run-process.ts
  *
- * `journal`: so many runs that do nothing. `backups`: tiny backups, one after the other, for so many milliseconds; who
+ * `journal`: so many runs that do nothing. `backups`: tiny backups, one after the other, for so many milliseconds, at least one; who
  * holds the lock is watched from outside. `stopped`: one backup that stops its own process (SIGSTOP) at a moment. `begin`:
  * begins a run and never ends it. Each writes what came of it to standard output, one line of JSON each.
  */
@@ -61,7 +61,8 @@ async function journal(storage: Storage, { group, runs = 1 }: RunOrder): Promise
 async function backups(storage: Storage, order: RunOrder): Promise<void> {
 	const watched = order.witness === undefined ? storage : witnessed(storage, order.group, order.witness);
 	const end = performance.now() + (order.forMs ?? 0);
-	while (performance.now() < end) await backup(watched, order);
+	do await backup(watched, order);
+	while (performance.now() < end);
 }
 
 async function stopped(storage: Storage, order: RunOrder): Promise<void> {

@@ -5,7 +5,8 @@ import { type ErrorCode, isBackupError, messageOf } from '../../base/errors';
 import { BEAT_MS, Heartbeat } from '../heartbeat';
 import { append } from './chain';
 import { dayOf } from './days';
-import { beatKey } from '../layout';
+import { whoCancelled } from '../cancellation';
+import { beatKey, cancelKey } from '../layout';
 import type { EndEntry, NewEntry, RunEntry } from './entry';
 import { forgetId, newId } from '../locks/holder';
 import { thisHost } from '../../base/process-identity';
@@ -37,6 +38,8 @@ export interface RecordRequest {
 	endingMs?: number;
 	/** Time between two heartbeats, milliseconds; a minute when absent. */
 	beatMs?: number;
+	/** Told once when somebody asked in the storage for this run to stop. Without it nobody looks. */
+	onCancel?: (by: string) => void;
 	/** This machine's clock, milliseconds since 1970. */
 	clock?: () => number;
 }
@@ -98,10 +101,11 @@ class RunJournal implements RunRecord {
 	/** false when the storage does not take entries at all. */
 	#writable = true;
 	#hasEnded = false;
+	#cancelledBy: string | null = null;
 
 	constructor(
 		private readonly storage: Storage,
-		{ verb, group, label = null, actor, beatMs = BEAT_MS, clock }: RecordRequest,
+		{ verb, group, label = null, actor, beatMs = BEAT_MS, onCancel, clock }: RecordRequest,
 	) {
 		this.#patienceMs = verb === 'restore' ? RESTORE_PATIENCE_MS : PATIENCE_MS;
 		this.#clock = new FollowingClock(clock);
@@ -120,6 +124,7 @@ class RunJournal implements RunRecord {
 			everyMs: beatMs,
 			key: (n) => beatKey(this.#facts.startedAt.slice(0, 10), this.id, n),
 			text: () => `${JSON.stringify({ ...this.#progress, at: this.#clock.now().toISOString() })}\n`,
+			...(onCancel && { goesOn: async (signal) => (await this.#lookForCancel(onCancel, signal), true) }),
 			onBeat: ({ modifiedAt }) => this.#clock.follow(modifiedAt),
 		});
 	}
@@ -146,6 +151,17 @@ class RunJournal implements RunRecord {
 		}
 	}
 
+	async #lookForCancel(onCancel: (by: string) => void, signal: AbortSignal): Promise<void> {
+		if (this.#cancelledBy !== null) return;
+		try {
+			this.#cancelledBy = await whoCancelled(this.storage, this.id, signal);
+		} catch (error) {
+			// The next heartbeat looks again; this one must come whatever happens.
+			if (!isBackupError(error)) throw error;
+		}
+		if (this.#cancelledBy !== null) onCancel(this.#cancelledBy);
+	}
+
 	async end({ outcome, code = null, label, facts }: RunEnd): Promise<void> {
 		await this.#finish({ outcome, code, label: label ?? this.#facts.label, facts: shortened(facts) });
 	}
@@ -153,7 +169,8 @@ class RunJournal implements RunRecord {
 	async fail(error: unknown): Promise<void> {
 		const code = isBackupError(error) ? error.code : null;
 		const outcome = code === 'cancelled' ? 'cancelled' : 'failed';
-		await this.#finish({ outcome, code, label: this.#facts.label, facts: {} });
+		const by = outcome === 'cancelled' ? this.#cancelledBy : null;
+		await this.#finish({ outcome, code, label: this.#facts.label, facts: by === null ? {} : { cancelledBy: by } });
 	}
 
 	async #finish(end: Ended): Promise<void> {
@@ -167,8 +184,13 @@ class RunJournal implements RunRecord {
 		const isWritten = await this.#orWarn('its end', async (signal) => {
 			await this.#append({ kind: 'end', at: this.#clock.now().toISOString(), ...this.#facts, ...end }, signal);
 		});
-		if (isWritten) await this.#orWarn('that it stopped', async () => await this.#heartbeat.stop());
-		else this.#heartbeat.halt();
+		if (isWritten) {
+			await this.#orWarn('that it stopped', async (signal) => {
+				await this.#heartbeat.stop();
+				if (this.#cancelledBy !== null && !this.storage.appendOnly)
+					await this.storage.remove(cancelKey(this.id), { signal });
+			});
+		} else this.#heartbeat.halt();
 	}
 
 	async #append(entry: NewEntry, signal: AbortSignal): Promise<void> {

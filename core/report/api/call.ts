@@ -27,7 +27,7 @@ export interface ApiRequest {
 }
 
 /** What is asked for, with every value checked. */
-export type Call = ReadCall | DoCall;
+export type Call = ReadCall | DoCall | CancelCall;
 
 export type ReadCall =
 	| { call: 'health' | 'metrics' | 'status' | 'storage' }
@@ -43,6 +43,13 @@ export interface DoCall {
 	/** What is to be done, in full; "" for label and time means the newest. */
 	asked: Record<string, string>;
 	/** The role, which n8n has checked, and the name that the caller gave itself. */
+	requestedBy: string;
+}
+
+/** A call that stops a run: to ask twice is the same as once, so it needs no key. */
+export interface CancelCall {
+	call: 'cancel';
+	run: string;
 	requestedBy: string;
 }
 
@@ -64,12 +71,14 @@ const database = z
 const limit = z.coerce.number().int().min(1).max(1000).default(50);
 const nothing = z.object({}).strict();
 
+const runId = z.string().regex(RUN_ID, 'is no id of a run; see GET runs');
+
 const READS = {
 	health: nothing,
 	list: z.object({ group: pattern, limit }).strict(),
 	metrics: nothing,
 	request: z.object({ id: z.string().regex(REQUEST_ID, 'is no id of a request') }).strict(),
-	run: z.object({ id: z.string().regex(RUN_ID, 'is no id of a run; see GET runs') }).strict(),
+	run: z.object({ id: runId }).strict(),
 	runs: z.object({ group: pattern, limit, days: z.coerce.number().int().min(1).max(31).default(3) }).strict(),
 	status: nothing,
 	storage: nothing,
@@ -77,6 +86,7 @@ const READS = {
 
 const ACTIONS = {
 	backup: z.object({ database }).strict(),
+	cancel: z.object({ run: runId }).strict(),
 	restore: z
 		.object({
 			...{ group, label, database },
@@ -119,8 +129,14 @@ export function parseCall(request: ApiRequest): Call {
 /** What stands for the newest backup where nothing else is asked for. */
 const NEWEST = { backup: {}, restore: { label: '', before: '' }, verify: { label: '' } };
 
-function parseAction(call: DoCall['call'], { headers, body }: ApiRequest): DoCall {
+function parseAction(call: DoCall['call'] | 'cancel', { headers, body }: ApiRequest): DoCall | CancelCall {
 	assertBody(headers, body);
+	const claimed = nameOf(headers['x-requested-by']).slice(0, 100);
+	const requestedBy = `operator${claimed === '' ? '' : `: ${claimed}`}`;
+	if (call === 'cancel') {
+		const { run } = parse(ACTIONS.cancel, body, 'body') as { run: string };
+		return { call, run, requestedBy };
+	}
 	const key = headers['idempotency-key'];
 	if (typeof key !== 'string' || !KEY.test(key)) {
 		const hint =
@@ -133,9 +149,8 @@ function parseAction(call: DoCall['call'], { headers, body }: ApiRequest): DoCal
 		throw new Problem('not-confirmed', 'a restore begins only when its target is named twice', hint);
 	}
 	const { confirmation: _, ...rest } = asked;
-	const claimed = nameOf(headers['x-requested-by']).slice(0, 100);
 	return {
-		...{ call, id: requestId(key), requestedBy: `operator${claimed === '' ? '' : `: ${claimed}`}` },
+		...{ call, id: requestId(key), requestedBy },
 		asked: { ...NEWEST[call], ...(rest as Record<string, string>) },
 	};
 }

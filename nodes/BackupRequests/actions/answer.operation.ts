@@ -1,14 +1,16 @@
 /** Requests for Backups: Answer Request. One item: what to send back, and what is to be done. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
+import { cancelRun } from '../../../core/records/cancellation';
 import { acceptRequest, type AcceptedRequest } from '../../../core/records/requests';
 import { type Answer, jsonAnswer } from '../../../core/report/api/answer';
-import { type ApiRequest, type Call, type DoCall, parseCall } from '../../../core/report/api/call';
+import { type ApiRequest, type Call, type CancelCall, type DoCall, parseCall } from '../../../core/report/api/call';
 import { Problem, problemAnswer, toProblem } from '../../../core/report/api/problem';
 import { Rate } from '../../../core/report/api/rate';
 import { type Facts, factsOf } from '../../../core/report/values';
 import { withRepository } from '../../shared/backups';
 import { cancelSignal } from '../../shared/run';
+import { readGroups } from '../../shared/status-settings';
 import { unknownOption, wholeNumber } from '../../shared/values';
 import { CALLS_PER_MINUTE, CHANGES_PER_MINUTE } from '../properties';
 import { answerRead } from './reads';
@@ -36,6 +38,7 @@ async function answered(context: IExecuteFunctions, itemIndex: number): Promise<
 	try {
 		assertRate(context, itemIndex, request);
 		const call = parseCall(request);
+		if (call.call === 'cancel') return { answer: await cancel(context, itemIndex, call), accepted: null };
 		if (isDoing(call)) return await accept(context, itemIndex, call);
 		return { answer: await answerRead(context, itemIndex, call), accepted: null };
 	} catch (error) {
@@ -46,7 +49,7 @@ async function answered(context: IExecuteFunctions, itemIndex: number): Promise<
 	}
 }
 
-function isDoing(call: Call): call is DoCall {
+function isDoing(call: Exclude<Call, CancelCall>): call is DoCall {
 	return 'asked' in call;
 }
 
@@ -88,6 +91,31 @@ function assertRate(context: IExecuteFunctions, itemIndex: number, { role, metho
 	const hint = `Call again in ${seconds} s, and less often; "Options" of the node say how often one may.`;
 	const header = { name: 'Retry-After', value: String(seconds) };
 	throw new Problem('too-often', `more than ${limit} such calls within a minute`, hint, { header });
+}
+
+/** Asks a run to stop; it does so at its next heartbeat. */
+async function cancel(context: IExecuteFunctions, itemIndex: number, call: CancelCall): Promise<Answer> {
+	const { run: id, requestedBy } = call;
+	const signal = cancelSignal(context);
+	const isWanted = readGroups(context, itemIndex);
+	return await withRepository(context, itemIndex, signal, async ({ storage }) => {
+		const found = await cancelRun(storage, id, {
+			by: requestedBy,
+			signal,
+			isWanted: ({ group }) => group === null || isWanted(group),
+		});
+		if (!found) throw new Problem('not-found', `there is no run ${id} in the last days`, 'GET runs lists them.');
+		const { verb, group, label, state, startedAt } = found;
+		if (state !== 'running') {
+			throw new Problem('not-running', `the run ${id} is not under way: ${state}`, 'There is nothing to stop.');
+		}
+		const location = `run?id=${id}`;
+		return jsonAnswer(
+			202,
+			{ run: id, verb, group, label, startedAt, requestedBy, location },
+			{ name: 'Location', value: location },
+		);
+	});
 }
 
 /** Writes the request down, so that its key starts nothing a second time. */

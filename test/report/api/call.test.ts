@@ -153,7 +153,14 @@ it('lets so many through within a minute, and says when the next one may come', 
 /** All there are; the compiler says when one is missing. */
 const CODES: Record<ProblemCode, true> = {
 	...{ failed: true, 'invalid-input': true, 'key-reused': true, 'no-idempotency-key': true, 'not-allowed': true },
-	...{ 'not-confirmed': true, 'not-found': true, 'storage-unavailable': true, 'too-large': true, 'too-often': true },
+	...{
+		'not-confirmed': true,
+		'not-found': true,
+		'not-running': true,
+		'storage-unavailable': true,
+		'too-large': true,
+		'too-often': true,
+	},
 	...{ 'wrong-method': true, 'wrong-type': true },
 };
 
