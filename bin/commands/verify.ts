@@ -13,6 +13,7 @@ import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Assertion } from '../../core/sources/postgres/drill/assertions';
 import { clusterDrill, logDrill } from '../../core/sources/postgres/physical/drill/drill';
+import { withoutReplayed } from '../../core/sources/postgres/physical/groups';
 import { logBehind } from '../../core/sources/postgres/physical/drill/log-behind';
 import { openerOf } from '../../core/verbs/restore/alongside';
 import { bucketDrill } from '../../core/sources/bucket/restore';
@@ -193,7 +194,8 @@ async function choose(
 			hint: 'Name a GROUP or GROUP/LABEL, or give --newest, --all-unverified or --share 1/7.',
 		});
 	}
-	const entries = await repository.list(wanted?.group);
+	const listed = await repository.list(wanted?.group);
+	const entries = depth === 'restored' ? withoutReplayed(listed) : listed;
 	if (entries.length === 0) {
 		const where = repository.storage.location;
 		throw new BackupError('not-found', `there is no backup${wanted ? ` of ${wanted.group}` : ''} in ${where}`, {

@@ -66,7 +66,7 @@ export const properties: INodeProperties[] = [
 				name: 'Restored',
 				value: 'restored',
 				description:
-					'Restores into a scratch database, compares every table with what was there in the dump’s own snapshot, and drops it again: proves that you can have your data back. Takes as long as a restore does.',
+					'Restores into a scratch database, compares every table with what was there in the dump’s own snapshot, and drops it again: proves that you can have your data back. Takes as long as a restore does. A base backup is restored with the log behind it, and a server started in it: needs the programs of that PostgreSQL on the n8n host.',
 			},
 			{
 				name: 'Stored',

@@ -92,6 +92,16 @@ it('backs a cluster up, and gives a dropped table back as of the second before',
 	});
 	expect(await restore('data')).toMatchObject({ stderr: expect.stringContaining('is not empty') });
 
+	// The log is replayed with the base backup, and so is no backup of its own here.
+	const proved = await run(
+		['verify', '--newest', '--depth', 'restored', '--storage', `file://${top}/storage`, '--identity', key],
+		{ N8N_BACKUP_PG_BIN: path.resolve(__dirname, '../../node_modules/pg18/native/bin') },
+	);
+	expect(proved).toMatchObject({
+		code: 0,
+		stdout: expect.stringMatching(/^cluster\/main\/\S+: ok: restored in .*\n$/),
+	});
+
 	// As a service: again and again, until it is stopped between two runs.
 	const { child, finished } = start(
 		[

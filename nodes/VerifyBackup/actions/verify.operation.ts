@@ -13,6 +13,7 @@ import { logBehind } from '../../../core/sources/postgres/physical/drill/log-beh
 import { openerOf } from '../../../core/verbs/restore/alongside';
 import { type VerifyResult } from '../../../core/verbs/verify/types';
 import { clusterDrill, logDrill } from '../../../core/sources/postgres/physical/drill/drill';
+import { withoutReplayed } from '../../../core/sources/postgres/physical/groups';
 import { actorOf } from '../../shared/actor';
 import { allowUnsigned, listSome, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
@@ -106,7 +107,8 @@ async function choose(
 	if (choice.kind === 'group') {
 		return await newestReadable(repository, await listSome(repository, [choice.group]), signal);
 	}
-	const entries = await listSome(repository, choice.groups);
+	const listed = await listSome(repository, choice.groups);
+	const entries = depth === 'restored' ? withoutReplayed(listed) : listed;
 	if (choice.kind === 'newest') return await newestReadable(repository, entries, signal);
 	return chooseForVerification(entries, choice, depth);
 }

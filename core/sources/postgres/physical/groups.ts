@@ -22,6 +22,15 @@ export function isLogGroup(group: string): boolean {
 }
 
 /**
+ * Of the backups of several groups, those that can be restored as a test: log is replayed with the base backups of its cluster, and never
+ * alone. What has no base backup among them stays.
+ */
+export function withoutReplayed<Entry extends { group: string }>(entries: readonly Entry[]): Entry[] {
+	const groups = new Set(entries.map(({ group }) => group));
+	return entries.filter(({ group }) => !isLogGroup(group) || !groups.has(baseGroupOf(group)));
+}
+
+/**
  * Refuses other names: base backups and log find each other by them.
  * @throws BackupError 'invalid-input'
  */
