@@ -32,14 +32,12 @@ async function soak() {
 	await underNode24();
 	await installProject();
 	await installPrograms();
-	const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'n8n-backup-soak-'));
-	onCleanup(() => fs.rmSync(folder, { recursive: true, force: true }));
 	const files = await filesThatSoak();
 	say(`${files.length} files, one after the other`);
 	const lines = [];
 	let failures = 0;
 	for (const file of files) {
-		const { line, failed } = await runFile(file, folder);
+		const { line, failed } = await runFile(file);
 		say(line);
 		lines.push(line);
 		failures += failed;
@@ -62,25 +60,31 @@ async function filesThatSoak() {
 /**
  * Runs one file by itself, so that nothing disturbs what it measures and kills.
  * @param {string} file
- * @param {string} folder
  * @returns {Promise<{ line: string, failed: number }>} what came of it, for people; it never passes with 0 tests
  */
-async function runFile(file, folder) {
-	const results = path.join(folder, 'results.json');
-	const told = path.join(folder, 'told');
-	for (const each of [results, told]) fs.rmSync(each, { force: true });
-	const began = Date.now();
-	const code = await exitCode(
-		process.execPath,
-		[JEST, '--ci', '--testTimeout=7200000', '--runTestsByPath', file, '--json', `--outputFile=${results}`],
-		{ cwd: ROOT, env: { ...process.env, N8N_BACKUP_SOAK: told } },
-	);
-	const counts = fs.existsSync(results)
-		? countsOf(JSON.parse(fs.readFileSync(results, 'utf8')), code)
-		: { passed: 0, failed: 1 };
-	const failed = counts.failed || Number(counts.passed === 0);
-	const what = fs.existsSync(told) ? fs.readFileSync(told, 'utf8').trim().split('\n').join('; ') : '';
-	const seconds = Math.round((Date.now() - began) / 1000);
-	const line = `${failed ? `${failed} FAILED` : 'ok'}  ${file}: ${counts.passed} tests passed in ${seconds} s${what && `; ${what}`}`;
-	return { line, failed };
+async function runFile(file) {
+	const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'n8n-backup-soak-'));
+	const remove = () => fs.rmSync(folder, { recursive: true, force: true });
+	const forget = onCleanup(remove);
+	try {
+		const results = path.join(folder, 'results.json');
+		const told = path.join(folder, 'told');
+		const began = Date.now();
+		const code = await exitCode(
+			process.execPath,
+			[JEST, '--ci', '--testTimeout=7200000', '--runTestsByPath', file, '--json', `--outputFile=${results}`],
+			{ cwd: ROOT, env: { ...process.env, N8N_BACKUP_SOAK: told } },
+		);
+		const counts = fs.existsSync(results)
+			? countsOf(JSON.parse(fs.readFileSync(results, 'utf8')), code)
+			: { passed: 0, failed: 1 };
+		const failed = counts.failed || Number(counts.passed === 0);
+		const what = fs.existsSync(told) ? fs.readFileSync(told, 'utf8').trim().split('\n').join('; ') : '';
+		const seconds = Math.round((Date.now() - began) / 1000);
+		const line = `${failed ? `${failed} FAILED` : 'ok'}  ${file}: ${counts.passed} tests passed in ${seconds} s${what && `; ${what}`}`;
+		return { line, failed };
+	} finally {
+		remove();
+		forget();
+	}
 }
