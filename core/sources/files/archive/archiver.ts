@@ -11,21 +11,12 @@ import { type Bytes, sortKey, toDisplay } from '../names.ts';
 import { isChanged, Owners, typeOf } from './attributes.ts';
 import { Base } from './base.ts';
 import { EntryStore, type OnEntry, type SnapshotDatabase } from './entries.ts';
-import { excluder, isTagged } from './excludes.ts';
 import { Folder, lookAt } from './folder.ts';
+import { Lister, type Names, type Place } from './lister.ts';
 import type { ArchiveJob, ArchiveSummary, Root } from './messages.ts';
 import type { Output } from './output.ts';
 import { Record } from './record.ts';
 import { END_OF_ARCHIVE } from './tar.ts';
-
-interface Place {
-	folder: Folder;
-	/** As it is named in the archive. */
-	path: Bytes;
-	/** Of the root: its path, and its file system. */
-	root: Bytes;
-	device: bigint;
-}
 
 export class Archiver {
 	readonly #job: ArchiveJob;
@@ -34,14 +25,14 @@ export class Archiver {
 	readonly #store: EntryStore;
 	readonly #base: Base;
 	readonly #owners = new Owners();
-	readonly #isExcluded: ReturnType<typeof excluder>;
+	readonly #lister: Lister;
 
 	constructor(job: ArchiveJob, output: Output, options: { onEntry: OnEntry; snapshot: SnapshotDatabase }) {
 		this.#job = job;
 		this.#output = output;
 		this.#record = new Record(job.indexFile);
 		this.#base = new Base(job.bases);
-		this.#isExcluded = excluder(job.options.exclude);
+		this.#lister = new Lister(job.options, this.#record);
 		this.#store = new EntryStore(output, {
 			...{ ...options, options: job.options, isPreview: this.#isPreview },
 			...{ record: this.#record, owners: this.#owners },
@@ -110,7 +101,7 @@ export class Archiver {
 			const key = sortKey(path, true);
 			this.#goneBefore(key);
 			const before = this.#base.take(key);
-			const names = this.#namesOf(place);
+			const names = this.#lister.namesOf(place);
 			const entry: Entry = {
 				...{ path, type: 'directory' },
 				...this.#owners.attributesOf(folder.stat()),
@@ -195,7 +186,7 @@ export class Archiver {
 	/** Anything but a directory. @param before what the base knows of it */
 	async #archiveOne(from: Bytes, path: Bytes, stats: fs.BigIntStats, before: MergedEntry | null): Promise<void> {
 		const type = typeOf(stats);
-		if (type === null || this.#isTooLarge(stats)) {
+		if (type === null || this.#lister.isTooLarge(stats)) {
 			this.#record.remark(path, type === null ? 'socket' : 'too-large');
 			if (before) this.#record.write({ path, type: 'gone' }, 0);
 			return;
@@ -208,43 +199,6 @@ export class Archiver {
 		this.#record.write(entry, 0);
 	}
 
-	/** A file that is too large must not be in the list of names, or a restore by hand would keep the one of a backup before. */
-	#isLeftOut(folder: Folder, path: Bytes, name: Bytes): boolean {
-		if (this.#job.options.maxFileBytes === null) return false;
-		const stats = lookAt(folder.at(name));
-		if (!stats || !this.#isTooLarge(stats)) return false;
-		this.#record.remark(`${path}/${name}`, 'too-large');
-		return true;
-	}
-
-	#isTooLarge(stats: fs.BigIntStats): boolean {
-		const { maxFileBytes } = this.#job.options;
-		return maxFileBytes !== null && stats.isFile() && stats.size > BigInt(maxFileBytes);
-	}
-
-	#namesOf({ folder, path, root, device }: Place): Names {
-		if (this.#job.options.oneFileSystem && folder.stat().dev !== device) {
-			this.#record.remark(path, 'other-file-system');
-			return { files: [], directories: [], listing: [], odd: new Set() };
-		}
-		const all = folder.names();
-		const tagged = this.#job.options.skipTagged && isTagged(all.files);
-		const below = path === root ? '' : `${path.slice(root.length + 1)}/`;
-		const isIn = (name: Bytes, isDirectory: boolean) => {
-			const isOut = tagged ? isDirectory || !isTagged([name]) : this.#isExcluded(`${below}${name}`, isDirectory);
-			if (isOut) this.#record.leftOut(`${path}/${name}`);
-			return !isOut;
-		};
-		const files = all.files.filter((name) => isIn(name, false) && !this.#isLeftOut(folder, path, name)).sort();
-		for (const name of all.sockets) if (isIn(name, false)) this.#record.remark(`${path}/${name}`, 'socket');
-		const directories = all.directories.filter((name) => isIn(name, true)).sort(bySlash);
-		// GNU tar looks a name up by halving, so they must be in order.
-		const listing = [...files.map((name) => ({ name, code: 'Y' })), ...directories.map((name) => ({ name, code: 'D' }))]
-			.sort((a, b) => (a.name < b.name ? -1 : 1))
-			.map(({ name, code }) => `${code}${name}`);
-		return { files, directories, listing, odd: all.odd };
-	}
-
 	/** What the backup before has, and what comes before a place of the walk, is not there any more. */
 	#goneBefore(key: string | null): void {
 		for (let entry = this.#base.takeBefore(key); entry; entry = this.#base.takeBefore(key)) {
@@ -252,20 +206,6 @@ export class Archiver {
 			this.#record.write({ path: entry.path, type }, 0);
 		}
 	}
-}
-
-/** What is in a directory, sorted, and as an incremental archive lists it. */
-interface Names {
-	files: Bytes[];
-	directories: Bytes[];
-	listing: Bytes[];
-	/** Those of `files` that are no regular files. */
-	odd: ReadonlySet<Bytes>;
-}
-
-/** In the order of their keys, in which a slash follows the name. */
-function bySlash(a: Bytes, b: Bytes): number {
-	return `${a}/` < `${b}/` ? -1 : 1;
 }
 
 function digestOf(listing: readonly Bytes[]): string {

@@ -1,6 +1,6 @@
 /** What of a tree is left out because somebody said so. */
-import ignore from 'ignore';
-import { type Bytes, toDisplay, toText } from '../names.ts';
+import type { Bytes } from '../names.ts';
+import { patternMatcher } from '../patterns.ts';
 
 /** Names of files that ask for their folder to be left out: the Cache Directory Tagging Specification, and a custom. */
 const TAGS: readonly Bytes[] = ['CACHEDIR.TAG', '.nobackup'];
@@ -11,10 +11,7 @@ const TAGS: readonly Bytes[] = ['CACHEDIR.TAG', '.nobackup'];
  * @returns a function of a path below its root, without a slash at its beginning
  */
 export function excluder(patterns: readonly string[]): (path: Bytes, isDirectory: boolean) => boolean {
-	const rules = patterns.filter((pattern) => pattern.trim() !== '');
-	if (rules.length === 0) return () => false;
-	const matcher = ignore({ ignorecase: false }).add(rules);
-	return (path, isDirectory) => matcher.ignores(`${toText(path) ?? toDisplay(path)}${isDirectory ? '/' : ''}`);
+	return patternMatcher(patterns) ?? (() => false);
 }
 
 /** Whether a folder asks to be left out. */

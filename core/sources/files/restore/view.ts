@@ -1,7 +1,7 @@
 /** What of a chain is wanted: the entries of its last backup, filtered. */
-import ignore from 'ignore';
 import { mergeIndexes, type MergedEntry } from '../merge.ts';
-import { type Bytes, toDisplay, toText } from '../names.ts';
+import type { Bytes } from '../names.ts';
+import { patternMatcher } from '../patterns.ts';
 
 /** The entries that patterns name, or all of them; may be gone through several times. */
 export class View {
@@ -38,8 +38,5 @@ export class View {
 
 /** Makes the question whether an entry is wanted. */
 export function matcher(include: readonly string[]): (path: Bytes, isDirectory: boolean) => boolean {
-	const patterns = include.filter((pattern) => pattern.trim() !== '');
-	if (patterns.length === 0) return () => true;
-	const rules = ignore({ ignorecase: false }).add(patterns);
-	return (path, isDirectory) => rules.ignores(`${toText(path) ?? toDisplay(path)}${isDirectory ? '/' : ''}`);
+	return patternMatcher(include) ?? (() => true);
 }
