@@ -24,6 +24,8 @@ const CASES: ReadonlyArray<readonly [alert: string, series: string, fires: numbe
 				['BackupLate', 'late', 20, 'warning'],
 				['BackupBad', 'bad', 0, 'critical'],
 				['BackupBad', 'chain-broken', 0, 'critical'],
+				['BackupBad', 'exchanged', 0, 'critical'],
+				['BackupBad', 'rolled-back', 0, 'critical'],
 				['BackupBad', 'unreadable', 0, 'critical'],
 				['BackupBad', 'not-authentic', 0, 'critical'],
 				['BackupNotProved', 'not-proved', 70, 'warning'],

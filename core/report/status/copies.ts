@@ -13,6 +13,8 @@ export interface CopyState {
 	missing: number;
 	/** It is where the newest backups are made. */
 	primary: boolean;
+	/** Backups that were made where backups are made, and are newer than all that is there. */
+	ahead: number;
 }
 
 /** As many of the newest backups are looked for in other storages. */
@@ -26,6 +28,7 @@ export function copiesOf(group: string, storages: readonly StorageFacts[]): Copy
 	}));
 	const primary = held.find(({ facts }) => facts !== null);
 	const wanted = (primary?.facts?.entries ?? []).slice(-LOOKED_FOR).map(({ label }) => label);
+	const last = primary?.facts?.entries.at(-1)?.label ?? '';
 	return held.map(({ storage, facts }) => {
 		const labels = new Set((facts?.entries ?? []).map(({ label }) => label));
 		const newest = facts?.entries.at(-1) ?? null;
@@ -36,6 +39,10 @@ export function copiesOf(group: string, storages: readonly StorageFacts[]): Copy
 			backups: labels.size,
 			missing: wanted.filter((label) => !labels.has(label)).length,
 			primary: storage === primary?.storage,
+			// A copy keeps the id of the repository where it was made.
+			ahead: (facts?.recent ?? []).filter(
+				({ entry, manifest }) => entry.label > last && manifest.repository === primary?.storage.repository,
+			).length,
 		};
 	});
 }
@@ -44,7 +51,11 @@ export function copiesOf(group: string, storages: readonly StorageFacts[]): Copy
 export function copyReasons(copies: readonly CopyState[], { lateMs }: Rhythm): Reason[] {
 	const newest = copies.find(({ primary }) => primary)?.newest;
 	if (!newest) return [];
-	return copies.flatMap(({ primary, storage, newest: there, missing }) => {
+	return copies.flatMap(({ primary, storage, newest: there, missing, ahead }) => {
+		if (ahead > 0 && !primary) {
+			const what = `${storage} has ${ahead} backups that were made here, after the newest one that is here now`;
+			return [reason('rolled-back', 'critical', what)];
+		}
 		if (primary || there === null || missing === 0 || newest.at - there.at < Math.min(lateMs, newest.at)) return [];
 		const what = `${missing} of the last ${LOOKED_FOR} backups ${missing === 1 ? 'is' : 'are'} not in ${storage}`;
 		return [reason('copy-missing', 'warning', what)];

@@ -7,6 +7,8 @@ import type { Loss, Manifest } from '../../records/manifest';
 export interface ReadBackup {
 	entry: BackupEntry;
 	manifest: Manifest;
+	/** SHA-256 of the manifest's text. */
+	sha256: string;
 }
 
 /** A backup by its name that cannot be used. */
@@ -49,6 +51,8 @@ export interface GroupFacts {
 export interface StorageFacts {
 	/** Where it is, for people; never a secret. */
 	location: string;
+	/** Of the repository; null where it has lost that, or cannot be looked at. */
+	repository: string | null;
 	groups: readonly GroupFacts[];
 	/** Runs that started since `runsSince`, oldest first. */
 	runs: readonly JournalRun[];

@@ -102,6 +102,7 @@ export function judgeGroup(facts: GroupFacts, request: GroupRequest): GroupStatu
 		...(size && !isPiece(newest) ? sizeReasons(size.bytes, size.before) : []),
 		...(latest?.seconds ? slowReasons(latest.seconds, durations) : []),
 		...copyReasons(copies, rhythm),
+		...chainReasons(facts.recent),
 		...(newest ? certificateReasons(newest.manifest, now) : []),
 		...(retention?.blocked ? [reason('retention-blocked', 'warning', `nothing expires: ${retention.blocked}`)] : []),
 		...targetReasons(rpoMs, rtoMs, targets),
@@ -175,6 +176,17 @@ function newestReasons({ newest }: GroupFacts, past: readonly BackupEntry[]): Re
 }
 
 /** @param unchangedAt when it was last found that there was nothing new to back up */
+/** Each manifest names the one before it and its digest, so that one that was exchanged shows. */
+function chainReasons(recent: readonly ReadBackup[]): Reason[] {
+	const digests = new Map(recent.map(({ entry, sha256 }) => [entry.label, sha256]));
+	return recent.flatMap(({ entry, manifest: { previous } }) => {
+		const now = previous && digests.get(previous.label);
+		if (!now || now === previous.sha256) return [];
+		const what = `the manifest of ${previous.label} is not the one that was there when ${entry.label} was made`;
+		return [reason('exchanged', 'critical', what)];
+	});
+}
+
 function lateReasons(
 	last: BackupEntry | null,
 	unchangedAt: number | null,

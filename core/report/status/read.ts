@@ -1,4 +1,5 @@
 /** Reads what a status is made of. Writes nothing that stays, takes no lock, and works on a storage that is read-only or damaged in part. */
+import { createHash } from 'node:crypto';
 import { BackupError, isBackupError, isOfStorage, messageOf } from '../../base/errors';
 import { inParallel } from '../../base/in-parallel';
 import { openLosses } from '../../records/approval';
@@ -53,6 +54,7 @@ export async function readStorage(repository: Repository, options: ReadStatusOpt
 	const space = await orNull(async () => await storage.space({ signal }), signal);
 	return {
 		location: storage.location,
+		repository: repository.id,
 		...{ groups, ...journal, space, problems: [...repository.warnings, ...problems] },
 		usedBytes: [...backups, ...leftovers].reduce((sum, { storedBytes }) => sum + storedBytes, 0),
 		leftovers: {
@@ -96,9 +98,11 @@ async function readGroup(
 	const recent: ReadBackup[] = [];
 	for (const entry of past.toReversed()) {
 		if (recent.length === RECENT || (recent.length === 0 && unusable.length === MAX_UNUSABLE)) break;
-		const read = await readable(async () => await repository.readManifest(group, entry.label, signal), { signal });
-		if ('value' in read) recent.unshift({ entry, manifest: read.value });
-		else if (recent.length === 0) {
+		const read = await readable(async () => await repository.readManifestText(group, entry.label, signal), { signal });
+		if ('value' in read) {
+			const { manifest, text } = read.value;
+			recent.unshift({ entry, manifest, sha256: createHash('sha256').update(text).digest('hex') });
+		} else if (recent.length === 0) {
 			unusable.push({ label: entry.label, why: read.why, notAuthentic: NOT_AUTHENTIC.includes(read.code) });
 		}
 	}
@@ -164,7 +168,7 @@ async function orNull<T>(read: () => Promise<T>, signal: AbortSignal): Promise<T
 export function unreachable(location: string, error: unknown, now: Date): StorageFacts {
 	if (!(error instanceof BackupError) || (!isOfStorage(error.code) && error.code !== 'not-found')) throw error;
 	return {
-		...{ location, groups: [], runs: [], runsSince: now, space: null, usedBytes: 0 },
+		...{ location, repository: null, groups: [], runs: [], runsSince: now, space: null, usedBytes: 0 },
 		leftovers: { count: 0, lost: [] },
 		problems: [`cannot be looked at: ${messageOf(error)}`],
 	};

@@ -19,6 +19,7 @@ export const REASON_CODES = [
 	'certificate',
 	'chain-broken',
 	'copy-missing',
+	'exchanged',
 	'failed',
 	'future',
 	'incomplete',
@@ -31,6 +32,7 @@ export const REASON_CODES = [
 	'not-authentic',
 	'not-proved',
 	'retention-blocked',
+	'rolled-back',
 	'rpo',
 	'rto',
 	'shrunk',
@@ -47,6 +49,7 @@ const TODO: Record<ReasonCode, string> = {
 	certificate: 'Renew it, and see why nothing renewed it by itself.',
 	'chain-broken': 'Make a full backup now: this one cannot be restored without the one it builds on.',
 	'copy-missing': 'Run the copy again, with all that are missing, and look at the destination.',
+	exchanged: 'Find out who wrote to the storage. Compare with a copy elsewhere before you restore either of them.',
 	failed: 'Look at the run in n8n, or in the journal, and at the hint of its error.',
 	future: 'Set the clock of the machine that makes the backups.',
 	incomplete: 'The warnings of the backup name what is missing.',
@@ -59,6 +62,8 @@ const TODO: Record<ReasonCode, string> = {
 	'not-authentic': 'Find out who wrote to the storage. Nothing of it is restored until its signature is trusted.',
 	'not-proved': 'Verify the newest backup. A restore drill proves most.',
 	'retention-blocked': 'Look at why; old backups stay until then, and the storage fills up.',
+	'rolled-back':
+		'Find out who removed them, or who put the storage back to an older state. Copy them back from there, and make a new backup.',
 	rpo: 'Back up more often, or find out why runs fail.',
 	rto: 'Restore side by side, on a faster machine, or split what is restored.',
 	shrunk:

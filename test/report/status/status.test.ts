@@ -1,6 +1,8 @@
 /** Verdicts on real repositories in memory: each thing that can be wrong, and that nothing is said where all is well. */
+import { createHash } from 'node:crypto';
 import { BackupError } from '../../../core/base/errors';
 import { recordRun } from '../../../core/records/journal/journal';
+import { objectKey } from '../../../core/records/layout';
 import { Repository } from '../../../core/records/repository';
 import { readStorage, unreachable } from '../../../core/report/status/read';
 import { judge, type Status, type StatusRequest } from '../../../core/report/status/status';
@@ -217,6 +219,42 @@ it('copies: where each backup is, and a destination that lags behind', async () 
 	expect(codes(found)).toEqual(['copy-missing warning']);
 	expect(other.id).not.toBe(repository.id);
 	expect(found.storages).toHaveLength(2);
+});
+
+it('the newest backups that are gone where they were made, and lie in a copy, were removed', async () => {
+	const second = new MemoryStorage('memory:second');
+	await Repository.open(second, { create: true });
+	const labels = await addSeries(6, DAY, HOUR);
+	for (const label of labels) {
+		await copyObjects(second, label);
+		// A copy keeps the id of the repository where it was made.
+		const copied = await Repository.open(second);
+		const manifest = await copied.readManifest(GROUP, label);
+		await second.remove(objectKey(GROUP, label, 'manifest.json'));
+		await copied.writeManifest({ ...manifest, repository: repository.id! });
+	}
+	expect(codes(await status({}, [second]))).toEqual([]);
+	for (const label of labels.slice(-2)) {
+		for (const { key } of await repository.objects(GROUP, label)) await storage.remove(key);
+	}
+	const found = await status({}, [second]);
+	expect(codes(found)).toContain('rolled-back critical');
+	const text = 'memory:second has 2 backups that were made here, after the newest one that is here now';
+	expect(found.groups[0]!.reasons[0]).toMatchObject({ text });
+});
+
+it('a manifest that was exchanged for another one is told by the one after it', async () => {
+	const [first, second] = await addSeries(2, DAY, HOUR);
+	const { manifest, text } = await repository.readManifestText(GROUP, first!);
+	const after = await repository.readManifest(GROUP, second!);
+	const previous = { label: first!, sha256: createHash('sha256').update(text).digest('hex') };
+	await storage.remove(objectKey(GROUP, second!, 'manifest.json'));
+	await repository.writeManifest({ ...after, previous });
+	expect(codes(await status())).toEqual([]);
+	await storage.remove(objectKey(GROUP, first!, 'manifest.json'));
+	await repository.writeManifest({ ...manifest, warnings: ['another one'] });
+	// Its evidence is about the other one.
+	expect(codes(await status())).toEqual(['exchanged critical', 'not-proved warning']);
 });
 
 async function copyObjects(to: MemoryStorage, label: string): Promise<void> {
