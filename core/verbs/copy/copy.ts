@@ -38,34 +38,37 @@ export async function copyToAll(
 	for (const [at, storage] of request.to.entries()) {
 		for (const other of request.to.slice(at + 1)) await assertApart(storage, other);
 	}
-	const warnings: string[] = [];
-	const one = await copierTo(request, warnings);
+	const one = await copierTo(request);
 	const ended = await Promise.allSettled(request.to.map(one));
 	const broken = ended.find((end) => end.status === 'rejected');
 	if (broken) throw broken.reason;
-	const results = ended.flatMap((end) => (end.status === 'fulfilled' ? end.value : []));
-	return { outcome: outcomeOf(results), results, warnings };
+	const copied = ended.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
+	const results = copied.flatMap((each) => each.results);
+	return { outcome: outcomeOf(results), results, warnings: copied.flatMap((each) => each.warnings) };
 }
+
+/** What became of one destination. */
+type CopiedTo = Pick<CopySummary, 'results' | 'warnings'>;
 
 /** What is to be done for each destination. */
 async function copierTo(
 	request: CopyOptions & (CopySubject | { missing: CopyChoice }),
-	warnings: string[],
-): Promise<(to: Storage) => Promise<CopyResult[]>> {
-	if (!('missing' in request)) return async (to) => [await copyBackup({ ...request, to })];
+): Promise<(to: Storage) => Promise<CopiedTo>> {
+	if (!('missing' in request)) {
+		return async (to) => ({ results: [await copyBackup({ ...request, to })], warnings: [] });
+	}
 	const { missing, ...options } = request;
 	const chosen = await chooseForCopy(options.from, missing, options.signal);
 	return async (to) => {
 		try {
 			const repository = await openDestination({ ...options, to });
 			const lacking = await lackingAt(repository, chosen, missing.groups, options.signal);
-			warnings.push(...lacking.warnings);
-			return await copyAll({ ...options, to }, lacking.backups);
+			return { results: await copyAll({ ...options, to }, lacking.backups), warnings: lacking.warnings };
 		} catch (error) {
 			if (options.signal.aborted) throw abortError(options.signal);
 			if (!isBackupError(error)) throw error;
 			const newest = new Map(chosen.map((entry) => [entry.group, entry]));
-			return [...newest.values()].map((entry) => notTried(entry, to, error));
+			return { results: [...newest.values()].map((entry) => notTried(entry, to, error)), warnings: [] };
 		}
 	};
 }
@@ -93,7 +96,7 @@ function isHopeless({ code, group }: CopyResult, next: string): boolean {
 }
 
 function asError({ code, message, hint, group, label }: CopyResult): BackupError {
-	const why = message.startsWith('not tried') ? message : `not tried after ${group}/${label} failed: ${message}`;
+	const why = `not tried after ${group}/${label} failed: ${message}`;
 	return new BackupError(code ?? 'storage-failed', why, { hint: hint ?? undefined });
 }
 
