@@ -266,6 +266,9 @@ it(
 		expect(((await get('list?limit=1')).json.backups as Json[]).length).toBe(1);
 		const { runs } = (await get('runs')).json as { runs: Json[] };
 		expect((await get(`run?id=${String(runs[0]!.id)}`)).json).toEqual(runs[0]);
+		// By hand, in the editor: n8n keeps nothing of the executions.
+		const { shown } = await n8n.client.watch(workflow, 'Look Now');
+		expect(shown['Answer Request']![0]!.json).toMatchObject({ status: 200, accepted: null });
 		const described = Object.entries(openApi.paths as Record<string, Json>).flatMap(([route, methods]) =>
 			['get', 'post'].flatMap((method) => {
 				const { responses } = (methods[method] ?? { responses: {} }) as { responses: Json };
