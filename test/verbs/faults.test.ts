@@ -260,7 +260,7 @@ describe('a run killed with -9', () => {
 		const { child, finished } = startSlowDump();
 		await eventually(target, backends(target.database));
 		child.kill('SIGINT');
-		expect(await finished).toMatchObject({ code: 1, stderr: expect.stringContaining('cancelled') });
+		expect(await finished).toMatchObject({ code: 130, stderr: expect.stringContaining('cancelled') });
 		expect(await keysBesideJournal(createStorage({ type: 'folder', path: folder }))).toEqual(['repository.json']);
 	});
 
