@@ -4,6 +4,8 @@ const os = require('node:os');
 module.exports = {
 	// Tests mostly wait: for servers, disks, processes. On two cores, three at a time take two thirds of the time of two.
 	maxWorkers: os.availableParallelism() + 1,
+	// Each test file leaves something in its worker; the larger it is, the longer it takes to start a program from it.
+	workerIdleMemoryLimit: '256MB',
 	testEnvironment: 'node',
 	testMatch: ['<rootDir>/test/**/*.test.ts'],
 	testPathIgnorePatterns: ['/node_modules/'],

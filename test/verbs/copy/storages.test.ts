@@ -18,6 +18,7 @@ import { sharedS3 } from '../../support/s3';
 import { S3Proxy } from '../../support/s3-proxy';
 import { makeShop } from '../../support/shop';
 import { flip, GROUP, NEVER } from '../../support/small-backup';
+import { rounds } from '../../support/soak';
 import { buildBackup } from '../../support/build-backup';
 import { assertConsistent, assertSound, changing, contentOf, replace } from '../../support/stored-backups';
 
@@ -52,6 +53,14 @@ const KINDS = {
 };
 type Kind = keyof typeof KINDS;
 const kinds = Object.keys(KINDS) as Kind[];
+const PAIRS = kinds.flatMap((from) => kinds.map((to): [Kind, Kind] => [from, to]));
+/** Each kind once on either side. */
+const SOME: Array<[Kind, Kind]> = [
+	['folder', 's3'],
+	['s3', 'memory'],
+	['memory', 'folder'],
+	['s3', 's3'],
+];
 
 async function sourceIn(storage: Storage): Promise<Repository> {
 	return await Repository.open(storage, { create: true });
@@ -61,7 +70,7 @@ const copy = async (from: Repository, to: Storage, label: string): Promise<CopyR
 	await copyBackup({ from, to, group: GROUP, label, signal: NEVER });
 
 describe('a copy is the same, byte for byte, and read back', () => {
-	it.each(kinds.flatMap((a) => kinds.map((b): [Kind, Kind] => [a, b])))('from %s to %s', async (a, b) => {
+	it.each(rounds(SOME, PAIRS))('from %s to %s', async (a, b) => {
 		const from = await sourceIn(await KINDS[a]());
 		// More than one part of an upload.
 		const full = await buildBackup(from, { bytes: 18_000_000, tags: ['audit'] });
