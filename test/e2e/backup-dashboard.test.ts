@@ -70,7 +70,11 @@ it(
 		expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
 		expect(page.headers.get('content-security-policy')).toContain('sandbox');
 		expect(await page.text()).toContain('The one source can be restored.');
-		expect(await (await ask('backups?group=postgres%2Fshop')).text()).toContain('aria-label="Backups"');
+		const source = await (await ask('backups?group=postgres%2Fshop')).text();
+		expect(source).toContain('aria-label="Backups of postgres/shop"');
+		const [, link] = /href="(\?group=postgres%2Fshop&amp;label=[^"]+)"/.exec(source)!;
+		const backup = await (await ask(`backups${link!.replace('&amp;', '&')}`)).text();
+		expect(backup).toMatch(/<td>restored<\/td>\s*<td>ok<\/td>/);
 		const metrics = await ask('backups/metrics');
 		expect(metrics.headers.get('content-type')).toContain('text/plain');
 		expect(await metrics.text()).toContain('n8n_backup_group_restorable{group="postgres/shop"} 1');
