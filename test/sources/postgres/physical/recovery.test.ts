@@ -64,14 +64,15 @@ it.each(rounds<readonly Major[]>([13, 18], MAJORS))(
 		const shop = await server.createDatabase('shop');
 		await sql(shop, 'CREATE TABLE ledger (id bigserial PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())');
 		const backups = new ClusterBackups();
-		expect(await backups.log(shop)).toMatchObject({ source: { details: { newBeginning: true } } });
+		// That nothing limits what the slot holds back is said when it is made.
+		expect(await backups.log(shop)).toMatchObject({
+			source: { details: { newBeginning: true } },
+			warnings: [expect.stringContaining('max_slot_wal_keep_size')],
+		});
 		await enter(shop, 5);
 		await backups.base(shop);
 		await enter(shop, 7);
-		expect(await backups.log(shop)).toMatchObject({
-			source: { details: { newBeginning: false } },
-			warnings: [expect.stringContaining('max_slot_wal_keep_size')],
-		});
+		expect(await backups.log(shop)).toMatchObject({ source: { details: { newBeginning: false } }, warnings: [] });
 		const first = await enter(shop, 3);
 		await new Promise((resolve) => setTimeout(resolve, 20));
 		await enter(shop, 2);
