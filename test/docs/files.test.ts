@@ -1,8 +1,9 @@
 /** docs/files.md: what it names is there, under that name. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { INodeProperties } from 'n8n-workflow';
+import type { INodeProperties, INodeTypeDescription } from 'n8n-workflow';
 import { BackupEncryptionApi } from '../../credentials/BackupEncryptionApi.credentials';
+import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
 import { PRESETS as POLICIES } from '../../core/retention/policy';
@@ -17,11 +18,18 @@ function namesIn({ displayName, options = [] }: INodeProperties): string[] {
 	];
 }
 
+/** As texts name them: "Node: Operation". */
+function operationsOf({ displayName, properties }: INodeTypeDescription): string[] {
+	const operation = properties.find(({ name }) => name === 'operation')!;
+	return namesIn(operation).map((name) => `${displayName}: ${name}`);
+}
+
 describe('docs/files.md', () => {
 	it('calls fields, options and nodes what they are called', () => {
 		const { displayName, properties } = new ArchiveFiles().description;
 		const known = [
 			...[displayName, new PostgresDump().description.displayName, POLICIES.logs.name],
+			...operationsOf(new ApplyRetention().description),
 			...[...properties, ...new BackupEncryptionApi().properties]
 				.flatMap(namesIn)
 				.map((name) => name.replace(/ \(.*\)$/, '')),
