@@ -4,8 +4,9 @@
  */
 import { z } from 'zod';
 import { BackupError, isBackupError } from '../base/errors';
+import { forgetOld } from './forget-old';
 import { readRuns, type JournalRun } from './journal/runs';
-import { cancelKey } from './layout';
+import { CANCELS, cancelKey } from './layout';
 import { readText, writeText } from './small-objects';
 import type { Storage } from '../storage/storage';
 
@@ -32,6 +33,8 @@ export async function cancelRun(
 	const span = { from: new Date(now - LOOKED_BACK * DAY_MS), to: new Date(now + DAY_MS), signal };
 	const run = (await readRuns(storage, span)).find((each) => each.id === id && isWanted(each)) ?? null;
 	if (run?.state !== 'running') return run;
+	// A run that ended before it looked leaves the wish behind.
+	await forgetOld(storage, CANCELS, { olderThanMs: LOOKED_BACK * DAY_MS, signal });
 	try {
 		const text = `${JSON.stringify({ format: 1, by: by.slice(0, 200) })}\n`;
 		await writeText(storage, cancelKey(id), text, { signal });

@@ -30,6 +30,8 @@ export const LOCKS = 'locks/';
 export const TOLD = 'monitoring/told-';
 /** What the names of accepted requests, and of their ends, begin with. */
 export const REQUESTS = 'monitoring/request-';
+/** What the names of wishes that a run stops begin with. */
+export const CANCELS = 'monitoring/cancel-';
 
 export const MANIFEST = 'manifest.json';
 export const PIN = 'pin.json';
@@ -70,7 +72,7 @@ export const BEAT = /^runs\/\d{4}-\d{2}-\d{2}\/([a-z2-9]{12})\.beat-(\d+)\.json$
 
 /** The wish that a run stops. */
 export function cancelKey(run: string): string {
-	return `${TOLD.split('/', 1)[0]!}/cancel-${run}.json`;
+	return `${CANCELS}${run}.json`;
 }
 
 /** @param part what it says of the request: that it was accepted, or how it ended */

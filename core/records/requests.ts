@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { BackupError, isBackupError } from '../base/errors';
 import { randomWord } from '../base/random-word';
 import type { Storage } from '../storage/storage';
+import { forgetOld } from './forget-old';
 import { requestKey, REQUESTS } from './layout';
 import { readText, writeText } from './small-objects';
 
@@ -69,7 +70,7 @@ export async function acceptRequest(
 	request: AcceptedRequest,
 	signal?: AbortSignal,
 ): Promise<{ isNew: boolean; request: AcceptedRequest }> {
-	await forgetOld(storage, signal);
+	await forgetOld(storage, REQUESTS, { olderThanMs: KEEP_MS, signal });
 	const attempt = randomWord(12);
 	const key = requestKey(id, 'accepted');
 	try {
@@ -125,21 +126,6 @@ async function readObject<T>(
 			hint: 'Somebody or something changed this record of a request. Look at who can write to the storage.',
 			cause,
 		});
-	}
-}
-
-/** By this machine's clock: a key that is known for an hour less, or more, does no harm. */
-async function forgetOld(storage: Storage, signal?: AbortSignal): Promise<void> {
-	if (storage.appendOnly) return;
-	const oldest = Date.now() - KEEP_MS;
-	for await (const { key, modifiedAt } of storage.list(REQUESTS, { signal })) {
-		if (modifiedAt.getTime() >= oldest) continue;
-		try {
-			await storage.remove(key, { signal });
-		} catch (error) {
-			// It stays, and is known for longer: no reason to refuse a new request.
-			if (!isBackupError(error, 'protected', 'access-denied')) throw error;
-		}
 	}
 }
 

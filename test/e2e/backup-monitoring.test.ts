@@ -99,6 +99,10 @@ it(
 		assertSuccess(await n8n.client.press(errors));
 		expect(receiver.take()).toMatchObject([{ ok: false, subject: 'Workflow FAILED: Example Workflow' }]);
 
+		const chat = { ...choices, settings: { ...choices.settings, reportFormat: 'discord' } };
+		assertSuccess(await n8n.client.press(await importTemplate(n8n, 'backup-errors', chat)));
+		expect(receiver.take()).toMatchObject([{ embeds: [{ title: 'Workflow FAILED\\: Example Workflow' }] }]);
+
 		await n8n.client.publishWorkflow(errors);
 		const failing = readTemplate('backup-monitoring', {
 			credentials: { backupStorageApi: await folderCredential(n8n, folder) },

@@ -5,6 +5,7 @@ import { MemoryStorage } from '../../core/storage/memory';
 import { cancelRun } from '../../core/records/cancellation';
 import { readRuns } from '../../core/records/journal/journal';
 import { Repository } from '../../core/records/repository';
+import { writeText } from '../../core/records/small-objects';
 import { runVerb, type Run, within } from '../../core/verbs/run';
 import { FaultyStorage } from '../support/faulty-storage';
 import { keysIn } from '../support/journal';
@@ -45,6 +46,23 @@ it('stops at its next heartbeat, says who asked, and leaves nothing of the wish'
 		{ id, state: 'cancelled', code: 'cancelled', facts: { cancelledBy: 'ann' } },
 	]);
 	expect((await keysIn(storage)).filter((key) => key.includes('cancel') || key.includes('beat'))).toEqual([]);
+});
+
+it('that ended before it looked leaves a wish, which goes when somebody asks days later', async () => {
+	const storage = new MemoryStorage();
+	const repository = await Repository.open(storage, { create: true });
+	const { begun, ended } = startRun(repository);
+	await begun;
+	const old = 'monitoring/cancel-aaaaaaaaaaaa.json';
+	await writeText(storage, old, '{}');
+	jest.spyOn(storage, 'list').mockImplementation(async function* (prefix, options) {
+		for await (const object of MemoryStorage.prototype.list.call(storage, prefix, options)) {
+			yield object.key === old ? { ...object, modifiedAt: new Date(0) } : object;
+		}
+	});
+	await cancelRun(storage, await idOf(storage), { by: 'ann', signal: NEVER });
+	await expect(ended).rejects.toMatchObject({ code: 'cancelled' });
+	expect(await storage.stat(old)).toBeNull();
 });
 
 it('that has ended, or is none, is not asked', async () => {

@@ -77,12 +77,21 @@ it('a backup has a page: facts, places, verifications, digests, and the commands
 	expect(text).toContain('its record cannot be read, or is not of a trusted signer');
 	const { stored } = places[0]!.manifest!.parts[0]!;
 	expect(text).toContain(`echo &#39;${stored.sha256}  dump.sql.zst&#39; | sha256sum --check`);
-	expect(text).toContain('cat dump.sql.zst | zstd -d | psql');
+	// Never into psql as it is: a dump can start programs.
+	expect(text).toContain('cat dump.sql.zst | zstd -d &gt; dump.sql');
 	expect(text).toContain(`restore &#39;postgres/shop/${label}&#39;`);
 	expect(text).not.toMatch(/<img|\u202e/);
 	expect(text).toContain('href="?group=postgres%2Fshop"');
 
-	// What no storage has, what is no label, and a group that is none.
+	const wal = {
+		...places[0]!,
+		manifest: { ...places[0]!.manifest!, source: { ...places[0]!.manifest!.source, kind: 'wal' } },
+	};
+	expect(renderPage(status, { timeZone, query: { group, label }, places: [wal] })).not.toContain(
+		'n8n-nodes-backup restore',
+	);
+
+	// A backup that no storage has, an invalid label, and an unknown group.
 	expect(renderPage(status, { timeZone, query: { group, label } })).toContain('No storage has it.');
 	for (const query of [
 		{ group, label: '../../etc' },

@@ -54,7 +54,7 @@ describe('patterns are those of a .gitignore:', () => {
 	it.each<[string, string[], string[]]>([
 		['a name anywhere', ['*.log'], ['error.log', 'keep.log']],
 		['a name with an exception', ['*.log', '!keep.log'], ['error.log']],
-		['one letter that is none of some', ['[!ek]*.log'], []],
+		['one letter that is not e or k', ['[!ek]*.log'], []],
 		['names by their letters', ['[!e]*.log', 'src/[^an]*.js'], ['keep.log']],
 		['a place below the root', ['/build'], ['build/out.js']],
 		['a folder anywhere', ['build/'], ['build/out.js', 'src/build/in.js']],

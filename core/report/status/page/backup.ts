@@ -171,7 +171,7 @@ function restoreSection(manifest: Manifest): Html {
 	const { page } = handFor(source.kind);
 	return html`<h2>Bring it back without n8n</h2>
 		<p class="dim">On any machine with Node.js and the identity:</p>
-		<pre tabindex="0">${restoreCommand({ group, label, kind: source.kind })}</pre>
+		${restoreCommand({ group, label, kind: source.kind })}
 		<p class="dim">
 			By hand, in the folder of the
 			backup${parents.length > 0 &&
@@ -181,26 +181,26 @@ function restoreSection(manifest: Manifest): Html {
 		<pre tabindex="0">${byHand(manifest).join('\n')}</pre>`;
 }
 
-/** Of a backup, for a shell. */
-export function restoreCommand({ group, label, kind }: { group: string; label: string; kind: string }): string {
+/** The command that restores a backup, for a shell. */
+export function restoreCommand({ group, label, kind }: { group: string; label: string; kind: string }): Html {
+	if (kind === 'wal') return html`<p>Log is restored with a base backup of its cluster: docs/point-in-time.md.</p>`;
 	const to = kind === 'postgres' ? "'postgres://user@host:5432/new_name'" : '/restored';
-	return `npx n8n-nodes-backup restore '${group}/${label}' --storage STORAGE --identity key.txt --to ${to}`;
+	const command = `npx n8n-nodes-backup restore '${group}/${label}' --storage STORAGE --identity key.txt --to ${to}`;
+	return html`<pre tabindex="0">${command}</pre>`;
 }
 
 interface Hand {
 	/** Of the docs. */
 	page: string;
-	/** What reads the data, once it is opened; null where it is more than one command. */
+	/** What reads the data, once it is opened; null where the page has to be read before that. */
 	reader: string | null;
 }
 
 const TAR = 'tar -x -p -G -C /restored';
 /** By the kind of source. */
 const HANDS: Readonly<Record<string, Hand>> = {
-	postgres: {
-		page: 'docs/restore-by-hand.md',
-		reader: 'psql -X -v ON_ERROR_STOP=1 --single-transaction -d new_database',
-	},
+	// A dump is a script, which could start programs of whoever reads it: the page tells how psql reads it without that.
+	postgres: { page: 'docs/restore-by-hand.md', reader: null },
 	files: { page: 'docs/restore-files-by-hand.md', reader: TAR },
 	config: { page: 'docs/restore-files-by-hand.md', reader: TAR },
 	bucket: { page: 'docs/buckets.md', reader: null },
@@ -224,10 +224,7 @@ function byHand({ parts, encryption, source }: Manifest): string[] {
 			const unpack = name.slice(plain.length).includes('.zst') ? ['zstd -d'] : [];
 			const steps = isEncrypted ? [`${decrypt} ${name}`, ...unpack] : [`cat ${name}`, ...unpack];
 			const { reader } = handFor(source.kind);
-			// A dump in another format than text is for pg_restore.
-			return reader === null || plain.endsWith('.pgdump')
-				? `${steps.join(' | ')} > ${plain}`
-				: [...steps, reader].join(' | ');
+			return reader === null ? `${steps.join(' | ')} > ${plain}` : [...steps, reader].join(' | ');
 		}),
 	];
 }

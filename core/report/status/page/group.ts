@@ -96,7 +96,7 @@ export function groupPage(group: GroupStatus, words: Words, { filter, page, link
 				On any machine with Node.js and the identity. By hand, with age, zstd and psql or tar alone:
 				docs/restore-by-hand.md.
 			</p>
-			<pre tabindex="0">${restoreCommand(restorable(group))}</pre>`}
+			${restoreCommand(restorable(group))}`}
 	</article>`;
 }
 

@@ -1,6 +1,6 @@
 /**
  * What restores that were killed left on a server: databases under a name for a while. What is being restored has a mark in the
- * comment of its database, so that another restore can tell whose it is, and drop what is nobody's any more.
+ * comment of its database, so that another restore can tell whose it is, and drop it when that one has ended.
  */
 import type { Client } from 'pg';
 import { escapeIdentifier, escapeLiteral } from 'pg';

@@ -29,6 +29,14 @@ beforeAll(async () => {
 	await giveToServer(space);
 	await sql(server.target(), `CREATE TABLESPACE fast LOCATION '${space}'`);
 	const shop = await server.createDatabase('shop');
+	// Functions of users, which would run as the superuser who looks.
+	await sql(
+		shop,
+		`CREATE FUNCTION logged_in() RETURNS event_trigger LANGUAGE plpgsql AS
+			$$ BEGIN IF inet_server_addr() IS NULL THEN RAISE EXCEPTION 'a function of a user was run'; END IF; END $$;
+		CREATE EVENT TRIGGER logins ON login EXECUTE FUNCTION logged_in();
+		ALTER EVENT TRIGGER logins ENABLE ALWAYS`,
+	);
 	await sql(shop, 'CREATE TABLE orders TABLESPACE fast AS SELECT generate_series(1, 1000) AS n');
 	fs.mkdirSync(path.join(top, 'open'));
 	await giveToServer(path.join(top, 'open'));
@@ -146,6 +154,6 @@ it.each<[string, (data: string) => void, object]>([
 	const program = path.join(PROGRAMS, 'postgres');
 	const account = await serverAccount();
 	await expect(
-		PrivateServer.start({ program, data, folder, account, settings: {}, signal: NEVER }),
+		PrivateServer.start({ program, data, folder, account, settings: {}, major: 18, signal: NEVER }),
 	).rejects.toMatchObject(expected);
 });

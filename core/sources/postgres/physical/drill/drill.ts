@@ -7,6 +7,7 @@ import { createTemporaryFolder, removeTemporaryFolder } from '../../../../base/t
 import type { Drill, DrillResult, OpenBackup, RestoreRun } from '../../../source';
 import type { ClusterContents } from '../base/contents';
 import { CLUSTER } from '../base/word';
+import { majorOf } from '../cluster';
 import { baseGroupOf, logGroupOf } from '../groups';
 import { formatRecovery, type RecoveryTarget } from '../restore/recovery';
 import { clusterRestorer } from '../restore/restorer';
@@ -33,7 +34,7 @@ export function clusterDrill({ logBehind }: ClusterDrillOptions = {}): Drill<Clu
 		async run(backup, run) {
 			const { group, label } = backup.manifest;
 			const account = await serverAccount();
-			const program = await findServerProgram(Math.floor(backup.contents.serverVersionNumber / 10_000), account);
+			const program = await findServerProgram(majorOf(backup.contents), account);
 			const behind = await logBehind?.({ group, label }, run.signal);
 			if (behind?.log) {
 				try {
@@ -111,7 +112,8 @@ async function drill(
 	if (account.uid !== undefined) await giveTo(account, folder);
 	run.onProgress({ phase: 'starting a server', bytes: comparison.figures.bytes! });
 	const { settings } = backup.contents;
-	const server = await PrivateServer.start({ program, data, folder, account, settings, signal: run.signal });
+	const major = majorOf(backup.contents);
+	const server = await PrivateServer.start({ program, data, folder, account, settings, major, signal: run.signal });
 	try {
 		const restoreSeconds = (performance.now() - startedAt) / 1000;
 		run.onProgress({ phase: 'looking', bytes: comparison.figures.bytes! });

@@ -29,7 +29,7 @@ export async function findServerProgram(major: number, account: Account, env = p
 	];
 	for (const folder of folders.filter((each) => path.isAbsolute(each))) {
 		const program = path.join(folder, 'postgres');
-		if ((await majorOf(program, account)) === major) return program;
+		if ((await majorOfProgram(program, account)) === major) return program;
 	}
 	throw new BackupError(
 		'engine-not-found',
@@ -52,7 +52,7 @@ export async function hasServerProgram(major: number): Promise<boolean> {
 }
 
 /** @returns null where it is none, or the account cannot run it */
-async function majorOf(program: string, account: Account): Promise<number | null> {
+async function majorOfProgram(program: string, account: Account): Promise<number | null> {
 	try {
 		const { stdout } = await run(program, ['--version'], { ...account, cwd: '/', env: {}, timeout: PATIENCE_MS });
 		return Number(/^postgres \(PostgreSQL\) (\d+)/.exec(stdout)?.[1] ?? NaN);

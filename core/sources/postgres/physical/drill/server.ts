@@ -26,6 +26,8 @@ export interface PrivateServerOptions {
 	account: Account;
 	/** By name: what it must have at least to replay the log. */
 	settings: Readonly<Record<string, number>>;
+	/** Of the program. */
+	major: number;
 	signal: AbortSignal;
 }
 
@@ -54,12 +56,13 @@ export class PrivateServer {
 		folder,
 		account,
 		settings,
+		major,
 		signal,
 	}: PrivateServerOptions): Promise<PrivateServer> {
 		const config = path.join(folder, 'postgresql.conf');
 		const hba = path.join(folder, 'pg_hba.conf');
 		await fs.writeFile(hba, 'local all all trust\n', { mode: 0o644 });
-		await fs.writeFile(config, configText({ folder, hba, settings }), { mode: 0o644 });
+		await fs.writeFile(config, configText({ folder, hba, settings, major }), { mode: 0o644 });
 		const log = await fs.open(path.join(folder, 'server.log'), 'a', 0o644);
 		const child = spawn(program, ['-D', data, '-c', `config_file=${config}`], {
 			...account,
@@ -86,8 +89,8 @@ export class PrivateServer {
 	async connect(database: string): Promise<Client> {
 		const client = new Client({
 			...{ host: this.#folder, port: PORT, user: 'postgres', database, query_timeout: 60_000 },
-			// What roles and databases of the cluster would have loaded.
-			options: '-c session_preload_libraries= -c local_preload_libraries=',
+			// What roles and databases of the cluster would have loaded, and whose functions and operators would come first.
+			options: '-c session_preload_libraries= -c local_preload_libraries= -c search_path=pg_catalog',
 		});
 		// One that breaks fails the query that runs, or the next one.
 		client.on('error', () => undefined);
@@ -140,7 +143,8 @@ function configText({
 	folder,
 	hba,
 	settings,
-}: Pick<PrivateServerOptions, 'folder' | 'settings'> & { hba: string }): string {
+	major,
+}: Pick<PrivateServerOptions, 'folder' | 'settings' | 'major'> & { hba: string }): string {
 	const all: Record<string, string | number> = {
 		listen_addresses: '',
 		port: PORT,
@@ -154,6 +158,8 @@ function configText({
 		autovacuum: 'off',
 		archive_mode: 'off',
 		logging_collector: 'off',
+		// Functions of users that would run when somebody logs in, since PostgreSQL 17.
+		...(major >= 17 && { event_triggers: 'off' }),
 		...settings,
 	};
 	return Object.entries(all)
