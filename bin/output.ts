@@ -98,11 +98,6 @@ export function showProgress(line: string | null): void {
 	process.stderr.write(line === null ? '\r\u001b[K' : `\r\u001b[K${forTerminal(line).replaceAll('\n', ' ')}`);
 }
 
-/** "1 backup", "2 backups". */
-export function count(number: number, noun: string): string {
-	return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
 /** Entries that are named with a remark; more of them are in the contents of the backup. */
 const MOST_NAMED = 20;
 

@@ -1,4 +1,5 @@
 /** n8n-backup archive: folders and files, one backup. */
+import { counted } from '../../core/base/counted';
 import { sizeText } from '../../core/base/size-text';
 import { dataSize } from '../../core/records/manifest';
 import { assertStorageApart } from '../../core/sources/files/apart';
@@ -93,8 +94,8 @@ async function archive(options: ArchiveOptions, signal: AbortSignal): Promise<nu
 			printNamed(summary, '/');
 			const { files, bytes, storedEntries } = manifest.source.details;
 			printLine(
-				`${manifest.group}/${manifest.label}: ${String(files)} files of ${sizeText(Number(bytes))}; ` +
-					`${String(storedEntries)} entries as ${sizeText(dataSize(manifest).storedBytes)} in ${location}`,
+				`${manifest.group}/${manifest.label}: ${counted(Number(files), 'file')} of ${sizeText(Number(bytes))}; ` +
+					`${counted(Number(storedEntries), 'entry')} as ${sizeText(dataSize(manifest).storedBytes)} in ${location}`,
 			);
 			printUnprotected(settings, WHAT);
 		}

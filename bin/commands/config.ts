@@ -1,4 +1,5 @@
 /** n8n-backup config: finds the configuration of a server, and archives it. */
+import { counted } from '../../core/base/counted';
 import { Option } from 'commander';
 import { BackupError } from '../../core/base/errors';
 import { sizeText } from '../../core/base/size-text';
@@ -21,7 +22,7 @@ import {
 	SIGNERS_HELP,
 	SIGNING_KEY_HELP,
 } from '../options';
-import { count, EXIT, printJson, printLine, printWarning } from '../output';
+import { EXIT, printJson, printLine, printWarning } from '../output';
 
 interface DiscoverOptions {
 	search: string[];
@@ -121,13 +122,13 @@ async function archive(options: ArchiveOptions, signal: AbortSignal): Promise<nu
 		const { record, changes, certificates, skipped } = report!;
 		if (json) printJson({ ...manifest, location, record, changes, expiring: certificates, skipped });
 		else {
-			const { named, counted } = report!.remarks;
-			for (const warning of [...manifest.warnings.filter((each) => !counted.includes(each)), ...named]) {
+			const { named, counted: inNumbers } = report!.remarks;
+			for (const warning of [...manifest.warnings.filter((each) => !inNumbers.includes(each)), ...named]) {
 				printWarning(warning);
 			}
 			printReport(report!);
 			const { sanitisedFiles, leftOutFiles } = manifest.source.details;
-			const done = `${count(record.files.length, 'file')}, ${String(sanitisedFiles)} without their secrets, ${String(leftOutFiles)} left out`;
+			const done = `${counted(record.files.length, 'file')}, ${String(sanitisedFiles)} without their secrets, ${String(leftOutFiles)} left out`;
 			printLine(`${group}/${manifest.label}: ${done}; ${sizeText(dataSize(manifest).storedBytes)} in ${location}`);
 			if (!encryption) printLine('not encrypted: whoever reads the storage reads the files, without their secrets');
 			if (!authority.key) printLine('not signed: whoever writes to the storage can forge backups');

@@ -1,4 +1,5 @@
 /** n8n-backup expire: what a retention policy keeps and expires; with --apply it removes the expired. */
+import { counted } from '../../core/base/counted';
 import { Option } from 'commander';
 import { BackupError, isBackupError } from '../../core/base/errors';
 import {
@@ -18,7 +19,7 @@ import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Protection } from '../../core/storage/storage';
 import { type AddCommand, repeated, wholeNumber, type AuthorityOptions, readAuthority, SIGNERS_HELP } from '../options';
-import { count, EXIT, printError, printJson, printLine, showProgress } from '../output';
+import { EXIT, printError, printJson, printLine, showProgress } from '../output';
 
 interface ExpireOptions extends AuthorityOptions {
 	storage: string;
@@ -166,7 +167,7 @@ function print(outcome: Extract<Outcome, { ok: true }>): void {
 		printLine(`  ${action.padEnd(6)}  ${label}  ${reasons.join(', ')}`.trimEnd());
 	}
 	const expired = plan.backups.filter(({ action }) => action === 'expire').length;
-	const kept = count(plan.backups.length - expired, 'backup');
+	const kept = counted(plan.backups.length - expired, 'backup');
 	printLine(
 		applied
 			? `  ${kept} kept (${sizeText(plan.keptBytes)}), ${removed.length} removed, ${sizeText(freedBytes)} freed`
@@ -179,7 +180,7 @@ function print(outcome: Extract<Outcome, { ok: true }>): void {
 		printLine(`  blocked: ${message}`);
 		printLine(`    ${hint}${risk === 'unreadable' ? '' : ` Allow it with --allow ${risk}.`}`);
 	}
-	if (held.backups > 0) printLine(`  held back: ${count(held.backups, 'backup')}, ${sizeText(held.bytes)}`);
+	if (held.backups > 0) printLine(`  held back: ${counted(held.backups, 'backup')}, ${sizeText(held.bytes)}`);
 	for (const warning of new Set([...plan.warnings, ...warnings])) printLine(`  warning: ${warning}`);
 }
 

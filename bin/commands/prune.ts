@@ -1,10 +1,11 @@
 /** n8n-backup prune: what killed runs have left; with --apply it is removed. */
+import { counted } from '../../core/base/counted';
 import { prune, type PruneResult } from '../../core/verbs/prune/prune';
 import { Repository } from '../../core/records/repository';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, wholeNumber } from '../options';
-import { count, EXIT, printJson, printLine } from '../output';
+import { EXIT, printJson, printLine } from '../output';
 
 interface PruneOptions {
 	storage: string;
@@ -44,15 +45,15 @@ function print({ applied, orphans, staleLocks, skipped, warnings, unknown, ...co
 	const verb = applied ? 'removed' : 'would remove';
 	for (const { group, label, keys, storedBytes } of orphans) {
 		printLine(
-			`${verb} ${group}/${label}: ${count(keys.length, 'object')} without a manifest, ${sizeText(storedBytes)}`,
+			`${verb} ${group}/${label}: ${counted(keys.length, 'object')} without a manifest, ${sizeText(storedBytes)}`,
 		);
 	}
-	if (unfinished > 0) printLine(`${verb} ${count(unfinished, 'unfinished upload')}`);
-	if (young > 0) printLine(`left: ${count(young, 'leftover')} younger than the grace time (--grace-hours)`);
+	if (unfinished > 0) printLine(`${verb} ${counted(unfinished, 'unfinished upload')}`);
+	if (young > 0) printLine(`left: ${counted(young, 'leftover')} younger than the grace time (--grace-hours)`);
 	for (const description of staleLocks) printLine(`${verb} ${description}`);
 	for (const { group, why } of skipped) printLine(`left: ${group}: ${why}`);
 	if (unknownCount > 0) {
-		printLine(`${count(unknownCount, 'object')} of other programs, which stay:`);
+		printLine(`${counted(unknownCount, 'object')} of other programs, which stay:`);
 		for (const key of unknown) printLine(`  ${key}`);
 		if (unknownCount > unknown.length) printLine(`  and ${unknownCount - unknown.length} more`);
 	}

@@ -1,4 +1,5 @@
 /** Where a database is restored to, as the options of `n8n-backup restore` say, and what is told of it. */
+import { counted } from '../../core/base/counted';
 import { BackupError } from '../../core/base/errors';
 import { sizeText } from '../../core/base/size-text';
 import { type DatabaseTarget, describeTarget } from '../../core/sources/postgres/connection/target';
@@ -8,7 +9,7 @@ import { postgresRestorer, type RestoredDatabase } from '../../core/sources/post
 import type { RestorePlace } from '../../core/sources/postgres/restore/target';
 import type { RestoreResult } from '../../core/verbs/restore/types';
 import { parseDatabaseUrl, wholeNumber } from '../options';
-import { count, printLine } from '../output';
+import { printLine } from '../output';
 import type { RestoreWay } from './restore-way';
 
 /** Options that only a database has. */
@@ -102,6 +103,6 @@ function show(result: RestoreResult<RestoredDatabase>, asOf: string, target: Dat
 	if (!comparison.ok) return;
 	const { tables = 0, hashed = 0 } = comparison.figures;
 	const contents = hashed > 0 ? `, ${hashed} of them by their content` : '';
-	printLine(`${count(tables, 'table')} as backed up, by the number of rows${contents}`);
+	printLine(`${counted(tables, 'table')} as backed up, by the number of rows${contents}`);
 	if (properties.length > 0) printLine(`the database itself got back ${properties.join(', ')}`);
 }

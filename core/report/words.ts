@@ -1,4 +1,5 @@
 /** Phrases that several parts of a report share. */
+import { counted } from '../base/counted';
 import { shortened } from './values';
 
 const NAMES = 3;
@@ -16,11 +17,6 @@ export function namesText(names: readonly string[]): string {
 export function namesOrCount(names: readonly string[], what: string): string {
 	const different = new Set(names);
 	return different.size <= NAMES ? namesText(names) : counted(different.size, what);
-}
-
-/** "1 database", "1,200 databases" */
-export function counted(count: number, what: string): string {
-	return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** "1.2 s" */

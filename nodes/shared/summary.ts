@@ -1,4 +1,5 @@
 /** What an item says of itself in its first column: the verdict, as a sentence that needs no other column. */
+import { counted } from '../../core/base/counted';
 import { sizeText } from '../../core/base/size-text';
 import type { Comparison } from '../../core/sources/source';
 
@@ -6,12 +7,6 @@ import type { Comparison } from '../../core/sources/source';
 export function comparedText({ figures: { tables = 0, rows = 0, files, bytes = 0 } }: Comparison): string {
 	if (files !== undefined) return `${counted(files, 'file')} of ${sizeText(bytes)}`;
 	return `${counted(tables, 'table')}, ${counted(rows, 'row')}`;
-}
-
-/** "1 table", "20,000 rows", "3 entries" */
-export function counted(count: number, what: string): string {
-	const words = count === 1 ? what : what.endsWith('y') ? `${what.slice(0, -1)}ies` : `${what}s`;
-	return `${count.toLocaleString('en')} ${words}`;
 }
 
 /** For people, who need no more: 1.2345 seconds are 1.23. */

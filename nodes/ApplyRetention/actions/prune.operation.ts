@@ -1,11 +1,11 @@
 /** Apply Retention: Prune. One item out for the storage, with what killed runs have left in it. */
+import { counted } from '../../../core/base/counted';
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { prune } from '../../../core/verbs/prune/prune';
 import { sizeText } from '../../../core/base/size-text';
 import { actorOf } from '../../shared/actor';
 import { withRepository } from '../../shared/backups';
 import { cancelSignal } from '../../shared/run';
-import { counted } from '../../shared/summary';
 import { unknownOption } from '../../shared/values';
 
 /** Shows what killed runs have left, or removes it. */

@@ -1,4 +1,5 @@
 /** Archive Bucket: Archive. One item out per item in. */
+import { counted } from '../../../core/base/counted';
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { sizeText } from '../../../core/base/size-text';
 import { dataSize } from '../../../core/records/manifest';
@@ -9,7 +10,6 @@ import { readAfterwards, type TestRestore } from '../../shared/afterwards';
 import { backUpEach, type Made, type SourceToBackUp, storedFacts } from '../../shared/back-up-each';
 import { openNodeStorage } from '../../shared/credentials';
 import { cancelSignal, progressLine } from '../../shared/run';
-import { counted } from '../../shared/summary';
 import { verdictOf } from '../../shared/verification-items';
 import { LARGEST_DRILL_MB } from '../properties';
 import { readSettings } from '../settings';

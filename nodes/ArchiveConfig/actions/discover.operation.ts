@@ -1,9 +1,9 @@
 /** Archive Config: Discover. One item out per file of configuration; nothing is stored. */
+import { counted } from '../../../core/base/counted';
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { sizeText } from '../../../core/base/size-text';
 import { type ConfigFinding, discover as findConfiguration, nothingFound } from '../../../core/sources/config/discover';
 import { cancelSignal, progressLine } from '../../shared/run';
-import { counted } from '../../shared/summary';
 import { readSearch } from '../settings';
 
 /**

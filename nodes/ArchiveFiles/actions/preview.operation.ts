@@ -1,4 +1,5 @@
 /** Archive Files: Preview. One item out per backup that Archive would make; nothing is stored. */
+import { counted } from '../../../core/base/counted';
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { isBackupError } from '../../../core/base/errors';
 import { sizeText } from '../../../core/base/size-text';
@@ -10,7 +11,6 @@ import { type ChosenBase, chooseBase } from '../../../core/verbs/backup/base';
 import { openNodeStorage } from '../../shared/credentials';
 import { doEach, type NamedSource } from '../../shared/do-each';
 import { cancelSignal, progressLine } from '../../shared/run';
-import { counted } from '../../shared/summary';
 import { type ArchiveSettings, readSettings } from '../settings';
 
 /** An item names so many entries that are left out or need a look. */

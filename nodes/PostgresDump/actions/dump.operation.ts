@@ -1,4 +1,5 @@
 /** Postgres Dump: Dump. One item out per database. */
+import { counted } from '../../../core/base/counted';
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { sizeText } from '../../../core/base/size-text';
 import { toSegment } from '../../../core/records/label';
@@ -10,7 +11,6 @@ import { readAfterwards, type TestRestore } from '../../shared/afterwards';
 import { backUpEach, type Made, type SourceToBackUp, storedFacts } from '../../shared/back-up-each';
 import { openNodeStorage } from '../../shared/credentials';
 import { cancelSignal, progressLine } from '../../shared/run';
-import { counted } from '../../shared/summary';
 import { verdictOf } from '../../shared/verification-items';
 import { LARGEST_EMBEDDED_MB } from '../properties';
 import { type DumpSettings, readSettings, readTargets } from '../settings';

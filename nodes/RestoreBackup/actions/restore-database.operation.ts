@@ -1,4 +1,5 @@
 /** Restore Backup: Restore Database. One item out per item in; a restore that does not match is an error. */
+import { counted } from '../../../core/base/counted';
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
 import { describeTarget } from '../../../core/sources/postgres/connection/target';
@@ -6,7 +7,7 @@ import { postgresRestorer, type RestoredDatabase } from '../../../core/sources/p
 import { type RestoreResult } from '../../../core/verbs/restore/types';
 import { sizeText } from '../../../core/base/size-text';
 import { toErrorItem } from '../../shared/errors';
-import { comparedText, counted, rounded } from '../../shared/summary';
+import { comparedText, rounded } from '../../shared/summary';
 import { readDatabase } from '../settings';
 import { restoreChosen } from './chosen';
 

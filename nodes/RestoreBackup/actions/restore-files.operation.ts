@@ -1,4 +1,5 @@
 /** Restore Backup: Restore Files. One item out per item in; a restore that does not match is an error. */
+import { counted } from '../../../core/base/counted';
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
 import { sizeText } from '../../../core/base/size-text';
@@ -11,7 +12,7 @@ import {
 } from '../../../core/sources/files/restore/restorer';
 import type { RestoreResult } from '../../../core/verbs/restore/types';
 import { toErrorItem } from '../../shared/errors';
-import { counted, rounded } from '../../shared/summary';
+import { rounded } from '../../shared/summary';
 import { readFiles } from '../settings';
 import { restoreChosen } from './chosen';
 
