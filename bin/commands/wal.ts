@@ -1,11 +1,12 @@
 /** n8n-backup wal: the write-ahead log of a cluster since the last run, once or again and again. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { BackupError } from '../../core/base/errors';
 import { sizeText } from '../../core/base/size-text';
 import { dataSize } from '../../core/records/manifest';
 import { assertGroupOf } from '../../core/sources/postgres/physical/groups';
 import { slotName } from '../../core/sources/postgres/physical/wal/slot';
+import { followLog } from '../../core/sources/postgres/physical/wal/follow';
 import { logSource } from '../../core/sources/postgres/physical/wal/source';
+import type { Source } from '../../core/sources/source';
 import { openStorage } from '../../core/storage/create';
 import { backUpNews, type BackupResult } from '../../core/verbs/backup/backup';
 import { addBackupOptions, type BackupOptions, readBackupOptions } from '../backup-options';
@@ -26,7 +27,7 @@ export const walCommand: AddCommand = (program, run) => {
 		.requiredOption('--storage <url>', 'where to: file:///path or s3://bucket/prefix?endpoint=…')
 		.requiredOption('--database <url>', 'any database of it: postgres://user@host:5432/postgres?sslmode=verify-full')
 		.requiredOption('--group <group>', 'wal/main for base backups in cluster/main')
-		.option('--every <seconds>', 'go on, with a run as often as this, until it is stopped')
+		.option('--every <seconds>', 'stay connected, and store what is new as often as this, until it is stopped')
 		.option('--start-over', 'begin anew where the log cannot be joined to what is stored: make a base backup then')
 		.option('--slot <name>', 'the replication slot; otherwise one is made for this storage and group');
 	addBackupOptions(command, 'the data')
@@ -46,17 +47,16 @@ async function wal(options: WalOptions, signal: AbortSignal): Promise<number> {
 	const target = await parseDatabaseUrl(options.database, process.env);
 	const storage = openStorage(options.storage, process.env);
 	const slot = options.slot ?? slotName(storage.location, options.group);
-	const source = logSource(target, { slot, startOver: options.startOver });
+	const chosen = { slot, startOver: options.startOver };
+	const collect = async (source: Source) => {
+		show(await backUpNews({ storage, group: options.group, source, ...settings, signal }), options);
+		return true;
+	};
 	try {
-		for (;;) {
-			const start = performance.now();
-			show(await backUpNews({ storage, group: options.group, source, ...settings, signal }), options);
-			if (every === null) return EXIT.ok;
-			const pauseMs = Math.max(every * 1000 - (performance.now() - start), 0);
-			// Stopped between two runs, nothing is cut short: that is how a service ends.
-			await delay(pauseMs, undefined, { signal }).catch(() => undefined);
-			if (signal.aborted) return EXIT.ok;
-		}
+		// Stopped between two runs, nothing is cut short: that is how a service ends.
+		if (every !== null) await followLog(target, { ...chosen, everyMs: every * 1000, signal }, collect);
+		else await collect(logSource(target, chosen));
+		return EXIT.ok;
 	} finally {
 		await storage.close();
 	}

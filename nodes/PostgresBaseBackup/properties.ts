@@ -131,6 +131,26 @@ export const properties: INodeProperties[] = [
 		displayOptions: { show: BASE, hide: { type: ['auto', 'full'] } },
 	},
 	{
+		displayName: 'Go On For (Seconds)',
+		name: 'goOnFor',
+		type: 'number',
+		typeOptions: { minValue: 0, maxValue: 86400 },
+		default: 0,
+		description:
+			'How long to stay connected to the server and store what it writes; 0 for once. With the time between two runs of the schedule, less a few seconds, what can be lost is seconds old and not minutes. The execution lasts as long.',
+		displayOptions: { show: { operation: ['collectLog'] } },
+	},
+	{
+		displayName: 'Store Every (Seconds)',
+		name: 'storeEvery',
+		type: 'number',
+		typeOptions: { minValue: 1, maxValue: 3600 },
+		default: 30,
+		description:
+			'How often to store what is new, while it stays connected. Each time is a backup with a few small objects, which restores and retention read; nothing is stored when nothing is new.',
+		displayOptions: { show: { operation: ['collectLog'] }, hide: { goOnFor: [0] } },
+	},
+	{
 		displayName: 'Start Over',
 		name: 'startOver',
 		type: 'boolean',

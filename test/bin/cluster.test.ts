@@ -102,7 +102,7 @@ it('backs a cluster up, and gives a dropped table back as of the second before',
 		stdout: expect.stringMatching(/^cluster\/main\/\S+: ok: restored in .*\n$/),
 	});
 
-	// As a service: again and again, until it is stopped between two runs.
+	// As a service, over one connection: a quiet moment is no run, and what is written is stored soon.
 	const { child, finished } = start(
 		[
 			...['wal', '--every', '1', '--database', databaseUrl(shop), '--group', 'wal/main'],
@@ -112,7 +112,11 @@ it('backs a cluster up, and gives a dropped table back as of the second before',
 	);
 	let told = '';
 	child.stdout!.on('data', (text: Buffer) => (told += text.toString()));
-	await until('it has looked twice', () => told.split('nothing new').length > 2);
+	const lines = () => told.split('wal/main').length - 1;
+	await until('it has looked', () => lines() > 0);
+	const before = lines();
+	await sql(shop, 'CREATE TABLE later (id int)');
+	await until('that is stored', () => lines() > before);
 	child.kill('SIGTERM');
 	expect(await finished).toMatchObject({ code: 0, stderr: '' });
 

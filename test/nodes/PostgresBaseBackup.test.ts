@@ -37,7 +37,7 @@ const as = (user: string) => ({
 });
 
 const DEFAULTS = {
-	...{ cluster: 'main', type: 'full', fullEvery: 7, maxChain: 30, otherwise: 'full', startOver: false },
+	...{ cluster: 'main', type: 'full', fullEvery: 7, maxChain: 30, otherwise: 'full', startOver: false, goOnFor: 0 },
 	...{ encryption: 'age', verifyAfterwards: 'no', verifyUpTo: 100, keep: 'everything', options: {} },
 };
 
@@ -88,6 +88,37 @@ it('collects log and backs the cluster up, as a role that may replicate; an idle
 
 	expect((await run('dropSlot')).item).toMatchObject({ status: 'dropped', slot: first.item.slot });
 	await expect(run('dropSlot')).rejects.toThrow(`the server has no slot ${String(first.item.slot)}`);
+});
+
+it('stays connected for as long as it is told, gives one item, and ends at once when n8n stops it', async () => {
+	await run('collectLog');
+	const write = async () => void (await sql(server.target(), 'INSERT INTO orders VALUES (2000)'));
+	const writing = setInterval(() => void write(), 300);
+	const { item } = await run('collectLog', { goOnFor: 3, storeEvery: 1, verifyAfterwards: 'stored' });
+	clearInterval(writing);
+	expect(item).toMatchObject({
+		summary: expect.stringMatching(/^wal\/main: .* of log as .* in [2-4] pieces, up to .*, the last transaction of 20/),
+		...{ ok: true, status: 'collected', newBeginning: false, warnings: [], verification: { ok: true } },
+	});
+	expect(item.pieces).toBeGreaterThanOrEqual(2);
+	expect(item.seconds).toBeGreaterThan(1);
+
+	// Nothing new in all that time is one item as well.
+	let idle = await run('collectLog', { goOnFor: 1, storeEvery: 1 });
+	for (let n = 0; n < 10 && idle.item.status !== 'unchanged'; n++) {
+		idle = await run('collectLog', { goOnFor: 1, storeEvery: 1 });
+	}
+	expect(idle.item).toMatchObject({ status: 'unchanged', ok: true });
+
+	const stop = new AbortController();
+	const startedAt = performance.now();
+	const running = run('collectLog', { goOnFor: 600, storeEvery: 300 }, { signal: stop.signal });
+	setTimeout(() => stop.abort(), 1000);
+	await running.catch(() => undefined);
+	expect(performance.now() - startedAt).toBeLessThan(20_000);
+	await expect(run('collectLog', { goOnFor: -1 })).rejects.toThrow('Go On For');
+	await expect(run('collectLog', { goOnFor: 5, storeEvery: 0 })).rejects.toThrow('Store Every');
+	await run('dropSlot');
 });
 
 it('makes an incremental backup where the server can, and none or a full one where it cannot', async () => {

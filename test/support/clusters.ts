@@ -13,6 +13,7 @@ import {
 	clusterRestorer,
 } from '../../core/sources/postgres/physical/restore/restorer';
 import type { RecoveryTarget } from '../../core/sources/postgres/physical/restore/recovery';
+import { followLog, type FollowOptions } from '../../core/sources/postgres/physical/wal/follow';
 import { slotName } from '../../core/sources/postgres/physical/wal/slot';
 import { logSource } from '../../core/sources/postgres/physical/wal/source';
 import { MemoryStorage } from '../../core/storage/memory';
@@ -69,6 +70,23 @@ export class ClusterBackups {
 			...more,
 		});
 		return result && result.manifest;
+	}
+
+	/** Collects log again and again. @param onRun what was stored; null where there was nothing new */
+	async follow(
+		target: DatabaseTarget,
+		options: Omit<FollowOptions, 'slot'>,
+		onRun: (stored: Manifest | null) => Promise<void> | void = () => undefined,
+	): Promise<void> {
+		const { recipient } = await this.#identity;
+		await followLog(target, { ...options, slot: this.slot }, async (source) => {
+			const result = await backUpNews({
+				...{ storage: this.storage, group: LOG_GROUP, source, signal: options.signal },
+				encryption: { recipients: [recipient] },
+			});
+			await onRun(result && result.manifest);
+			return true;
+		});
 	}
 
 	async plan(target: RecoveryTarget, label?: string): Promise<ClusterPlan> {

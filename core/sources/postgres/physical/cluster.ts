@@ -70,6 +70,12 @@ export async function readCluster(client: Client): Promise<Cluster> {
 	};
 }
 
+/** Where the log of a server ends on its disk, and on which timeline, as one text to compare. @throws what `pg` throws */
+export async function askPosition(client: Client): Promise<string> {
+	const [identity] = await runCommand(client, 'IDENTIFY_SYSTEM');
+	return identity?.rows[0]?.slice(0, 3).join(' ') ?? '';
+}
+
 /** The number before the point: 18. */
 export function majorOf({ serverVersionNumber }: Pick<Cluster, 'serverVersionNumber'>): number {
 	return Math.floor(serverVersionNumber / 10_000);

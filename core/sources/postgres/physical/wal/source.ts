@@ -44,29 +44,51 @@ export interface LogOptions {
 	startOver?: boolean;
 }
 
+/** Where runs get their connection from. */
+export interface Connections {
+	/** @throws BackupError of the connection */
+	take(target: DatabaseTarget, signal: AbortSignal): Promise<Client>;
+	/** @param isUsable nothing on it was cut short */
+	giveBack(client: Client, isUsable: boolean): Promise<void>;
+}
+
+/** A connection for each run. */
+const OWN_CONNECTION: Connections = {
+	take: async (target, signal) => await connectForReplication(target, { signal }),
+	giveBack: disconnect,
+};
+
 /**
  * The log of the cluster that a database belongs to. A role that may replicate is enough.
  * @param target any database of it
  */
-export function logSource(target: DatabaseTarget, options: LogOptions): Source {
+export function logSource(target: DatabaseTarget, options: LogOptions, connections = OWN_CONNECTION): Source {
 	return {
 		kind: LOG,
 		async open({ signal, stallTimeoutMs, previous }) {
 			const patient = { patienceMs: stallTimeoutMs, ...target };
-			const client = await connectForReplication(patient, { signal }).catch((error: unknown) => {
+			const client = await connections.take(patient, signal).catch((error: unknown) => {
 				throw explain(error, target);
 			});
+			const giveBack = async (isUsable: boolean) => await connections.giveBack(client, isUsable);
 			try {
-				const source = await Collecting.begin(client, patient, options, positionOf(previous));
+				const source = await Collecting.begin({ client, target: patient, giveBack }, options, positionOf(previous));
 				if (source !== null) return source;
-				await disconnect(client);
+				await giveBack(true);
 				return null;
 			} catch (error) {
-				await disconnect(client);
+				await giveBack(false);
 				throw signal.aborted ? error : explain(toBackupError(error, target), target);
 			}
 		},
 	};
+}
+
+/** The connection of a run. */
+interface Session {
+	client: Client;
+	target: DatabaseTarget;
+	giveBack: (isUsable: boolean) => Promise<void>;
 }
 
 /** What the source knows of each piece when it has been read. */
@@ -84,8 +106,7 @@ interface Beginning {
 /** One run of collecting. */
 class Collecting implements OpenSource {
 	readonly server: string;
-	readonly #client: Client;
-	readonly #target: DatabaseTarget;
+	readonly #session: Session;
 	readonly #slot: string;
 	readonly #cluster: Cluster;
 	readonly #warnings: string[];
@@ -95,10 +116,10 @@ class Collecting implements OpenSource {
 	readonly #first: Beginning;
 	#tail = '';
 	#lastCommit: Date | null = null;
+	#isWhole = false;
 
-	private constructor(client: Client, target: DatabaseTarget, slot: string, cluster: Cluster, first: Beginning) {
-		this.#client = client;
-		this.#target = target;
+	private constructor(session: Session, slot: string, cluster: Cluster, first: Beginning) {
+		this.#session = session;
 		this.#slot = slot;
 		this.#cluster = cluster;
 		this.#warnings = [...first.warnings];
@@ -108,11 +129,11 @@ class Collecting implements OpenSource {
 
 	/** @returns null where the server has written nothing since */
 	static async begin(
-		client: Client,
-		target: DatabaseTarget,
+		session: Session,
 		{ slot: name, startOver = false }: LogOptions,
 		stored: LogPosition | null,
 	): Promise<Collecting | null> {
+		const { client, target } = session;
 		const cluster = await readCluster(client);
 		if (cluster.inRecovery) throw isStandby(target);
 		const { slot, isNew, warnings } = await takeSlot(client, name, stored !== null);
@@ -124,7 +145,7 @@ class Collecting implements OpenSource {
 		});
 		// Whether another server may go on in this group is not ours to say: nothing of it follows what is stored.
 		if (stored === null || stored.server !== serverMark(cluster.systemIdentifier)) {
-			return new Collecting(client, target, name, cluster, anew([]));
+			return new Collecting(session, name, cluster, anew([]));
 		}
 		try {
 			assertAhead(cluster, stored);
@@ -137,26 +158,21 @@ class Collecting implements OpenSource {
 		} catch (error) {
 			const reason = explain(isBackupError(error) ? error : toBackupError(error, target), target) as BackupError;
 			if (!isBackupError(reason, 'broken-log') || !startOver) throw reason;
-			return new Collecting(
-				client,
-				target,
-				name,
-				cluster,
-				anew([`began anew: ${reason.message}; make a base backup now`]),
-			);
+			return new Collecting(session, name, cluster, anew([`began anew: ${reason.message}; make a base backup now`]));
 		}
-		return new Collecting(client, target, name, cluster, {
+		return new Collecting(session, name, cluster, {
 			...{ timeline: stored.timeline, from: tailStart(stored.end), isNew: false, warnings },
 		});
 	}
 
 	async *parts(): AsyncGenerator<SourcePart> {
 		let { timeline, from } = this.#first;
+		const { client, target } = this.#session;
 		for (let count = 0; ; count++) {
 			if (count === MAX_TIMELINES) throw tooManyTimelines();
 			const isNewest = timeline >= this.#cluster.timeline;
 			const until = isNewest ? parseLsn(this.#cluster.flushed) : null;
-			const stream = new LogStream(this.#client, this.#target, { slot: this.#slot, timeline, from, until });
+			const stream = new LogStream(client, target, { slot: this.#slot, timeline, from, until });
 			yield this.#part(stream, timeline, from);
 			if (stream.next === null) break;
 			timeline = stream.next.timeline;
@@ -178,6 +194,7 @@ class Collecting implements OpenSource {
 	async finish() {
 		const [first] = this.#pieces;
 		const last = this.#pieces.at(-1)!;
+		this.#isWhole = true;
 		return await Promise.resolve({
 			details: {
 				serverVersion: this.#cluster.serverVersion,
@@ -195,7 +212,7 @@ class Collecting implements OpenSource {
 	}
 
 	async close(): Promise<void> {
-		await disconnect(this.#client);
+		await this.#session.giveBack(this.#isWhole);
 	}
 
 	/** The bytes of one timeline, which are verified and remembered on the way. */
@@ -244,7 +261,7 @@ class Collecting implements OpenSource {
 
 	/** The file that says where a timeline comes from. */
 	async #history(timeline: number): Promise<SourcePart> {
-		const [answer] = await runCommand(this.#client, `TIMELINE_HISTORY ${timeline}`);
+		const [answer] = await runCommand(this.#session.client, `TIMELINE_HISTORY ${timeline}`);
 		const text = answer?.rows[0]?.[1] ?? '';
 		if (parseHistory(text).length === 0) {
 			throw new BackupError('incomplete', `the server does not say where timeline ${timeline} comes from`, {
