@@ -134,7 +134,10 @@ export function readMaxLost(percent: string): number {
 }
 
 /** Says what protection a backup has not. @param what is stored: "the files" */
-export function printUnprotected({ encryption, authority }: BackupSettings, what: string): void {
+export function printUnprotected(
+	{ encryption, authority }: Pick<BackupSettings, 'encryption' | 'authority'>,
+	what: string,
+): void {
 	if (!encryption) printLine(`not encrypted: whoever reads the storage reads ${what}`);
 	if (!authority.key) printLine('not signed: whoever writes to the storage can forge backups');
 }

@@ -10,7 +10,7 @@ import { type Authority, parseSigners } from '../core/records/authority';
 import { assertGroup, parseLabel } from '../core/records/label';
 import type { Repository } from '../core/records/repository';
 import type { DatabaseTarget, TlsMode } from '../core/sources/postgres/connection/target';
-import { printWarning } from './output';
+import { printLine, printWarning } from './output';
 
 /** Wraps a command: prints its error, keeps its exit code. */
 export type RunCommand = <O extends { json?: boolean }>(
@@ -179,6 +179,11 @@ export async function readAuthority({ signingKey, signers }: AuthorityOptions): 
 	const key = signingKey === undefined ? null : parseSigningKey(await readTextFile(signingKey, 'signing key'));
 	if (signingKey !== undefined) await warnIfShared(signingKey, 'the signing key');
 	return { key, signers: signers === undefined ? null : parseSigners(await readTextFile(signers, 'list of signers')) };
+}
+
+/** Says that signatures were not looked at, where no signers were given. */
+export function printUnauthenticated({ signers }: Authority): void {
+	if (signers === null) printLine('not authenticated: no signers are given, so a forged backup would not be noticed');
 }
 
 /**

@@ -10,6 +10,7 @@ import { type ConfigReport, configSource } from '../../core/sources/config/sourc
 import { assertStorageApart } from '../../core/sources/files/apart';
 import { openStorage } from '../../core/storage/create';
 import { backUp } from '../../core/verbs/backup/backup';
+import { printUnprotected } from '../backup-options';
 import {
 	type AddCommand,
 	type AuthorityOptions,
@@ -130,8 +131,7 @@ async function archive(options: ArchiveOptions, signal: AbortSignal): Promise<nu
 			const { sanitisedFiles, leftOutFiles } = manifest.source.details;
 			const done = `${counted(record.files.length, 'file')}, ${String(sanitisedFiles)} without their secrets, ${String(leftOutFiles)} left out`;
 			printLine(`${group}/${manifest.label}: ${done}; ${sizeText(dataSize(manifest).storedBytes)} in ${location}`);
-			if (!encryption) printLine('not encrypted: whoever reads the storage reads the files, without their secrets');
-			if (!authority.key) printLine('not signed: whoever writes to the storage can forge backups');
+			printUnprotected({ encryption, authority }, 'the files, without their secrets');
 		}
 		return manifest.status === 'whole' ? EXIT.ok : EXIT.incomplete;
 	} finally {

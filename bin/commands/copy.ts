@@ -17,6 +17,7 @@ import {
 	DESTINATION_KEYS,
 	envWith,
 	parseBackupName,
+	printUnauthenticated,
 	readAuthority,
 	SIGNERS_HELP,
 	SIGNING_KEY_HELP,
@@ -94,6 +95,7 @@ async function copy(name: string | undefined, options: CopyCommandOptions, signa
 		showProgress(null);
 		if (options.json) printJson(summary);
 		else print(summary);
+		if (!options.json && summary.results.length > 0) printUnauthenticated(authority);
 		return exitCodeFor(summary);
 	} finally {
 		showProgress(null);

@@ -16,6 +16,7 @@ import {
 	type AuthorityOptions,
 	repeated,
 	parseBackupName,
+	printUnauthenticated,
 	readAuthority,
 	readKeys,
 	SIGNERS_HELP,
@@ -156,6 +157,7 @@ async function restoreChosen<Result extends Restored>(
 	else {
 		for (const warning of result.warnings) printWarning(warning);
 		show(result, `as it was ${ageText(backedUpAt)}, at ${backedUpAt}`);
+		printUnauthenticated(chosen.repository.authority);
 		for (const { item, expected, found } of comparison.differences) {
 			process.stderr.write(`${forTerminal(`differs: ${item}: ${found} instead of ${expected}`)}\n`);
 		}

@@ -31,6 +31,7 @@ import {
 	ALLOW_UNSIGNED_HELP,
 	allowUnsigned,
 	type AuthorityOptions,
+	printUnauthenticated,
 	readAuthority,
 	SIGNERS_HELP,
 	SIGNING_KEY_HELP,
@@ -150,6 +151,7 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 		if (n8n?.done === 0 && wasNamed && results.every(({ outcome }) => outcome === 'ok')) throw nothingToOpen(asked!);
 		if (options.json) printJson(results);
 		else if (results.length === 0) printLine('nothing to verify');
+		else printUnauthenticated(authority);
 		return exitCodeFor(results);
 	} finally {
 		showProgress(null);

@@ -41,6 +41,11 @@ export function parseSigners(text: string): AllowedSigner[] {
 /** Nothing is signed, and nothing is checked. */
 export const NO_AUTHORITY: Authority = { key: null, signers: null };
 
+/** Whether a backup that was read with this authority bears a trusted signature: not where nothing is checked, nor where it was allowed by name. */
+export function isAuthenticated({ signers, allowed }: Authority, group: string, label: string): boolean {
+	return signers !== null && allowed?.has(`${group}/${label}`) !== true;
+}
+
 /** Codes of what is not authentic. */
 export const NOT_AUTHENTIC: readonly ErrorCode[] = ['unsigned', 'bad-signature', 'unknown-signer'];
 

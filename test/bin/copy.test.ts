@@ -43,6 +43,7 @@ describe('n8n-backup copy', () => {
 			code: 0,
 			stdout: expect.stringMatching(`^${GROUP}/${labels[1]} → file://${to}: .* in .* s; copied, and read back`),
 		});
+		expect(stdout).toContain('\nnot authenticated: no signers are given');
 		expect(manifestsBelow(to)).toEqual([`${GROUP}/${labels[1]}/manifest.json`]);
 		expect(evidenceBelow(to)).toHaveLength(1);
 		expect((await copy([GROUP, '--to-storage', `file://${to}`])).stdout).toContain('was there already');

@@ -112,7 +112,7 @@ describe('what is signed', () => {
 		expect(await verified(real.label)).toMatchObject({ outcome: 'ok', authentic: true });
 		const to = new MemoryStorage('memory:elsewhere');
 		const copy = await copyBackup({ from: repository, to, group: GROUP, label: real.label, signal: NEVER });
-		expect(copy).toMatchObject({ status: 'copied' });
+		expect(copy).toMatchObject({ status: 'copied', authentic: true });
 		const there = await Repository.open(to, { authority: trusting() });
 		expect(await restored(real.label, there)).toMatchObject({ authentic: true });
 		// Its evidence there is signed too, so that nothing is left to copy.
@@ -196,6 +196,10 @@ describe('a planted backup', () => {
 			warnings: [expect.stringMatching(/^restored because it was allowed by name: .* is not signed$/)],
 		});
 		expect(await verified(label, allowing)).toMatchObject({ outcome: 'ok', authentic: false });
+		const to = new MemoryStorage('memory:elsewhere');
+		expect(await copyBackup({ from: allowing, to, group: GROUP, label, signal: NEVER })).toMatchObject({
+			...{ status: 'copied', authentic: false },
+		});
 		await expect(restored(await plant(), allowing)).rejects.toMatchObject({ code: 'unsigned' });
 	});
 

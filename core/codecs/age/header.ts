@@ -3,10 +3,11 @@
  * the payload behind it is ours (age.ts).
  */
 import { createHmac, hkdfSync } from 'node:crypto';
-import { Decrypter, Encrypter, type Recipient, type Stanza } from 'age-encryption';
+import type { Decrypter, Recipient, Stanza } from 'age-encryption';
 import { BackupError, isBackupError } from '../../base/errors';
 import { MAX_HEADER_BYTES } from './header-reader';
 import { assertIdentity, assertPassphrase, assertRecipient, isPostQuantum } from './key-text';
+import { ageLibrary } from './library';
 import { passphraseIdentity, passphraseRecipient } from './scrypt';
 
 /** Who will be able to decrypt. */
@@ -41,7 +42,7 @@ export async function createHeader(encryption: Encryption): Promise<NewHeader> {
 			return [];
 		},
 	};
-	const encrypter = new Encrypter();
+	const encrypter = new (ageLibrary().Encrypter)();
 	for (const recipient of recipientsOf(encryption)) encrypter.addRecipient(recipient);
 	encrypter.addRecipient(keeper);
 	const file = Buffer.from(await encrypter.encrypt(new Uint8Array(0)));
@@ -129,7 +130,7 @@ function recipientsOf(encryption: Encryption): Array<string | Recipient> {
 }
 
 function decrypterFor(keys: DecryptionKeys): Decrypter {
-	const decrypter = new Decrypter();
+	const decrypter = new (ageLibrary().Decrypter)();
 	for (const identity of keys.identities ?? []) decrypter.addIdentity(identity);
 	if (keys.passphrase) decrypter.addIdentity(passphraseIdentity(keys.passphrase));
 	return decrypter;

@@ -2,8 +2,8 @@
  * Keys as people write them: recipients (`age1…`), identities (`AGE-SECRET-KEY-1…`) and passphrases, alone or in the files
  * that age reads. Messages name the line, never the key.
  */
-import { Decrypter, Encrypter } from 'age-encryption';
 import { BackupError } from '../../base/errors';
+import { ageLibrary } from './library';
 
 /** Shorter passphrases can be guessed, scrypt or not. The age documentation asks for four or five random words. */
 export const MIN_PASSPHRASE_LENGTH = 12;
@@ -37,7 +37,7 @@ export function assertRecipient(recipient: string, where = ''): void {
 	if (/^(ssh-|ecdsa-|sk-ssh-)/.test(recipient)) throw sshUnsupported(where);
 	if (/^age1[a-z0-9-]*1/.test(recipient) && !recipient.startsWith('age1pq1')) throw pluginUnsupported(where);
 	try {
-		new Encrypter().addRecipient(recipient);
+		new (ageLibrary().Encrypter)().addRecipient(recipient);
 	} catch (cause) {
 		throw new BackupError('invalid-input', `${where}this is not an age recipient`, {
 			hint: 'A recipient starts with "age1" and has no spaces. Copy all of it: a wrong letter is noticed.',
@@ -64,7 +64,7 @@ export function assertIdentity(identity: string, where = ''): void {
 		});
 	}
 	try {
-		new Decrypter().addIdentity(identity);
+		new (ageLibrary().Decrypter)().addIdentity(identity);
 	} catch {
 		// Not kept as the cause: its message quotes the identity.
 		throw new BackupError('invalid-input', `${where}this is not an age identity`, {

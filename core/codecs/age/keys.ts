@@ -1,8 +1,8 @@
 /** Making age keys, and proving that one opens what is encrypted to another. */
-import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { isBackupError } from '../../base/errors';
 import { assertDecryptionKeys, createHeader, type DecryptionKeys, type Encryption, openHeader } from './header';
 import { assertIdentity } from './key-text';
+import { ageLibrary } from './library';
 
 export {
 	assertIdentity,
@@ -27,6 +27,7 @@ export interface KeyOptions {
 
 /** A new key, like `age-keygen` makes (with `postQuantum`: `age-keygen -pq`). */
 export async function generateIdentity(options: KeyOptions = {}): Promise<KeyPair> {
+	const { generateHybridIdentity, generateX25519Identity } = ageLibrary();
 	const identity = await (options.postQuantum ? generateHybridIdentity() : generateX25519Identity());
 	return { identity, recipient: await recipientOf(identity) };
 }
@@ -37,7 +38,7 @@ export async function generateIdentity(options: KeyOptions = {}): Promise<KeyPai
  */
 export async function recipientOf(identity: string): Promise<string> {
 	assertIdentity(identity);
-	return await identityToRecipient(identity);
+	return await ageLibrary().identityToRecipient(identity);
 }
 
 /**

@@ -3,8 +3,9 @@
  * JavaScript and blocks the event loop for seconds; here it runs in OpenSSL on the thread pool.
  */
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:crypto';
-import { type Identity, type Recipient, Stanza } from 'age-encryption';
+import type { Identity, Recipient } from 'age-encryption';
 import { BackupError } from '../../base/errors';
+import { ageLibrary } from './library';
 
 /** Base-two logarithm of the work, as the `age` program chooses it: about a second, and 256 MiB of memory meanwhile. */
 const WORK_FACTOR = 18;
@@ -31,6 +32,7 @@ export function passphraseRecipient(passphrase: string): Recipient {
 			const key = await wrapKey(passphrase, salt, WORK_FACTOR);
 			const cipher = createCipheriv(CIPHER, key, NONCE, { authTagLength: TAG_BYTES });
 			const body = Buffer.concat([cipher.update(fileKey), cipher.final(), cipher.getAuthTag()]);
+			const { Stanza } = ageLibrary();
 			return [new Stanza(['scrypt', encodeBase64(salt), String(WORK_FACTOR)], body)];
 		},
 	};

@@ -2,6 +2,7 @@
 import { copyChain, type Done, openDestination } from './run';
 import type { CopyOptions, CopyResult, CopySubject } from './types';
 import { abortError, BackupError, isBackupError } from '../../base/errors';
+import { isAuthenticated } from '../../records/authority';
 import { recordRun, type RunEnd } from '../../records/journal/journal';
 import { assertGroup, parseLabel } from '../../records/label';
 import { type Run, runVerb, within } from '../run';
@@ -79,7 +80,7 @@ async function recordThere(
 }
 
 function resultOf(
-	{ to, group, label }: CopySubject & { to: Storage },
+	{ from, to, group, label }: CopyOptions & CopySubject & { to: Storage },
 	{ copied, bytes, provingSeconds, evidence }: Done,
 	started: number,
 	failure: BackupError | null,
@@ -97,6 +98,7 @@ function resultOf(
 		seconds,
 		copySeconds: Math.max(0, seconds - provingSeconds),
 		parents,
+		authentic: failure === null && isAuthenticated(from.authority, group, label),
 		evidence,
 		code: failure?.code ?? null,
 		message: failure?.message ?? (parents.length > 0 ? `${alone}, with what it needs: ${parents.join(', ')}` : alone),

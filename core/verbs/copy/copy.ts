@@ -110,6 +110,7 @@ function notTried({ group, label }: CopySubject, to: Storage, { code, message, h
 		seconds: 0,
 		copySeconds: 0,
 		parents: [],
+		authentic: false,
 		evidence: null,
 		code,
 		message,

@@ -59,6 +59,8 @@ export interface CopyResult {
 	copySeconds: number;
 	/** Labels of the parents that had to come along. */
 	parents: string[];
+	/** Whether a trusted signer has signed the backup; false also where nothing was checked, and for a copy that failed. */
+	authentic: boolean;
 	/** Name of the object beside the copy that says it was read back; null when there is none of this run. */
 	evidence: string | null;
 	/** null when it did not fail. */

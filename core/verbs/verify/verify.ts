@@ -1,4 +1,5 @@
 /** Verifies one backup, as deep as asked for, and keeps apart what is wrong with the backup from what is wrong around it. */
+import { isAuthenticated } from '../../records/authority';
 import type { RunEnd } from '../../records/journal/journal';
 import { type Run, runVerb, within } from '../run';
 import type { DrillResult } from '../../sources/source';
@@ -62,7 +63,7 @@ async function verify(request: VerifyRequest, run: Run): Promise<Verified> {
 		await hold(label);
 		const manifest = await findManifest(repository, group, label, seen, signal);
 		const isAllowed = repository.authority.allowed?.has(`${group}/${label}`) ?? false;
-		authentic = repository.authority.signers !== null && !isAllowed;
+		authentic = isAuthenticated(repository.authority, group, label);
 		if (isAllowed) warn('whether it is signed was not looked at, because it was allowed by its name');
 		const subject: VerifiedBackup = {
 			repository,
