@@ -98,13 +98,20 @@ export function about(object: string, error: unknown): unknown {
 	return new BackupError(code, `${object}: ${message}`, { hint, details, cause: error });
 }
 
-/** What to throw after tidying up: the error, which also says so where that failed. It never takes the error's place. */
-export async function afterTidying(error: BackupError, tidy: () => Promise<void>): Promise<BackupError> {
+/**
+ * What to throw after tidying up: the error, which also says so where that failed. It never takes the error's place.
+ * @param left says for people what stays behind, and why
+ */
+export async function afterTidying(
+	error: unknown,
+	tidy: () => Promise<void>,
+	left = (why: string) => `What was stored of it could not be removed: ${why}.`,
+): Promise<unknown> {
 	try {
 		await tidy();
 		return error;
-	} catch (left) {
-		return error.withHint(`What was stored of it could not be removed: ${messageOf(left)}.`);
+	} catch (failure) {
+		return isBackupError(error) ? error.withHint(left(messageOf(failure))) : error;
 	}
 }
 

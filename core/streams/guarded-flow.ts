@@ -98,7 +98,7 @@ export async function guardedFlow(request: GuardedFlow, begin: (guard: Guard) =>
 	}
 }
 
-async function lost(to: Storage, key: string, found: number | undefined, bytes: number): Promise<BackupError> {
+async function lost(to: Storage, key: string, found: number | undefined, bytes: number): Promise<unknown> {
 	const error = new BackupError('damaged', `${to.location} kept ${found} of ${bytes} bytes of ${key}`, {
 		hint: 'The storage lost bytes without saying so. Do not trust it before you know why.',
 	});

@@ -135,7 +135,7 @@ export async function startReading(
 		},
 	};
 	try {
-		await waitForRetention(storage, group, warnings, options);
+		warnings.push(...(await waitForRetention(storage, group, options)));
 		return reading;
 	} catch (error) {
 		await reading.stop();
@@ -143,20 +143,23 @@ export async function startReading(
 	}
 }
 
-/** @throws BackupError 'locked', 'cancelled' */
+/**
+ * Waits until retention removes no backups of the group.
+ * @returns warnings
+ * @throws BackupError 'locked', 'cancelled'
+ */
 async function waitForRetention(
 	storage: Storage,
 	group: string,
-	warnings: string[],
 	{ signal, waitMs = WAIT_MS, staleAfterMs = STALE_AFTER_MS }: ReadingOptions,
-): Promise<void> {
+): Promise<string[]> {
 	const start = performance.now();
 	for (;;) {
-		const waitFor = await lookForRetention(storage, group, warnings, staleAfterMs, signal);
-		if (waitFor === null) return;
+		const { holder, warnings } = await lookForRetention(storage, group, staleAfterMs, signal);
+		if (holder === null) return warnings;
 		const leftMs = waitMs - (performance.now() - start);
 		if (leftMs <= 0) {
-			throw new BackupError('locked', `${group} is locked by ${waitFor}`, {
+			throw new BackupError('locked', `${group} is locked by ${holder}`, {
 				hint: `Retention is removing backups of this group. Try again when it has ended, or stop it. If there is no such run, remove ${storage.location}/${lockKey(group)}.`,
 			});
 		}
@@ -170,31 +173,29 @@ async function waitForRetention(
 
 /**
  * A lock that cannot be looked at must not fail a restore.
- * @returns who removes backups just now, or null
+ * @returns who removes backups just now; null when nobody does, with what to warn of
  */
 async function lookForRetention(
 	storage: Storage,
 	group: string,
-	warnings: string[],
 	staleAfterMs: number,
 	signal?: AbortSignal,
-): Promise<string | null> {
+): Promise<{ holder: string | null; warnings: string[] }> {
+	const nobody = (...warnings: string[]) => ({ holder: null, warnings });
 	try {
 		const holder = await readHolder(storage, group, signal);
-		if (holder?.purpose !== 'retention') return null;
+		if (holder?.purpose !== 'retention') return nobody();
 		const seen = await lookAtLock(storage, group, holder, signal);
 		const why = whyStale(seen, staleAfterMs);
 		const name = describeHolder(toPeople(holder));
-		if (why === null) return name;
+		if (why === null) return { holder: name, warnings: [] };
 		// Its holder may only be paused: without its lock it removes nothing more.
-		if (!(await breakLock(storage, group, seen, staleAfterMs))) return name;
-		warnings.push(`broke the lock of ${name}: that run ${why}`);
-		return null;
+		if (!(await breakLock(storage, group, seen, staleAfterMs))) return { holder: name, warnings: [] };
+		return nobody(`broke the lock of ${name}: that run ${why}`);
 	} catch (error) {
 		if (signal?.aborted) throw abortError(signal);
 		if (!isBackupError(error)) throw error;
-		warnings.push(`whether retention is removing backups of ${group} could not be seen: ${error.message}`);
-		return null;
+		return nobody(`whether retention is removing backups of ${group} could not be seen: ${error.message}`);
 	}
 }
 

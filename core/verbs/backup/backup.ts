@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { lossText } from '../../records/approval';
 import type { Authority } from '../../records/authority';
 import type { Actor } from '../../records/journal/actor';
-import { cleanUp, removeLeftovers } from './leftovers';
+import { removeLeftovers, withoutLeftovers } from './leftovers';
 import { unlessAborted, within } from '../../base/deadline';
 import { BackupError } from '../../base/errors';
 import type { DecryptionKeys, Encryption } from '../../codecs/age/age';
@@ -219,7 +219,7 @@ async function writeBackup(
 		run.warn(...warnings, ...(facts.named ?? []));
 		return manifest;
 	} catch (error) {
-		throw await cleanUp(repository, group, label, error);
+		throw await withoutLeftovers(repository, group, label, error);
 	}
 }
 

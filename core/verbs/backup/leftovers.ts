@@ -1,6 +1,6 @@
 /** What runs leave that did not finish, and how it goes. */
 import { MANIFEST, objectKey } from '../../records/layout';
-import { isBackupError, messageOf } from '../../base/errors';
+import { isBackupError, afterTidying } from '../../base/errors';
 import type { Lock } from '../../records/locks/lock';
 import { AHEAD_MS } from '../../records/label';
 import { type BackupEntry, type Repository } from '../../records/repository';
@@ -65,24 +65,26 @@ function count(n: number): string {
 
 /**
  * Removes what a failed run stored: its own label only, for the group may belong to another run by now.
- * @returns the error to report: the run's own
+ * @returns the error to throw: the run's own
  */
-export async function cleanUp(repository: Repository, group: string, label: string, error: unknown): Promise<unknown> {
+export async function withoutLeftovers(
+	repository: Repository,
+	group: string,
+	label: string,
+	error: unknown,
+): Promise<unknown> {
 	const { storage } = repository;
 	// What is no backup stays, until somebody removes it who may.
 	if (storage.appendOnly) {
 		const left = 'What it had stored stays, because the keys may not delete; prune removes it with others.';
 		return isBackupError(error) ? error.withHint(left) : error;
 	}
-	try {
+	const tidy = async () => {
 		// The answer to writing it may be all that failed: then it is there, and has to go first.
 		await storage.remove(objectKey(group, label, MANIFEST));
 		await storage.removeUnfinished(`${group}/${label}/`);
 		for (const { key } of await repository.objects(group, label)) await storage.remove(key);
-		return error;
-	} catch (cleanUpError) {
-		if (!isBackupError(error)) return error;
-		const left = `What it had stored could not be removed (${messageOf(cleanUpError)}); a run after a day removes it.`;
-		return error.withHint(left);
-	}
+	};
+	const left = (why: string) => `What it had stored could not be removed (${why}); a run after a day removes it.`;
+	return await afterTidying(error, tidy, left);
 }

@@ -3,7 +3,7 @@ import type { Look } from './look';
 import { damagedAtSource, DIFFERS, isOfSource, missingAtSource, sendObject } from './object';
 import type { SourceBackup } from '../chain';
 import type { CopyProgress } from './types';
-import { BackupError, isBackupError, messageOf } from '../../base/errors';
+import { BackupError, isBackupError, afterTidying } from '../../base/errors';
 import type { Limits } from '../../base/limits';
 import type { Manifest, StoredStream } from '../../records/manifest';
 import { digestStored } from '../../streams/pipeline';
@@ -193,21 +193,21 @@ async function assertSpace({ to: { storage } }: LabelCopy, needed: number): Prom
 	);
 }
 
-/** Leaves nothing at the destination of a backup that cannot be copied. The error to report is that of the source. */
-async function withoutTraces(job: LabelCopy, error: BackupError, { there }: Look): Promise<BackupError> {
+/** Leaves nothing at the destination of a backup that cannot be copied. The error to throw is that of the source. */
+async function withoutTraces(job: LabelCopy, error: BackupError, { there }: Look): Promise<unknown> {
 	const { manifest } = job.backup;
 	const said = await removedMeanwhile(job, manifest, error);
 	// It was a backup before, and only its manifest is lost.
 	if ([...there.keys()].some(isCompanion)) return said;
-	try {
+	const tidy = async () => {
 		await job.assertHeld();
 		await job.to.removeLeftover(manifest);
-		return said;
-	} catch (cleanUpError) {
-		if (!isBackupError(cleanUpError)) throw cleanUpError;
-		const left = `What was copied of it is still there (${messageOf(cleanUpError)}); prune removes it later.`;
-		return said.withHint(left);
-	}
+	};
+	return await afterTidying(
+		said,
+		tidy,
+		(why) => `What was copied of it is still there (${why}); prune removes it later.`,
+	);
 }
 
 /** An object can be missing because somebody removed the whole backup: then it is not damaged. */

@@ -23,7 +23,8 @@ export async function check(context: IExecuteFunctions, itemIndex: number): Prom
 			...(await checkPlace(storage, signal)),
 		];
 		const databases: DatabaseCheck[] = [];
-		const targets = await targetsOrFinding(context, itemIndex, signal, findings);
+		const { targets, failure } = await targetsOrFinding(context, itemIndex, signal);
+		if (failure) findings.push(failure);
 		settings.dump.alongside = targets.map(({ database }) => database);
 		for (const target of targets) {
 			databases.push(await checkDatabase(target, settings.dump, signal));
@@ -50,13 +51,12 @@ async function targetsOrFinding(
 	context: IExecuteFunctions,
 	itemIndex: number,
 	signal: AbortSignal,
-	findings: Finding[],
-): Promise<DatabaseTarget[]> {
+): Promise<{ targets: DatabaseTarget[]; failure?: Finding }> {
 	try {
-		return await readTargets(context, itemIndex, signal);
+		return { targets: await readTargets(context, itemIndex, signal) };
 	} catch (error) {
 		if (!isBackupError(error)) throw error;
-		findings.push({ check: 'databases', ok: false, message: error.message, hint: error.hint, code: error.code });
-		return [];
+		const { message, hint, code } = error;
+		return { targets: [], failure: { check: 'databases', ok: false, message, hint, code } };
 	}
 }

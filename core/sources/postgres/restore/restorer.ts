@@ -1,6 +1,6 @@
 /** Restores a backup of a database, from the look at the place to the database that has its name. */
 import type { Client } from 'pg';
-import { isBackupError, messageOf } from '../../../base/errors';
+import { isBackupError, afterTidying } from '../../../base/errors';
 import { forgetId, newId } from '../../../records/locks/holder';
 import type { Comparison, Restored, Restorer, RestoreRun } from '../../source';
 import { passwordWarning } from '../connection/password-exposure';
@@ -135,7 +135,11 @@ async function intoNew(work: Work, mode: 'new' | 'replace'): Promise<RestoredDat
 		report(work, 'swapping', filled);
 		return outcome(work, await place(work, restored, filled, mode), filled);
 	} catch (error) {
-		throw await giveBack(work, restored, error);
+		throw await afterTidying(
+			error,
+			async () => await dropDatabase(server, restored),
+			(why) => `The unfinished database ${restored} could not be dropped (${why}): drop it.`,
+		);
 	} finally {
 		forgetId(id);
 	}
@@ -167,19 +171,6 @@ async function place(work: Work, restored: string, { comparison }: Filled, mode:
 	}
 	for (const warning of await swapDatabases(server, restored, into.database)) run.warn(warning);
 	return into.database;
-}
-
-/** @returns the error to throw */
-async function giveBack({ options }: Work, restored: string, error: unknown): Promise<unknown> {
-	try {
-		await dropDatabase(options.server, restored);
-		return error;
-	} catch (dropError) {
-		return addHint(
-			error,
-			`The unfinished database ${restored} could not be dropped (${messageOf(dropError)}): drop it.`,
-		);
-	}
 }
 
 /** Roles and preflight are one transaction: what was found missing leaves no roles behind. */

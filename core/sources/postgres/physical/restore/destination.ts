@@ -85,7 +85,7 @@ async function assertEmpty(folder: string): Promise<void> {
  * @param destinations some of what the restore took; none is passed over
  * @returns the error that is to be told, which says so where something stays behind
  */
-export async function giveUp(destinations: readonly Destination[], error: unknown): Promise<unknown> {
+export async function withoutDestinations(destinations: readonly Destination[], error: unknown): Promise<unknown> {
 	const told = toRestoreError(error);
 	const left: Destination[] = [];
 	for (const each of destinations) {

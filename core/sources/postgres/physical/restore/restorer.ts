@@ -11,7 +11,7 @@ import { archiveOf, listOf } from '../base/parts';
 import type { ListedFile } from '../base/file-list';
 import { parseLsn } from '../lsn';
 import type { LogContents } from '../wal/contents';
-import { Destination, giveUp } from './destination';
+import { Destination, withoutDestinations } from './destination';
 import { extractArchive } from './extract';
 import { type StoredLog, writeLog, type WrittenLog } from './log';
 import { type RecoveryTarget, writeRecovery } from './recovery';
@@ -56,7 +56,10 @@ export function clusterRestorer(options: ClusterRestoreOptions): Restorer<Cluste
 				return restored(backup, cluster.folder, files, log);
 			} catch (error) {
 				await writer.stop();
-				throw await giveUp([cluster, ...tablespaces.values()], run.signal.aborted ? abortError(run.signal) : error);
+				throw await withoutDestinations(
+					[cluster, ...tablespaces.values()],
+					run.signal.aborted ? abortError(run.signal) : error,
+				);
 			} finally {
 				await writer.stop();
 			}

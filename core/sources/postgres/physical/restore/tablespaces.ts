@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { BackupError } from '../../../../base/errors';
 import type { Tablespace } from '../base/base-backup';
-import { Destination, giveUp } from './destination';
+import { Destination, withoutDestinations } from './destination';
 
 /** The folders of tablespaces by their numbers. */
 export type TablespaceFolders = ReadonlyMap<number, Destination>;
@@ -41,7 +41,7 @@ export async function takeTablespaces(
 			assertApart(destination.folder, others);
 		}
 	} catch (error) {
-		throw await giveUp([...taken.values()], error);
+		throw await withoutDestinations([...taken.values()], error);
 	}
 	return taken;
 }
