@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import pgPass from 'pgpass';
-import { BackupError } from '../core/base/errors';
+import { BackupError, naming } from '../core/base/errors';
 import type { DecryptionKeys, Encryption } from '../core/codecs/age/age';
 import { assertPassphrase, parseIdentities, parseRecipients } from '../core/codecs/age/keys';
 import { parseSigningKey } from '../core/codecs/sshsig/keys';
@@ -122,10 +122,9 @@ export async function readEncryption(
 	env: NodeJS.ProcessEnv,
 ): Promise<{ encryption: Encryption | null; keys?: DecryptionKeys }> {
 	const keys = await readKeys(options.identity, env);
-	const recipients = [
-		...(options.recipient ?? []),
-		...(options.recipientsFile ? [await readTextFile(options.recipientsFile, 'recipients file')] : []),
-	].flatMap((text) => parseRecipients(text));
+	const { recipient = [], recipientsFile } = options;
+	const recipients = recipient.flatMap((text) => naming('--recipient', () => parseRecipients(text)));
+	if (recipientsFile) recipients.push(...(await readParsed(recipientsFile, 'recipients file', parseRecipients)));
 	const passphrase = env.N8N_BACKUP_PASSPHRASE;
 	const chosen = [recipients.length > 0, Boolean(passphrase), options.encryption === false].filter(Boolean).length;
 	if (chosen !== 1) {
@@ -145,7 +144,7 @@ export async function readKeys(
 	env: NodeJS.ProcessEnv,
 ): Promise<DecryptionKeys | undefined> {
 	if (identityFile) {
-		const identities = parseIdentities(await readTextFile(identityFile, 'identity file'));
+		const identities = await readParsed(identityFile, 'identity file', parseIdentities);
 		await warnIfShared(identityFile);
 		return { identities };
 	}
@@ -160,7 +159,7 @@ export const HOST_KEY_HELP = 'an identity of this machine, which opens what a ba
  */
 export async function readHostKey(file: string | undefined): Promise<string | undefined> {
 	if (file === undefined) return undefined;
-	const [identity, ...more] = parseIdentities(await readTextFile(file, 'host key'));
+	const [identity, ...more] = await readParsed(file, 'host key', parseIdentities);
 	await warnIfShared(file, 'the host key');
 	if (identity !== undefined && more.length === 0) return identity;
 	throw new BackupError('invalid-input', `the host key ${file} has ${more.length + 1} identities, not one`, {
@@ -176,9 +175,9 @@ export interface AuthorityOptions {
 
 /** What signs, and whose signatures count. @throws BackupError 'invalid-input', 'unsupported' */
 export async function readAuthority({ signingKey, signers }: AuthorityOptions): Promise<Authority> {
-	const key = signingKey === undefined ? null : parseSigningKey(await readTextFile(signingKey, 'signing key'));
+	const key = signingKey === undefined ? null : await readParsed(signingKey, 'signing key', parseSigningKey);
 	if (signingKey !== undefined) await warnIfShared(signingKey, 'the signing key');
-	return { key, signers: signers === undefined ? null : parseSigners(await readTextFile(signers, 'list of signers')) };
+	return { key, signers: signers === undefined ? null : await readParsed(signers, 'list of signers', parseSigners) };
 }
 
 /** Says that signatures were not looked at, where no signers were given. */
@@ -212,6 +211,12 @@ async function warnIfShared(path: string, what = 'the identity file'): Promise<v
 	// Windows has no such bits.
 	if (process.platform === 'win32' || ((await stat(path)).mode & 0o044) === 0) return;
 	printWarning(`other users of this machine can read ${what} ${path}: chmod 600 it`);
+}
+
+/** What is wrong in a file of keys is said of that file. */
+async function readParsed<T>(path: string, what: string, parse: (text: string) => T): Promise<T> {
+	const text = await readTextFile(path, what);
+	return naming(`the ${what} ${path}`, () => parse(text));
 }
 
 async function readTextFile(path: string, what: string): Promise<string> {

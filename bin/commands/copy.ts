@@ -2,6 +2,7 @@
 import { Argument, Option } from 'commander';
 import { copyToAll, type CopyProgress, type CopyResult, type CopySummary } from '../../core/verbs/copy/copy';
 import { BackupError, type ErrorCode } from '../../core/base/errors';
+import { noBackup } from '../../core/records/list-some';
 import { Repository } from '../../core/records/repository';
 import { chooseReadable, describeUnreadable } from '../../core/records/readable-choice';
 import { newestOfEach } from '../../core/records/newest';
@@ -120,9 +121,7 @@ async function newestLabel(repository: Repository, group: string, signal: AbortS
 	// Where none can be read, copying the newest says why.
 	const newest = chosen[0] ?? unreadable[0]?.entry;
 	if (newest) return newest.label;
-	throw new BackupError('not-found', `there is no backup of ${group} in ${repository.storage.location}`, {
-		hint: 'Check the group’s name, and the storage’s location and prefix.',
-	});
+	throw noBackup(repository, [group]);
 }
 
 function show({ group, label, phase, bytes, totalBytes }: CopyProgress): void {

@@ -1,6 +1,7 @@
 /** n8n-backup ls and diff: what is inside of a backup of files, and how two of them differ. */
 import { Argument } from 'commander';
 import { BackupError } from '../../core/base/errors';
+import { listSome } from '../../core/records/list-some';
 import { Repository } from '../../core/records/repository';
 import { diffBackups, listContents } from '../../core/sources/files/list';
 import { openStorage } from '../../core/storage/create';
@@ -70,7 +71,7 @@ async function ls(name: string, path: string | undefined, options: LookOptions, 
 	return await withRepository(options, signal, async (request) => {
 		const { repository } = request;
 		const choice = label === null ? ({ kind: 'newest' } as const) : ({ kind: 'label', label } as const);
-		const chosen = await chooseForRestore(repository, await repository.list(group), choice, signal);
+		const chosen = await chooseForRestore(repository, await listSome(repository, [group]), choice, signal);
 		for (const warning of chosen.warnings) printWarning(warning);
 		await lookInto({ ...request, group, label: chosen.label }, async (backup, under) => {
 			const entries = listContents(backup, { path, signal: under });

@@ -3,6 +3,7 @@ import { Argument, Option } from 'commander';
 import { ageText } from '../../core/base/age-text';
 import { BackupError } from '../../core/base/errors';
 import { sizeText } from '../../core/base/size-text';
+import { listSome } from '../../core/records/list-some';
 import { Repository } from '../../core/records/repository';
 import { ALLOWANCES } from '../../core/sources/postgres/replay/allowances';
 import type { Restored } from '../../core/sources/source';
@@ -121,7 +122,7 @@ async function restore(name: string, options: RestoreOptions, signal: AbortSigna
 				: before !== null
 					? ({ kind: 'before', time: before } as const)
 					: ({ kind: 'newest' } as const);
-		const chosen = await chooseForRestore(repository, await repository.list(group), choice, signal);
+		const chosen = await chooseForRestore(repository, await listSome(repository, [group]), choice, signal);
 		if (toDatabase) return await restoreChosen(toDatabase, { ...reading, ...chosen }, options);
 		if (toBucket) return await restoreChosen(toBucket, { ...reading, ...chosen }, options);
 		const { source } = await repository.readManifest(group, chosen.label, signal);

@@ -8,6 +8,7 @@ import { type N8nCheckOptions, n8nChecks, nothingToOpen } from '../../core/sourc
 import { lookIntoPartner } from '../../core/verbs/look/partner';
 import { type Depth, DEPTHS } from '../../core/records/evidence';
 import { ALLOWANCES, ALLOWED_IN_DRILLS, parseAllowances } from '../../core/sources/postgres/replay/allowances';
+import { noBackup } from '../../core/records/list-some';
 import { Repository } from '../../core/records/repository';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
@@ -198,12 +199,7 @@ async function choose(
 	}
 	const listed = await repository.list(wanted?.group);
 	const entries = depth === 'restored' ? withoutReplayed(listed) : listed;
-	if (entries.length === 0) {
-		const where = repository.storage.location;
-		throw new BackupError('not-found', `there is no backup${wanted ? ` of ${wanted.group}` : ''} in ${where}`, {
-			hint: 'Check the group’s name, and the storage’s location and prefix.',
-		});
-	}
+	if (entries.length === 0) throw noBackup(repository, wanted ? [wanted.group] : []);
 	if (parts !== null) return chooseForVerification(entries, { kind: 'share', parts, day: new Date() }, depth);
 	if (allUnverified) return chooseForVerification(entries, { kind: 'unverified' }, depth);
 	return await newestReadable(repository, entries, signal);

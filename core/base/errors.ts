@@ -98,6 +98,15 @@ export function about(object: string, error: unknown): unknown {
 	return new BackupError(code, `${object}: ${message}`, { hint, details, cause: error });
 }
 
+/** Does something about an object, whose name is in every error of ours that it throws, as {@link about} puts it there. */
+export function naming<T>(object: string, work: () => T): T {
+	try {
+		return work();
+	} catch (error) {
+		throw about(object, error);
+	}
+}
+
 /**
  * What to throw after tidying up: the error, which also says so where that failed. It never takes the error's place.
  * @param left says for people what stays behind, and why

@@ -149,6 +149,8 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 					: null,
 			);
 		},
+		// Whichever filter fails, the pipeline destroys this one with the error as it is: here is the last place to say of what.
+		destroy: (error, done) => done(error && named(where, error)),
 	});
 	const filters = [
 		stored,
@@ -180,11 +182,7 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 	// From now on, the reader sees every failure as an error of `compare`, also one from before it began to read.
 	compare.on('error', () => undefined);
 	giveUp = (error) => compare.destroy(error);
-	pipeline([body, ...filters]).catch((error: Error) => {
-		const ofTheBytes = isBackupError(error, 'damaged', 'wrong-identity', 'unsupported');
-		const named = ofTheBytes ? (about(where, error) as BackupError) : error;
-		compare.destroy(isBackupError(named, 'damaged') && !named.hint ? named.withHint(DAMAGED) : named);
-	});
+	pipeline([body, ...filters]).catch((error: Error) => compare.destroy(error));
 	const onAbort = () => compare.destroy(abortError(signal));
 	if (signal.aborted) onAbort();
 	signal.addEventListener('abort', onAbort, { once: true });
@@ -195,6 +193,13 @@ export async function openStream(request: OpenRequest): Promise<Readable> {
 		stall?.stop();
 	});
 	return compare;
+}
+
+/** Puts the object's name to what is wrong with its bytes: a filter sees nothing else. */
+export function named<E>(where: string, error: E): E | BackupError {
+	if (!isBackupError(error, 'damaged', 'wrong-identity', 'unsupported')) return error;
+	const told = about(where, error) as BackupError;
+	return told.code === 'damaged' && !told.hint ? told.withHint(DAMAGED) : told;
 }
 
 const DAMAGED =

@@ -7,12 +7,12 @@ import { promisify } from 'node:util';
 import { zstdDecompress, type ZstdOptions } from 'node:zlib';
 import { collect } from '../base/collect';
 import { unlessAborted } from '../base/deadline';
-import { about, BackupError, isBackupError } from '../base/errors';
+import { BackupError } from '../base/errors';
 import { watchStall } from '../base/limits';
 import { AGE_HEAD_BYTES, AgeFile, type Range } from '../codecs/age/random-access';
 import { readSeekTable, type SeekTable, seekTableSize } from '../codecs/zstd/seek-table';
 import { objectKey } from '../records/layout';
-import type { OpenRequest } from './pipeline';
+import { named, type OpenRequest } from './pipeline';
 
 const decompress = promisify(zstdDecompress) as (frame: Buffer, options: ZstdOptions) => Promise<Buffer>;
 
@@ -173,15 +173,10 @@ class StoredStreamReader implements RandomAccess {
 		try {
 			return await work();
 		} catch (error) {
-			if (!isBackupError(error, 'damaged', 'wrong-identity', 'unsupported')) throw error;
-			const named = about(`${this.request.storage.location}/${this.#key}`, error) as BackupError;
-			throw named.hint ? named : named.withHint(DAMAGED);
+			throw named(`${this.request.storage.location}/${this.#key}`, error);
 		}
 	}
 }
-
-const DAMAGED =
-	'The object was changed or damaged in the storage. Use another backup: a verification says which ones are sound.';
 
 function damaged(message: string, cause?: unknown): BackupError {
 	return new BackupError('damaged', message, { cause });

@@ -1,5 +1,5 @@
 /** Which groups a run is about, each with its policy. */
-import { BackupError } from '../../core/base/errors';
+import { noBackup } from '../../core/records/list-some';
 import type { Repository } from '../../core/records/repository';
 import { matchesGroup } from '../shared/group-patterns';
 import type { NamedPolicy, RetentionSettings } from './settings';
@@ -24,12 +24,7 @@ export async function chooseGroups(
 	const found = [...new Set(subjects.map(({ group }) => group))].sort();
 	const { groups: wanted } = settings;
 	const missing = (wanted ?? []).filter((pattern) => !found.some((group) => matchesGroup(group, [pattern])));
-	if (found.length === 0 || missing.length > 0) {
-		const what = missing.length > 0 ? `no backup of ${missing.join(', ')}` : 'no backup';
-		throw new BackupError('not-found', `there is ${what} in ${repository.storage.location}`, {
-			hint: 'Check the names of the groups, and the location and prefix of the storage.',
-		});
-	}
+	if (found.length === 0 || missing.length > 0) throw noBackup(repository, missing);
 	return found
 		.filter((group) => !wanted || matchesGroup(group, wanted))
 		.map((group) => ({ group, ...settings.policyOf(group) }));

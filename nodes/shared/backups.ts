@@ -45,24 +45,6 @@ export function allowUnsigned(
 	});
 }
 
-/**
- * The backups of the named groups, or of all; never none: to do nothing must not look like success.
- * @throws BackupError 'not-found' also when only one of several groups has no backup
- */
-export async function listSome(repository: Repository, groups?: readonly string[]): Promise<BackupEntry[]> {
-	const [only, ...more] = groups ?? [];
-	const entries = await repository.list(more.length === 0 ? only : undefined);
-	const found = new Set(entries.map(({ group }) => group));
-	const missing = (groups ?? []).filter((group) => !found.has(group));
-	if (missing.length === 0 && entries.length > 0) {
-		return groups ? entries.filter(({ group }) => groups.includes(group)) : entries;
-	}
-	const what = missing.length > 0 ? `no backup of ${missing.join(', ')}` : 'no backup';
-	throw new BackupError('not-found', `there is ${what} in ${repository.storage.location}`, {
-		hint: 'Check the name of the group, and the location and prefix of the storage.',
-	});
-}
-
 /** For the list of a "Group" field: every group that has a backup, with the number of backups and the newest one. */
 export async function searchGroups(this: ILoadOptionsFunctions, filter?: string): Promise<INodeListSearchResult> {
 	const { entries, unreadable } = await listBackups(this);

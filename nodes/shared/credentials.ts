@@ -9,7 +9,7 @@ import type {
 import { parseSigningKey } from '../../core/codecs/sshsig/keys';
 import { type Authority, parseSigners } from '../../core/records/authority';
 import { checkEncryption, checkStorage } from '../../core/verbs/check/check';
-import { BackupError, messageOf } from '../../core/base/errors';
+import { BackupError, messageOf, naming } from '../../core/base/errors';
 import type { DecryptionKeys, Encryption } from '../../core/codecs/age/age';
 import { assertPassphrase, parseIdentities, parseRecipients } from '../../core/codecs/age/keys';
 import type { DatabaseTarget, TlsMode } from '../../core/sources/postgres/connection/target';
@@ -77,7 +77,10 @@ function toSftp(fields: ICredentialDataDecryptedObject): StorageConfig {
 export function toAuthority(fields: ICredentialDataDecryptedObject): Authority {
 	const key = text(fields.signingKey);
 	const signers = text(fields.trustedSigners);
-	return { key: key ? parseSigningKey(key) : null, signers: signers ? parseSigners(signers) : null };
+	return {
+		key: key ? naming('"Signing Key" of the storage', () => parseSigningKey(key)) : null,
+		signers: signers ? naming('"Trusted Signers" of the storage', () => parseSigners(signers)) : null,
+	};
 }
 
 /** @throws BackupError 'invalid-input' */
@@ -93,7 +96,9 @@ export function toEncryption(fields: ICredentialDataDecryptedObject): Encryption
 		});
 	}
 	return {
-		encryption: { recipients: parseRecipients(text(fields.recipients)) },
+		encryption: {
+			recipients: naming('"Recipients" of the encryption credential', () => parseRecipients(text(fields.recipients))),
+		},
 		keys: toDecryptionKeys(fields),
 		hostKey: toHostKey(fields),
 	};
@@ -101,7 +106,9 @@ export function toEncryption(fields: ICredentialDataDecryptedObject): Encryption
 
 function toHostKey(fields: ICredentialDataDecryptedObject): string | undefined {
 	if (!text(fields.hostKey)) return undefined;
-	const [hostKey, ...more] = parseIdentities(text(fields.hostKey));
+	const [hostKey, ...more] = naming('"Host Key" of the encryption credential', () =>
+		parseIdentities(text(fields.hostKey)),
+	);
 	if (hostKey !== undefined && more.length === 0) return hostKey;
 	throw new BackupError(
 		'invalid-input',
@@ -118,8 +125,10 @@ function toHostKey(fields: ICredentialDataDecryptedObject): string | undefined {
  */
 export function toDecryptionKeys(fields: ICredentialDataDecryptedObject): DecryptionKeys | undefined {
 	if (fields.method === 'passphrase') return toEncryption(fields).keys;
-	const identities = text(fields.identity) ? parseIdentities(text(fields.identity)) : [];
-	return identities.length > 0 ? { identities } : undefined;
+	if (!text(fields.identity)) return undefined;
+	return {
+		identities: naming('"Identity" of the encryption credential', () => parseIdentities(text(fields.identity))),
+	};
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What nodes that make backups ask for alike: how to encrypt, sign, compress, tag and protect, and how long it may take. */
 import type { IExecuteFunctions } from 'n8n-workflow';
-import { BackupError } from '../../core/base/errors';
+import { BackupError, naming } from '../../core/base/errors';
 import { parseRecipients, recipientOf } from '../../core/codecs/age/keys';
 import type { Authority } from '../../core/records/authority';
 import type { Protection } from '../../core/storage/storage';
@@ -74,7 +74,7 @@ async function readEncryption(
 
 /** The same for other recipients. What is opened here is only what they can open as well. */
 async function withRecipients({ keys, hostKey }: EncryptionSettings, given: string): Promise<EncryptionSettings> {
-	const recipients = parseRecipients(given);
+	const recipients = naming('"Recipients"', () => parseRecipients(given));
 	const identities: string[] = [];
 	for (const identity of keys?.identities ?? []) {
 		if (recipients.includes(await recipientOf(identity))) identities.push(identity);

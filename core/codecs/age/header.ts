@@ -149,8 +149,14 @@ function wrongIdentity(stanzas: Stanza[], keys: DecryptionKeys): BackupError {
 	const details = { recipients: stanzas.length, part: 'header' };
 	if (kinds.has('scrypt')) {
 		return keys.passphrase
-			? new BackupError('wrong-identity', 'the passphrase is wrong', { details })
-			: new BackupError('wrong-identity', 'the file is encrypted with a passphrase, and none was given', { details });
+			? new BackupError('wrong-identity', 'the passphrase is wrong', {
+					hint: 'Use the passphrase that was set when it was encrypted: a passphrase that was changed since opens later backups only.',
+					details,
+				})
+			: new BackupError('wrong-identity', 'the file is encrypted with a passphrase, and none was given', {
+					hint: 'Give the passphrase that was set when it was encrypted.',
+					details,
+				});
 	}
 	const ssh = [...kinds].some((kind) => kind.startsWith('ssh-'));
 	return new BackupError('wrong-identity', 'the file is encrypted to somebody else: no identity opens it', {

@@ -40,6 +40,7 @@ export function faultOf(error: unknown, done: 'archived' | 'restored', into?: st
 	return new Fault(
 		'storage-failed',
 		`the files could not be ${done}${where}: ${code && syscall ? `${syscall} failed (${code})` : message}`,
+		'The log of the system may say more: of a disk, or of the server behind a mount.',
 	);
 }
 

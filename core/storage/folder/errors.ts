@@ -1,5 +1,5 @@
 /** What a file system's refusals mean for a storage. Codes: errno(3). */
-import { BackupError, isBackupError, type ErrorCode } from '../../base/errors';
+import { BackupError, isBackupError, messageOf, type ErrorCode } from '../../base/errors';
 
 interface Meaning {
 	code: ErrorCode;
@@ -14,6 +14,8 @@ const DENIED: Meaning = {
 	text: 'access denied',
 	hint: 'Give the user that runs this program read and write access to the folder.',
 };
+
+const REACH = 'Check that the file server runs, and the network between it and this machine.';
 
 const MEANINGS: Record<string, Meaning> = {
 	ENOSPC: { code: 'storage-full', text: 'no space left', hint: 'Free space, remove old backups or use a larger disk.' },
@@ -34,8 +36,8 @@ const MEANINGS: Record<string, Meaning> = {
 		transient: true,
 	},
 	EBUSY: { code: 'storage-failed', text: 'busy', hint: 'Find out what else uses the folder.', transient: true },
-	ETIMEDOUT: { code: 'unreachable', text: 'no answer from the file server' },
-	EHOSTDOWN: { code: 'unreachable', text: 'the file server is down' },
+	ETIMEDOUT: { code: 'unreachable', text: 'no answer from the file server', hint: REACH },
+	EHOSTDOWN: { code: 'unreachable', text: 'the file server is down', hint: REACH },
 	ENOTCONN: { code: 'connection-lost', text: 'the file server is gone', hint: 'Mount the folder again.' },
 	ESTALE: { code: 'connection-lost', text: 'the file server gave up the folder', hint: 'Mount the folder again.' },
 };
@@ -54,7 +56,12 @@ export function folderError(action: string, error: unknown): BackupError {
 	if (isBackupError(error)) return error;
 	const errno = errnoOf(error);
 	const meaning = errno === undefined ? undefined : MEANINGS[errno];
-	if (!meaning) return new BackupError('storage-failed', `${action}: ${errno ?? 'unknown error'}`, { cause: error });
+	if (!meaning) {
+		return new BackupError('storage-failed', `${action}: ${errno ?? messageOf(error)}`, {
+			hint: 'The log of the system may say more: of a disk, or of the server behind a mount.',
+			cause: error,
+		});
+	}
 	return new BackupError(meaning.code, `${action}: ${meaning.text}`, {
 		hint: meaning.hint,
 		cause: error,

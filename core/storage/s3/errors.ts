@@ -66,7 +66,13 @@ const WRONG_REGION: Meaning = {
 	text: 'the bucket lies in another region',
 	hint: 'Set the region to the one of the bucket, and the endpoint to that region’s.',
 };
-const BUSY: Meaning = { code: 'storage-failed', text: 'the server is too busy', transient: true };
+const SEE_LOG = 'The log of the S3 server may say more. If it goes on, ask whoever runs it.';
+const BUSY: Meaning = {
+	code: 'storage-failed',
+	text: 'the server is too busy',
+	hint: 'Run fewer backups at once, or at another time.',
+	transient: true,
+};
 const DENIED: Meaning = {
 	code: 'access-denied',
 	text: 'access denied',
@@ -101,7 +107,7 @@ const MEANINGS: Record<string, Meaning> = {
 	NoSuchKey: { code: 'not-found', text: 'it does not exist' },
 	NotFound: { code: 'not-found', text: 'it does not exist' },
 	PreconditionFailed: { code: 'already-exists', text: 'it already exists' },
-	MethodNotAllowed: { code: 'unsupported', text: 'the server lacks a function' },
+	MethodNotAllowed: { code: 'unsupported', text: 'the server lacks a function', hint: SEE_LOG },
 	NotImplemented: {
 		code: 'unsupported',
 		text: 'the server lacks a function',
@@ -171,7 +177,7 @@ export function s3Error(action: string, error: unknown): BackupError {
 			cause: error,
 		});
 	}
-	return new BackupError('storage-failed', `${action}: the request failed`, { cause: error });
+	return new BackupError('storage-failed', `${action}: the request failed`, { hint: SEE_LOG, cause: error });
 }
 
 function fromRefusal(action: string, refusal: S3Refusal): BackupError {
@@ -195,5 +201,10 @@ function fromRefusal(action: string, refusal: S3Refusal): BackupError {
 function meaningOfStatus(status: number): Meaning {
 	if (status === 403) return DENIED;
 	const transient = status === 408 || status === 429 || status >= 500;
-	return { code: 'storage-failed', text: transient ? 'the server failed' : 'the server refused', transient };
+	return {
+		code: 'storage-failed',
+		text: transient ? 'the server failed' : 'the server refused',
+		hint: SEE_LOG,
+		transient,
+	};
 }

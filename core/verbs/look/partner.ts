@@ -1,5 +1,5 @@
 /** A backup of another group that belongs to a backup: both were made as one set, or it is the newest there is. */
-import { BackupError } from '../../base/errors';
+import { noBackup } from '../../records/list-some';
 import { newestOfEach } from '../../records/newest';
 import { chooseReadable } from '../../records/readable-choice';
 import type { OpenBackup } from '../../sources/source';
@@ -25,10 +25,6 @@ export async function lookIntoPartner<T>(
 	const sameSet = all.filter((each) => each.tags.some((tag) => tags.includes(tag)));
 	const { chosen } = await chooseReadable(repository, sameSet.length > 0 ? sameSet : all, newestOfEach, signal);
 	const [newest] = chosen;
-	if (!newest) {
-		throw new BackupError('not-found', `there is no backup of ${group} in ${repository.storage.location}`, {
-			hint: 'Check the name of the group.',
-		});
-	}
+	if (!newest) throw noBackup(repository, [group]);
 	return await lookInto({ ...request, label: newest.label }, work);
 }

@@ -10,7 +10,7 @@ import type { BackupEntry, Repository } from '../../records/repository';
 export type BackupChoice = { kind: 'newest' } | { kind: 'label'; label: string } | { kind: 'before'; time: Date };
 
 /**
- * One backup of a list, and warnings of newer ones that were passed over: what is no more than a name, and what a verification
+ * One backup of a group, and warnings of newer ones that were passed over: what is no more than a name, and what a verification
  * found bad. One that is chosen by its label is taken as it is: what is wrong with it, the restore says.
  * @throws BackupError 'not-found'; 'invalid-manifest' when none can be read; 'damaged' when all were found bad; those of the
  * storage

@@ -2,10 +2,11 @@
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { copyToAll, type CopyResult, type CopySummary } from '../../../core/verbs/copy/copy';
 import { BackupError } from '../../../core/base/errors';
+import { listSome } from '../../../core/records/list-some';
 import { sizeText } from '../../../core/base/size-text';
 import type { Storage } from '../../../core/storage/storage';
 import { actorOf } from '../../shared/actor';
-import { allowUnsigned, listSome, withRepository } from '../../shared/backups';
+import { allowUnsigned, withRepository } from '../../shared/backups';
 import { openNodeStorage, type StorageCredential } from '../../shared/credentials';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';

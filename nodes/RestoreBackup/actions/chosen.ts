@@ -3,9 +3,10 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 import type { Restored, Restorer } from '../../../core/sources/source';
 import { chooseForRestore, restoreBackup } from '../../../core/verbs/restore/restore';
 import type { RestoreRequest, RestoreResult } from '../../../core/verbs/restore/types';
+import { listSome } from '../../../core/records/list-some';
 import type { Repository } from '../../../core/records/repository';
 import { actorOf } from '../../shared/actor';
-import { allowUnsigned, listSome, withRepository } from '../../shared/backups';
+import { allowUnsigned, withRepository } from '../../shared/backups';
 import { cancelSignal, progressLine } from '../../shared/run';
 import { type BackupSettings, readBackupSettings } from '../settings';
 

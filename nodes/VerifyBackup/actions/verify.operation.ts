@@ -1,6 +1,7 @@
 /** Verify Backup. One item out per backup: good ones, and on the error output bad ones and those nothing can be said of. */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError, isBackupError, messageOf } from '../../../core/base/errors';
+import { listSome } from '../../../core/records/list-some';
 import type { Repository } from '../../../core/records/repository';
 import { sizeText } from '../../../core/base/size-text';
 import { lookIntoPartner } from '../../../core/verbs/look/partner';
@@ -15,7 +16,7 @@ import { type VerifyResult } from '../../../core/verbs/verify/types';
 import { clusterDrill, logDrill } from '../../../core/sources/postgres/physical/drill/drill';
 import { withoutReplayed } from '../../../core/sources/postgres/physical/groups';
 import { actorOf } from '../../shared/actor';
-import { allowUnsigned, listSome, withRepository } from '../../shared/backups';
+import { allowUnsigned, withRepository } from '../../shared/backups';
 import { toErrorItem } from '../../shared/errors';
 import { cancelSignal, progressLine } from '../../shared/run';
 import { verificationFacts } from '../../shared/verification-items';

@@ -57,7 +57,10 @@ export async function prepareDestination(
 			});
 		}
 		const why = toError(faultOf(error, 'restored', to));
-		throw new BackupError(why.code, `cannot make or read ${to}: ${code}`, { hint: why.hint, cause: error });
+		throw new BackupError(why.code, `cannot make or read ${to}: ${code}`, {
+			hint: 'Choose a folder on a disk that is mounted and has space, and that the user who runs this may write to.',
+			cause: error,
+		});
 	}
 }
 

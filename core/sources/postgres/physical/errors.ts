@@ -1,5 +1,5 @@
 /** What a server says when it gives no copy of its files or its log, with what to do about it. */
-import { BackupError, isBackupError } from '../../../base/errors';
+import { about, BackupError, isBackupError } from '../../../base/errors';
 import { sqlStateOf } from '../connection/sql-state';
 import { type DatabaseTarget, describeTarget } from '../connection/target';
 
@@ -16,11 +16,11 @@ export function explainLog(error: BackupError, target: DatabaseTarget): Error {
 	return new BackupError('broken-log', error.message, { hint: START_OVER, cause: error.cause });
 }
 
-/** The same error with the hint that fits, where the usual one does not. */
+/** The same error of a server, which it names, with the hint that fits where the usual one does not. */
 export function explain(error: Error, target: DatabaseTarget): Error;
 export function explain(error: unknown, target: DatabaseTarget): unknown;
 export function explain(error: unknown, target: DatabaseTarget): unknown {
-	if (!isBackupError(error) || error.code === 'broken-log') return error;
+	if (!isBackupError(error) || error.code === 'broken-log') return about(describeTarget(target), error);
 	const sqlState = sqlStateOf(error.cause);
 	const { message } = error;
 	const say = (code: BackupError['code'], hint: string) =>
@@ -52,7 +52,7 @@ export function explain(error: unknown, target: DatabaseTarget): unknown {
 			'Look into the server’s log: it was restarted, something on the way ended the connection, or more log was written meanwhile than max_slot_wal_keep_size lets a copy hold back: then raise that. Run it again.',
 		);
 	}
-	return error;
+	return about(describeTarget(target), error);
 }
 
 function quoted(name: string): string {

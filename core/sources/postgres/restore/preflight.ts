@@ -54,6 +54,7 @@ export async function preflight(
 	if (me!.read_only) findings.missing.push('a server that can be written to: this one is a standby');
 	lookAtVersion(me!, contents, findings);
 	await lookAtRoles(query, me!, contents, options.rules, findings);
+	const lacksRoles = findings.sql.length > 0;
 	await lookAtRights(query, me!, options, findings);
 	await lookAtExtensions(query, me!, contents, options, findings);
 	const { missing, sql, warnings } = findings;
@@ -64,9 +65,8 @@ export async function preflight(
 		{
 			hint: [
 				...(sql.length > 0 ? [`As an administrator of the server, run: ${sql.join(' ')}`] : []),
-				sql.length > 0
-					? 'Or restore without owners and privileges, or give roles that exist in their place.'
-					: 'Install what is missing, or restore on a server that has it.',
+				...(lacksRoles ? ['Or restore without owners and privileges, or give roles that exist in their place.'] : []),
+				...(sql.length === missing.length ? [] : ['Install what is missing, or restore on a server that has it.']),
 			].join(' '),
 			details: { missing, sql },
 		},

@@ -33,7 +33,7 @@ export async function moveIntoPlace(
 	finish: (query: Query) => Promise<void>,
 ): Promise<void> {
 	await withClient(server, NEVER, async (client) => {
-		await renameAlone(client, server, [restored], async (query) => {
+		await renameAlone(client, server, name, [restored], async (query) => {
 			await rename(query, restored, name);
 			await unmark(query, name);
 			await finish(query);
@@ -51,7 +51,7 @@ export async function swapDatabases(server: DatabaseTarget, restored: string, na
 	const aside = temporaryName(name, 'replaced');
 	const warnings = await withClient(server, NEVER, async (client) => {
 		let kept: string[] = [];
-		await renameAlone(client, server, [name, restored], async (query) => {
+		await renameAlone(client, server, name, [name, restored], async (query) => {
 			await rename(query, name, aside);
 			await rename(query, restored, name);
 			await unmark(query, name);
@@ -71,10 +71,12 @@ export async function swapDatabases(server: DatabaseTarget, restored: string, na
 /**
  * Renames within a transaction while the sessions of these databases are being ended. A rename locks its database, so that
  * nobody can come back; who was there before is ended from a second connection, for as long as it takes.
+ * @param name that one of them is to get
  */
 async function renameAlone(
 	client: Client,
 	server: DatabaseTarget,
+	name: string,
 	databases: readonly string[],
 	work: (query: Query) => Promise<void>,
 ): Promise<void> {
@@ -96,7 +98,7 @@ async function renameAlone(
 		} catch (error) {
 			// Without a connection the server rolls back by itself; the first error is the one that counts.
 			await query('ROLLBACK').catch(() => undefined);
-			throw refusal(error) ?? error;
+			throw refusal(error, name) ?? error;
 		} finally {
 			clearInterval(timer);
 			await ending;
@@ -120,15 +122,15 @@ async function endSessions(client: Client, databases: readonly string[]): Promis
 }
 
 /** What a rename may meet, as errors of ours. */
-function refusal(error: unknown): BackupError | null {
+function refusal(error: unknown, name: string): BackupError | null {
 	switch (sqlStateOf(error)) {
 		case '55006':
-			return new BackupError('locked', 'the database is in use by sessions that this user may not end', {
+			return new BackupError('locked', `the database ${name} is in use by sessions that this user may not end`, {
 				hint: 'Stop the programs that use it, or restore as a superuser or a member of pg_signal_backend.',
 				cause: error,
 			});
 		case '42P04':
-			return new BackupError('already-exists', 'somebody else made a database of that name during the restore', {
+			return new BackupError('already-exists', `somebody else made a database ${name} during the restore`, {
 				hint: 'Look at what it is, or restore under another name.',
 				cause: error,
 			});

@@ -11,6 +11,8 @@ const BUFFER_BYTES = 1024 * 1024;
 
 export interface BodyOptions {
 	format: DumpFormat;
+	/** The database, for messages. */
+	of: string;
 	/** The consumer wants more: let the engine go on. */
 	resume(): void;
 	/** Ends the engine, with success behind it or not; resolves when nothing of it is left. */
@@ -55,7 +57,7 @@ export class DumpBody extends Readable {
 			this.push(null);
 		} else {
 			this.destroy(
-				new BackupError('incomplete', 'pg_dump reported success, but its output is not whole', {
+				new BackupError('incomplete', `pg_dump of ${this.#options.of} reported success, but its output is not whole`, {
 					hint: 'Run the backup again. If it happens again, choose the other engine and report it.',
 				}),
 			);

@@ -39,7 +39,7 @@ async function start(program: string, request: DumpRequest, signal: AbortSignal)
 		forwarder?.close();
 		await removeTemporaryFolder(home);
 	};
-	const body = new DumpBody({ format, resume: () => outlet?.resume(), stop: release });
+	const body = new DumpBody({ format, of: describeTarget(target), resume: () => outlet?.resume(), stop: release });
 	const onAbort = () => body.destroy(abortError(signal));
 
 	const warnings: string[] = [];

@@ -9,7 +9,7 @@ const TRAILER = '--\n-- PostgreSQL database dump complete\n--\n\n';
 const KEYED = `${TRAILER}\\unrestrict ${'k'.repeat(63)}\n\n`;
 
 function bodyOf(chunks: string[], format: 'plain' | 'custom' = 'plain') {
-	const body = new DumpBody({ format, resume: () => undefined, stop: async () => undefined });
+	const body = new DumpBody({ format, of: 'shop on db:5432', resume: () => undefined, stop: async () => undefined });
 	for (const chunk of chunks) body.offer(Buffer.from(chunk));
 	body.complete();
 	return body;

@@ -5,7 +5,7 @@ import { BackupError, abortError } from '../../../../../base/errors';
 import { openSocket } from '../../../connection/connection';
 import { cleanText, dumpError, toBackupError } from '../../../connection/errors';
 import { stopServer } from '../../../connection/cancel-request';
-import type { DatabaseTarget } from '../../../connection/target';
+import { type DatabaseTarget, describeTarget } from '../../../connection/target';
 import { dumpArguments } from '../args';
 import { DumpBody } from '../body';
 import { memoryOf } from '../../../../../streams/chunk';
@@ -60,7 +60,7 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 	let held = 0;
 
 	const body = new DumpBody({
-		format,
+		...{ format, of: describeTarget(target) },
 		resume() {
 			if (held > 0) openGate(gate, held);
 			held = 0;
@@ -98,9 +98,7 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 				break;
 		}
 	});
-	worker.once('error', (error: Error) =>
-		body.destroy(new BackupError('dump-failed', `the built-in pg_dump broke: ${error.message}`)),
-	);
+	worker.once('error', (error: Error) => body.destroy(broken(target, error.message)));
 	worker.once('exit', () => {
 		const text = withRealHost(stderr, target);
 		if (exitCode !== 0) {
@@ -108,7 +106,7 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 			return;
 		}
 		if (!money.isSet) {
-			body.destroy(new BackupError('dump-failed', 'the built-in pg_dump did not set what it always sets first'));
+			body.destroy(broken(target, 'it did not set what it always sets first'));
 			return;
 		}
 		warnings.push(...cleanText(text, target).split('\n').filter(Boolean));
@@ -144,4 +142,10 @@ function environment(target: DatabaseTarget): Record<string, string> {
 /** The program believes in a local socket and names it when it fails. */
 function withRealHost(text: string, target: DatabaseTarget): string {
 	return text.replaceAll(/on socket "[^"]*"/g, `at "${target.host}", port ${target.port}`);
+}
+
+function broken(target: DatabaseTarget, why: string): BackupError {
+	return new BackupError('dump-failed', `the built-in pg_dump of ${describeTarget(target)} broke: ${why}`, {
+		hint: 'Too little memory is the usual reason. If it happens again, choose the native engine, and report it.',
+	});
 }
