@@ -20,7 +20,7 @@ export function hostName(host: string): string {
 }
 
 /** Whether a process ran on this very machine and is gone. Of another machine nothing is known: then it is not. */
-export function isGone(host: string, pid: number): boolean {
+export function hasEnded(host: string, pid: number): boolean {
 	if (host !== thisHost()) return false;
 	try {
 		process.kill(pid, 0);

@@ -9,7 +9,7 @@ import { FLAWS } from './reasons';
 import type { CompletePolicy } from './rules';
 
 /** One backup in the history of its group. */
-export interface Entry {
+export interface HistoryEntry {
 	/** In the history, from 0. */
 	readonly place: number;
 	readonly facts: BackupFacts;
@@ -31,7 +31,7 @@ export interface Entry {
 
 export interface History {
 	/** Oldest first. */
-	entries: readonly Entry[];
+	entries: readonly HistoryEntry[];
 	chains: Chains;
 }
 
@@ -59,7 +59,7 @@ export function assess(
 		placesWhere(verdicts, ({ verified }) => !verified),
 		(place) => verdicts[place]!.restored,
 	);
-	const entries = ordered.map((facts, place): Entry => {
+	const entries = ordered.map((facts, place): HistoryEntry => {
 		const time = facts.startedAt;
 		const flaw = flaws.get(place) ?? null;
 		const verified = flaw === null && verdicts[place]!.verified && !unproved.has(place);
@@ -75,7 +75,7 @@ export function assess(
 }
 
 /** Whether a backup can fill a place: it can be restored as far as known, and its time is one to go by. */
-export function isSound({ future, flaw }: Entry): boolean {
+export function isSound({ future, flaw }: HistoryEntry): boolean {
 	return !future && flaw === null;
 }
 

@@ -1,5 +1,5 @@
 /** The growing set of what stays, with its reasons. Whatever is added brings along all that it needs. */
-import { type Entry, type History, isSound } from './history';
+import { type HistoryEntry, type History, isSound } from './history';
 import { REASONS } from './reasons';
 
 /** Why one backup stays, and until when. */
@@ -25,7 +25,7 @@ export class Keeping {
 		return this.#sound;
 	}
 
-	has({ place }: Entry): boolean {
+	has({ place }: HistoryEntry): boolean {
 		return this.#kept.has(place);
 	}
 
@@ -34,7 +34,7 @@ export class Keeping {
 	 * @param until when the policy lets go of it, milliseconds, infinite when no end is known; null when it is not the policy
 	 * that keeps it
 	 */
-	add({ place }: Entry, reason: string, until: number | null): void {
+	add({ place }: HistoryEntry, reason: string, until: number | null): void {
 		const kept = this.#put(place);
 		kept.reasons.push(reason);
 		if (until !== null) kept.until = Math.max(until, kept.until ?? -Infinity);

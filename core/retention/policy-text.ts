@@ -2,7 +2,7 @@
 import { BackupError } from '../base/errors';
 import type { Depth } from '../records/evidence';
 import { completePolicy, type RetentionPolicy, type Risk } from './rules';
-import { type PresetKey, PRESETS } from './presets';
+import { type PresetKey, POLICY_PRESETS } from './presets';
 
 /** How a member is written: a number, hours with a unit, a word, or a word that can be given several times. */
 type Kind = 'number' | 'hours' | 'word' | 'words';
@@ -84,8 +84,8 @@ function isKey(key: string): key is keyof typeof KEYS {
 /** By its key or its name, however it is written: `sevenDays`, `seven-days`, `Seven days`. */
 function presetNamed(text: string): RetentionPolicy | null {
 	const plain = (name: string) => name.toLowerCase().replace(/[\s_-]/g, '');
-	const key = (Object.keys(PRESETS) as PresetKey[]).find((each) => plain(each) === plain(text));
-	return key ? PRESETS[key].policy : null;
+	const key = (Object.keys(POLICY_PRESETS) as PresetKey[]).find((each) => plain(each) === plain(text));
+	return key ? POLICY_PRESETS[key].policy : null;
 }
 
 function parseNumber(key: string, text: string): number {
@@ -107,7 +107,7 @@ function unreadable(part: string): BackupError {
 		part === '' ? 'a rule is empty' : `"${part.slice(0, 40)}" is neither a rule nor a preset`,
 		`Rules are ${Object.keys(KEYS)
 			.map((key) => `${key}=…`)
-			.join(', ')}; presets are ${Object.keys(PRESETS).join(', ')}.`,
+			.join(', ')}; presets are ${Object.keys(POLICY_PRESETS).join(', ')}.`,
 	);
 }
 

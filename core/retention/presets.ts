@@ -10,7 +10,7 @@ export interface Preset {
 }
 
 /** Numbers as they are usual in the field for these kinds of data. */
-export const PRESETS = {
+export const POLICY_PRESETS = {
 	critical: {
 		name: 'Critical',
 		description:
@@ -39,4 +39,4 @@ export const PRESETS = {
 	},
 } as const satisfies Record<string, Preset>;
 
-export type PresetKey = keyof typeof PRESETS;
+export type PresetKey = keyof typeof POLICY_PRESETS;

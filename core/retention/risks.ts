@@ -1,6 +1,6 @@
 /** What is wrong with the newest backup of a group. As long as anything is, older ones may be the last good ones. */
 import { AHEAD_MS } from '../records/label';
-import { type Entry, isSound } from './history';
+import { type HistoryEntry, isSound } from './history';
 import type { Blocked } from './facts';
 import type { GroupContext } from './facts';
 import { timeText } from './reasons';
@@ -26,7 +26,7 @@ export interface FoundRisk extends Blocked {
  * @param context of the group
  */
 export function findRisks(
-	entries: readonly Entry[],
+	entries: readonly HistoryEntry[],
 	policy: CompletePolicy,
 	now: number,
 	{ lastFailure: failure = null, unreadable, unreadableEvidence }: GroupContext,
@@ -55,7 +55,7 @@ function manyUnreadable(count: number): FoundRisk | null {
 	};
 }
 
-function unverified({ facts, flaw, verified }: Entry, { trust }: CompletePolicy): FoundRisk | null {
+function unverified({ facts, flaw, verified }: HistoryEntry, { trust }: CompletePolicy): FoundRisk | null {
 	if (verified || flaw !== null) return null;
 	const depth = trust === 'stored' ? '' : ` as deep as the policy wants (${trust})`;
 	return {
@@ -66,7 +66,7 @@ function unverified({ facts, flaw, verified }: Entry, { trust }: CompletePolicy)
 	};
 }
 
-function bad({ facts, flaw }: Entry): FoundRisk | null {
+function bad({ facts, flaw }: HistoryEntry): FoundRisk | null {
 	if (flaw === null) return null;
 	return {
 		risk: 'failed',
@@ -77,7 +77,7 @@ function bad({ facts, flaw }: Entry): FoundRisk | null {
 }
 
 /** One dated in the future says nothing: it is reported elsewhere. */
-function runFailed({ time }: Entry, failure: Date | null, now: number): FoundRisk | null {
+function runFailed({ time }: HistoryEntry, failure: Date | null, now: number): FoundRisk | null {
 	if (!failure || failure.getTime() <= time || failure.getTime() > now + AHEAD_MS) return null;
 	return {
 		risk: 'failed',
@@ -87,7 +87,7 @@ function runFailed({ time }: Entry, failure: Date | null, now: number): FoundRis
 	};
 }
 
-function outdated(past: readonly Entry[], { expectEveryHours }: CompletePolicy, now: number): FoundRisk | null {
+function outdated(past: readonly HistoryEntry[], { expectEveryHours }: CompletePolicy, now: number): FoundRisk | null {
 	const times = past.slice(-USUAL_DISTANCE_OF).map(({ time }) => time);
 	const usual = median(times.slice(1).map((time, at) => time - times[at]!));
 	const limit = expectEveryHours !== null ? expectEveryHours * HOUR : usual !== null ? usual * MISSED : Infinity;
@@ -104,7 +104,7 @@ function outdated(past: readonly Entry[], { expectEveryHours }: CompletePolicy, 
 }
 
 /** By the newest that can be read: what nobody has approved is said again by each. */
-function lost(past: readonly Entry[]): FoundRisk | null {
+function lost(past: readonly HistoryEntry[]): FoundRisk | null {
 	const { label, shrunk = [] } = past.findLast(({ unreadable }) => !unreadable)?.facts ?? {};
 	const [first, ...more] = shrunk;
 	if (label === undefined || !first) return null;
@@ -121,7 +121,7 @@ function lost(past: readonly Entry[]): FoundRisk | null {
  * The newest, and the newest full one: a tiny full backup does not become sound by the increments after it.
  * What is usual begins anew with what a person has approved.
  */
-function shrunk(past: readonly Entry[], { shrinkPercent }: CompletePolicy): FoundRisk | null {
+function shrunk(past: readonly HistoryEntry[], { shrinkPercent }: CompletePolicy): FoundRisk | null {
 	const approved = past.findLast(({ facts }) => facts.approved)?.place ?? -1;
 	const suspects = new Set([past.at(-1), past.findLast(({ facts }) => facts.type === 'full')]);
 	for (const entry of suspects) {
@@ -143,7 +143,7 @@ function shrunk(past: readonly Entry[], { shrinkPercent }: CompletePolicy): Foun
 	return null;
 }
 
-function sizeOf({ facts }: Entry): number {
+function sizeOf({ facts }: HistoryEntry): number {
 	return facts.dataBytes;
 }
 

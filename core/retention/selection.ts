@@ -1,6 +1,6 @@
 /** What the rules of a policy choose by themselves, before any of the rules that no policy can override. */
 import type { Calendar } from './calendar';
-import { type Entry, isSound } from './history';
+import { type HistoryEntry, isSound } from './history';
 import type { Pace } from './pace';
 import { REASONS } from './reasons';
 import { type CompletePolicy, type Tier, TIERS } from './rules';
@@ -9,7 +9,7 @@ const HOUR = 3_600_000;
 
 /** One rule that wants one backup. */
 export interface Choice {
-	entry: Entry;
+	entry: HistoryEntry;
 	reason: string;
 	/** It takes a place that another backup would have otherwise, so that one may expire for its sake. */
 	fills: boolean;
@@ -21,7 +21,7 @@ export interface Selection {
 	/** By rule; a backup is there as often as rules want it. */
 	choices: Choice[];
 	/** The tiers in which another backup stays for the period of this one. */
-	coveredTiers: (entry: Entry) => Tier[];
+	coveredTiers: (entry: HistoryEntry) => Tier[];
 }
 
 /** A period that has a backup. */
@@ -31,7 +31,12 @@ interface Filled {
 	verified: boolean;
 }
 
-export function select(entries: readonly Entry[], policy: CompletePolicy, calendar: Calendar, pace: Pace): Selection {
+export function select(
+	entries: readonly HistoryEntry[],
+	policy: CompletePolicy,
+	calendar: Calendar,
+	pace: Pace,
+): Selection {
 	const newestFirst = entries.filter(isSound).reverse();
 	const periods = new Map<Tier, ReadonlyMap<number, Filled>>();
 	const choices = newestFirst.slice(0, policy.last).map((entry, rank): Choice => {
@@ -52,7 +57,7 @@ export function select(entries: readonly Entry[], policy: CompletePolicy, calend
 /** The newest sound backup of each period takes its place; while it is not verified, the newest verified one stays too. */
 function selectInTier(
 	tier: Tier,
-	newestFirst: readonly Entry[],
+	newestFirst: readonly HistoryEntry[],
 	places: number,
 	calendar: Calendar,
 	pace: Pace,
@@ -81,14 +86,14 @@ function selectInTier(
 }
 
 /** Those that are bad as well: within this time, somebody may want to know why. */
-function selectWithin(entries: readonly Entry[], { withinHours }: CompletePolicy, now: number): Choice[] {
+function selectWithin(entries: readonly HistoryEntry[], { withinHours }: CompletePolicy, now: number): Choice[] {
 	return entries.flatMap((entry) => {
 		const until = entry.time + withinHours * HOUR;
 		return !entry.future && until > now ? [{ entry, reason: REASONS.within(withinHours), fills: false, until }] : [];
 	});
 }
 
-function selectTagged(entries: readonly Entry[], { tags }: CompletePolicy): Choice[] {
+function selectTagged(entries: readonly HistoryEntry[], { tags }: CompletePolicy): Choice[] {
 	return entries.flatMap((entry) =>
 		[...new Set(tags)]
 			.filter((tag) => entry.facts.tags.includes(tag))

@@ -9,7 +9,7 @@ import type { Actor, Verb } from '../records/journal/actor';
 import { assertGroup, parseLabel } from '../records/label';
 import { MANIFEST, objectKey } from '../records/layout';
 import type { Repository } from '../records/repository';
-import { type Ran, type Run, runVerb, within } from './run';
+import { type Ran, type Run, runVerb, alreadyOpen } from './run';
 
 const MAX_REASON = 500;
 
@@ -40,7 +40,7 @@ export async function onBackup<T extends { changed: boolean }>(
 		});
 	}
 	return await runVerb(
-		{ ...{ verb, group, label, actor, limits, signal, advice: 'try again' }, open: within(request.repository) },
+		{ ...{ verb, group, label, actor, limits, signal, advice: 'try again' }, open: alreadyOpen(request.repository) },
 		async (run) => {
 			await run.hold(group, label);
 			if (!(await isThere(run.repository, group, label))) throw missing(request);

@@ -61,7 +61,7 @@ export interface RunRequest extends RunLimits {
 	lockWaitMs?: number;
 	/**
 	 * Opens the repository whose journal the run is written to; every storage that it uses goes through `limited`.
-	 * {@link within} where it is open already.
+	 * {@link alreadyOpen} where it is open already.
 	 */
 	open: (under: { limited: (storage: Storage) => Storage; signal: AbortSignal; limits: Limits }) => Promise<Repository>;
 }
@@ -103,7 +103,7 @@ export interface Ran<T> {
 }
 
 /** For {@link RunRequest.open}: a repository that is open already. */
-export function within(repository: Repository): RunRequest['open'] {
+export function alreadyOpen(repository: Repository): RunRequest['open'] {
 	return async ({ limited }) => repository.through(limited(repository.storage));
 }
 

@@ -1,11 +1,11 @@
 /** Retention policies by name, as fields of nodes offer them. */
 import type { INodePropertyOptions } from 'n8n-workflow';
 import { BackupError, isBackupError } from '../../core/base/errors';
-import { parsePolicy, PRESETS, type RetentionPolicy } from '../../core/retention/policy';
+import { parsePolicy, POLICY_PRESETS, type RetentionPolicy } from '../../core/retention/policy';
 import { unknownOption } from './values';
 
 /** As n8n writes and sorts options. */
-export const PRESET_OPTIONS: INodePropertyOptions[] = Object.entries(PRESETS)
+export const PRESET_OPTIONS: INodePropertyOptions[] = Object.entries(POLICY_PRESETS)
 	.map(([value, { name, description }]) => ({
 		name: name.replace(/(?<= )\p{Ll}/gu, (letter) => letter.toUpperCase()),
 		value,

@@ -4,7 +4,7 @@ import { sizeText } from '../../core/base/size-text';
 import type { Comparison } from '../../core/sources/source';
 
 /** "12 tables, 20,000 rows", or "1,234 files of 56 MB" */
-export function comparedText({ figures: { tables = 0, rows = 0, files, bytes = 0 } }: Comparison): string {
+export function comparisonText({ figures: { tables = 0, rows = 0, files, bytes = 0 } }: Comparison): string {
 	if (files !== undefined) return `${counted(files, 'file')} of ${sizeText(bytes)}`;
 	return `${counted(tables, 'table')}, ${counted(rows, 'row')}`;
 }

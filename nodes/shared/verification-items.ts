@@ -1,13 +1,13 @@
 /** What a verification says as an item. */
 import type { IDataObject } from 'n8n-workflow';
 import type { VerifyResult } from '../../core/verbs/verify/types';
-import { comparedText, rounded } from './summary';
+import { comparisonText, rounded } from './summary';
 
 /** Sizes in bytes, times in seconds; `seconds` is the whole run. */
 export function verificationFacts(verified: VerifyResult): IDataObject {
 	const { comparison, code, ...result } = verified;
 	return {
-		summary: `${result.group}: ${verdictOf(verified)}`,
+		summary: `${result.group}: ${verificationVerdict(verified)}`,
 		ok: result.outcome === 'ok',
 		...result,
 		seconds: rounded(result.seconds),
@@ -23,9 +23,9 @@ export function verificationFacts(verified: VerifyResult): IDataObject {
 }
 
 /** The verdict as a sentence. */
-export function verdictOf({ outcome, depth, message, comparison, assertions }: VerifyResult): string {
+export function verificationVerdict({ outcome, depth, message, comparison, assertions }: VerifyResult): string {
 	if (outcome === 'bad') return `BAD: ${message}`;
 	if (outcome === 'environment') return `NOT VERIFIED: ${message}`;
 	if (!comparison) return `${depth}: ${message}`;
-	return `restored and compared: ${[comparedText(comparison), ...assertions.flatMap(({ says }) => says ?? [])].join('; ')}`;
+	return `restored and compared: ${[comparisonText(comparison), ...assertions.flatMap(({ says }) => says ?? [])].join('; ')}`;
 }

@@ -6,7 +6,7 @@ import { BackupEncryptionApi } from '../../credentials/BackupEncryptionApi.crede
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
 import { ArchiveFiles } from '../../nodes/ArchiveFiles/ArchiveFiles.node';
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
-import { PRESETS as POLICIES } from '../../core/retention/policy';
+import { POLICY_PRESETS } from '../../core/retention/policy';
 import { Document, PROJECT } from '../support/document';
 
 const page = new Document('docs/files.md');
@@ -28,7 +28,7 @@ describe('docs/files.md', () => {
 	it('calls fields, options and nodes what they are called', () => {
 		const { displayName, properties } = new ArchiveFiles().description;
 		const known = [
-			...[displayName, new PostgresDump().description.displayName, POLICIES.logs.name],
+			...[displayName, new PostgresDump().description.displayName, POLICY_PRESETS.logs.name],
 			...operationsOf(new ApplyRetention().description),
 			...[...properties, ...new BackupEncryptionApi().properties]
 				.flatMap(namesIn)

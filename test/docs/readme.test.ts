@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
-import { PRESETS } from '../../core/retention/policy';
+import { POLICY_PRESETS } from '../../core/retention/policy';
 import { rowsOf } from '../support/by-hand';
 import { clientEnvironment, Document, PROJECT, sh as shell } from '../support/document';
 import { sharedPostgres, sql } from '../support/postgres';
@@ -85,7 +85,7 @@ describe('the README', () => {
 	});
 
 	it('names every preset', () => {
-		for (const key of Object.keys(PRESETS)) expect(readme.text).toContain(`\`${key}\``);
+		for (const key of Object.keys(POLICY_PRESETS)) expect(readme.text).toContain(`\`${key}\``);
 	});
 
 	it('names only scripts that exist', () => {

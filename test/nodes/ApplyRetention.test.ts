@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type IDataObject, type INodeProperties, type INodePropertyOptions, NodeOperationError } from 'n8n-workflow';
 import { acquireLock } from '../../core/records/locks/lock';
 import { Repository } from '../../core/records/repository';
-import { PRESETS, RISKS } from '../../core/retention/policy';
+import { POLICY_PRESETS, RISKS } from '../../core/retention/policy';
 import { createStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
 import { ApplyRetention } from '../../nodes/ApplyRetention/ApplyRetention.node';
@@ -379,7 +379,7 @@ it.each(['plan', 'apply'])(
 
 describe('Apply Retention', () => {
 	it('offers every preset, with what it keeps', () => {
-		expect(valuesOf(field('policy')).sort()).toEqual([...Object.keys(PRESETS), 'custom'].sort());
+		expect(valuesOf(field('policy')).sort()).toEqual([...Object.keys(POLICY_PRESETS), 'custom'].sort());
 		const names = (field('policy').options as INodePropertyOptions[]).map(({ name }) => name);
 		expect(names).toEqual(['Configuration', 'Critical', 'Custom', 'Logs', 'Seven Days', 'Thirty Days']);
 	});

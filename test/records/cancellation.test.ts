@@ -6,7 +6,7 @@ import { cancelRun } from '../../core/records/cancellation';
 import { readRuns } from '../../core/records/journal/journal';
 import { Repository } from '../../core/records/repository';
 import { writeText } from '../../core/records/small-objects';
-import { runVerb, type Run, within } from '../../core/verbs/run';
+import { runVerb, type Run, alreadyOpen } from '../../core/verbs/run';
 import { FaultyStorage } from '../support/faulty-storage';
 import { keysIn } from '../support/journal';
 import { until } from '../support/until';
@@ -18,7 +18,7 @@ const ALL = { from: new Date(0), to: new Date('2100-01-01') };
 function startRun(repository: Repository, signal = NEVER): { begun: Promise<Run>; ended: Promise<unknown> } {
 	const begun = Promise.withResolvers<Run>();
 	const ended = runVerb(
-		{ verb: 'backup', group: 'files/www', signal, advice: 'x', beatMs: 30, open: within(repository) },
+		{ verb: 'backup', group: 'files/www', signal, advice: 'x', beatMs: 30, open: alreadyOpen(repository) },
 		async (run) => {
 			begun.resolve(run);
 			await once(run.signal, 'abort');

@@ -1,6 +1,6 @@
 /** What happened to users of other backup tools, by its name. That objects of a bucket vanish is tested where plans are applied. */
 import { planRetention } from '../../core/retention/plan';
-import { PRESETS } from '../../core/retention/policy';
+import { POLICY_PRESETS } from '../../core/retention/policy';
 import { apply, backup, checked, DAY, expired, fearless, HOUR, kept, planOne, reasonsFor, series } from './facts';
 
 const NOW = '2026-11-20T02:30:00Z';
@@ -52,7 +52,7 @@ describe('incidents of other tools', () => {
 
 	it('deleting everything when all had expired', () => {
 		const old = series('2020-01-31T00:00:00Z', 30, 24);
-		for (const policy of Object.values(PRESETS).map((preset) => preset.policy)) {
+		for (const policy of Object.values(POLICY_PRESETS).map((preset) => preset.policy)) {
 			expect(expired(planOne(old, policy, NOW))).toEqual([]);
 			const left = kept(planOne(old, fearless(policy), NOW));
 			expect(left.length).toBeGreaterThanOrEqual(3);

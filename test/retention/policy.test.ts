@@ -4,7 +4,7 @@ import { planRetention } from '../../core/retention/plan';
 import {
 	formatPolicy,
 	parsePolicy,
-	PRESETS,
+	POLICY_PRESETS,
 	protectUntil,
 	type RetentionPolicy,
 	RISKS,
@@ -40,15 +40,15 @@ describe('the text of a policy', () => {
 	});
 
 	it.each([
-		['critical', PRESETS.critical.policy],
-		['Seven days', PRESETS.sevenDays.policy],
-		['seven-days', PRESETS.sevenDays.policy],
-		['thirtyDays', PRESETS.thirtyDays.policy],
+		['critical', POLICY_PRESETS.critical.policy],
+		['Seven days', POLICY_PRESETS.sevenDays.policy],
+		['seven-days', POLICY_PRESETS.sevenDays.policy],
+		['thirtyDays', POLICY_PRESETS.thirtyDays.policy],
 	])('can be the name of a preset: %s', (text, policy) => expect(parsePolicy(text)).toEqual(policy));
 
 	it('can change a preset', () => {
 		expect(parsePolicy('critical, zone=Europe/Berlin, daily=60, hourly=0')).toEqual({
-			...PRESETS.critical.policy,
+			...POLICY_PRESETS.critical.policy,
 			timeZone: 'Europe/Berlin',
 			daily: 60,
 			hourly: 0,
@@ -139,19 +139,22 @@ describe('a policy', () => {
 });
 
 describe('the presets', () => {
-	it.each(Object.entries(PRESETS))('%s can be used, and says what it is for', (key, { name, description, policy }) => {
-		expect(() => completePolicy(policy)).not.toThrow();
-		expect(parsePolicy(key)).toEqual(policy);
-		expect(parsePolicy(name)).toEqual(policy);
-		expect(description).toMatch(/^[A-Z].*\.$/);
-	});
+	it.each(Object.entries(POLICY_PRESETS))(
+		'%s can be used, and says what it is for',
+		(key, { name, description, policy }) => {
+			expect(() => completePolicy(policy)).not.toThrow();
+			expect(parsePolicy(key)).toEqual(policy);
+			expect(parsePolicy(name)).toEqual(policy);
+			expect(description).toMatch(/^[A-Z].*\.$/);
+		},
+	);
 
 	it('are as they are usual in the field', () => {
-		expect(PRESETS.critical.policy).toEqual({ hourly: 48, daily: 30, weekly: 12, monthly: 12 });
-		expect(PRESETS.configuration.policy).toEqual({ daily: 30, weekly: 12, monthly: 6 });
-		expect(PRESETS.logs.policy).toEqual({ daily: 7, weekly: 4 });
-		expect(formatPolicy(PRESETS.sevenDays.policy)).toBe('within=7d');
-		expect(formatPolicy(PRESETS.thirtyDays.policy)).toBe('within=30d');
+		expect(POLICY_PRESETS.critical.policy).toEqual({ hourly: 48, daily: 30, weekly: 12, monthly: 12 });
+		expect(POLICY_PRESETS.configuration.policy).toEqual({ daily: 30, weekly: 12, monthly: 6 });
+		expect(POLICY_PRESETS.logs.policy).toEqual({ daily: 7, weekly: 4 });
+		expect(formatPolicy(POLICY_PRESETS.sevenDays.policy)).toBe('within=7d');
+		expect(formatPolicy(POLICY_PRESETS.thirtyDays.policy)).toBe('within=30d');
 	});
 });
 

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { Actor } from '../journal/actor';
 import { BackupError, isBackupError } from '../../base/errors';
 import { AHEAD_MS } from '../label';
-import { hostName, isGone, thisHost } from '../../base/process-identity';
+import { hostName, hasEnded, thisHost } from '../../base/process-identity';
 import { randomWord } from '../../base/random-word';
 import { readText, writeText } from '../small-objects';
 import { storageTime } from '../storage-clock';
@@ -85,7 +85,7 @@ export function forgetId(id: string): void {
 
 /** Whether what left this behind no longer exists. */
 export function isDead({ id, host, pid }: { id: string; host: string; pid: number }): boolean {
-	return isGone(host, pid) || (host === thisHost() && pid === process.pid && !ownIds.has(id));
+	return hasEnded(host, pid) || (host === thisHost() && pid === process.pid && !ownIds.has(id));
 }
 
 export function toPeople({ host, pid, purpose, startedAt, workflow, execution }: Holder): LockHolder {

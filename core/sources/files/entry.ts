@@ -22,7 +22,7 @@ export const ENTRY_TYPES = [
 export type EntryType = (typeof ENTRY_TYPES)[number];
 
 /** Rows of a SQLite database that was copied consistently, by table, and what its integrity check said. */
-export interface DatabaseFacts {
+export interface SqliteFacts {
 	/** `ok`, or what is wrong with it. */
 	integrity: string[];
 	rows: Record<string, number>;
@@ -64,7 +64,7 @@ export interface Entry {
 	/** It went on changing while it was read: the contents are a mixture. */
 	changed?: true;
 	/** It is a SQLite database, and this is a consistent copy of it. */
-	sqlite?: DatabaseFacts;
+	sqlite?: SqliteFacts;
 	/** Of a SQLite database: size and time of its write-ahead log, which holds changes that the file itself does not show. */
 	log?: string;
 	/** It was an object of a bucket, and this is what the bucket knows of it. */

@@ -5,7 +5,7 @@ import { abortError, BackupError, isBackupError } from '../../base/errors';
 import { isAuthenticated } from '../../records/authority';
 import { recordRun, type RunEnd } from '../../records/journal/journal';
 import { assertGroup, parseLabel } from '../../records/label';
-import { type Run, runVerb, within } from '../run';
+import { type Run, runVerb, alreadyOpen } from '../run';
 import type { Storage } from '../../storage/storage';
 
 /**
@@ -28,7 +28,7 @@ export async function copyBackup(request: CopyOptions & CopySubject & { to: Stor
 	const { value, warnings } = await runVerb(
 		{
 			...{ verb: 'copy', group, label, actor, lockWaitMs, limits, signal: cancel, advice: 'copy at a quieter time' },
-			open: within(from),
+			open: alreadyOpen(from),
 		},
 		async (run) => {
 			const done: Done = { copied: [], bytes: 0, provingSeconds: 0, evidence: null };

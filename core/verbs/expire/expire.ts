@@ -11,7 +11,7 @@ import { FailedRuns } from '../../records/journal/failed-runs';
 import type { RunEnd } from '../../records/journal/journal';
 import { assertGroup } from '../../records/label';
 import { type Limits } from '../../base/limits';
-import { type Run, runVerb, within } from '../run';
+import { type Run, runVerb, alreadyOpen } from '../run';
 import type { Lock } from '../../records/locks/lock';
 import { listReaders, type Reader } from '../../records/locks/read-marks';
 import type { Repository } from '../../records/repository';
@@ -88,7 +88,7 @@ export async function applyRetention(request: RetentionRequest): Promise<Retenti
 	const { value, warnings } = await runVerb(
 		{
 			...{ verb: 'expire', group, actor, lockWaitMs, limits, signal, advice: ADVICE },
-			open: within(request.repository),
+			open: alreadyOpen(request.repository),
 		},
 		async (run) =>
 			await run.asWriter(run.repository.storage, group, 'retention', async (lock, writing) => {

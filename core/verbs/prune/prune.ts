@@ -6,7 +6,7 @@ import { LOCKS, RUNS, REPOSITORY_KEY, lockKey } from '../../records/layout';
 import type { Actor } from '../../records/journal/actor';
 import { abortError, BackupError, isBackupError } from '../../base/errors';
 import { type Limits } from '../../base/limits';
-import { type Run, runVerb, within, withLimits } from '../run';
+import { type Run, runVerb, alreadyOpen, withLimits } from '../run';
 import { findStaleLocks, removeStaleLocks } from '../../records/locks/lock';
 import type { Leftover, Repository } from '../../records/repository';
 import { storageTime } from '../../records/storage-clock';
@@ -70,7 +70,7 @@ export async function prune(request: PruneRequest): Promise<PruneResult> {
 	}
 	assertRemovable(request.repository.storage);
 	const { value, warnings } = await runVerb(
-		{ ...under, verb: 'prune', group: null, actor, open: within(request.repository) },
+		{ ...under, verb: 'prune', group: null, actor, open: alreadyOpen(request.repository) },
 		async (run) => await remove(graceMs, run),
 		({ orphans, unfinished, staleLocks, freedBytes, skipped }) => ({
 			outcome: 'ok',

@@ -5,7 +5,7 @@ import { dataSize, type Manifest } from '../../records/manifest';
 import type { Restored } from '../../sources/source';
 import { kindOf } from '../../sources/registry';
 import { readChain } from '../chain';
-import { type Run, runVerb, within } from '../run';
+import { type Run, runVerb, alreadyOpen } from '../run';
 import { openBackup } from '../open-backup';
 import { assertThere, openAlongside } from './alongside';
 import type { RestoreFacts, RestoreRequest, RestoreResult } from './types';
@@ -25,7 +25,7 @@ export async function restoreBackup<Result extends Restored>(
 	const restoring = runVerb(
 		{
 			...{ verb: 'restore', group, label, actor, limits, signal, advice: 'restore a part of it' },
-			open: within(request.repository),
+			open: alreadyOpen(request.repository),
 		},
 		async (run) => await restore(request, run),
 		describe,

@@ -1,7 +1,7 @@
 /** Verifies one backup, as deep as asked for, and keeps apart what is wrong with the backup from what is wrong around it. */
 import { isAuthenticated } from '../../records/authority';
 import type { RunEnd } from '../../records/journal/journal';
-import { type Run, runVerb, within } from '../run';
+import { type Run, runVerb, alreadyOpen } from '../run';
 import type { DrillResult } from '../../sources/source';
 import { findChain } from './chain';
 import { recordEvidence } from './record';
@@ -26,7 +26,7 @@ export async function verifyBackup(request: VerifyRequest): Promise<VerifyResult
 	const { value, warnings } = await runVerb(
 		{
 			...{ verb: 'verify', group, label, actor, limits, signal, advice: 'verify at a quieter time' },
-			open: within(request.repository),
+			open: alreadyOpen(request.repository),
 		},
 		async (run) => await verify(request, run),
 		describe,

@@ -10,7 +10,7 @@ import { readAfterwards, type TestRestore } from '../../shared/afterwards';
 import { backUpEach, type Made, type SourceToBackUp, storedFacts } from '../../shared/back-up-each';
 import { openNodeStorage } from '../../shared/credentials';
 import { cancelSignal, progressLine } from '../../shared/run';
-import { verdictOf } from '../../shared/verification-items';
+import { verificationVerdict } from '../../shared/verification-items';
 import { LARGEST_DRILL_MB } from '../properties';
 import { readSettings } from '../settings';
 
@@ -59,7 +59,7 @@ function toItem({ facts, summary }: BucketToBackUp, { result, afterwards }: Made
 	const held = `${counted(Number(objects), 'object')} of ${sizeText(Number(bytes))}`;
 	const gone = Number(goneObjects) > 0 ? `, ${Number(goneObjects).toLocaleString('en')} gone` : '';
 	const changes = type === 'full' ? '' : `${Number(storedObjects).toLocaleString('en')} new or changed${gone}, `;
-	const verdict = afterwards.verification ? `, ${verdictOf(afterwards.verification)}` : '';
+	const verdict = afterwards.verification ? `, ${verificationVerdict(afterwards.verification)}` : '';
 	return {
 		summary: `${group}: ${held}; ${changes}${sizeText(dataSize(result.manifest).storedBytes)} stored${verdict}`,
 		ok: true,

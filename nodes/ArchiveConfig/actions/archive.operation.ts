@@ -10,7 +10,7 @@ import { readAfterwards, type TestRestore } from '../../shared/afterwards';
 import { backUpEach, type Made, type SourceToBackUp, storedFacts } from '../../shared/back-up-each';
 import { openNodeStorage } from '../../shared/credentials';
 import { cancelSignal, progressLine } from '../../shared/run';
-import { verdictOf } from '../../shared/verification-items';
+import { verificationVerdict } from '../../shared/verification-items';
 import { LARGEST_DRILL_MB } from '../properties';
 import { readSettings } from '../settings';
 
@@ -60,7 +60,7 @@ function toItem({ facts, report }: ConfigToBackUp, { result, afterwards }: Made,
 	const removed =
 		record.secrets === 'removed' ? `, secrets removed from ${counted(Number(sanitisedFiles), 'file')}` : '';
 	const since = changes === null ? '' : `, ${summaryOf(changes)}`;
-	const verdict = afterwards.verification ? `, ${verdictOf(afterwards.verification)}` : '';
+	const verdict = afterwards.verification ? `, ${verificationVerdict(afterwards.verification)}` : '';
 	const size = sizeText(dataSize(result.manifest).storedBytes);
 	return {
 		summary: `${group}: ${counted(files.length, 'file')} of configuration${removed}${since}; ${size} stored${verdict}`,

@@ -10,7 +10,7 @@ import { readAfterwards, type TestRestore } from '../../shared/afterwards';
 import { backUpEach, type Made, type SourceToBackUp, storedFacts } from '../../shared/back-up-each';
 import { openNodeStorage } from '../../shared/credentials';
 import { cancelSignal, progressLine } from '../../shared/run';
-import { verdictOf } from '../../shared/verification-items';
+import { verificationVerdict } from '../../shared/verification-items';
 import { LARGEST_DRILL_MB } from '../properties';
 import { readSettings } from '../settings';
 
@@ -63,7 +63,7 @@ function toItem({ facts, summary }: TreeSource, { result, afterwards }: Made, st
 	const gone = Number(goneEntries) > 0 ? `, ${Number(goneEntries).toLocaleString('en')} gone` : '';
 	const changes = type === 'full' ? '' : `${Number(storedEntries).toLocaleString('en')} new or changed${gone}, `;
 	const { verification } = afterwards;
-	const verdict = verification ? `, ${verdictOf(verification)}` : '';
+	const verdict = verification ? `, ${verificationVerdict(verification)}` : '';
 	return {
 		summary: `${group}: ${held}; ${changes}${sizeText(dataSize(result.manifest).storedBytes)} stored${verdict}`,
 		ok: true,

@@ -11,7 +11,7 @@ import { readAfterwards, type TestRestore } from '../../shared/afterwards';
 import { backUpEach, type Made, type SourceToBackUp, storedFacts } from '../../shared/back-up-each';
 import { openNodeStorage } from '../../shared/credentials';
 import { cancelSignal, progressLine } from '../../shared/run';
-import { verdictOf } from '../../shared/verification-items';
+import { verificationVerdict } from '../../shared/verification-items';
 import { LARGEST_DRILL_MB } from '../properties';
 import { type ClusterSettings, readSettings, readType } from '../settings';
 
@@ -72,7 +72,7 @@ function toItem({ facts }: SourceToBackUp, { result, afterwards }: Made, stored:
 	const { serverVersion, timeline, walStart, walEnd, tablespaces, checksums } = source.details;
 	const { originalBytes, storedBytes } = dataSize(manifest);
 	const size = `${sizeText(originalBytes)} backed up as ${sizeText(storedBytes)}`;
-	const verdict = afterwards.verification ? `, ${verdictOf(afterwards.verification)}` : '';
+	const verdict = afterwards.verification ? `, ${verificationVerdict(afterwards.verification)}` : '';
 	return {
 		summary: `${group}: ${type} base backup of PostgreSQL ${String(serverVersion)}, ${size}${verdict}`,
 		ok: true,

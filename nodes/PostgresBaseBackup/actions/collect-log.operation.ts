@@ -14,7 +14,7 @@ import { openNodeStorage } from '../../shared/credentials';
 import { cancelSignal, progressLine } from '../../shared/run';
 import { rounded } from '../../shared/summary';
 import { wholeNumber } from '../../shared/values';
-import { verdictOf } from '../../shared/verification-items';
+import { verificationVerdict } from '../../shared/verification-items';
 import { LARGEST_DRILL_MB } from '../properties';
 import { readSettings } from '../settings';
 
@@ -93,7 +93,7 @@ class Collected {
 		const size = `${sizeText(this.#originalBytes)} of log as ${sizeText(this.#storedBytes)}`;
 		const times = this.#pieces === 1 ? '' : ` in ${this.#pieces} pieces`;
 		const commit = typeof this.#lastCommit === 'string' ? `, the last transaction of ${this.#lastCommit}` : '';
-		const verdict = afterwards.verification ? `, ${verdictOf(afterwards.verification)}` : '';
+		const verdict = afterwards.verification ? `, ${verificationVerdict(afterwards.verification)}` : '';
 		this.item = {
 			summary: `${group}: ${size}${times}, up to ${String(walEnd)}${commit}${verdict}`,
 			ok: true,

@@ -11,7 +11,7 @@ import { readAfterwards, type TestRestore } from '../../shared/afterwards';
 import { backUpEach, type Made, type SourceToBackUp, storedFacts } from '../../shared/back-up-each';
 import { openNodeStorage } from '../../shared/credentials';
 import { cancelSignal, progressLine } from '../../shared/run';
-import { verdictOf } from '../../shared/verification-items';
+import { verificationVerdict } from '../../shared/verification-items';
 import { LARGEST_EMBEDDED_MB } from '../properties';
 import { type DumpSettings, readSettings, readTargets } from '../settings';
 
@@ -58,7 +58,7 @@ function toItem({ name, facts }: SourceToBackUp, made: Made, { store }: DumpSett
 	const { details, server } = manifest.source;
 	const object = dumpOf(manifest);
 	const held = typeof details.tables === 'number' ? counted(details.tables, 'table') : null;
-	const verdict = verification ? verdictOf(verification) : held;
+	const verdict = verification ? verificationVerdict(verification) : held;
 	const stored = `${sizeText(object.original.bytes)} backed up as ${sizeText(object.stored.bytes)}`;
 	return {
 		summary: `${name}: ${stored}${verdict === null ? '' : `, ${verdict}`}`,

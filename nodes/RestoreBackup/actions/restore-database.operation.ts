@@ -7,7 +7,7 @@ import { postgresRestorer, type RestoredDatabase } from '../../../core/sources/p
 import { type RestoreResult } from '../../../core/verbs/restore/types';
 import { sizeText } from '../../../core/base/size-text';
 import { toErrorItem } from '../../shared/errors';
-import { comparedText, rounded } from '../../shared/summary';
+import { comparisonText, rounded } from '../../shared/summary';
 import { readDatabase } from '../settings';
 import { restoreChosen } from './chosen';
 
@@ -41,7 +41,7 @@ function toFacts(result: RestoreResult<RestoredDatabase>, restoredTo: string): I
 	const { database, group, originalBytes } = facts;
 	const verdict = comparison.ok ? 'compared:' : `${counted(comparison.differences.length, 'difference')} in`;
 	return {
-		summary: `${database}: ${sizeText(originalBytes)} of ${group} restored, ${verdict} ${comparedText(comparison)}`,
+		summary: `${database}: ${sizeText(originalBytes)} of ${group} restored, ${verdict} ${comparisonText(comparison)}`,
 		ok: comparison.ok,
 		...facts,
 		seconds: rounded(facts.seconds),

@@ -8,7 +8,7 @@ import type { Entry } from '../entry.ts';
 import { Fault } from '../fault.ts';
 import type { MergedEntry } from '../merge.ts';
 import { type Bytes, sortKey, toDisplay } from '../names.ts';
-import { isChanged, Owners, typeOf } from './attributes.ts';
+import { isChanged, OwnerNames, typeOf } from './attributes.ts';
 import { Base } from './base.ts';
 import { EntryStore, type OnEntry, type SnapshotDatabase } from './entries.ts';
 import { Folder, lookAt } from './folder.ts';
@@ -24,7 +24,7 @@ export class Archiver {
 	readonly #record: Record;
 	readonly #store: EntryStore;
 	readonly #base: Base;
-	readonly #owners = new Owners();
+	readonly #owners = new OwnerNames();
 	readonly #lister: Lister;
 
 	constructor(job: ArchiveJob, output: Output, options: { onEntry: OnEntry; snapshot: SnapshotDatabase }) {

@@ -24,7 +24,7 @@ export function timeText(nanoseconds: bigint): string {
 }
 
 /** Names of users and groups on this host. */
-export class Owners {
+export class OwnerNames {
 	readonly #users = namesIn('/etc/passwd');
 	readonly #groups = namesIn('/etc/group');
 

@@ -7,7 +7,7 @@ import type { DatabaseCopy } from '../../sqlite/messages.ts';
 import { type Entry, storedSize } from '../entry.ts';
 import type { MergedEntry } from '../merge.ts';
 import { type Bytes, toFs } from '../names.ts';
-import { deviceOf, isChanged, type Owners, timeText, typeOf, UNCHANGING } from './attributes.ts';
+import { deviceOf, isChanged, type OwnerNames, timeText, typeOf, UNCHANGING } from './attributes.ts';
 import { FileStore, type StoredFile } from './file.ts';
 import { lookAt } from './folder.ts';
 import type { ArchiveOptions } from './messages.ts';
@@ -26,7 +26,7 @@ export interface EntryStoreOptions {
 	/** Look only. */
 	isPreview: boolean;
 	record: Record;
-	owners: Owners;
+	owners: OwnerNames;
 	onEntry: OnEntry;
 	snapshot: SnapshotDatabase;
 }

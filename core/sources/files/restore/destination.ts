@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { BackupError } from '../../../base/errors';
-import { isGone, thisHost } from '../../../base/process-identity';
+import { hasEnded, thisHost } from '../../../base/process-identity';
 import { toError } from '../faults';
 import { faultOf } from '../thread-faults';
 
@@ -114,7 +114,7 @@ async function removeLeftovers(to: string, names: readonly string[], warn: (text
 	for (const name of names) {
 		const [, host, pid] = TEMPORARY.exec(name) ?? [];
 		if (host === undefined) continue;
-		if (host === hostMark() && isGone(thisHost(), Number(pid))) await removeTemporary(to, name);
+		if (host === hostMark() && hasEnded(thisHost(), Number(pid))) await removeTemporary(to, name);
 		else warn(`${path.join(to, name)} is of another restore: unless that still runs, remove it by hand`);
 	}
 }
