@@ -98,6 +98,48 @@ it('a server that was restored to an earlier moment is another history: refused,
 	expect(plan.log!.labels).not.toContain(anew!.label);
 });
 
+it('a server whose disk was put back is refused; log from before and after it is never replayed together', async () => {
+	const first = await started(18);
+	const backups = new ClusterBackups();
+	await sql(first.target(), 'CREATE TABLE ledger (id int)');
+	await backups.log(first.target());
+	await backups.base(first.target());
+	await backups.restore({ kind: 'base' }, { to: path.join(top, 'data') });
+	await first.stop();
+	// From here on with a server whose disk is ours.
+	const disk = path.join(top, 'data');
+	const start = async () => {
+		const server = await startRestored(18, disk, first.password);
+		servers.push(server);
+		return server;
+	};
+	let server = await start();
+	await backups.log(server.target(), { startOver: true });
+	await server.stop();
+	fs.cpSync(disk, `${disk}-snapshot`, { recursive: true });
+	server = await start();
+	await sql(server.target(), 'INSERT INTO ledger SELECT n FROM generate_series(1, 20000) n');
+	await backups.log(server.target());
+	await server.stop();
+	fs.rmSync(disk, { recursive: true });
+	fs.cpSync(`${disk}-snapshot`, disk, { recursive: true });
+	fs.chmodSync(disk, 0o700);
+
+	server = await start();
+	await sql(server.target(), 'INSERT INTO ledger VALUES (1), (2), (3)');
+	await expect(backups.log(server.target())).rejects.toMatchObject({ code: 'broken-log' });
+	await backups.log(server.target(), { startOver: true });
+	await backups.base(server.target());
+	await sql(server.target(), 'SET LOCAL synchronous_commit = on; INSERT INTO ledger VALUES (4)');
+	await backups.log(server.target());
+	await server.stop();
+	// It was restored itself, to another target than the one that counts now.
+	await backups.restore({ kind: 'newest' }, { to: path.join(top, 'back') });
+	const back = await startRestored(18, path.join(top, 'back'), first.password);
+	servers.push(back);
+	expect(await rows(back)).toBe(4);
+});
+
 it('another server is refused in the group of the first', async () => {
 	const [first, other] = await Promise.all([started(18), started(18)]);
 	const backups = new ClusterBackups();

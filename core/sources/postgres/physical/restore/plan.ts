@@ -3,7 +3,6 @@
  * work is refused before anything is written.
  */
 import { BackupError, isBackupError, isOfStorage } from '../../../../base/errors';
-import { inParallel } from '../../../../base/in-parallel';
 import { assessEvidence } from '../../../../records/assessment';
 import type { Manifest } from '../../../../records/manifest';
 import type { BackupEntry, Repository } from '../../../../records/repository';
@@ -12,10 +11,7 @@ import { logGroupOf } from '../groups';
 import { formatLsn, parseLsn } from '../lsn';
 import type { RecoveryTarget } from './recovery';
 import type { LogContents } from '../wal/contents';
-import { LOG } from '../wal/word';
-
-/** There may be thousands of pieces of log; so many manifests are read at a time. */
-const READS = 8;
+import { type JoinedLog, joinLog, readLog } from './joined-log';
 
 /** What will be restored. */
 export interface ClusterPlan {
@@ -49,15 +45,18 @@ export interface ClusterChoice {
  */
 export async function planClusterRestore(choice: ClusterChoice): Promise<ClusterPlan> {
 	const { target } = choice;
-	const log = target.kind === 'base' ? [] : await readLog(choice);
+	const log = target.kind === 'base' ? [] : await readLog(choice.repository, logGroupOf(choice.group), choice.signal);
 	const wanted = target.kind === 'name' ? await findRestorePoint(choice, log, target.name) : target;
 	const { base, warnings } = await chooseBase(choice, wanted);
 	if (target.kind === 'base') {
 		return { label: base.label, log: null, target, restorableUntil: null, warnings };
 	}
-	const { pieces, lastCommit, end } = follow(base, log);
+	const { pieces, lastCommit, end, gap } = joinLog(base, log);
 	const needed = cut(pieces, wanted);
 	const reached = reach(wanted, { end, lastCommit, pieces, base });
+	if (gap !== null && needed.length === pieces.length) {
+		warnings.push(`nothing is stored between ${formatLsn(end)} and ${gap.label}: it is restored up to there`);
+	}
 	if (pieces.length === 0)
 		warnings.push(`no log follows ${base.group}/${base.label}: it is restored as it was at its end`);
 	return {
@@ -68,25 +67,6 @@ export async function planClusterRestore(choice: ClusterChoice): Promise<Cluster
 		restorableUntil: lastCommit,
 		warnings,
 	};
-}
-
-/** Backups of log by their manifests, in the order in which they were made. */
-async function readLog({ repository, group, signal }: ClusterChoice): Promise<Manifest[]> {
-	const entries = await repository.list(logGroupOf(group));
-	const oldestFirst = entries.toSorted((a, b) => a.startedAt - b.startedAt);
-	const read = await inParallel(oldestFirst, READS, async ({ group: ofLog, label }) => {
-		signal.throwIfAborted();
-		try {
-			const manifest = await repository.readManifest(ofLog, label, signal);
-			return manifest.source.kind === LOG ? [manifest] : [];
-		} catch (error) {
-			// What nobody can read is a gap, if it was log.
-			if (!isBackupError(error, 'invalid-manifest', 'not-found', 'unsigned', 'unknown-signer', 'bad-signature'))
-				throw error;
-			return [];
-		}
-	});
-	return read.flat();
 }
 
 /** The newest base backup that the target can be reached from. */
@@ -137,29 +117,6 @@ function isBefore(wanted: RecoveryTarget, { finishedAt, source }: Manifest): str
 	return null;
 }
 
-/** The log that follows a base backup without a gap. */
-interface Following {
-	pieces: Manifest[];
-	end: bigint;
-	/** ISO 8601; of the base backup itself, nobody knows. */
-	lastCommit: string | null;
-}
-
-function follow(base: Manifest, log: readonly Manifest[]): Following {
-	const following: Following = { pieces: [], end: parseLsn(String(base.source.details.walEnd)), lastCommit: null };
-	for (const piece of log) {
-		const { walStart, walEnd, lastCommit } = piece.source.details;
-		if (piece.source.server !== base.source.server) continue;
-		const [start, end] = [parseLsn(String(walStart)), parseLsn(String(walEnd))];
-		if (end <= following.end) continue;
-		if (start > following.end) break;
-		following.pieces.push(piece);
-		following.end = end;
-		if (typeof lastCommit === 'string') following.lastCommit = lastCommit;
-	}
-	return following;
-}
-
 /** Only as much log as the target needs. */
 function cut(pieces: readonly Manifest[], wanted: RecoveryTarget): readonly Manifest[] {
 	const isBehind = ({ source: { details } }: Manifest): boolean => {
@@ -177,7 +134,7 @@ function cut(pieces: readonly Manifest[], wanted: RecoveryTarget): readonly Mani
  */
 function reach(
 	wanted: RecoveryTarget,
-	{ end, lastCommit, pieces, base }: Following & { base: Manifest },
+	{ end, lastCommit, pieces, base }: Omit<JoinedLog, 'gap' | 'earlier'> & { base: Manifest },
 ): RecoveryTarget {
 	if (wanted.kind === 'lsn' && parseLsn(wanted.lsn) > end) {
 		throw new BackupError('invalid-input', `the log that is stored ends at ${formatLsn(end)}, before ${wanted.lsn}`, {

@@ -22,12 +22,20 @@ export type RecoveryTarget =
 export async function writeRecovery(folder: string, target: RecoveryTarget): Promise<void> {
 	await fs.appendFile(path.join(folder, 'postgresql.auto.conf'), formatRecovery(target), { mode: 0o600 });
 	await fs.writeFile(path.join(folder, 'recovery.signal'), '', { mode: 0o600 });
+	// Of a standby: it would wait for more log, and never be a server of its own.
+	await fs.rm(path.join(folder, 'standby.signal'), { force: true });
 }
 
 /** The lines of a configuration that say so. @throws BackupError 'invalid-input' for a name that cannot be a target */
 export function formatRecovery(target: RecoveryTarget): string {
-	const settings = { restore_command: 'false', ...targetSettings(target), recovery_target_action: 'promote' };
-	const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quoted(value)}`);
+	const wanted = targetSettings(target);
+	const settings = [
+		...Object.entries(NO_OTHER_TARGET).filter(([name]) => !(name in wanted)),
+		...Object.entries({ restore_command: 'false', recovery_target_action: 'promote' }),
+		// Last: an empty setting behind it would be a second target for PostgreSQL 13.
+		...Object.entries(wanted),
+	];
+	const lines = settings.map(([name, value]) => `${name} = ${quoted(value)}`);
 	return [
 		'',
 		'# Written by n8n-nodes-backup for this restore; may be removed when the server has started.',
@@ -35,6 +43,19 @@ export function formatRecovery(target: RecoveryTarget): string {
 		'',
 	].join('\n');
 }
+
+/** A server that was itself restored, or a standby, has settings of its own for that, which come along. */
+const NO_OTHER_TARGET = {
+	archive_cleanup_command: '',
+	recovery_end_command: '',
+	recovery_target: '',
+	recovery_target_inclusive: 'on',
+	recovery_target_lsn: '',
+	recovery_target_name: '',
+	recovery_target_time: '',
+	recovery_target_timeline: 'latest',
+	recovery_target_xid: '',
+};
 
 function targetSettings(target: RecoveryTarget): Record<string, string> {
 	switch (target.kind) {

@@ -15,6 +15,8 @@ export interface Slot {
 	name: string;
 	/** The server keeps its log from here on; null where it has removed some of that. */
 	restart: string | null;
+	/** PostgreSQL's own word of `pg_replication_slots`: "reserved", "extended", "unreserved", "lost"; null as long as it keeps nothing. */
+	status: string | null;
 	/** Somebody else reads from it at this moment. */
 	active: boolean;
 	/** What the server keeps because of it. */
@@ -33,16 +35,27 @@ export function slotName(location: string, group: string): string {
 
 /** @param name letters, digits and underscores @returns null where there is none @throws what `pg` throws */
 export async function readSlot(client: Client, name: string): Promise<Slot | null> {
-	const { rows } = await client.query<Record<'restart' | 'held' | 'safe', string | null> & { active: boolean }>(
-		`SELECT restart_lsn AS restart, active, safe_wal_size AS safe,
+	const { rows } = await client.query<
+		Record<'restart' | 'status' | 'held' | 'safe', string | null> & { active: boolean }
+	>(
+		`SELECT restart_lsn AS restart, wal_status AS status, active, safe_wal_size AS safe,
 			pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery()
 				THEN pg_catalog.pg_last_wal_receive_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, restart_lsn) AS held
 		FROM pg_catalog.pg_replication_slots WHERE slot_name = '${literal(name)}' AND slot_type = 'physical'`,
 	);
 	const [row] = rows;
 	if (!row) return null;
-	const { restart, active, held, safe } = row;
-	return { name, restart, active, heldBytes: Number(held ?? 0), safeBytes: safe === null ? null : Number(safe) };
+	const { status, active, held, safe } = row;
+	// It may be lost some time before the server says no place any more.
+	const restart = status === 'lost' ? null : row.restart;
+	return {
+		name,
+		restart,
+		status,
+		active,
+		heldBytes: Number(held ?? 0),
+		safeBytes: safe === null ? null : Number(safe),
+	};
 }
 
 /** Makes a slot that keeps the log from the last checkpoint on. @throws what `pg` throws */

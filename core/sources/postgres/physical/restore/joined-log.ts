@@ -1,0 +1,84 @@
+/** Which stored log belongs behind a base backup, by the manifests alone: what may not be joined never is. */
+import { isBackupError } from '../../../../base/errors';
+import { inParallel } from '../../../../base/in-parallel';
+import type { Manifest } from '../../../../records/manifest';
+import type { Repository } from '../../../../records/repository';
+import { parseLsn } from '../lsn';
+import { LOG } from '../wal/word';
+
+/** There may be thousands of pieces of log; so many manifests are read at a time. */
+const READS = 8;
+
+/**
+ * Reads the backups of a group of log, in the order in which they were made. What nobody can read is left out: then what follows it does
+ * not join.
+ * @throws BackupError of the storage, 'cancelled'
+ */
+export async function readLog(repository: Repository, group: string, signal: AbortSignal): Promise<Manifest[]> {
+	const entries = await repository.list(group);
+	const oldestFirst = entries.toSorted((a, b) => a.startedAt - b.startedAt);
+	const read = await inParallel(oldestFirst, READS, async ({ label }) => {
+		signal.throwIfAborted();
+		try {
+			const manifest = await repository.readManifest(group, label, signal);
+			return manifest.source.kind === LOG ? [manifest] : [];
+		} catch (error) {
+			if (!isBackupError(error, 'invalid-manifest', 'not-found', 'unsigned', 'unknown-signer', 'bad-signature'))
+				throw error;
+			return [];
+		}
+	});
+	return read.flat();
+}
+
+/** The log that belongs to a base backup. */
+export interface JoinedLog {
+	/** What follows the end of the base backup without a gap, in order. */
+	pieces: Manifest[];
+	/** What ends before that, and holds something of the time of the base backup. */
+	earlier: Manifest[];
+	/** Behind the last byte. */
+	end: bigint;
+	/** Of the last transaction, ISO 8601; of the base backup itself, nobody knows. */
+	lastCommit: string | null;
+	/** The first piece that would follow, were nothing missing before it; null where all that is stored of this history joins. */
+	gap: Manifest | null;
+}
+
+/** @param log in the order in which it was made, of any server */
+export function joinLog(base: Manifest, log: readonly Manifest[]): JoinedLog {
+	const { walStart: baseStart, walEnd: baseEnd } = base.source.details;
+	const end = parseLsn(String(baseEnd));
+	const joined: JoinedLog = { pieces: [], earlier: [], end, lastCommit: null, gap: null };
+	for (const piece of ofSameHistory(base, log)) {
+		const { walStart, walEnd, lastCommit } = piece.source.details;
+		const [from, to] = [parseLsn(String(walStart)), parseLsn(String(walEnd))];
+		if (to <= joined.end) {
+			if (joined.pieces.length === 0 && to > parseLsn(String(baseStart))) joined.earlier.push(piece);
+			continue;
+		}
+		if (from > joined.end) {
+			joined.gap = piece;
+			break;
+		}
+		joined.pieces.push(piece);
+		joined.end = to;
+		if (typeof lastCommit === 'string') joined.lastCommit = lastCommit;
+	}
+	return joined;
+}
+
+/**
+ * A server that was put back to an older state writes other log at the same places of the same timeline, and its collecting began anew: so
+ * log from before such a beginning, and from behind it, are two histories, whatever their places say. A base backup belongs to the one that
+ * had begun when it ended.
+ */
+function ofSameHistory(base: Manifest, log: readonly Manifest[]): Manifest[] {
+	const ours = log.filter(({ source }) => source.server === base.source.server);
+	const isBeginning = ({ source }: Manifest) => source.details.newBeginning === true;
+	const ended = Date.parse(base.finishedAt);
+	const begun = ours.findLastIndex((piece) => isBeginning(piece) && Date.parse(piece.startedAt) <= ended);
+	const first = Math.max(begun, 0);
+	const next = ours.findIndex((piece, place) => place > first && isBeginning(piece));
+	return ours.slice(first, next < 0 ? undefined : next);
+}
