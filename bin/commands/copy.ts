@@ -121,7 +121,7 @@ async function newestLabel(repository: Repository, group: string, signal: AbortS
 	// Where none can be read, copying the newest says why.
 	const newest = chosen[0] ?? unreadable[0]?.entry;
 	if (newest) return newest.label;
-	throw noBackup(repository, [group]);
+	throw await noBackup(repository, [group]);
 }
 
 function show({ group, label, phase, bytes, totalBytes }: CopyProgress): void {

@@ -199,7 +199,7 @@ async function choose(
 	}
 	const listed = await repository.list(wanted?.group);
 	const entries = depth === 'restored' ? withoutReplayed(listed) : listed;
-	if (entries.length === 0) throw noBackup(repository, wanted ? [wanted.group] : []);
+	if (entries.length === 0) throw await noBackup(repository, wanted ? [wanted.group] : []);
 	if (parts !== null) return chooseForVerification(entries, { kind: 'share', parts, day: new Date() }, depth);
 	if (allUnverified) return chooseForVerification(entries, { kind: 'unverified' }, depth);
 	return await newestReadable(repository, entries, signal);

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { BackupError, isBackupError } from '../base/errors';
+import { withWayBack } from './deleted';
 import { type Evidence, evidenceName, formatEvidence, parseEvidence } from './evidence';
 import { assertGroup } from './label';
 import { isReserved, tagName, objectKey, EXPIRED, PIN, MANIFEST, REPOSITORY_KEY, SIGNATURE } from './layout';
@@ -68,10 +69,11 @@ export class Repository {
 					const lost = `${storage.location}/${REPOSITORY_KEY} is missing; backups are read without it, and the next one makes it anew`;
 					return new Repository(storage, null, [lost], authority);
 				}
-				throw new BackupError('not-found', `there are no backups in ${storage.location}`, {
+				const none = new BackupError('not-found', `there are no backups in ${storage.location}`, {
 					hint: 'Check the storage’s location and prefix: it must be the one the backups were made with.',
 					cause: error,
 				});
+				throw await withWayBack(none, storage, '');
 			}
 		}
 		const created = { format: FORMAT, id: randomUUID(), created: new Date().toISOString() };

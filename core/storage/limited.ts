@@ -140,6 +140,11 @@ class LimitedStorage implements Storage {
 		yield* this.#each(() => this.#inner.unfinished(prefix), `with what is unfinished in "${prefix}"`);
 	}
 
+	async hasDeleted(prefix: string, options: CallOptions = {}): Promise<boolean> {
+		const ask = async (signal: AbortSignal) => (await this.#inner.hasDeleted?.(prefix, { signal })) ?? false;
+		return await this.#call(`about what was deleted in "${prefix}"`, ask, options);
+	}
+
 	async space(options: CallOptions = {}): Promise<Space | null> {
 		return await this.#call('about its space', (signal) => this.#inner.space({ signal }), options);
 	}

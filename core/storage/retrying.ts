@@ -118,6 +118,10 @@ export class RetryingStorage implements Storage {
 		});
 	}
 
+	async hasDeleted(prefix: string, options: CallOptions = {}): Promise<boolean> {
+		return await this.#retry(async () => (await this.inner.hasDeleted?.(prefix, options)) ?? false, options.signal);
+	}
+
 	async space(options: CallOptions = {}): Promise<Space | null> {
 		return await this.#retry(() => this.inner.space(options), options.signal);
 	}

@@ -132,6 +132,12 @@ export interface Storage {
 	/** What `removeUnfinished` would remove: also what a living writer is at just now. */
 	unfinished(prefix: string): AsyncIterable<Unfinished>;
 
+	/**
+	 * Whether something below `prefix` was deleted and is kept all the same, as in a bucket with versions. Absent where nothing is.
+	 * @throws BackupError 'access-denied' where that cannot be known
+	 */
+	hasDeleted?(prefix: string, options?: CallOptions): Promise<boolean>;
+
 	/** Free and total space, or null where the storage cannot know it. */
 	space(options?: CallOptions): Promise<Space | null>;
 

@@ -5,6 +5,7 @@
  */
 import { BackupError } from '../base/errors';
 import type { Limits } from '../base/limits';
+import { withWayBack } from '../records/deleted';
 import type { Actor, Verb } from '../records/journal/actor';
 import { assertGroup, parseLabel } from '../records/label';
 import { MANIFEST, objectKey } from '../records/layout';
@@ -43,7 +44,7 @@ export async function onBackup<T extends { changed: boolean }>(
 		{ ...{ verb, group, label, actor, limits, signal, advice: 'try again' }, open: alreadyOpen(request.repository) },
 		async (run) => {
 			await run.hold(group, label);
-			if (!(await isThere(run.repository, group, label))) throw missing(request);
+			if (!(await isThere(run.repository, group, label))) throw await missing(request);
 			return await work(run);
 		},
 		({ changed }) => ({ outcome: 'ok', facts: { changed } }),
@@ -54,10 +55,11 @@ export async function isThere(repository: Repository, group: string, label: stri
 	return (await repository.storage.stat(objectKey(group, label, MANIFEST))) !== null;
 }
 
-export function missing({ repository, group, label }: OneBackupRequest): BackupError {
-	return new BackupError('not-found', `there is no backup ${group}/${label} in ${repository.storage.location}`, {
+export async function missing({ repository: { storage }, group, label }: OneBackupRequest): Promise<BackupError> {
+	const error = new BackupError('not-found', `there is no backup ${group}/${label} in ${storage.location}`, {
 		hint: 'List the backups to see what is there.',
 	});
+	return await withWayBack(error, storage, `${group}/${label}/`);
 }
 
 /**

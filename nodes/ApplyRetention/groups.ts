@@ -24,7 +24,7 @@ export async function chooseGroups(
 	const found = [...new Set(subjects.map(({ group }) => group))].sort();
 	const { groups: wanted } = settings;
 	const missing = (wanted ?? []).filter((pattern) => !found.some((group) => matchesGroup(group, [pattern])));
-	if (found.length === 0 || missing.length > 0) throw noBackup(repository, missing);
+	if (found.length === 0 || missing.length > 0) throw await noBackup(repository, missing);
 	return found
 		.filter((group) => !wanted || matchesGroup(group, wanted))
 		.map((group) => ({ group, ...settings.policyOf(group) }));

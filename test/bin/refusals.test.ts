@@ -268,3 +268,36 @@ it('every refusal names its object in its first line, says what to do in the nex
 	}
 	expect(wrong).toEqual([]);
 });
+
+it('what was deleted from a bucket with versions is said to be there still, wherever it is missed', async () => {
+	const bucket = await s3().makeLockBucket();
+	const storage = ['--storage', `s3://${bucket}/x?endpoint=${s3().endpoint}&region=us-east-1`];
+	const keys = { AWS_ACCESS_KEY_ID: s3().keys.accessKey, AWS_SECRET_ACCESS_KEY: s3().keys.secretKey };
+	const say = async (...args: string[]) => await said({ args, env: keys, names: '', hint: /./ });
+	await say('copy', '--storage', `file://${at('backups')}`, '--missing', '--to-storage', storage[1]!);
+	const remove = async (begins: string) => {
+		const client = s3().client();
+		for await (const { name } of client.listObjectsV2(bucket, `x/${begins}`, true))
+			await client.removeObject(bucket, name);
+	};
+	const wrong: string[] = [];
+	const missed = async (...args: string[]) => {
+		const { code, text } = await say(...args, ...storage);
+		if (code === 0 || !text.includes('docs/append-only.md says how to have it back'))
+			wrong.push(`${args.join(' ')}: ${text}`);
+	};
+	const to = ['--to', databaseUrl({ ...target, database: 'nobody_makes_this' }), '--identity', at('key.txt')];
+
+	await remove(`postgres/shop/${shop}/dump`);
+	await missed('verify', `postgres/shop/${shop}`);
+	await missed('restore', `postgres/shop/${shop}`, ...to);
+	await remove(`postgres/shop/${shop}`);
+	await missed('verify', `postgres/shop/${shop}`);
+	await missed('restore', 'postgres/shop', ...to);
+	await missed('expire', '--group', 'postgres/shop', '--policy', 'critical');
+	await missed('pin', `postgres/shop/${shop}`);
+	expect((await say('verify', 'postgres/none', ...storage)).text).not.toContain('have it back');
+	await remove('');
+	await missed('list');
+	expect(wrong).toEqual([]);
+});

@@ -114,6 +114,13 @@ export async function versionsOf(bucket: AskedBucket, name: string, signal?: Abo
 	return found;
 }
 
+/** Whether delete markers hide objects whose names start with `prefix`, among the first thousand versions: who deletes, deletes much. */
+export async function hasMarkers(bucket: AskedBucket, prefix: string, signal?: AbortSignal): Promise<boolean> {
+	const query = `max-keys=1000&prefix=${escape(prefix)}&versions`;
+	const answer = whole(bucket, 'ListVersionsResult', await bucket.ask('list the versions of', prefix, query, signal));
+	return elements(answer, 'DeleteMarker').some(({ text }) => element(text, 'IsLatest') === 'true');
+}
+
 function timeOf(text: string, name: string): Date {
 	return new Date(element(text, name) ?? NaN);
 }

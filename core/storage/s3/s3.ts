@@ -13,7 +13,7 @@ import { S3Bucket } from './bucket';
 import { type S3Object } from './listing';
 import { S3Connection, type S3ConnectionOptions } from './connection';
 import { s3Error } from './errors';
-import { pageOfObjects, unfinishedUploads, type UnfinishedUpload } from './listing';
+import { hasMarkers, pageOfObjects, unfinishedUploads, type UnfinishedUpload } from './listing';
 import type { PartMemory } from './part';
 import type { CallOptions, Protecting, ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from '../storage';
 import { upload } from './upload';
@@ -191,6 +191,12 @@ export class S3Storage implements Storage {
 			const key = upload.name.slice(this.#prefix.length);
 			if (isKey(key)) yield { ...upload, key };
 		}
+	}
+
+	async hasDeleted(prefix: string, { signal }: CallOptions = {}): Promise<boolean> {
+		assertPrefix(prefix);
+		if (signal?.aborted) throw abortError(signal);
+		return await hasMarkers(this.#bucket, this.#prefix + prefix, signal);
 	}
 
 	/** S3 has no way to ask. */

@@ -105,7 +105,7 @@ async function apply(request: RetentionRequest, lock: Lock, run: Run): Promise<A
 	const { repository, group, policy, signal } = request;
 	const survey = await repository.survey(group);
 	const unfinished = survey.leftovers.filter(({ expired }) => expired);
-	if (survey.backups.length === 0 && unfinished.length === 0) throw noBackups(repository, group);
+	if (survey.backups.length === 0 && unfinished.length === 0) throw await noBackups(repository, group);
 	const { now = new Date(), failedRuns = new FailedRuns(repository.storage) } = request;
 	const planned = await planFor(repository, survey.backups, policy, now, failedRuns, signal);
 	if (planned.failures[0]) throw planned.failures[0].error;

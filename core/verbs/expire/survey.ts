@@ -1,6 +1,7 @@
 /** From a storage to a plan of retention: the backups, their parents, and whether the last runs failed. Changes nothing. */
 import { abortError, BackupError, isBackupError, isOfStorage, messageOf } from '../../base/errors';
 import { inParallel } from '../../base/in-parallel';
+import { withWayBack } from '../../records/deleted';
 import { FailedRuns } from '../../records/journal/failed-runs';
 import { type Limits } from '../../base/limits';
 import { withLimits } from '../run';
@@ -65,17 +66,18 @@ async function survey(request: SurveyRequest): Promise<SurveyedPlans> {
 	if (!groups) entries.push(...(await repository.survey()).backups);
 	for (const group of new Set(groups)) {
 		const { backups } = await repository.survey(group);
-		if (backups.length === 0) missing.push({ group, error: noBackups(repository, group) });
+		if (backups.length === 0) missing.push({ group, error: await noBackups(repository, group) });
 		for (const entry of backups) entries.push(entry);
 	}
 	const planned = await planFor(repository, entries, policy, request.now ?? new Date(), failedRuns, signal);
 	return { groups: planned.groups, failures: [...planned.failures, ...missing] };
 }
 
-export function noBackups(repository: Repository, group: string): BackupError {
-	return new BackupError('not-found', `there are no backups of ${group} in ${repository.storage.location}`, {
+export async function noBackups({ storage }: Repository, group: string): Promise<BackupError> {
+	const error = new BackupError('not-found', `there are no backups of ${group} in ${storage.location}`, {
 		hint: 'List the backups to see the names of the groups. A name that is not right would keep everything for ever.',
 	});
+	return await withWayBack(error, storage, `${group}/`);
 }
 
 /** Plans for backups that were listed. */

@@ -25,6 +25,6 @@ export async function lookIntoPartner<T>(
 	const sameSet = all.filter((each) => each.tags.some((tag) => tags.includes(tag)));
 	const { chosen } = await chooseReadable(repository, sameSet.length > 0 ? sameSet : all, newestOfEach, signal);
 	const [newest] = chosen;
-	if (!newest) throw noBackup(repository, [group]);
+	if (!newest) throw await noBackup(repository, [group]);
 	return await lookInto({ ...request, label: newest.label }, work);
 }

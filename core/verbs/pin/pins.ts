@@ -30,7 +30,7 @@ export async function pinBackup(request: PinRequest): Promise<PinResult> {
 		// Somebody may have removed it by hand, and a pin alone is nothing.
 		if (await isThere(repository, group, label)) return { changed };
 		await repository.removePin(group, label);
-		throw missing(request);
+		throw await missing(request);
 	});
 	return { group, label, pinned: true, ...value, warnings };
 }

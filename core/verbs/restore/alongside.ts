@@ -1,6 +1,7 @@
 /** Backups that are used beside the one that is restored, and whether all that is needed is there. */
 import { BackupError } from '../../base/errors';
 import { DEFAULT_LIMITS } from '../../base/limits';
+import { withWayBack } from '../../records/deleted';
 import { objectKey } from '../../records/layout';
 import type { Manifest } from '../../records/manifest';
 import type { OpenBackup } from '../../sources/source';
@@ -38,8 +39,9 @@ export async function assertThere(storage: Storage, { group, label, parts }: Man
 		const found = await storage.stat(key);
 		if (found?.size === stored.bytes) continue;
 		const what = found ? `has ${found.size} instead of ${stored.bytes} bytes` : 'is missing';
-		throw new BackupError(found ? 'damaged' : 'not-found', `${storage.location}/${key} ${what}`, {
+		const error = new BackupError(found ? 'damaged' : 'not-found', `${storage.location}/${key} ${what}`, {
 			hint: 'The object was removed or changed after the backup was made. Use another backup.',
 		});
+		throw found ? error : await withWayBack(error, storage, key);
 	}
 }

@@ -1,5 +1,6 @@
 /** Which backup is restored. */
-import { BackupError } from '../../base/errors';
+import { BackupError, isBackupError } from '../../base/errors';
+import { withWayBack } from '../../records/deleted';
 import { assessEvidence } from '../../records/assessment';
 import { AHEAD_MS } from '../../records/label';
 import { prove } from '../../records/proof';
@@ -22,7 +23,7 @@ export async function chooseForRestore(
 	signal?: AbortSignal,
 ): Promise<{ label: string; warnings: string[] }> {
 	if (choice.kind === 'label') {
-		const entry = chooseBackup(entries, choice);
+		const entry = await chooseNamed(repository, entries, choice);
 		const failed = await findFailure(repository, entry, signal);
 		return { label: entry.label, warnings: failed === null ? [] : [`${entry.group}/${entry.label} ${failed}`] };
 	}
@@ -40,6 +41,20 @@ export async function chooseForRestore(
 		const name = `${entry.group}/${entry.label}`;
 		bad.set(entry, `${name} ${failed}`);
 		warnings.push(`${name} is newer, and was passed over because it ${failed}`);
+	}
+}
+
+async function chooseNamed(
+	{ storage }: Repository,
+	entries: readonly BackupEntry[],
+	choice: Extract<BackupChoice, { kind: 'label' }>,
+): Promise<BackupEntry> {
+	try {
+		return chooseBackup(entries, choice);
+	} catch (error) {
+		const group = entries[0]?.group;
+		if (group === undefined || !isBackupError(error, 'not-found')) throw error;
+		throw await withWayBack(error, storage, `${group}/${choice.label}/`);
 	}
 }
 

@@ -6,6 +6,7 @@ import { assertBelongs, FORMAT, type Manifest, parseManifest } from '../../recor
 import { type Repository } from '../../records/repository';
 import { readText } from '../../records/small-objects';
 import { isCompanion } from '../../records/catalog';
+import { withWayBack } from '../../records/deleted';
 import { BadBackup } from './failure';
 
 /** What was seen of a manifest even if it cannot be read. */
@@ -29,7 +30,9 @@ export async function findManifest(
 	try {
 		return await read(repository, group, label, seen, signal);
 	} catch (error) {
-		if (isBackupError(error, 'not-found')) throw await missing(repository, group, label);
+		if (isBackupError(error, 'not-found')) {
+			throw await withWayBack(await missing(repository, group, label), repository.storage, `${group}/${label}/`);
+		}
 		if (!isBackupError(error, 'invalid-manifest', 'damaged')) throw error;
 	}
 	// A byte may have changed on its way here: only what is wrong twice is wrong.

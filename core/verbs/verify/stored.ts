@@ -1,4 +1,5 @@
 /** Depth "stored": every byte lies there as it was written. Needs no key. */
+import { wayBack } from '../../records/deleted';
 import { MANIFEST, objectKey } from '../../records/layout';
 import { BackupError } from '../../base/errors';
 import type { DecryptionKeys } from '../../codecs/age/age';
@@ -66,7 +67,8 @@ async function assertSize({ repository, manifest }: VerifiedBackup, { name, stor
 			hint: 'Retention may have removed it. If not, look at the storage.',
 		});
 	}
-	throw new BadBackup('not-found', `${name} is missing`, { hint: USE_ANOTHER });
+	const back = await wayBack(storage, objectKey(group, label, name));
+	throw new BadBackup('not-found', `${name} is missing`, { hint: back ?? USE_ANOTHER });
 }
 
 /** What is wrong with the bytes of an object, or null. */
