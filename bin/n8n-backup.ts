@@ -14,6 +14,7 @@ const COMMANDS: Record<string, () => Promise<AddCommand>> = {
 	archive: async () => (await import('./commands/archive.ts')).archiveCommand,
 	base: async () => (await import('./commands/base.ts')).baseCommand,
 	wal: async () => (await import('./commands/wal.ts')).walCommand,
+	'wal-get': async () => (await import('./commands/wal-get.ts')).walGetCommand,
 	slot: async () => (await import('./commands/slot.ts')).slotCommand,
 	bucket: async () => (await import('./commands/bucket.ts')).bucketCommand,
 	config: async () => (await import('./commands/config.ts')).configCommand,
@@ -38,6 +39,11 @@ const COMMANDS: Record<string, () => Promise<AddCommand>> = {
 async function commandsFor([first = '']: string[]): Promise<AddCommand[]> {
 	const wanted = Object.hasOwn(COMMANDS, first) ? [COMMANDS[first]!] : Object.values(COMMANDS);
 	return await Promise.all(wanted.map((load) => load()));
+}
+
+/** An exit code, as whoever called takes it: to a server that restores, no error may look like the end of its log. */
+function failureCode(argv: readonly string[], code: number): number {
+	return argv.includes('wal-get') && code !== EXIT.ok ? EXIT.unfetched : code;
 }
 
 /** Runs the command line; resolves to the exit code. */
@@ -78,7 +84,7 @@ Secrets never go on the command line:
   passphrase         N8N_BACKUP_PASSPHRASE
 Exit codes: 0 ok, 1 failed, 2 wrong use, 3 incomplete, 4 verification failed, 5 locked,
 130 cancelled by SIGINT (Ctrl-C), 143 by SIGTERM;
-of status: 0 ok, 1 warning, 2 critical, 3 unknown.`,
+of status: 0 ok, 1 warning, 2 critical, 3 unknown; of wal-get: see its own help.`,
 		)
 		.hook('preAction', (_, action) => {
 			running = action;
@@ -92,7 +98,7 @@ of status: 0 ok, 1 warning, 2 critical, 3 unknown.`,
 			} catch (error) {
 				if (!isBackupError(error)) throw error;
 				printError(stoppedBy && running ? cancelledBy(stoppedBy, running, error) : error, options.json === true);
-				exitCode = stoppedBy ? CANCELLED[stoppedBy] : exitCodeOf(error);
+				exitCode = stoppedBy ? CANCELLED[stoppedBy] : failureCode(argv, exitCodeOf(error));
 			}
 		};
 	};
@@ -102,7 +108,7 @@ of status: 0 ok, 1 warning, 2 critical, 3 unknown.`,
 		return exitCode;
 	} catch (error) {
 		// commander has already said what is wrong; help and version end with 0.
-		if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.wrongUse;
+		if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : failureCode(argv, EXIT.wrongUse);
 		throw error;
 	} finally {
 		for (const signal of Object.keys(CANCELLED)) process.removeListener(signal, onSignal);
@@ -118,7 +124,7 @@ if (require.main === module) {
 			process.stderr.write(
 				`n8n-backup: a defect of this program: ${error instanceof Error ? error.stack : String(error)}\n`,
 			);
-			process.exitCode = EXIT.failed;
+			process.exitCode = failureCode(process.argv, EXIT.failed);
 		},
 	);
 }

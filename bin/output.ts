@@ -4,8 +4,20 @@ import type { BackupError } from '../core/base/errors';
 import type { Event } from '../core/base/events';
 import type { ArchiveSummary } from '../core/sources/files/archive/messages.ts';
 
-/** Exit codes; the same for every command. */
-export const EXIT = { ok: 0, failed: 1, wrongUse: 2, incomplete: 3, verificationFailed: 4, locked: 5 } as const;
+/** Exit codes; the same for every command but `wal-get`. */
+export const EXIT = {
+	ok: 0,
+	failed: 1,
+	wrongUse: 2,
+	incomplete: 3,
+	verificationFailed: 4,
+	locked: 5,
+	/**
+	 * Of `wal-get`, for each error. PostgreSQL takes 1 to 125 for the end of the log, and would go on without what is behind it; what is
+	 * above 125 stops it (PostgreSQL manual, restore_command).
+	 */
+	unfetched: 200,
+} as const;
 
 export function exitCodeOf(error: BackupError): number {
 	if (error.code === 'invalid-input') return EXIT.wrongUse;

@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from '../../core/base/limits';
 import type { Repository } from '../../core/records/repository';
 import { newestReadable } from '../../core/records/readable-choice';
 import { CLUSTER } from '../../core/sources/postgres/physical/base/word';
-import type { RecoveryTarget } from '../../core/sources/postgres/physical/restore/recovery';
+import { fetchCommand, type RecoveryTarget, shellWord } from '../../core/sources/postgres/physical/restore/recovery';
 import { type ClusterRestored, clusterRestorer } from '../../core/sources/postgres/physical/restore/restorer';
 import { planClusterRestore } from '../../core/sources/postgres/physical/restore/plan';
 import { type OpenOptions, readContents } from '../../core/verbs/open-backup';
@@ -21,6 +21,7 @@ export interface ClusterRestoreCommand {
 	restorePoint?: string;
 	baseOnly?: boolean;
 	tablespace?: string[];
+	fetchLog?: boolean;
 }
 
 /** Whether a group holds base backups, as the newest one that can be read says. */
@@ -43,7 +44,7 @@ export async function isCluster(repository: Repository, group: string, signal: A
 export async function planCluster(
 	reading: Pick<OpenOptions, 'repository' | 'keys' | 'signal'> & { group: string },
 	label: string | null,
-	options: Omit<ClusterRestoreCommand, 'until'> & { until: Date | null },
+	options: Omit<ClusterRestoreCommand, 'until'> & FetchOptions & { until: Date | null },
 ): Promise<Pick<RestoreRequest, 'label' | 'alongside'> & { warnings: string[]; way: RestoreWay<ClusterRestored> }> {
 	const target = targetOf(options);
 	const { stallTimeoutMs } = DEFAULT_LIMITS;
@@ -53,21 +54,45 @@ export async function planCluster(
 	});
 	const to = path.resolve(options.to);
 	const tablespaces = Object.fromEntries((options.tablespace ?? []).map(readMapping));
+	const restoreCommand = options.fetchLog && plan.log ? fetchBy(options, `${reading.group}/${plan.label}`) : undefined;
 	return {
 		label: plan.label,
-		...(plan.log && { alongside: plan.log }),
+		...(plan.log && !restoreCommand && { alongside: plan.log }),
 		warnings: plan.warnings,
 		way: {
-			restorer: clusterRestorer({ to, tablespaces, target: plan.target }),
+			restorer: clusterRestorer({ to, tablespaces, target: plan.target, restoreCommand }),
 			progress: () => '',
 			show({ group, label: of, comparison, folder, major, seconds, lastCommit }, asOf) {
 				printLine(`${group}/${of}: ${comparison.says} in ${folder}, in ${seconds.toFixed(1)} s`);
 				printLine(`the base backup is ${asOf}`);
+				if (restoreCommand) printLine(`the server fetches its log by: ${restoreCommand}`);
 				if (lastCommit !== null) printLine(`the log goes on to the transaction of ${lastCommit}`);
 				printLine(`to start it, as the user who runs PostgreSQL ${major}: pg_ctl -D ${folder} start`);
 			},
 		},
 	};
+}
+
+/** What the server needs to fetch its log itself. */
+interface FetchOptions {
+	storage: string;
+	identity?: string;
+	signers?: string;
+}
+
+/** This very program, as the server calls it from its own folder. Secrets are in neither: the server needs the same environment. */
+function fetchBy({ storage, identity, signers }: FetchOptions, base: string): string {
+	const words = [
+		process.execPath,
+		...process.execArgv,
+		path.resolve(process.argv[1]!),
+		'wal-get',
+		'--storage',
+		storage,
+	];
+	if (identity !== undefined) words.push('--identity', path.resolve(identity));
+	if (signers !== undefined) words.push('--signers', path.resolve(signers));
+	return fetchCommand(words.map(shellWord).join(' '), base);
 }
 
 function targetOf({ until, lsn, restorePoint, baseOnly }: Parameters<typeof planCluster>[2]): RecoveryTarget {

@@ -86,6 +86,7 @@ export const restoreCommand: AddCommand = (program, run) => {
 		.option('--lsn <place>', 'of a cluster: up to this place in the log, e.g. 16/B374D848')
 		.option('--restore-point <name>', 'of a cluster: up to this name, which pg_create_restore_point gave')
 		.option('--base-only', 'of a cluster: as it was at the end of the base backup, without the log behind it')
+		.option('--fetch-log', 'of a cluster: do not write the log; the server fetches it when it starts, by wal-get')
 		.option('--tablespace <old=new>', 'of a cluster: the folder of a tablespace, and an empty one for it', repeated)
 		.option('--signers <file>', SIGNERS_HELP)
 		.option('--allow-unsigned', ALLOW_UNSIGNED_HELP)

@@ -127,6 +127,15 @@ export const clusterProperties: INodeProperties[] = [
 				placeholder: 'e.g. 20261120T020000Z-full-k3f9',
 				description: 'The label of the one to begin with, instead of the newest that ended before the moment',
 			},
+			{
+				displayName: 'Fetch Log By',
+				name: 'fetchLogBy',
+				type: 'string',
+				default: '',
+				placeholder: 'e.g. /usr/local/bin/n8n-backup wal-get --storage s3://… --identity /etc/n8n-backup/key.txt',
+				description:
+					'A command on the machine of the new server, which fetches the log when it starts, one file after the other, instead of writing all of it into the folder now. Needs the command line program there, and for S3 its keys in the environment of the server.',
+			},
 			LIMIT_OPTIONS.hardTimeout,
 			REQUEST_OPTIONS.request,
 			REQUEST_OPTIONS.requestedBy,

@@ -50,6 +50,8 @@ interface BucketFields extends LimitFields {
 
 /** The same for clusters. */
 interface ClusterFields extends LimitFields {
+	/** A command of the new server's machine; empty: the log is written. */
+	fetchLogBy?: string;
 	baseBackup?: string;
 }
 
@@ -130,8 +132,8 @@ export async function readFiles(context: IExecuteFunctions, itemIndex: number): 
 export async function readCluster(
 	context: IExecuteFunctions,
 	itemIndex: number,
-): Promise<ClusterRestoreOptions & { label: string | undefined; target: RecoveryTarget }> {
-	const { baseBackup = '' } = context.getNodeParameter('options', itemIndex, {}) as ClusterFields;
+): Promise<ClusterRestoreOptions & { label: string | undefined; target: RecoveryTarget; fetchLogBy: string }> {
+	const { baseBackup = '', fetchLogBy = '' } = context.getNodeParameter('options', itemIndex, {}) as ClusterFields;
 	const { tablespace = [] } = context.getNodeParameter('tablespaces', itemIndex, {}) as TablespaceFields;
 	const tablespaces: Record<string, string> = {};
 	for (const { from, to } of tablespace) {
@@ -141,6 +143,7 @@ export async function readCluster(
 	return {
 		target: readMoment(context, itemIndex),
 		label: textOf(baseBackup) || undefined,
+		fetchLogBy: textOf(fetchLogBy),
 		to: await allowedFolder(
 			filled('To Folder', textOf(context.getNodeParameter('folder', itemIndex))),
 			blockedBy(context),

@@ -115,6 +115,18 @@ it('refuses a folder with something in it, and folders that n8n may not use', as
 	expect(fs.readdirSync(top).filter((name) => name.startsWith('outside'))).toEqual([]);
 });
 
+it('leaves the log to a command of the server, where one is given', async () => {
+	const fetchLogBy = "wal-get --storage 's3://it%27s/backups'";
+	const { item } = await restore('fetching', { options: { fetchLogBy } });
+	expect(item).toMatchObject({ ok: true, logBytes: 0 });
+	const configuration = fs.readFileSync(path.join(top, 'fetching/postgresql.auto.conf'), 'utf8');
+	expect(configuration).toContain(
+		`restore_command = 'wal-get --storage ''s3://it%%27s/backups'' --up-to-gap cluster/main/${label} "%f" "%p"'\n`,
+	);
+	await expect(restore('refused', { options: { fetchLogBy: 'one\ntwo' } })).rejects.toThrow('no line breaks');
+	expect(fs.existsSync(path.join(top, 'refused'))).toBe(false);
+});
+
 it('restores the base backup alone, with a label', async () => {
 	const { item } = await restore('base', { upTo: 'baseOnly', options: { baseBackup: label } });
 	expect(item).toMatchObject({ upTo: 'base', label, logBytes: 0, lastCommit: null });

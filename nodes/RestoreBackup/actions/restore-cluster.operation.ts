@@ -1,7 +1,7 @@
 /** Restore Backup: Restore Cluster. One item out per item in. */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { sizeText } from '../../../core/base/size-text';
-import type { RecoveryTarget } from '../../../core/sources/postgres/physical/restore/recovery';
+import { fetchCommand, type RecoveryTarget } from '../../../core/sources/postgres/physical/restore/recovery';
 import { planClusterRestore } from '../../../core/sources/postgres/physical/restore/plan';
 import { type ClusterRestored, clusterRestorer } from '../../../core/sources/postgres/physical/restore/restorer';
 import { readContents } from '../../../core/verbs/open-backup';
@@ -17,7 +17,7 @@ import { readCluster, readOpening } from '../settings';
 export async function restoreCluster(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
 	const { allowUnsigned: isAllowed, group, keys, limits } = await readOpening(context, itemIndex);
-	const { target, label: wanted, to, tablespaces } = await readCluster(context, itemIndex);
+	const { target, label: wanted, to, tablespaces, fetchLogBy } = await readCluster(context, itemIndex);
 	const show = progressLine(context);
 	return await withRepository(context, itemIndex, signal, async (opened) => {
 		const repository = allowUnsigned(opened, isAllowed, wanted === undefined ? null : { group, label: wanted });
@@ -28,8 +28,11 @@ export async function restoreCluster(context: IExecuteFunctions, itemIndex: numb
 		});
 		const result = await restoreBackup({
 			...{ repository, group, label, keys, limits, signal },
-			...(log && { alongside: log }),
-			restorer: clusterRestorer({ to, tablespaces, target: plan.target }),
+			...(log && fetchLogBy === '' && { alongside: log }),
+			restorer: clusterRestorer({
+				...{ to, tablespaces, target: plan.target },
+				...(log && fetchLogBy !== '' && { restoreCommand: fetchCommand(fetchLogBy, `${group}/${label}`) }),
+			}),
 			actor: actorOf(context, itemIndex),
 			onProgress: ({ phase, bytes, totalBytes }) =>
 				show(() => `${to}: ${phase}, ${sizeText(bytes)} of ${sizeText(totalBytes)}`),

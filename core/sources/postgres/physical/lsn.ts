@@ -43,6 +43,14 @@ export function segmentName(timeline: number, lsn: bigint, segmentBytes: number)
 	return [BigInt(timeline), number / perGroup, number % perGroup].map((part) => hex(part).padStart(8, '0')).join('');
 }
 
+/** Which file of the log a name means: its timeline, and the place of its first byte; null for what is no such name. */
+export function segmentOfName(name: string, segmentBytes: number): { timeline: number; start: bigint } | null {
+	if (!/^[0-9A-F]{24}$/.test(name)) return null;
+	const [timeline, group, within] = [0, 8, 16].map((at) => BigInt(`0x${name.slice(at, at + 8)}`));
+	const perGroup = 0x1_0000_0000n / BigInt(segmentBytes);
+	return { timeline: Number(timeline), start: (group! * perGroup + within!) * BigInt(segmentBytes) };
+}
+
 /** The name of the file that says where a timeline comes from. */
 export function historyName(timeline: number): string {
 	return `${timelineText(timeline)}.history`;

@@ -97,7 +97,7 @@ export async function withoutDestinations(destinations: readonly Destination[], 
 }
 
 /** An error of the file system as one of ours. */
-function toRestoreError(error: unknown): unknown {
+export function toRestoreError(error: unknown): unknown {
 	if (isBackupError(error)) return error;
 	const { code, message } = error as NodeJS.ErrnoException;
 	if (code === 'ENOSPC' || code === 'EDQUOT') {

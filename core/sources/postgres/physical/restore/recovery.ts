@@ -15,23 +15,29 @@ export type RecoveryTarget =
 	| { kind: 'name'; name: string };
 
 /**
- * Writes what the server reads at its first start. All log that it needs lies in `pg_wal` already, so the command that is to
- * fetch it fails, and the server looks there.
+ * Writes what the server reads at its first start.
  * @param folder of the cluster
+ * @param restoreCommand as {@link formatRecovery} takes it
  */
-export async function writeRecovery(folder: string, target: RecoveryTarget): Promise<void> {
-	await fs.appendFile(path.join(folder, 'postgresql.auto.conf'), formatRecovery(target), { mode: 0o600 });
+export async function writeRecovery(folder: string, target: RecoveryTarget, restoreCommand?: string): Promise<void> {
+	const text = formatRecovery(target, restoreCommand);
+	await fs.appendFile(path.join(folder, 'postgresql.auto.conf'), text, { mode: 0o600 });
 	await fs.writeFile(path.join(folder, 'recovery.signal'), '', { mode: 0o600 });
 	// Of a standby: it would wait for more log, and never be a server of its own.
 	await fs.rm(path.join(folder, 'standby.signal'), { force: true });
 }
 
-/** The lines of a configuration that say so. @throws BackupError 'invalid-input' for a name that cannot be a target */
-export function formatRecovery(target: RecoveryTarget): string {
+/**
+ * The lines of a configuration that say so.
+ * @param restoreCommand fetches the log; absent where all that the server needs lies in `pg_wal` already: then the command fails, and the server
+ * looks there
+ * @throws BackupError 'invalid-input' for a name or a command with control characters
+ */
+export function formatRecovery(target: RecoveryTarget, restoreCommand = 'false'): string {
 	const wanted = targetSettings(target);
 	const settings = [
 		...Object.entries(NO_OTHER_TARGET).filter(([name]) => !(name in wanted)),
-		...Object.entries({ restore_command: 'false', recovery_target_action: 'promote' }),
+		...Object.entries({ restore_command: restoreCommand, recovery_target_action: 'promote' }),
 		// Last: an empty setting behind it would be a second target for PostgreSQL 13.
 		...Object.entries(wanted),
 	];
@@ -57,6 +63,21 @@ const NO_OTHER_TARGET = {
 	recovery_target_xid: '',
 };
 
+/**
+ * A `restore_command` that calls `n8n-backup wal-get` for one base backup.
+ * @param command the program with its options, as a shell takes them
+ * @param base group and label
+ */
+export function fetchCommand(command: string, base: string): string {
+	// The plan has said how far the log goes.
+	return `${command.replaceAll('%', '%%')} --up-to-gap ${base} "%f" "%p"`;
+}
+
+/** One word of a command, as a shell takes it. */
+export function shellWord(word: string): string {
+	return /^[\w@:/.,=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 function targetSettings(target: RecoveryTarget): Record<string, string> {
 	switch (target.kind) {
 		case 'base':
@@ -76,9 +97,13 @@ function targetSettings(target: RecoveryTarget): Record<string, string> {
 /** As a string of postgresql.conf, which knows escapes. @throws BackupError 'invalid-input' */
 function quoted(value: string): string {
 	if (/\p{Cc}/u.test(value)) {
-		throw new BackupError('invalid-input', 'a name with line breaks or other control characters cannot be a target', {
-			hint: 'Give the name as pg_create_restore_point got it.',
-		});
+		throw new BackupError(
+			'invalid-input',
+			'a restore point or a command may have no line breaks or other control characters',
+			{
+				hint: 'Give the name as pg_create_restore_point got it, and a command on one line.',
+			},
+		);
 	}
 	return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }

@@ -26,6 +26,8 @@ export interface ClusterRestoreOptions {
 	tablespaces?: Readonly<Record<string, string>>;
 	/** How far the log is replayed. @default only as far as the base backup itself needs */
 	target?: RecoveryTarget;
+	/** A command by which the server fetches its log when it starts; absent where all of it lies in the folder then. */
+	restoreCommand?: string;
 }
 
 /** What came of restoring a cluster. */
@@ -52,7 +54,7 @@ export function clusterRestorer(options: ClusterRestoreOptions): Restorer<Cluste
 				run.onProgress({ phase: 'preparing', bytes: files.bytes });
 				const log = await replay(backup, cluster.folder, writer, run);
 				await writeTablespaceMap(cluster.folder, tablespaces);
-				await writeRecovery(cluster.folder, options.target ?? { kind: 'base' });
+				await writeRecovery(cluster.folder, options.target ?? { kind: 'base' }, options.restoreCommand);
 				return restored(backup, cluster.folder, files, log);
 			} catch (error) {
 				await writer.stop();
