@@ -18,6 +18,7 @@ const COMMANDS: Record<string, () => Promise<AddCommand>> = {
 	slot: async () => (await import('./commands/slot.ts')).slotCommand,
 	bucket: async () => (await import('./commands/bucket.ts')).bucketCommand,
 	config: async () => (await import('./commands/config.ts')).configCommand,
+	workflows: async () => (await import('./commands/workflows.ts')).workflowsCommand,
 	list: async () => (await import('./commands/list.ts')).listCommand,
 	ls: async () => (await import('./commands/ls.ts')).lsCommand,
 	diff: async () => (await import('./commands/ls.ts')).diffCommand,

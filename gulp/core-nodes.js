@@ -17,6 +17,7 @@ module.exports = {
 	if: { version: 2.3, name: 'If' },
 	manualTrigger: { version: 1, name: 'When clicking ‘Execute workflow’' },
 	merge: { version: 3.2, name: 'Merge' },
+	n8n: { version: 1, name: 'n8n' },
 	noOp: { version: 1, name: 'No Operation, do nothing' },
 	respondToWebhook: { version: 1.5, name: 'Respond to Webhook' },
 	scheduleTrigger: { version: 1.4, name: 'Schedule Trigger' },

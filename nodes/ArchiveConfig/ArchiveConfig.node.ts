@@ -4,6 +4,7 @@ import { backupEncryptionTest, backupStorageTest } from '../shared/credentials';
 import { runForEachItem } from '../shared/run';
 import { archive } from './actions/archive.operation';
 import { discover } from './actions/discover.operation';
+import { writeWorkflowFiles } from './actions/write-workflows.operation';
 import { properties } from './properties';
 
 /** Finds the configuration of a server and backs it up; thin: fields → core → items. */
@@ -26,14 +27,14 @@ export class ArchiveConfig implements INodeType {
 				displayName: 'Storage',
 				required: true,
 				testedBy: 'backupStorageTest',
-				displayOptions: { hide: { operation: ['discover'] } },
+				displayOptions: { hide: { operation: ['discover', 'writeWorkflows'] } },
 			},
 			{
 				name: 'backupEncryptionApi',
 				displayName: 'Key',
 				required: true,
 				testedBy: 'backupEncryptionTest',
-				displayOptions: { hide: { operation: ['discover'], encryption: ['none'] } },
+				displayOptions: { hide: { operation: ['discover', 'writeWorkflows'], encryption: ['none'] } },
 			},
 		],
 		properties,
@@ -42,8 +43,9 @@ export class ArchiveConfig implements INodeType {
 	methods = { credentialTest: { backupStorageTest, backupEncryptionTest } };
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		const operation = this.getNodeParameter('operation', 0) === 'discover' ? discover : archive;
-		// Findings come in by the hundred, and are one archive.
+		const name = this.getNodeParameter('operation', 0);
+		const operation = name === 'discover' ? discover : name === 'writeWorkflows' ? writeWorkflowFiles : archive;
+		// Findings and workflows come in by the hundred, and are taken together.
 		return await runForEachItem(this, operation, properties);
 	}
 }

@@ -10,6 +10,7 @@ import { STORE_OPTIONS } from '../shared/store-options';
 export const LARGEST_DRILL_MB = 1000;
 
 const ARCHIVE = { operation: ['archive'] };
+const WRITE_WORKFLOWS = { operation: ['writeWorkflows'] };
 const AFTERWARDS = {
 	show: ARCHIVE,
 	restored: 'Restored into a temporary folder, compared file by file, and removed',
@@ -42,8 +43,43 @@ export const properties: INodeProperties[] = [
 				description: 'List configuration, one item per file, with the names of its secrets; stores nothing',
 				action: 'Discover configuration',
 			},
+			{
+				name: 'Write Workflows',
+				value: 'writeWorkflows',
+				description:
+					'Write the workflows that come in, one file each, the same way every time and without their secrets: for git',
+				action: 'Write workflows as files',
+			},
 		],
 		default: 'archive',
+	},
+	{
+		displayName:
+			'Connect the node <b>n8n</b> with the operation <b>Get Many Workflows</b>. Left out are pinned data, and what is or may be a secret in parameters: a workflow that is imported from its file may need some of it again.',
+		name: 'workflowsNotice',
+		type: 'notice',
+		default: '',
+		displayOptions: { show: WRITE_WORKFLOWS },
+	},
+	{
+		displayName: 'Folder',
+		name: 'workflowFolder',
+		type: 'string',
+		default: '',
+		required: true,
+		placeholder: 'e.g. ~/.n8n-files/workflows',
+		description:
+			'Where the files are, in the file system of n8n; it must exist, and n8n must be allowed to write to it',
+		displayOptions: { show: WRITE_WORKFLOWS },
+	},
+	{
+		displayName: 'Remove Files of Other Workflows',
+		name: 'allWorkflows',
+		type: 'boolean',
+		default: false,
+		description:
+			'Whether the files of workflows that do not come in are deleted, so that the folder shows what n8n has. Only for items that are all workflows. Files that this node did not write stay.',
+		displayOptions: { show: WRITE_WORKFLOWS },
 	},
 	{
 		displayName: 'Folders to Search',
@@ -54,6 +90,7 @@ export const properties: INodeProperties[] = [
 		placeholder: 'e.g. /srv',
 		description:
 			'Where to look for compose files, env files, proxies, certificates, systemd units and other known configuration, one folder per line. N8n must be allowed to read them, and in a container they must be mounted.',
+		displayOptions: { hide: WRITE_WORKFLOWS },
 	},
 	{
 		displayName: 'Take',
@@ -169,7 +206,7 @@ export const properties: INodeProperties[] = [
 				description: 'Patterns as in a .gitignore, one per line, from the root of the file system',
 			},
 		],
-		displayOptions: { hide: ARCHIVE },
+		displayOptions: { show: { operation: ['discover'] } },
 	},
 	PROGRESS_NOTICE,
 ];

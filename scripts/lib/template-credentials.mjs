@@ -14,6 +14,7 @@ export const CREDENTIAL_TYPES = {
 	SMTP: 'smtp',
 	Slack: 'slackApi',
 	Telegram: 'telegramApi',
+	'n8n API': 'n8nApi',
 };
 
 /**

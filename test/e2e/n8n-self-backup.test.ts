@@ -84,6 +84,7 @@ beforeAll(async () => {
 		backupStorageApi: await folderCredential(n8n, storage),
 		backupEncryptionApi: await n8n.client.createCredential({ name: 'Key', type: 'backupEncryptionApi', data }),
 		backupStorageSecondApi: await folderCredential(n8n, newFolder(n8n), 'backupStorageSecondApi'),
+		n8nApi: await apiCredential(),
 	};
 	encryptionKey = JSON.parse(fs.readFileSync(path.join(n8n.folder, '.n8n/config'), 'utf8')).encryptionKey;
 }, N8N_START_MS);
@@ -94,6 +95,15 @@ afterAll(async () => {
 	await called?.stop();
 	if (scratch) fs.rmSync(scratch, { recursive: true, force: true });
 }, 60_000);
+
+/** What n8n's own node needs to list workflows. */
+async function apiCredential(): Promise<CredentialReference> {
+	const { rawApiKey: apiKey } = (await n8n.client.rest('POST', '/api-keys', {
+		...{ label: 'workflows', expiresAt: null, scopes: ['workflow:list', 'workflow:read'] },
+	})) as { rawApiKey: string };
+	const data = { apiKey, baseUrl: `${n8n.server.url}/api/v1`, allowedHttpRequestDomains: 'all' };
+	return await n8n.client.createCredential({ name: 'n8n', type: 'n8nApi', data });
+}
 
 /** Calls somebody with a credential, every ten seconds. */
 async function publishCaller(): Promise<void> {
@@ -137,9 +147,11 @@ it(
 	'is backed up on schedule as one set, every credential is opened with the archived key, and older backups expire',
 	async () => {
 		await publishCaller();
+		const forGit = newFolder(n8n);
 		const id = await importTemplate(n8n, 'n8n-self-backup', {
 			...{ credentials, settings: { database: n8n.database.database, reportSuccesses: true } },
-			...{ fieldsOf: { 'Every Night': soon() }, activate: ['Copy to Second Storage'] },
+			fieldsOf: { 'Every Night': soon(), 'Write Workflows': { workflowFolder: forGit } },
+			activate: ['Copy to Second Storage', 'Get Workflows', 'Write Workflows'],
 		});
 		const [first] = await runOnSchedule(n8n, id);
 		const [folder] = itemsOf(assertSuccess(first!), 'Archive n8n’s Folder').map(({ json }) => json);
@@ -157,6 +169,8 @@ it(
 		expect(itemsOf(first!, 'Remove What Expired')).toHaveLength(2);
 		const [report] = itemsOf(first!, 'Make Report').map(({ json }) => json);
 		expect(report).toMatchObject({ ok: true, outcome: 'ok', counts: { stored: 2, copied: 2 } });
+		expect(itemsOf(first!, 'Write Workflows').map(({ json }) => json)).toMatchObject([{ ok: true, workflows: 2 }]);
+		await expectImportable(forGit, 'calls-with-a-credential-');
 		const said = (await recordOf(n8n, first!)) + fs.readFileSync(manifestOf('files/n8n'), 'utf8');
 		for (const secret of [encryptionKey, SECRET, key.identity]) expect(said).not.toContain(secret);
 		expect(fs.readFileSync(manifestOf('files/n8n'), 'utf8')).toMatch(/"n8nVersion": "2\.\d+\.\d+"/);
@@ -241,6 +255,21 @@ it(
 	},
 	TEST_MS,
 );
+
+/** A file of the folder makes the same workflow again. */
+async function expectImportable(folder: string, start: string): Promise<void> {
+	const name = fs.readdirSync(folder).find((each) => each.startsWith(start))!;
+	const file = JSON.parse(fs.readFileSync(path.join(folder, name), 'utf8')) as Parameters<
+		typeof n8n.client.createWorkflow
+	>[0] & { id: string };
+	const { id: old, ...workflow } = file;
+	const id = await n8n.client.createWorkflow({ ...workflow, name: 'From its file' });
+	const data = (await n8n.client.api('GET', `/workflows/${id}`)) as typeof workflow;
+	expect(id).not.toBe(old);
+	expect(data).toMatchObject({ connections: workflow.connections });
+	expect(data.nodes).toEqual(expect.arrayContaining(workflow.nodes));
+	await n8n.client.api('DELETE', `/workflows/${id}`);
+}
 
 /** What n8n says of its credentials and workflows. */
 async function credentialsOf({ client }: OwnN8n): Promise<{ count: number; workflows: string[] }> {

@@ -120,3 +120,36 @@ it('reads only what n8n allows', async () => {
 it('a group and its storage: a folder that is taken whole must not hold it', async () => {
 	await expect(run({ paths: top })).rejects.toThrow(`lies in ${top}`);
 });
+
+describe('Write Workflows', () => {
+	const workflow = {
+		...{ id: '17', name: 'Shop' },
+		connections: {},
+		nodes: [{ id: 'a', parameters: { password: SECRET } }],
+	};
+	const parameters = () => ({ operation: 'writeWorkflows', workflowFolder: top, allWorkflows: true });
+
+	it('writes what comes in together, and tells what it left out', async () => {
+		const input = [[workflow, { ...workflow, id: '18', name: 'Blog' }]];
+		const { items } = await run(parameters(), { input, items: 2 });
+		expect(items).toMatchObject([
+			{
+				...{ ok: true, workflows: 2, written: ['shop-17.json', 'blog-18.json'], unchanged: 0, removed: [] },
+				secrets: ['Shop: a node: password', 'Blog: a node: password'],
+				summary: `2 workflows in ${top}: 2 written, 0 unchanged, 0 removed; 2 secrets left out`,
+			},
+		]);
+		expect(fs.readFileSync(path.join(top, 'shop-17.json'), 'utf8')).not.toContain(SECRET);
+		expect((await run(parameters(), { input: [[workflow]] })).items).toMatchObject([{ removed: ['blog-18.json'] }]);
+	});
+
+	it('writes only where n8n allows it, and nothing that is no workflow', async () => {
+		const input = [[workflow]];
+		await expect(run(parameters(), { input, allowedFolder: '/other' })).rejects.toThrow('n8n may not use the folder');
+		await expect(run({ ...parameters(), workflowFolder: '' }, { input })).rejects.toThrow('"Folder" is empty');
+		await expect(run(parameters(), { input: [[{ x: 1 }]] })).rejects.toThrow(
+			'this is no workflow of n8n: it has no nodes',
+		);
+		expect(filesBelow(top).filter((name) => name.endsWith('.json'))).toEqual([]);
+	});
+});
