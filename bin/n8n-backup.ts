@@ -77,7 +77,7 @@ export async function main(argv: string[]): Promise<number> {
 		.addHelpText(
 			'after',
 			`
-Storage URLs: file:///path, s3://bucket/prefix?endpoint=https://host:port&region=… and sftp://user@host/path?hostKey=SHA256:…&key=FILE
+Storage URLs: file:///path, s3://bucket/prefix?endpoint=https://host:port&region=… (or ?provider=b2&region=…) and sftp://user@host/path?hostKey=SHA256:…&key=FILE
 Secrets never go on the command line:
   S3 keys            AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
   database password  PGPASSWORD or a PGPASSFILE

@@ -34,13 +34,35 @@ export class BackupStorageApi implements ICredentialType {
 			displayOptions: { show: { type: ['folder'] } },
 		},
 		{
+			displayName: 'Provider',
+			name: 'provider',
+			type: 'options',
+			options: [
+				{ name: 'Amazon S3', value: 'aws' },
+				{ name: 'Backblaze B2', value: 'b2' },
+				{ name: 'Ceph', value: 'ceph' },
+				{ name: 'Cloudflare R2', value: 'r2' },
+				{ name: 'DigitalOcean Spaces', value: 'digitalocean' },
+				{ name: 'Google Cloud Storage', value: 'gcs' },
+				{ name: 'Hetzner', value: 'hetzner' },
+				{ name: 'MinIO', value: 'minio' },
+				{ name: 'Other', value: 'other' },
+				{ name: 'Wasabi', value: 'wasabi' },
+			],
+			// Credentials from before there was this field get it, and their fields mean what they meant.
+			default: 'other',
+			description: 'Whose bucket it is: fills in what follows from that. Google wants HMAC keys for it.',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
 			displayName: 'Endpoint',
 			name: 'endpoint',
 			type: 'string',
 			default: '',
 			placeholder: 'e.g. https://minio.example.org:9000',
-			description: 'Address of the S3 server with http:// or https://. Leave empty for Amazon S3.',
-			displayOptions: { show: { type: ['s3'] } },
+			description:
+				'Address of the S3 server with http:// or https://. For Cloudflare R2, what it shows as <i>S3 API</i>, without the bucket. With the provider <i>Other</i>, none means Amazon S3.',
+			displayOptions: { show: { type: ['s3'], provider: ['other', 'minio', 'ceph', 'r2'] } },
 		},
 		{
 			displayName: 'Region',
@@ -48,7 +70,18 @@ export class BackupStorageApi implements ICredentialType {
 			type: 'string',
 			default: 'us-east-1',
 			placeholder: 'e.g. eu-central-1',
-			displayOptions: { show: { type: ['s3'] } },
+			displayOptions: { show: { type: ['s3'], provider: ['other', 'aws', 'minio', 'ceph', 'wasabi'] } },
+		},
+		{
+			displayName: 'Region',
+			// Not `region`: n8n would fill in the default of the field above, which is a region of none of these.
+			name: 'location',
+			type: 'string',
+			default: '',
+			required: true,
+			placeholder: 'e.g. eu-central-003, fsn1 or fra1',
+			description: 'As the provider shows it in the endpoint of the bucket',
+			displayOptions: { show: { type: ['s3'], provider: ['b2', 'digitalocean', 'hetzner'] } },
 		},
 		{
 			displayName: 'Bucket',
@@ -102,7 +135,7 @@ export class BackupStorageApi implements ICredentialType {
 			default: true,
 			description:
 				'Whether the bucket is part of the path (https://host/bucket) and not of the host name (https://bucket.host). MinIO and most other servers need it; for Amazon S3 it makes no difference.',
-			displayOptions: { show: { type: ['s3'] } },
+			displayOptions: { show: { type: ['s3'], provider: ['other'] } },
 		},
 		{
 			displayName: 'Keys May Not Delete',

@@ -3,6 +3,9 @@ import type { FolderOptions } from './folder/folder';
 import type { S3Options } from './s3/s3';
 import type { SftpOptions } from './sftp/session';
 
+/** From the provider of a bucket, and what was typed of its place, to where it is. */
+export { placeAt } from './s3/providers';
+
 export type StorageConfig =
 	| ({ type: 'folder' } & FolderOptions)
 	| ({ type: 's3' } & Omit<S3Options, 'memory'>)

@@ -3,9 +3,11 @@ import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { BackupError, messageOf } from '../base/errors';
 import type { StorageConfig } from './config';
+import { placeAt, type Place } from './s3/providers';
 
 const SFTP_PARAMETERS = ['hostKey', 'key'];
 const S3_PARAMETERS = [
+	'provider',
 	'endpoint',
 	'region',
 	'pathStyle',
@@ -18,7 +20,7 @@ const S3_PARAMETERS = [
 ];
 
 /**
- * Reads `file:///path` and `s3://bucket/prefix?endpoint=http://host:port&region=…&pathStyle=true|false&sse=AES256` (and
+ * Reads `file:///path` and `s3://bucket/prefix?provider=…&endpoint=http://host:port&region=…&pathStyle=true|false&sse=AES256` (and
  * partSize in bytes, maxParts, concurrency, conditionalWrites, appendOnly), and `sftp://user@host:port/path?hostKey=SHA256:…&key=/path/of/key`.
  * @param env for SFTP: N8N_BACKUP_SFTP_PASSWORD, which is the passphrase where a key is named; for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_CA_BUNDLE (a PEM file)
  * @throws BackupError 'invalid-input'
@@ -104,12 +106,10 @@ function s3Of(url: URL, text: string, env: NodeJS.ProcessEnv): StorageConfig {
 		type: 's3',
 		bucket: url.hostname,
 		prefix: prefixOf(url, text),
-		endpoint: query.get('endpoint') ?? undefined,
-		region: query.get('region') ?? env.AWS_REGION ?? undefined,
+		...placeOf(query, env),
 		accessKey,
 		secretKey,
 		sessionToken: env.AWS_SESSION_TOKEN || undefined,
-		pathStyle: flag(query, 'pathStyle'),
 		ca: caFile ? readCa(caFile) : undefined,
 		serverSideEncryption: encryption(query.get('sse')),
 		partSize: count(query, 'partSize'),
@@ -118,6 +118,18 @@ function s3Of(url: URL, text: string, env: NodeJS.ProcessEnv): StorageConfig {
 		appendOnly: flag(query, 'appendOnly'),
 		conditionalWrites: flag(query, 'conditionalWrites'),
 	};
+}
+
+/** @throws BackupError 'invalid-input' where there is no such provider, or the bucket cannot be there */
+function placeOf(query: URLSearchParams, env: NodeJS.ProcessEnv): Place {
+	const provider = query.get('provider') ?? 'other';
+	// A region of the environment is one of Amazon; other providers have their own.
+	const known = ['other', 'aws'].includes(provider) ? env.AWS_REGION || undefined : undefined;
+	return placeAt(provider, {
+		endpoint: query.get('endpoint') ?? undefined,
+		region: query.get('region') ?? known,
+		pathStyle: flag(query, 'pathStyle'),
+	});
 }
 
 /** @throws BackupError 'invalid-input' where it is not what is written: URL leaves out "." and "..", which are names in a bucket */

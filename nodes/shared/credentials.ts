@@ -14,7 +14,7 @@ import type { DecryptionKeys, Encryption } from '../../core/codecs/age/age';
 import { assertPassphrase, parseIdentities, parseRecipients } from '../../core/codecs/age/keys';
 import type { DatabaseTarget, TlsMode } from '../../core/sources/postgres/connection/target';
 import { createStorage } from '../../core/storage/create';
-import { type StorageConfig } from '../../core/storage/config';
+import { placeAt, type StorageConfig } from '../../core/storage/config';
 import type { Storage } from '../../core/storage/storage';
 import { allowedFolder } from './allowed-folder';
 
@@ -38,12 +38,10 @@ export function toStorageConfig(fields: ICredentialDataDecryptedObject): Storage
 			type: 's3',
 			bucket,
 			prefix: text(fields.prefix) || undefined,
-			endpoint: text(fields.endpoint) || undefined,
-			region: text(fields.region) || undefined,
+			...toPlace(fields),
 			accessKey: text(fields.accessKeyId),
 			secretKey: text(fields.secretAccessKey),
 			sessionToken: text(fields.sessionToken) || undefined,
-			pathStyle: fields.forcePathStyle !== false,
 			ca: text(fields.ca) || undefined,
 			appendOnly: fields.appendOnly === true,
 			serverSideEncryption: fields.serverSideEncryption === 'AES256' ? 'AES256' : undefined,
@@ -53,6 +51,16 @@ export function toStorageConfig(fields: ICredentialDataDecryptedObject): Storage
 	const path = text(fields.path);
 	if (!path) throw missing('Folder');
 	return { type: 'folder', path };
+}
+
+/** n8n leaves out what is not shown for the chosen provider, also what was typed before another one was chosen. */
+function toPlace(fields: ICredentialDataDecryptedObject) {
+	// Credentials from before there were providers have none, and go on as they were.
+	return placeAt(text(fields.provider) || 'other', {
+		endpoint: text(fields.endpoint) || undefined,
+		region: text(fields.region) || text(fields.location) || undefined,
+		pathStyle: typeof fields.forcePathStyle === 'boolean' ? fields.forcePathStyle : undefined,
+	});
 }
 
 function toSftp(fields: ICredentialDataDecryptedObject): StorageConfig {

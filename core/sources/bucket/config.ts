@@ -1,6 +1,7 @@
 /** Which bucket is meant, and whether backups of it would lie in it. */
 import { BackupError } from '../../base/errors';
 import type { StorageConfig } from '../../storage/config';
+import { serverOf } from '../../storage/s3/providers';
 
 /** The settings of a bucket. */
 export type BucketConfig = Extract<StorageConfig, { type: 's3' }>;
@@ -22,7 +23,8 @@ export function bucketOf(config: StorageConfig): BucketConfig {
  */
 export function assertBucketApart(source: StorageConfig, storage: StorageConfig): void {
 	const from = bucketOf(source);
-	if (storage.type !== 's3' || storage.bucket !== from.bucket || endpointOf(storage) !== endpointOf(from)) return;
+	if (storage.type !== 's3' || storage.bucket !== from.bucket || serverOf(storage.endpoint) !== serverOf(from.endpoint))
+		return;
 	const prefix = (config: BucketConfig) => `${(config.prefix ?? '').replace(/^\/+|\/+$/g, '')}/`.replace(/^\//, '');
 	if (!prefix(storage).startsWith(prefix(from))) return;
 	throw new BackupError('invalid-input', `the backups would lie in s3://${from.bucket}, which is backed up`, {
@@ -40,8 +42,4 @@ export function belowPrefix(config: StorageConfig, prefix: string): BucketConfig
 /** For people: `s3://bucket/prefix`. */
 export function bucketName({ bucket, prefix = '' }: BucketConfig): string {
 	return `s3://${bucket}${prefix && `/${prefix}`}`;
-}
-
-function endpointOf({ endpoint }: BucketConfig): string {
-	return (endpoint ?? '').toLowerCase().replace(/\/+$/, '');
 }
