@@ -2,7 +2,7 @@
 import { BackupError } from '../base/errors';
 import { randomWord } from '../base/random-word';
 import { isKey } from '../storage/key';
-import { isReserved } from './layout';
+import { isReserved, RESERVED } from './layout';
 
 export const BACKUP_TYPES = ['full', 'differential', 'incremental'] as const;
 export type BackupType = (typeof BACKUP_TYPES)[number];
@@ -41,7 +41,7 @@ export function assertGroup(group: string): void {
 	assertGroupName(group);
 	if (!isGroup(group)) {
 		throw new BackupError('invalid-input', `"${group}" is not a valid group name`, {
-			hint: 'Choose a group that does not start with "runs" or "locks" and has no part that looks like a backup’s label.',
+			hint: `Choose a group that does not start with ${RESERVED.join(', ')}, and has no part that looks like a backup’s label.`,
 		});
 	}
 }
@@ -50,7 +50,7 @@ export function assertGroup(group: string): void {
 function assertGroupName(group: string): void {
 	if (isKey(group)) return;
 	throw new BackupError('invalid-input', `"${group.slice(0, 100)}" is not a valid group name`, {
-		hint: 'Use letters, digits, spaces and . _ = + @ , ( ) - in names joined by "/", e.g. postgres/shop. No name may start with a dot or a space, or end with a space.',
+		hint: 'Use letters, digits, spaces and . _ = + @ , ( ) - in names joined by "/", e.g. postgres/shop. No name may start with a dot or a space, end with a space, or be very long.',
 	});
 }
 

@@ -43,16 +43,16 @@ export const TAG_NAME = /^tag-([a-z0-9][a-z0-9-]{0,39})\.json$/;
 export const SIGNATURE = '.sig';
 
 /** Top-level names that belong to the repository itself. */
-const RESERVED: ReadonlySet<string> = new Set([
+export const RESERVED: readonly string[] = [
 	REPOSITORY_KEY,
 	RUNS.slice(0, -1),
 	LOCKS.slice(0, -1),
 	TOLD.split('/', 1)[0]!,
-]);
+];
 
 /** Whether a key is, or lies below, what belongs to the repository itself. */
 export function isReserved(key: string): boolean {
-	return RESERVED.has(key.split('/', 1)[0]!);
+	return RESERVED.includes(key.split('/', 1)[0]!);
 }
 
 /** Where an object of a backup lies. */

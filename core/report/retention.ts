@@ -1,4 +1,5 @@
 /** What policies did to groups, or would do, and why; and what killed runs have left. */
+import { counted } from '../base/counted';
 import { sizeText } from '../base/size-text';
 import { warningText } from './backups';
 import type { Leftovers, Retained } from './read-upkeep';
@@ -77,7 +78,7 @@ export function retentionSection(retention: Retention, alarmDays: number): Secti
 			...(failed.length > 0 ? [`Retention FAILED: ${names(failed)}`] : []),
 			...(blocked.length > 0 ? [`Retention BLOCKED: ${names(blocked)}`] : []),
 			...(done.length > 0
-				? [`${applied ? 'Retention: removed' : 'Retention plan: would remove'} ${count} backups (${freed})`]
+				? [`${applied ? 'Retention: removed' : 'Retention plan: would remove'} ${counted(count, 'backup')} (${freed})`]
 				: []),
 			...(failed.length + done.length === 0 && leftovers.length > 0 ? [leftoversTitle(leftovers)] : []),
 		].join('; '),

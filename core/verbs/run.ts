@@ -102,6 +102,10 @@ export interface Ran<T> {
 	warnings: string[];
 }
 
+/** A full disk tells to remove old backups, which is what was asked for. */
+const NEEDS_ROOM =
+	'To remove backups takes a few kilobytes itself, for a lock and the journal: make room for them by hand, and run this again.';
+
 /** For {@link RunRequest.open}: a repository that is open already. */
 export function alreadyOpen(repository: Repository): RunRequest['open'] {
 	return async ({ limited }) => repository.through(limited(repository.storage));
@@ -145,7 +149,13 @@ export async function runVerb<T>(
 					},
 					asWriter: async (storage, ofGroup, purpose, writing) => {
 						const onWait = () => run.progress('waiting for the lock', 0);
-						const lock = await acquireLock(storage, ofGroup, { signal, actor, waitMs: lockWaitMs, purpose, onWait });
+						const lock = await acquireLock(storage, ofGroup, {
+							...{ signal, actor, waitMs: lockWaitMs, purpose, onWait },
+						}).catch((error: unknown) => {
+							throw purpose === 'retention' && isBackupError(error, 'storage-full')
+								? error.withHint(NEEDS_ROOM)
+								: error;
+						});
 						try {
 							return await writing(lock, AbortSignal.any([signal, lock.lost]));
 						} finally {

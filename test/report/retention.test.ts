@@ -29,7 +29,7 @@ function summarise(
 
 it('says what stays by which rule, what went, and why', () => {
 	expect(summarise([GROUP])).toMatchObject({
-		...{ ok: true, outcome: 'ok', subject: 'Retention: removed 1 backups (2.0 GB)', counts: { removed: 1 } },
+		...{ ok: true, outcome: 'ok', subject: 'Retention: removed 1 backup (2.0 GB)', counts: { removed: 1 } },
 		text: [
 			'retention postgres/shop, critical: kept 1 (1.0 MB), removed 1 (2.0 GB freed)',
 			'  kept: 1 × daily, 1 × parent',
@@ -40,7 +40,7 @@ it('says what stays by which rule, what went, and why', () => {
 
 it('says of a plan only what would be', () => {
 	const { subject, text, bytes } = summarise([{ ...GROUP, status: 'planned', removed: [] }]);
-	expect(subject).toBe('Retention plan: would remove 1 backups (2.0 GB)');
+	expect(subject).toBe('Retention plan: would remove 1 backup (2.0 GB)');
 	expect(text).toContain('would keep 1 (1.0 MB), would remove 1');
 	expect(bytes.freed).toBe(0);
 });
@@ -93,7 +93,7 @@ it('takes a memory that is no memory for none', () => {
 it('raises the alarm for a group or a storage that failed', () => {
 	const locked = failedItem('locked by another run', { group: 'postgres/crm', policy: 'critical' });
 	expect(summarise([GROUP, locked])).toMatchObject({
-		...{ ok: false, subject: 'Retention FAILED: postgres/crm; Retention: removed 1 backups (2.0 GB)' },
+		...{ ok: false, subject: 'Retention FAILED: postgres/crm; Retention: removed 1 backup (2.0 GB)' },
 	});
 	expect(summarise([BROKEN], { leftovers: BROKEN })).toMatchObject({
 		ok: false,

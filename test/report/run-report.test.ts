@@ -71,7 +71,7 @@ it('joins in one report what was done in one run, the worst first', () => {
 	]);
 	expect(report).toMatchObject({ outcome: 'failed', bad: [NAME], restored: [{ database: 'shop' }] });
 	expect(report.subject).toBe(
-		'Backup BAD: postgres/shop; Restored postgres/shop into shop; Retention: removed 1 backups (0 B)',
+		'Backup BAD: postgres/shop; Restored postgres/shop into shop; Retention: removed 1 backup (0 B)',
 	);
 });
 

@@ -1,4 +1,5 @@
 /** The verdict on one group: could it be restored right now, and is all as it usually is? */
+import { counted } from '../../base/counted';
 import { assessEvidence } from '../../records/assessment';
 import { lostPercent } from '../../records/approval';
 import type { BackupEntry } from '../../records/catalog';
@@ -107,7 +108,7 @@ export function judgeGroup(facts: GroupFacts, request: GroupRequest): GroupStatu
 		...(retention?.blocked ? [reason('retention-blocked', 'warning', `nothing expires: ${retention.blocked}`)] : []),
 		...targetReasons(rpoMs, rtoMs, targets),
 		...(past.length < entries.length
-			? [reason('future', 'warning', `${entries.length - past.length} backups are dated in the future`)]
+			? [reason('future', 'warning', `dated in the future: ${counted(entries.length - past.length, 'backup')}`)]
 			: []),
 	];
 	return {

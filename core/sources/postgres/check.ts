@@ -1,4 +1,5 @@
 /** Whether a dump of a database would succeed. */
+import { counted } from '../../base/counted';
 import { ask, type Finding, type Question } from '../../base/finding';
 import { sizeInMegabytes } from '../../base/size-text';
 import { connect, disconnect } from './connection/connection';
@@ -106,7 +107,7 @@ async function readableTables(
 	}
 	const query = queryOf(client);
 	await assertReadable(query, tables, options.filter);
-	const message = `all ${tables.length} tables can be read`;
+	const message = `${counted(tables.length, 'table')} can be read`;
 	const hidden = await hiddenMappings(query, options.filter);
 	return hidden.length === 0 ? message : { warning: [message, ...hidden].join('; ') };
 }

@@ -1,3 +1,4 @@
+import { BackupError } from '../../../core/base/errors';
 import { applyRetention, type RetentionRequest, surveyRetention } from '../../../core/verbs/expire/expire';
 import { readRuns } from '../../../core/records/journal/journal';
 import { acquireLock } from '../../../core/records/locks/lock';
@@ -47,6 +48,18 @@ describe('retention', () => {
 		const all: string[] = [];
 		for await (const { key } of repository.storage.list('')) all.push(key);
 		expect(all).toEqual(before);
+	});
+
+	it('says on a full disk that it needs a little room itself, and changes nothing', async () => {
+		await addDays(repository, 6, '2026-11-20');
+		const before = await keysOf(repository);
+		const full = new BackupError('storage-full', 'cannot write: no space left', { hint: 'Remove old backups.' });
+		const storage = new FaultyStorage(repository.storage, [{ on: 'write', then: { fail: full } }]);
+		await expect(apply(DAILY, { repository: await Repository.open(storage) })).rejects.toMatchObject({
+			code: 'storage-full',
+			hint: 'Remove old backups. To remove backups takes a few kilobytes itself, for a lock and the journal: make room for them by hand, and run this again.',
+		});
+		expect(await keysOf(repository)).toEqual(before);
 	});
 
 	it('removes what the plan expires, all of it, and nothing else', async () => {
