@@ -30,6 +30,7 @@ const CASES: ReadonlyArray<readonly [alert: string, series: string, fires: numbe
 				['BackupBad', 'not-authentic', 0, 'critical'],
 				['BackupNotProved', 'not-proved', 70, 'warning'],
 				['BackupShrunk', 'shrunk', 0, 'warning'],
+				['BackupSlotHoldsLog', 'slot', 0, 'critical'],
 				['BackupSlow', 'slow', 0, 'warning'],
 				['BackupRunsLong', 'long-running', 15, 'warning'],
 				['BackupStuck', 'stuck', 0, 'warning'],

@@ -1,6 +1,8 @@
 /** Base Backup of Postgres on a real server, as a role that may replicate and nothing else; n8n itself is in test/e2e. */
 import path from 'node:path';
 import { generateIdentity } from '../../core/codecs/age/keys';
+import { Repository } from '../../core/records/repository';
+import { createStorage } from '../../core/storage/create';
 import { PostgresBaseBackup } from '../../nodes/PostgresBaseBackup/PostgresBaseBackup.node';
 import { type FakeNode, fakeContext } from '../support/fake-node';
 import { createFolder, removeFolder } from '../support/folders';
@@ -9,13 +11,15 @@ import { from, type Json, reportOn } from '../support/report-items';
 import { until } from '../support/until';
 
 const PASSWORD = 'not-in-any-item';
+/** A server may archive its log itself as well. */
+const ARCHIVES = { archive_mode: 'on', archive_command: '/bin/true' };
 const node = new PostgresBaseBackup();
 let server: OwnServer;
 let folder: string;
 let credentials: FakeNode['credentials'];
 
 beforeAll(async () => {
-	server = await startPostgres(18, { settings: { synchronous_commit: 'on', max_wal_senders: 3 } });
+	server = await startPostgres(18, { settings: { synchronous_commit: 'on', max_wal_senders: 3, ...ARCHIVES } });
 	await sql(server.target(), `CREATE ROLE backup LOGIN REPLICATION PASSWORD '${PASSWORD}'`);
 	await sql(server.target(), `CREATE ROLE nobody LOGIN PASSWORD '${PASSWORD}'`);
 	await sql(server.target(), 'CREATE TABLE orders AS SELECT n AS id FROM generate_series(1, 1000) n');
@@ -157,6 +161,19 @@ it('checks what is there, and says what is missing with the SQL that grants it',
 	expect(findings.find(({ check }) => check === 'slots')!.message).toContain('the first run makes the slot');
 	expect(findings.find(({ check }) => check === 'checksums')!.message).toContain('data pages have');
 
+	const archive = async () => {
+		const { item: again } = await run('check');
+		return (again.findings as typeof findings).find(({ check }) => check === 'archive')!.message;
+	};
+	expect(await archive()).toBe('archive_mode is on: the server archives its log itself as well');
+	await setArchiving('/bin/false');
+	await sql(server.target(), 'CREATE TABLE archived (); SELECT pg_switch_wal()');
+	await until('archiving has failed', async () => (await archive()).includes('has failed'));
+	expect(await archive()).toMatch(
+		/has failed \d+ times, last with [0-9A-F]{24} at 20.*Z: .*ALTER SYSTEM SET archive_command/,
+	);
+	await setArchiving('/bin/true');
+
 	const noRight = { credentials: { ...credentials, postgres: as('nobody') } };
 	await expect(run('check', {}, noRight)).rejects.toMatchObject({
 		description: expect.stringContaining('ALTER ROLE "nobody" REPLICATION;'),
@@ -173,6 +190,19 @@ it('checks the slot, and names one that is lost', async () => {
 	expect(found.item.findings).toContainEqual(
 		expect.objectContaining({ check: 'slots', message: expect.stringMatching(/reserved|extended/) }),
 	);
+	const storage = createStorage({ type: 'folder', path: folder });
+	const repository = await Repository.open(storage);
+	const [stored] = await repository.list('wal/main');
+	const { source } = await repository.readManifest('wal/main', stored!.label);
+	expect(source.details).toMatchObject({ slot, slotStatus: 'reserved', slotSafeBytes: null, forgottenSlot: null });
+	await sql(server.target(), "SELECT pg_create_physical_replication_slot('n8n_backup_00000000000000ab', true)");
+	await sql(server.target(), 'INSERT INTO orders VALUES (1004)');
+	await run('collectLog');
+	const newest = (await repository.list('wal/main')).at(-1)!;
+	const { details } = (await repository.readManifest('wal/main', newest.label)).source;
+	expect(details).toMatchObject({ slotHeldBytes: expect.any(Number), forgottenSlot: 'n8n_backup_00000000000000ab' });
+	expect(details.slotHeldBytes).toBeGreaterThan(0);
+	await sql(server.target(), "SELECT pg_drop_replication_slot('n8n_backup_00000000000000ab')");
 	await loseSlots();
 	await expect(run('check')).rejects.toThrow(`the slot ${slot} is lost`);
 	await expect(run('collectLog')).rejects.toThrow('has already been removed');
@@ -194,6 +224,11 @@ it('checks the slot, and names one that is lost', async () => {
 	await failing;
 	await keepPerSlot('-1');
 });
+
+async function setArchiving(command: string): Promise<void> {
+	await sql(server.target(), `ALTER SYSTEM SET archive_command = '${command}'`);
+	await sql(server.target(), 'SELECT pg_reload_conf()');
+}
 
 async function keepPerSlot(limit: string): Promise<void> {
 	await sql(server.target(), `ALTER SYSTEM SET max_slot_wal_keep_size = '${limit}'`);

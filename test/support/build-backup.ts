@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from '../../core/base/limits';
 import { PROGRAM } from '../../core/base/program';
 import type { Depth } from '../../core/records/evidence';
 import { type BackupType, createLabel } from '../../core/records/label';
-import type { Loss, StoredPart } from '../../core/records/manifest';
+import type { Loss, Manifest, StoredPart } from '../../core/records/manifest';
 import { Repository } from '../../core/records/repository';
 import { storeStream } from '../../core/streams/pipeline';
 import { manifestOf } from './manifest';
@@ -25,6 +25,8 @@ export interface BuildOptions {
 	tags?: readonly string[];
 	/** What its manifest says was lost: it showed that itself, against some backup long ago. */
 	shrunk?: Pick<Loss, 'what' | 'from' | 'to'>;
+	/** What its source says of itself. */
+	details?: Manifest['source']['details'];
 	/** Leaves evidence of that depth. */
 	verified?: Depth | null;
 	/** What the evidence says. */
@@ -44,6 +46,7 @@ export async function buildBackup({ storage }: Repository, options: BuildOptions
 		verified = null,
 		ok,
 		shrunk,
+		details = {},
 	} = options;
 	const at = new Date(options.at ?? (started += 3_600_000));
 	const label = createLabel(type, at);
@@ -58,7 +61,12 @@ export async function buildBackup({ storage }: Repository, options: BuildOptions
 	const repository = await Repository.open(storage);
 	const places = { since: createLabel('full', new Date('2020-01-01T00:00:00Z')), shownBy: label };
 	await repository.writeManifest(
-		manifestOf(group, label, { parents: [...parents], parts, ...(shrunk && { shrunk: [{ ...shrunk, ...places }] }) }),
+		manifestOf(group, label, {
+			parents: [...parents],
+			parts,
+			source: { kind: 'postgres', server: null, details },
+			...(shrunk && { shrunk: [{ ...shrunk, ...places }] }),
+		}),
 	);
 	await repository.writeTags(group, label, tags);
 	if (verified) await addEvidence(repository, label, { group, at: at.toISOString(), depth: verified, ok });

@@ -6,6 +6,7 @@ import type { BackupEntry } from '../../records/catalog';
 import type { JournalRun } from '../../records/journal/journal';
 import { AHEAD_MS } from '../../records/label';
 import type { Loss } from '../../records/manifest';
+import { fromDetails, slotProblems } from '../../records/slot-problems';
 import { planRetention } from '../../retention/plan';
 import type { RetentionPolicy } from '../../retention/policy';
 import { spanText } from './ages';
@@ -99,6 +100,7 @@ export function judgeGroup(facts: GroupFacts, request: GroupRequest): GroupStatu
 		...lateReasons(last, attempts.unchangedAt, rhythm, now),
 		...proof.reasons,
 		...attempts.reasons,
+		...slotReasons(newest, attempts.unchangedAt),
 		...lossReasons(facts.losses),
 		...(size && !isPiece(newest) ? sizeReasons(size.bytes, size.before) : []),
 		...(latest?.seconds ? slowReasons(latest.seconds, durations) : []),
@@ -243,6 +245,13 @@ function sizesBefore(past: readonly BackupEntry[], last: BackupEntry): number[] 
  */
 function isPiece(newest: ReadBackup | null): boolean {
 	return newest?.manifest.source.details.piece === true;
+}
+
+/** What the last run that stored log saw of its slot; a later one that found nothing new has seen that all was collected. */
+function slotReasons(newest: ReadBackup | null, unchangedAt: number | null): Reason[] {
+	if (newest === null || (unchangedAt !== null && unchangedAt > newest.entry.startedAt)) return [];
+	const slot = fromDetails(newest.manifest.source.details);
+	return slot === null ? [] : slotProblems(slot).map(({ severity, text }) => reason('slot', severity, text));
 }
 
 /** As bad as for sizes: much is a warning, nearly all is critical. */

@@ -36,6 +36,7 @@ export const REASON_CODES = [
 	'rpo',
 	'rto',
 	'shrunk',
+	'slot',
 	'slow',
 	'stuck',
 	'unreachable',
@@ -68,6 +69,7 @@ const TODO: Record<ReasonCode, string> = {
 	rto: 'Restore side by side, on a faster machine, or split what is restored.',
 	shrunk:
 		'Look whether the source has lost data: older backups still have it. If all is right, approve the newest backup.',
+	slot: 'Run that SQL on the server as a superuser, and see that the log is collected: what slots hold back fills its disk.',
 	slow: 'Look at the load of the source, the network and the storage.',
 	stuck: 'Its process is gone. The next run cleans up after it; see why it ended.',
 	unreachable: 'Look at the storage, its credential and the network.',

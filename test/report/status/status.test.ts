@@ -75,6 +75,20 @@ it('a group is not late where its last run found that nothing is new', async () 
 	expect(codes(await status())).toEqual([]);
 });
 
+it('a slot that holds back much log is a reason, until a run finds that nothing is new', async () => {
+	const slot = {
+		...{ slot: 'n8n_backup_0123456789abcdef', slotStatus: 'extended', slotHeldBytes: 9e9, slotSafeBytes: 1e9 },
+		...{ forgottenSlot: null, forgottenBytes: 0 },
+	};
+	await addSeries(10, HOUR, HOUR, { details: { piece: true, ...slot } });
+	const found = await status();
+	expect(codes(found)).toEqual(['slot critical', 'slot warning']);
+	expect(found.groups[0]!.reasons[0]!.text).toContain('ALTER SYSTEM SET max_slot_wal_keep_size');
+	const nothing = () => ({ outcome: 'ok' as const, facts: { unchanged: true } });
+	await recordRun(storage, { verb: 'backup', group: GROUP }, async () => undefined, nothing);
+	expect(codes(await status())).toEqual([]);
+});
+
 it('an hourly group is late after two hours, and cannot be restored to what it should be after three', async () => {
 	await addSeries(10, HOUR, 1.9 * HOUR);
 	expect(codes(await status())).toEqual([]);

@@ -55,6 +55,7 @@ export async function checkCluster(target: DatabaseTarget, slot: string, signal:
 		await of('walsenders', async () => await freeSenders(asked));
 		await of('slots', async () => await slotState(asked, slot));
 		await of('slot limit', async () => await slotLimit(asked));
+		await of('archive', async () => await archiveState(asked));
 		await of('checksums', async () =>
 			Promise.resolve(
 				cluster.checksums
@@ -140,6 +141,22 @@ async function slotsOf(client: Client, name: string): Promise<Slots> {
 	const slots = rows.filter(({ slot_name }) => slot_name !== null);
 	const own = slots.find(({ slot_name }) => slot_name === name);
 	return { most: Number(rows[0]!.most), taken: slots.length, status: own?.wal_status ?? null };
+}
+
+/** A server that archives its log by itself, too, keeps all that it could not archive. */
+async function archiveState(client: Client): Promise<string | { warning: string }> {
+	const { rows } = await client.query<{ mode: string; failing: boolean; failed: string; file: string; at: string }>(
+		`SELECT pg_catalog.current_setting('archive_mode') AS mode, failed_count AS failed, last_failed_wal AS file,
+			last_failed_time > coalesce(last_archived_time, '-infinity') AS failing,
+			pg_catalog.to_char(last_failed_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS at
+		FROM pg_catalog.pg_stat_archiver`,
+	);
+	const { mode, failing, failed, file, at } = rows[0]!;
+	if (mode === 'off') return 'archive_mode is off: the server archives nothing itself, which is not needed here';
+	if (!failing) return `archive_mode is ${mode}: the server archives its log itself as well`;
+	return {
+		warning: `archive_mode is ${mode}, and archiving has failed ${failed} times, last with ${file} at ${at}: the server keeps its log until that works, and its disk fills; mend archive_command, or run ALTER SYSTEM SET archive_command = '/bin/true'; SELECT pg_reload_conf(); where nobody needs that archive`,
+	};
 }
 
 /** What ends a slot that nobody reads by. */

@@ -5,24 +5,17 @@
 import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
 import { BackupError } from '../../../../base/errors';
-import { sizeText } from '../../../../base/size-text';
 import type { DatabaseTarget } from '../../connection/target';
 import { runCommand } from '../replication';
 import { askCluster } from '../session';
+import { slotProblems, type SlotState } from '../../../../records/slot-problems';
 
 /** How a slot is. */
-export interface Slot {
-	name: string;
+export interface Slot extends SlotState {
 	/** The server keeps its log from here on; null where it has removed some of that. */
 	restart: string | null;
-	/** PostgreSQL's own word of `pg_replication_slots`: "reserved", "extended", "unreserved", "lost"; null as long as it keeps nothing. */
-	status: string | null;
 	/** Somebody else reads from it at this moment. */
 	active: boolean;
-	/** What the server keeps because of it. */
-	heldBytes: number;
-	/** How much more may be written before the slot is lost; null where nothing limits it. */
-	safeBytes: number | null;
 }
 
 /**
@@ -48,14 +41,22 @@ export async function readSlot(client: Client, name: string): Promise<Slot | nul
 	const { status, active, held, safe } = row;
 	// It may be lost some time before the server says no place any more.
 	const restart = status === 'lost' ? null : row.restart;
-	return {
-		name,
-		restart,
-		status,
-		active,
-		heldBytes: Number(held ?? 0),
-		safeBytes: safe === null ? null : Number(safe),
-	};
+	const [heldBytes, safeBytes] = [Number(held ?? 0), safe === null ? null : Number(safe)];
+	return { name, restart, status, active, heldBytes, safeBytes, forgotten: await findForgotten(client, name) };
+}
+
+/** The slot of ours besides this one that holds back most: of a storage that moved, or that nobody collects to any more. */
+async function findForgotten(client: Client, name: string): Promise<SlotState['forgotten']> {
+	const { rows } = await client.query<{ name: string; held: string }>(
+		`SELECT slot_name AS name, pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery()
+			THEN pg_catalog.pg_last_wal_receive_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, restart_lsn) AS held
+		FROM pg_catalog.pg_replication_slots
+		WHERE slot_type = 'physical' AND NOT temporary AND NOT active AND restart_lsn IS NOT NULL
+			AND slot_name ~ '^n8n_backup_[0-9a-f]{16}$' AND slot_name <> '${literal(name)}'
+		ORDER BY restart_lsn LIMIT 1`,
+	);
+	const [row] = rows;
+	return row ? { name: row.name, heldBytes: Number(row.held) } : null;
 }
 
 /** Makes a slot that keeps the log from the last checkpoint on. @throws what `pg` throws */
@@ -68,23 +69,9 @@ export async function dropSlot(client: Client, name: string): Promise<void> {
 	await runCommand(client, `DROP_REPLICATION_SLOT "${literal(name)}"`);
 }
 
-/** A slot may hold back this much before somebody is told. */
-const MUCH_BYTES = 5 * 1024 ** 3;
-
 /** What somebody should do before the server's disk is full, or the log is gone. */
-export function slotWarnings({ name, heldBytes, safeBytes }: Slot): string[] {
-	const warnings: string[] = [];
-	if (heldBytes > MUCH_BYTES) {
-		warnings.push(
-			`the server keeps ${sizeText(heldBytes)} of log for the slot ${name}: collect it more often, or faster`,
-		);
-	}
-	if (safeBytes !== null && safeBytes < heldBytes) {
-		warnings.push(
-			`the slot ${name} will be lost after ${sizeText(Math.max(safeBytes, 0))} more of log: collect it more often, or raise max_slot_wal_keep_size`,
-		);
-	}
-	return warnings;
+export function slotWarnings(slot: Slot): string[] {
+	return slotProblems(slot).map(({ text }) => text);
 }
 
 /** Told when a slot is made, and to whoever asks for it: with every run, nobody would read it any more. */

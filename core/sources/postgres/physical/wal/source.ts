@@ -28,6 +28,7 @@ import { formatContents, type LogContents } from './contents';
 import { LOG } from './word';
 import { assertTail, behind, type LogPosition, positionOf, tailStart } from './position';
 import { createSlot, dropSlot, NO_SLOT_LIMIT, readSlot, type Slot, slotWarnings } from './slot';
+import { toDetails } from '../../../../records/slot-problems';
 import { LogStream } from './stream';
 import { LogVerifier, type RestorePoint } from './verifier';
 
@@ -100,6 +101,8 @@ interface Beginning {
 	from: bigint;
 	/** Nothing that is stored goes before it. */
 	isNew: boolean;
+	/** How it was before anything was collected. */
+	slot: Slot;
 	warnings: readonly string[];
 }
 
@@ -141,6 +144,7 @@ class Collecting implements OpenSource {
 			timeline: cluster.timeline,
 			from: segmentStart(parseLsn(slot.restart!), cluster.segmentBytes),
 			isNew: true,
+			slot,
 			warnings: [...warnings, ...more],
 		});
 		// Whether another server may go on in this group is not ours to say: nothing of it follows what is stored.
@@ -161,7 +165,7 @@ class Collecting implements OpenSource {
 			return new Collecting(session, name, cluster, anew([`began anew: ${reason.message}; make a base backup now`]));
 		}
 		return new Collecting(session, name, cluster, {
-			...{ timeline: stored.timeline, from: tailStart(stored.end), isNew: false, warnings },
+			...{ timeline: stored.timeline, from: tailStart(stored.end), isNew: false, slot, warnings },
 		});
 	}
 
@@ -206,6 +210,7 @@ class Collecting implements OpenSource {
 				newBeginning: this.#first.isNew,
 				// Its size says nothing of the next one's, and no policy decides whether it stays.
 				piece: true,
+				...toDetails(this.#first.slot),
 			},
 			warnings: this.#warnings,
 		});
