@@ -67,6 +67,8 @@ async function placeAfter(
 		text = await readText(storage, key, signal);
 	} catch (error) {
 		if (isBackupError(error, 'not-found')) return null;
+		// It is larger than any entry. It closes nothing, and the check shows it; with it, one such object would end the journal.
+		if (isBackupError(error, 'damaged')) return { day, number: number + 1, previous: null };
 		throw error;
 	}
 	const previous = hashOf(text);

@@ -34,7 +34,7 @@ async function pin(storage: Storage, clock?: () => number): Promise<string[]> {
 }
 
 /** Three runs on one day, two on the next, one on the day after. */
-async function threeDays(): Promise<{ storage: Storage; keys: string[] }> {
+async function threeDays(): Promise<{ storage: ClockedStorage; keys: string[] }> {
 	const storage = new ClockedStorage(at('2026-11-19T10:00:00Z'));
 	for (let n = 0; n < 3; n++) await pin(storage, storage.now);
 	storage.now = at('2026-11-20T10:00:00Z');
@@ -133,6 +133,16 @@ describe('the chain of the journal', () => {
 		expect(await checkJournal(storage, ALL)).toEqual([{ key: keys.at(-1)!, problem: 'is not as it was written' }]);
 		const runs = await readRuns(storage, ALL);
 		expect(runs.map(({ state }) => state)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok', 'lost', 'ok']);
+	});
+
+	it('goes on, that day and the next, after an entry that is too large to be one', async () => {
+		const { storage, keys } = await threeDays();
+		await replaceText(storage, keys.at(-1)!, 'x'.repeat(1024 * 1024 + 1));
+		for (const now of ['2026-11-21T11:00:00Z', '2026-11-22T11:00:00Z']) {
+			storage.now = at(now);
+			expect(await pin(storage, storage.now)).toEqual([]);
+		}
+		expect(await checkJournal(storage, ALL)).toEqual([{ key: keys.at(-1)!, problem: 'is too large' }]);
 	});
 
 	it('does not take a listing for the truth: a place that is taken is never written again', async () => {
