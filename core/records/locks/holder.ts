@@ -109,16 +109,20 @@ export async function readHolder(storage: Storage, group: string, signal?: Abort
 		text = await readText(storage, key, signal);
 	} catch (error) {
 		if (isBackupError(error, 'not-found')) return null;
-		throw error;
+		throw isBackupError(error, 'damaged') ? damagedLock(`${storage.location}/${key}`, error) : error;
 	}
 	try {
 		return holderSchema.parse(JSON.parse(text));
 	} catch (cause) {
-		throw new BackupError('locked', `the lock ${storage.location}/${key} is damaged`, {
-			hint: 'Make sure that no other run writes to this group, then remove that file.',
-			cause,
-		});
+		throw damagedLock(`${storage.location}/${key}`, cause);
 	}
+}
+
+function damagedLock(place: string, cause: unknown): BackupError {
+	return new BackupError('locked', `the lock ${place} is damaged`, {
+		hint: 'Make sure that no other run writes to this group, then remove that file.',
+		cause,
+	});
 }
 
 /** What is to be known of a lock before deciding whether to break it. */
@@ -239,7 +243,7 @@ async function readBreaker(storage: Storage, key: string): Promise<Breaker | nul
 	try {
 		text = await readText(storage, key);
 	} catch (error) {
-		if (isBackupError(error, 'not-found')) return null;
+		if (isBackupError(error, 'not-found', 'damaged')) return null;
 		throw error;
 	}
 	try {

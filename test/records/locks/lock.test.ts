@@ -237,12 +237,16 @@ describe('the lock of a group', () => {
 		expect(await locks(storage)).toEqual([]);
 	});
 
-	it('that is damaged is not broken: somebody has to look', async () => {
+	it.each([
+		['damaged', '{"id":'],
+		['too large to be one', 'x'.repeat(1024 * 1024 + 1)],
+	])('that is %s is not broken: somebody has to look', async (_, text) => {
 		const storage = new MemoryStorage();
-		await writeText(storage, `locks/${GROUP}.json`, '{"id":');
+		await writeText(storage, `locks/${GROUP}.json`, text);
 		await expect(acquireLock(storage, GROUP)).rejects.toMatchObject({
 			code: 'locked',
-			message: expect.stringContaining('damaged'),
+			message: `the lock memory:/locks/${GROUP}.json is damaged`,
+			hint: expect.stringContaining('remove that file'),
 		});
 	});
 });
