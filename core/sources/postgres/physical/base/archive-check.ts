@@ -1,10 +1,13 @@
-/** Whether an archive of a base backup holds every file that the server listed, each as it was, while its bytes pass. */
+/** Whether an archive of a base backup holds every file that the server listed, each as it was, with sound pages, while its bytes pass. */
+import { counted } from '../../../../base/counted';
 import { BackupError } from '../../../../base/errors';
 import { crc32cOf, CRC32C_START, updateCrc32c } from '../../../../codecs/digest/crc32c';
 import type { StoredPart } from '../../../../records/manifest';
 import type { DataCheck, OpenBackup } from '../../../source';
+import { parseLsn } from '../lsn';
 import type { ClusterContents } from './contents';
 import { type ListedFile } from './file-list';
+import { PageCheck } from './page-check';
 import { archiveOf, listOf } from './parts';
 import { TarReader } from './tar-reader';
 
@@ -16,17 +19,42 @@ export async function checkArchive(backup: OpenBackup<ClusterContents>, part: St
 	const { group, label } = backup.manifest;
 	const archive = archiveOf(part);
 	const expected = new FileCheck(`${group}/${label}`, await listOf(backup), archive.prefix);
+	const { checksums, start } = backup.contents;
+	const pages = checksums ? new PageCheck(parseLsn(start.lsn)) : null;
 	const reader = new TarReader(`${group}/${label}/${part.name}`, (entry) => {
-		const check = entry.type === 'file' ? expected.begin(archive.prefix + entry.path) : null;
-		return { take: (chunk) => check?.take(chunk), end: () => check?.end() };
+		if (entry.type !== 'file') return NO_BYTES;
+		const path = archive.prefix + entry.path;
+		const check = expected.begin(path);
+		const blocks = pages?.begin(path);
+		return {
+			take(chunk) {
+				check?.take(chunk);
+				blocks?.take(chunk);
+			},
+			end: () => check?.end(),
+		};
 	});
 	return {
 		add: (chunk) => reader.add(chunk),
 		end() {
 			reader.end();
 			expected.end();
+			if (pages && pages.damaged > 0) throw damagedPages(`${group}/${label}`, pages);
 		},
 	};
+}
+
+const NO_BYTES = { take: () => undefined, end: () => undefined };
+
+function damagedPages(backup: string, { damaged, examples }: PageCheck): BackupError {
+	const more = damaged > examples.length ? ', …' : '';
+	return new BackupError(
+		'damaged',
+		`${backup} has ${counted(damaged, 'page')} whose checksum is wrong: ${examples.join(', ')}${more}`,
+		{
+			hint: 'The server’s disk or memory damaged them before they were backed up. Look at that machine, find what they belong to (SELECT oid::regclass FROM pg_class WHERE relfilenode = the number of the file), and take these tables from an earlier backup.',
+		},
+	);
 }
 
 /** What the server lists of one archive, and what of it has come. */

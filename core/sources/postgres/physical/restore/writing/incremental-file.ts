@@ -15,6 +15,37 @@ const HEADER = 12;
 /** Blocks of the largest file of a relation: 1 GB. A build with larger files is refused. */
 const MAX_BLOCKS = 131_072;
 
+/** What the head of such a file says. */
+export interface IncrementalLayout {
+	/** Bytes before the first block. */
+	length: number;
+	/** The number of each block in the whole file, in the order in which they lie here. */
+	blocks: Uint32Array;
+	/** How long the file was at its shortest, in blocks. */
+	shortest: number;
+}
+
+/**
+ * Reads the head.
+ * @param head what has come so far
+ * @returns null while it is not whole
+ * @throws Error with what is wrong, to be put behind the name of the file
+ */
+export function readLayout(head: Buffer): IncrementalLayout | null {
+	if (head.length < HEADER) return null;
+	if (head.readUInt32LE(0) !== MAGIC) throw new Error('does not begin as such files do');
+	const count = head.readUInt32LE(4);
+	if (count > MAX_BLOCKS) throw new Error(`says that it has ${count} blocks`);
+	const length = count === 0 ? HEADER : Math.ceil((HEADER + 4 * count) / BLOCK) * BLOCK;
+	if (head.length < length) return null;
+	const shortest = head.readUInt32LE(8);
+	const blocks = Uint32Array.from({ length: count }, (_, n) => head.readUInt32LE(HEADER + 4 * n));
+	if (shortest > MAX_BLOCKS || blocks.some((block) => block >= MAX_BLOCKS)) {
+		throw new Error('has blocks that no file of a relation can have');
+	}
+	return { length, blocks, shortest };
+}
+
 export class IncrementalFile {
 	readonly #path: string;
 	readonly #fd: number;
@@ -40,10 +71,10 @@ export class IncrementalFile {
 		let rest = chunk;
 		if (this.#blocks === null) {
 			this.#head = Buffer.concat([this.#head, chunk]);
-			const length = this.#headLength();
-			if (length === null || this.#head.length < length) return;
-			rest = this.#head.subarray(length);
-			this.#readHead();
+			const layout = this.#layout();
+			if (layout === null) return;
+			rest = this.#head.subarray(layout.length);
+			this.#begin(layout);
 		}
 		for (let at = 0; at < rest.length; ) {
 			const index = Math.floor(this.#at / BLOCK);
@@ -68,24 +99,16 @@ export class IncrementalFile {
 		this.#isOpen = false;
 	}
 
-	/** Bytes before the first block; null while that is not known. */
-	#headLength(): number | null {
-		if (this.#head.length < HEADER) return null;
-		if (this.#head.readUInt32LE(0) !== MAGIC) throw this.#damaged('does not begin as such files do');
-		const count = this.#head.readUInt32LE(4);
-		if (count > MAX_BLOCKS) throw this.#damaged(`says that it has ${count} blocks`);
-		const length = HEADER + 4 * count;
-		return count === 0 ? length : Math.ceil(length / BLOCK) * BLOCK;
+	#layout(): IncrementalLayout | null {
+		try {
+			return readLayout(this.#head);
+		} catch (error) {
+			throw this.#damaged((error as Error).message);
+		}
 	}
 
 	/** What lay behind the shortest length is gone, and what came later is among the blocks; what is in neither is zeros. */
-	#readHead(): void {
-		const count = this.#head.readUInt32LE(4);
-		const shortest = this.#head.readUInt32LE(8);
-		const blocks = Uint32Array.from({ length: count }, (_, n) => this.#head.readUInt32LE(HEADER + 4 * n));
-		if (shortest > MAX_BLOCKS || blocks.some((block) => block >= MAX_BLOCKS)) {
-			throw this.#damaged('has blocks that no file of a relation can have');
-		}
+	#begin({ blocks, shortest }: IncrementalLayout): void {
 		const length = blocks.reduce((longest, block) => Math.max(longest, block + 1), shortest);
 		const had = Math.floor(fs.fstatSync(this.#fd).size / BLOCK);
 		fs.ftruncateSync(this.#fd, Math.min(had, shortest) * BLOCK);
