@@ -94,13 +94,13 @@ async function readManifest(repository: Repository, { group, label, dataBytes }:
 export async function readable<T>(
 	read: () => Promise<T>,
 	{ codes = UNREADABLE, signal }: { codes?: readonly ErrorCode[]; signal?: AbortSignal } = {},
-): Promise<{ value: T } | { why: string; code: ErrorCode }> {
+): Promise<{ value: T } | { why: string; code: ErrorCode; hint?: string }> {
 	for (let isSecond = false; ; isSecond = true) {
 		try {
 			return { value: await read() };
 		} catch (error) {
 			if (signal?.aborted || !isBackupError(error) || !codes.includes(error.code)) throw error;
-			if (isSecond) return { why: error.message, code: error.code };
+			if (isSecond) return { why: error.message, code: error.code, hint: error.hint };
 		}
 	}
 }

@@ -21,6 +21,8 @@ export interface Unreadable {
 	entry: BackupEntry;
 	/** Lower case, for people. */
 	why: string;
+	/** What to do about it, sentences for people. */
+	hint?: string;
 }
 
 /**
@@ -47,7 +49,7 @@ export async function chooseReadable(
 			const { group, label } = entry;
 			const read = async () => await repository.readManifest(group, label, signal);
 			const found = await readable(read, { codes: NO_MANIFEST, signal });
-			if ('why' in found) unreadable.set(entry, { entry, why: found.why });
+			if ('why' in found) unreadable.set(entry, { entry, why: found.why, hint: found.hint });
 		});
 	}
 }

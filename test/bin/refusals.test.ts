@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { main } from '../../bin/n8n-backup';
 import { generateIdentity } from '../../core/codecs/age/keys';
+import { generateSigningKey } from '../../core/codecs/sshsig/keys';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { databaseUrl, run } from '../support/command-line';
 import { sharedPostgres, sql } from '../support/postgres';
@@ -104,6 +105,7 @@ function refusals(): Refusal[] {
 	const badRepository = damaged('repository', () => writeFileSync(at('repository/repository.json'), 'x'));
 	writeFileSync(at('half.key'), '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n', { mode: 0o600 });
 	writeFileSync(at('signers'), 'backup ssh-rsa AAAA\n');
+	writeFileSync(at('others'), `${generateSigningKey().publicKey}\n`);
 	const nowhere = at('nowhere');
 	return [
 		// storages
@@ -213,6 +215,7 @@ function refusals(): Refusal[] {
 		names(shop, /[Uu]se another backup/, [...restore(from(exchanged)), ...open]),
 		names(shop, /[Uu]se another backup/, [...restore(from(noManifest), `postgres/shop/${shop}`), ...open]),
 		names(shop, /by hand/, [...restore(from(noManifest)), ...open]),
+		names(shop, /by its name/, [...restore(), ...open, '--signers', at('others')]),
 		names(shop, /[Uu]se another backup/, ['verify', ...from(lost), `postgres/shop/${shop}`]),
 		names(shop, /[Uu]se another backup/, [
 			'verify',

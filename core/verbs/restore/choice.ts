@@ -114,9 +114,10 @@ function noneLeft(repository: Repository, unreadable: readonly Unreadable[], bad
 			hint: 'Choose one by its label to restore what is left of it, or look for a copy in another storage.',
 		});
 	}
-	const { entry, why } = unreadable[0]!;
+	const { entry, why, hint } = unreadable[0]!;
+	const look = `Look at who can write to ${location}. What lies beside a manifest can be restored by hand.`;
 	const of = `backup${unreadable.length === 1 ? '' : 's'} of ${entry.group}`;
 	return new BackupError('invalid-manifest', `no manifest can be read of the ${unreadable.length} ${of}: ${why}`, {
-		hint: `Look at who can write to ${location}. What lies beside a manifest can be restored by hand.`,
+		hint: hint === undefined ? look : `${hint} ${look}`,
 	});
 }
