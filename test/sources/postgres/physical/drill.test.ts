@@ -10,6 +10,10 @@ import { logBehind } from '../../../../core/sources/postgres/physical/drill/log-
 import { openerOf } from '../../../../core/verbs/restore/alongside';
 import type { VerifyRequest, VerifyResult } from '../../../../core/verbs/verify/types';
 import { verifyBackup } from '../../../../core/verbs/verify/verify';
+import { thisHost } from '../../../../core/base/process-identity';
+import { FolderStorage } from '../../../../core/storage/folder/folder';
+import { start } from '../../../support/command-line';
+import { until } from '../../../support/until';
 import { giveToServer } from '../../../../scripts/lib/postgres.mjs';
 import { CLUSTER_GROUP, ClusterBackups, LOG_GROUP, NEVER, reachableFolder } from '../../../support/clusters';
 import { type OwnServer, sql, startPostgres } from '../../../support/postgres';
@@ -118,6 +122,43 @@ it('says nothing against a backup where no server program is, or where only log 
 		...{ outcome: 'environment', message: `${LOG_GROUP}/${log} is log, which is restored with a base backup` },
 		hint: expect.stringContaining(`Verify ${CLUSTER_GROUP} to depth "restored"`),
 	});
+});
+
+it('a server that outlives its killed program is stopped by the next drill, and what it had is removed', async () => {
+	const storage = path.join(top, 'killed-storage');
+	const temporary = path.join(top, 'temporary');
+	for (const folder of [storage, temporary]) fs.mkdirSync(folder, { mode: 0o755 });
+	const mine = new ClusterBackups(new FolderStorage({ path: storage }));
+	const label = await mine.base(server.target());
+	const key = path.join(top, 'key.txt');
+	fs.writeFileSync(key, (await mine.keys()).identities[0]!, { mode: 0o600 });
+	const args = ['verify', `${CLUSTER_GROUP}/${label}`, '--depth', 'restored', '--storage', `file://${storage}`];
+	const env = { N8N_BACKUP_PG_BIN: PROGRAMS, TMPDIR: temporary };
+	const drill = () => start([...args, '--identity', key], env);
+	const postmaster = () => {
+		const [folder] = fs.readdirSync(temporary);
+		const file = path.join(temporary, folder ?? '', 'data/postmaster.pid');
+		return fs.existsSync(file) ? Number(fs.readFileSync(file, 'utf8').split('\n')[0]) : 0;
+	};
+	const { child, finished } = drill();
+	await until('a server has started', () => postmaster() > 0);
+	child.kill('SIGKILL');
+	await finished;
+	const left = postmaster();
+	const [folder] = fs.readdirSync(temporary);
+	expect(fs.readFileSync(`/proc/${left}/cmdline`, 'utf8')).toContain(folder);
+
+	// Of a process that is not gone, or of another machine, nothing is touched.
+	for (const [name, mark] of [
+		['1-aaaaaa', { host: 'elsewhere', pid: 1, self: '' }],
+		['2-bbbbbb', { host: thisHost(), pid: process.pid, self: '' }],
+	] as const) {
+		fs.mkdirSync(path.join(temporary, `n8n-backup-scratch-${name}`));
+		fs.writeFileSync(path.join(temporary, `n8n-backup-scratch-${name}`, 'drill.json'), JSON.stringify(mark));
+	}
+	expect(await drill().finished).toMatchObject({ code: 0 });
+	expect(fs.existsSync(`/proc/${left}`)).toBe(false);
+	expect(fs.readdirSync(temporary).sort()).toEqual(['n8n-backup-scratch-1-aaaaaa', 'n8n-backup-scratch-2-bbbbbb']);
 });
 
 it.each(['restoring', 'starting a server', 'looking'])(

@@ -12,6 +12,7 @@ import { baseGroupOf, logGroupOf } from '../groups';
 import { formatRecovery, type RecoveryTarget } from '../restore/recovery';
 import { clusterRestorer } from '../restore/restorer';
 import { LOG } from '../wal/word';
+import { markDrill, markIn, stopAbandonedDrills } from './abandoned';
 import { type Account, findServerProgram, serverAccount } from './programs';
 import { PrivateServer } from './server';
 
@@ -63,8 +64,10 @@ async function inFolder(
 	run: RestoreRun,
 	place: Omit<Place, 'folder'>,
 ): Promise<DrillResult> {
+	await stopAbandonedDrills();
 	const folder = await createTemporaryFolder('scratch');
 	try {
+		await markDrill(folder);
 		return await drill(backup, run, { ...place, folder });
 	} finally {
 		await removeTemporaryFolder(folder);
@@ -189,7 +192,9 @@ async function ask<Row extends object>(server: PrivateServer, database: string, 
 /** Gives a folder and all in it to whom the server runs as. */
 async function giveTo({ uid, gid }: Account, folder: string): Promise<void> {
 	await fs.chown(folder, uid!, gid!);
+	// The mark stays ours: it says whose the folder is.
 	for (const entry of await fs.readdir(folder, { recursive: true, withFileTypes: true })) {
-		await fs.lchown(path.join(entry.parentPath, entry.name), uid!, gid!);
+		const file = path.join(entry.parentPath, entry.name);
+		if (file !== markIn(folder)) await fs.lchown(file, uid!, gid!);
 	}
 }
