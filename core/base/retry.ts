@@ -69,7 +69,12 @@ function backoff(policy: RetryPolicy, attempt: number): number {
 	return full / 2 + (Math.random() * full) / 2;
 }
 
-async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+/**
+ * Waits, unless the signal ends it.
+ * @param ms milliseconds
+ * @throws the signal's reason
+ */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
 	try {
 		await delay(ms, undefined, { signal });
 	} catch (error) {

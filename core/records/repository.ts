@@ -10,16 +10,26 @@ import { type Evidence, evidenceName, formatEvidence, parseEvidence } from './ev
 import { assertGroup } from './label';
 import { isReserved, tagName, objectKey, EXPIRED, PIN, MANIFEST, REPOSITORY_KEY, SIGNATURE } from './layout';
 import { DEFAULT_LIMITS } from '../base/limits';
+import { pause } from '../base/retry';
 import { assertSigned, type Authority, NAMESPACES, NO_AUTHORITY, type Signed, signatureOf } from './authority';
 import { assertBelongs, assertFormat, FORMAT, formatManifest, type Manifest, parseManifest } from './manifest';
+import { findOnlyIfAbsent, isUnsure, SETTLE_MS } from './only-if-absent';
 import { readText, writeText } from './small-objects';
 import { limitStorage } from '../storage/limited';
-import type { Storage, StoredObject, WriteOptions } from '../storage/storage';
+import type { OnlyIfAbsent, Storage, StoredObject, WriteOptions } from '../storage/storage';
 import { assertTag, type BackupEntry, type Leftover, parseKey, type Survey, surveyObjects } from './catalog';
 
 export { assertTag, type BackupEntry, type Leftover, type Survey } from './catalog';
 
-const descriptor = z.object({ format: z.number().int(), id: z.string().uuid(), created: z.string().datetime() });
+const descriptor = z.object({
+	format: z.number().int(),
+	id: z.string().uuid(),
+	created: z.string().datetime(),
+	/** Absent in repositories that were made before it was asked. A word of a later version is as good as none. */
+	onlyIfAbsent: z.enum(['kept', 'ignored', 'refused']).optional().catch(undefined),
+});
+
+type Descriptor = z.infer<typeof descriptor>;
 
 /** Why a backup is pinned. */
 export interface Pin {
@@ -31,13 +41,23 @@ export interface Pin {
 export class Repository {
 	private constructor(
 		readonly storage: Storage,
-		/** Random, made with the repository; tells two storages apart. Null where it is lost: backups are read without it. */
-		readonly id: string | null,
+		/** Null where it is lost: backups are read without it. */
+		private readonly descriptor: Pick<Descriptor, 'id' | 'onlyIfAbsent'> | null,
 		/** What is wrong with the repository itself, for the warnings of a run. */
 		readonly warnings: readonly string[] = [],
 		/** What it was opened with. */
 		readonly authority: Authority = NO_AUTHORITY,
 	) {}
+
+	/** Random, made with the repository; tells two storages apart. Null where it is lost. */
+	get id(): string | null {
+		return this.descriptor?.id ?? null;
+	}
+
+	/** What was found when the repository was made. */
+	get onlyIfAbsent(): OnlyIfAbsent | undefined {
+		return this.descriptor?.onlyIfAbsent;
+	}
 
 	/**
 	 * Opens the repository of a storage. No call of it waits for ever, and the signal ends all that is asked of it. Where it
@@ -76,10 +96,14 @@ export class Repository {
 				throw await withWayBack(none, storage, '');
 			}
 		}
-		const created = { format: FORMAT, id: randomUUID(), created: new Date().toISOString() };
+		const onlyIfAbsent = await findOnlyIfAbsent(storage, signal);
+		const created = { format: FORMAT, id: randomUUID(), created: new Date().toISOString(), onlyIfAbsent };
 		try {
 			await writeText(storage, REPOSITORY_KEY, `${JSON.stringify(created, null, 2)}\n`, { signal: options.signal });
-			return new Repository(storage, created.id, [], authority);
+			if (!isUnsure(onlyIfAbsent)) return new Repository(storage, created, [], authority);
+			// Another first run may have written its own over it.
+			await pause(SETTLE_MS, signal);
+			return new Repository(storage, await readDescriptor(storage, signal), [], authority);
 		} catch (error) {
 			// Another run was first: its repository is as good as ours.
 			if (!isBackupError(error, 'already-exists')) throw error;
@@ -89,13 +113,13 @@ export class Repository {
 
 	/** The same repository, reached in another way. */
 	through(storage: Storage): Repository {
-		return new Repository(storage, this.id, this.warnings, this.authority);
+		return new Repository(storage, this.descriptor, this.warnings, this.authority);
 	}
 
 	/** The same repository, in which one backup is taken though its manifest is not authentic. */
 	allowing(group: string, label: string): Repository {
 		const allowed = new Set([...(this.authority.allowed ?? []), `${group}/${label}`]);
-		return new Repository(this.storage, this.id, this.warnings, { ...this.authority, allowed });
+		return new Repository(this.storage, this.descriptor, this.warnings, { ...this.authority, allowed });
 	}
 
 	/** Every backup, or those of one group, oldest first within a group. */
@@ -326,13 +350,13 @@ async function hasBackups(storage: Storage): Promise<boolean> {
 	return false;
 }
 
-async function readDescriptor(storage: Storage, signal?: AbortSignal): Promise<string> {
+async function readDescriptor(storage: Storage, signal?: AbortSignal): Promise<Descriptor> {
 	const location = `${storage.location}/${REPOSITORY_KEY}`;
 	const text = await readText(storage, REPOSITORY_KEY, signal);
 	try {
 		const data: unknown = JSON.parse(text);
 		assertFormat(data, location);
-		return descriptor.parse(data).id;
+		return descriptor.parse(data);
 	} catch (cause) {
 		if (isBackupError(cause)) throw cause;
 		throw new BackupError('invalid-manifest', `${location} is damaged`, {

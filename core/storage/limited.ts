@@ -8,6 +8,7 @@ import { watchStall } from '../base/limits';
 import { takeBody } from './body';
 import type {
 	CallOptions,
+	OnlyIfAbsent,
 	Protecting,
 	ReadOptions,
 	Space,
@@ -143,6 +144,13 @@ class LimitedStorage implements Storage {
 	async hasDeleted(prefix: string, options: CallOptions = {}): Promise<boolean> {
 		const ask = async (signal: AbortSignal) => (await this.#inner.hasDeleted?.(prefix, { signal })) ?? false;
 		return await this.#call(`about what was deleted in "${prefix}"`, ask, options);
+	}
+
+	get onlyIfAbsent(): ((key: string, options?: CallOptions) => Promise<OnlyIfAbsent>) | undefined {
+		const inner = this.#inner;
+		if (!inner.onlyIfAbsent) return undefined;
+		return async (key, options = {}) =>
+			await this.#call(`about ${key}`, (signal) => inner.onlyIfAbsent!(key, { signal }), options);
 	}
 
 	async space(options: CallOptions = {}): Promise<Space | null> {

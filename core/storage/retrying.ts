@@ -8,6 +8,7 @@ import { assertRange } from './exact';
 import { compareKeys } from './key';
 import type {
 	CallOptions,
+	OnlyIfAbsent,
 	Protecting,
 	ReadOptions,
 	Space,
@@ -120,6 +121,12 @@ export class RetryingStorage implements Storage {
 
 	async hasDeleted(prefix: string, options: CallOptions = {}): Promise<boolean> {
 		return await this.#retry(async () => (await this.inner.hasDeleted?.(prefix, options)) ?? false, options.signal);
+	}
+
+	get onlyIfAbsent(): ((key: string, options?: CallOptions) => Promise<OnlyIfAbsent>) | undefined {
+		const { inner } = this;
+		if (!inner.onlyIfAbsent) return undefined;
+		return async (key, options = {}) => await this.#retry(() => inner.onlyIfAbsent!(key, options), options.signal);
 	}
 
 	async space(options: CallOptions = {}): Promise<Space | null> {

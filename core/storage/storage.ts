@@ -73,6 +73,12 @@ export interface ReadOptions extends CallOptions {
 	length?: number;
 }
 
+/**
+ * What becomes of the condition that there be no object of that name: `kept`, or the server ignores it, or refuses it. Without it,
+ * two writers of one key in the same moment can both succeed, and the later one's object stays.
+ */
+export type OnlyIfAbsent = 'kept' | 'ignored' | 'refused';
+
 export interface Space {
 	/** Bytes that this process may still write. */
 	free: number;
@@ -137,6 +143,12 @@ export interface Storage {
 	 * @throws BackupError 'access-denied' where that cannot be known
 	 */
 	hasDeleted?(prefix: string, options?: CallOptions): Promise<boolean>;
+
+	/**
+	 * Finds out whether of several writers of one key at the same moment only one succeeds. Absent where that is so for certain.
+	 * @param key of an object that is there, made for this: it may be written over
+	 */
+	readonly onlyIfAbsent?: ((key: string, options?: CallOptions) => Promise<OnlyIfAbsent>) | undefined;
 
 	/** Free and total space, or null where the storage cannot know it. */
 	space(options?: CallOptions): Promise<Space | null>;

@@ -16,12 +16,11 @@ const S3_PARAMETERS = [
 	'maxParts',
 	'concurrency',
 	'appendOnly',
-	'conditionalWrites',
 ];
 
 /**
  * Reads `file:///path` and `s3://bucket/prefix?provider=…&endpoint=http://host:port&region=…&pathStyle=true|false&sse=AES256` (and
- * partSize in bytes, maxParts, concurrency, conditionalWrites, appendOnly), and `sftp://user@host:port/path?hostKey=SHA256:…&key=/path/of/key`.
+ * partSize in bytes, maxParts, concurrency, appendOnly), and `sftp://user@host:port/path?hostKey=SHA256:…&key=/path/of/key`.
  * @param env for SFTP: N8N_BACKUP_SFTP_PASSWORD, which is the passphrase where a key is named; for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_CA_BUNDLE (a PEM file)
  * @throws BackupError 'invalid-input'
  */
@@ -116,7 +115,6 @@ function s3Of(url: URL, text: string, env: NodeJS.ProcessEnv): StorageConfig {
 		maxParts: count(query, 'maxParts'),
 		concurrency: count(query, 'concurrency'),
 		appendOnly: flag(query, 'appendOnly'),
-		conditionalWrites: flag(query, 'conditionalWrites'),
 	};
 }
 

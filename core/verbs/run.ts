@@ -7,6 +7,7 @@ import type { Actor, Verb } from '../records/journal/actor';
 import { recordRun, type RunEnd, type RunRecord } from '../records/journal/journal';
 import { acquireLock, type Lock, type LockPurpose } from '../records/locks/lock';
 import { type Reading, startReading } from '../records/locks/read-marks';
+import { isUnsure, SETTLE_MS } from '../records/only-if-absent';
 import type { Repository } from '../records/repository';
 import { limitStorage } from '../storage/limited';
 import type { Storage } from '../storage/storage';
@@ -89,7 +90,7 @@ export interface Run {
 	 * @throws BackupError 'locked'; what the work throws
 	 */
 	readonly asWriter: <T>(
-		storage: Storage,
+		repository: Repository,
 		group: string,
 		purpose: LockPurpose,
 		work: (lock: Lock, signal: AbortSignal) => Promise<T>,
@@ -147,10 +148,11 @@ export async function runVerb<T>(
 					hold: async (ofGroup, each) => {
 						readings.push(await startReading(repository.storage, ofGroup, each, { verb, signal }));
 					},
-					asWriter: async (storage, ofGroup, purpose, writing) => {
+					asWriter: async ({ storage, onlyIfAbsent }, ofGroup, purpose, writing) => {
 						const onWait = () => run.progress('waiting for the lock', 0);
 						const lock = await acquireLock(storage, ofGroup, {
 							...{ signal, actor, waitMs: lockWaitMs, purpose, onWait },
+							settleMs: isUnsure(onlyIfAbsent) ? SETTLE_MS : 0,
 						}).catch((error: unknown) => {
 							throw purpose === 'retention' && isBackupError(error, 'storage-full')
 								? error.withHint(NEEDS_ROOM)

@@ -6,7 +6,11 @@ import { formatManifest } from '../../core/records/manifest';
 import { Repository } from '../../core/records/repository';
 import { objectKey } from '../../core/records/layout';
 import { writeText } from '../../core/records/small-objects';
+import { SETTLE_MS } from '../../core/records/only-if-absent';
 import { MemoryStorage } from '../../core/storage/memory';
+import { FaultyStorage } from '../support/faulty-storage';
+import { OverwritingStorage } from '../support/overwriting-storage';
+import { makeTinyBackup } from '../support/tiny-backups';
 
 const GROUP = 'postgres/shop';
 
@@ -29,6 +33,66 @@ describe('a repository', () => {
 		]);
 		expect(second.id).toBe(first.id);
 		expect((await Repository.open(storage)).id).toBe(first.id);
+	});
+
+	describe('of a storage that cannot promise that one of several writers wins', () => {
+		it('is one also when two first runs make it in the same moment, and remembers it', async () => {
+			const storage = new OverwritingStorage();
+			const [first, second] = await Promise.all([
+				Repository.open(storage, { create: true }),
+				Repository.open(storage, { create: true }),
+			]);
+			expect(second.id).toBe(first.id);
+			const asked = storage.asked;
+			const later = await Repository.open(storage, { create: true });
+			expect(later).toMatchObject({ id: first.id, onlyIfAbsent: 'ignored' });
+			expect(storage.asked).toBe(asked);
+			expect(await keys(storage)).toEqual(['repository.json']);
+		});
+
+		it.each([
+			['makes its runs look twice', 'ignored', true],
+			['lets them go on at once where it can', 'kept', false],
+		] as const)('%s', async (_, found, waits) => {
+			const storage = new OverwritingStorage(found);
+			await Repository.open(storage, { create: true });
+			const start = performance.now();
+			await makeTinyBackup(storage, GROUP);
+			expect(performance.now() - start >= SETTLE_MS).toBe(waits);
+		});
+
+		it.each([
+			['from before it was asked', {}],
+			['of a later version, with a word for it that is not known', { onlyIfAbsent: 'perhaps' }],
+		])('is used as it is %s', async (_, more) => {
+			const storage = new OverwritingStorage();
+			const text = {
+				format: 1,
+				id: '7f0e3a52-6f3c-4f0e-9f43-5f6f2f1c9f10',
+				created: '2026-11-20T02:00:00.000Z',
+				...more,
+			};
+			await writeText(storage, 'repository.json', JSON.stringify(text));
+			expect(await Repository.open(storage, { create: true })).toMatchObject({ id: text.id, onlyIfAbsent: undefined });
+			expect(storage.asked).toBe(0);
+		});
+
+		it('asks nothing with keys that may not delete, and of who only reads', async () => {
+			const keeps = new (class extends OverwritingStorage {
+				readonly appendOnly = true;
+			})();
+			await Repository.open(keeps, { create: true });
+			await Repository.open(keeps);
+			expect(keeps.asked).toBe(0);
+			expect(await keys(keeps)).toEqual(['repository.json']);
+		});
+
+		it('is made also where the question could not be tidied up after', async () => {
+			const storage = new FaultyStorage(new OverwritingStorage('kept'), [
+				{ on: 'remove', key: /^check-/, then: { fail: new BackupError('access-denied', 'may not') } },
+			]);
+			expect(await Repository.open(storage, { create: true })).toMatchObject({ onlyIfAbsent: 'kept' });
+		});
 	});
 
 	it('that is not there is an error that says where it was looked for', async () => {

@@ -16,7 +16,7 @@ it('reads a bucket with everything', async () => {
 	await fs.writeFile(path.join(dir, 'ca.pem'), 'PEM');
 	const env = { ...KEYS, AWS_SESSION_TOKEN: 'token', AWS_REGION: 'ignored', AWS_CA_BUNDLE: path.join(dir, 'ca.pem') };
 	const url =
-		's3://backups/n8n/my%20prod/?endpoint=https://minio:9000&region=eu-central-1&pathStyle=false&sse=AES256&partSize=67108864&maxParts=1000&concurrency=2&conditionalWrites=false&appendOnly=true';
+		's3://backups/n8n/my%20prod/?endpoint=https://minio:9000&region=eu-central-1&pathStyle=false&sse=AES256&partSize=67108864&maxParts=1000&concurrency=2&appendOnly=true';
 	expect(parseStorageUrl(url, env)).toEqual({
 		type: 's3',
 		bucket: 'backups',
@@ -32,7 +32,6 @@ it('reads a bucket with everything', async () => {
 		partSize: 67_108_864,
 		maxParts: 1_000,
 		concurrency: 2,
-		conditionalWrites: false,
 		appendOnly: true,
 	});
 	await fs.rm(dir, { recursive: true });

@@ -111,6 +111,10 @@ export class FaultyStorage implements Storage {
 		yield* await act(this.#fault('unfinished', prefix), async () => this.inner.unfinished(prefix));
 	}
 
+	get onlyIfAbsent(): Storage['onlyIfAbsent'] {
+		return this.inner.onlyIfAbsent?.bind(this.inner);
+	}
+
 	async space(options: CallOptions = {}): Promise<Space | null> {
 		return await act(this.#fault('space', ''), () => this.inner.space(options), options.signal);
 	}

@@ -2,11 +2,11 @@
  * One writer per group. The lock is an object that can be created only once; its holder shows that it lives by writing
  * a small new object every minute. A holder that died is detected and its lock broken, and the run says so.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Actor } from '../journal/actor';
 import { within } from '../../base/deadline';
 import { abortError, BackupError, isBackupError, messageOf } from '../../base/errors';
 import { tell } from '../../base/events';
+import { pause } from '../../base/retry';
 import { BEAT_MS, Heartbeat, STALE_AFTER_MS } from '../heartbeat';
 import { assertGroup } from '../label';
 import {
@@ -64,6 +64,11 @@ export interface LockOptions {
 	actor?: Actor;
 	/** How long to wait while another run holds it and lives, milliseconds; not at all when absent. */
 	waitMs?: number;
+	/**
+	 * Where the storage cannot promise that one of several writers wins: how long to wait before looking whether the lock is still
+	 * one's own, milliseconds. @default 0, without a look
+	 */
+	settleMs?: number;
 	/** Called once, when there is somebody to wait for. */
 	onWait?: (holder: LockHolder) => void;
 }
@@ -75,20 +80,22 @@ export interface LockOptions {
 export async function acquireLock(storage: Storage, group: string, options: LockOptions = {}): Promise<Lock> {
 	assertGroup(group);
 	if (storage.appendOnly) return NO_LOCK;
-	const { signal, staleAfterMs = STALE_AFTER_MS, waitMs = 0 } = options;
+	const { signal, staleAfterMs = STALE_AFTER_MS, waitMs = 0, settleMs = 0 } = options;
 	const warnings: string[] = [];
 	const me = newHolder(options.purpose ?? 'backup', options.actor);
 	const start = performance.now();
 	let pauses = 0;
-	const pause = async () => {
+	const wait = async () => {
 		const longest = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** pauses++);
 		// Half of it is random, so that those who wait together do not come together.
 		const ms = longest / 2 + (Math.random() * longest) / 2;
-		await rest(Math.min(ms, Math.max(0, waitMs - (performance.now() - start))), signal);
+		await pause(Math.min(ms, Math.max(0, waitMs - (performance.now() - start))), signal);
 	};
 	try {
 		for (let misses = 0; misses < MAX_MISSES; ) {
-			if (await create(storage, group, me, signal)) return new HeldLock(storage, group, me, warnings, options);
+			if ((await create(storage, group, me, signal)) && (await stays(storage, group, me, settleMs, signal))) {
+				return new HeldLock(storage, group, me, warnings, options);
+			}
 			const isLate = performance.now() - start >= waitMs;
 			const holder = await readHolder(storage, group, signal);
 			if (holder) {
@@ -97,7 +104,7 @@ export async function acquireLock(storage: Storage, group: string, options: Lock
 				if (why === null) {
 					if (isLate) throw lockedBy(storage, group, toPeople(holder), staleAfterMs);
 					if (pauses === 0) options.onWait?.(toPeople(holder));
-					await pause();
+					await wait();
 					continue;
 				}
 				if (await breakLock(storage, group, seen, staleAfterMs)) {
@@ -107,7 +114,7 @@ export async function acquireLock(storage: Storage, group: string, options: Lock
 				}
 			}
 			if (isLate) misses++;
-			else await pause();
+			else await wait();
 		}
 		throw new BackupError('locked', `several runs are trying to write to ${group} at once`, {
 			hint: 'Wait for the other run. If this happens every day, move one of the schedules.',
@@ -140,19 +147,37 @@ async function create(storage: Storage, group: string, me: Holder, signal?: Abor
 	}
 }
 
+/** Whether nobody has written another lock over one's own in the same moment; of those who did, the last one holds it. */
+async function stays(
+	storage: Storage,
+	group: string,
+	me: Holder,
+	settleMs: number,
+	signal?: AbortSignal,
+): Promise<boolean> {
+	if (settleMs === 0) return true;
+	try {
+		await pause(settleMs, signal);
+		return (await readHolder(storage, group, signal))?.id === me.id;
+	} catch (error) {
+		// What cannot be given back either goes stale by itself; why it was taken in vain is what counts.
+		await giveBack(storage, group, me).catch(() => undefined);
+		throw error;
+	}
+}
+
+/** Removes the lock if it is one's own. */
+async function giveBack(storage: Storage, group: string, me: Holder): Promise<void> {
+	await within(RELEASE_MS, storage.location, async (signal) => {
+		if ((await readHolder(storage, group, signal))?.id === me.id) await storage.remove(lockKey(group), { signal });
+	});
+}
+
 function lockedBy(storage: Storage, group: string, holder: LockHolder, staleAfterMs: number): BackupError {
 	return new BackupError('locked', `${group} is locked by ${describeHolder(holder)}`, {
 		hint: `Wait for that run, or stop it. If it died, its lock is broken ${Math.round(staleAfterMs / 60_000)} minutes after its last heartbeat. If there is no such run, remove ${storage.location}/${lockKey(group)}.`,
 		details: { ...holder },
 	});
-}
-
-async function rest(ms: number, signal?: AbortSignal): Promise<void> {
-	try {
-		await delay(ms, undefined, { signal });
-	} catch (error) {
-		throw signal?.aborted ? abortError(signal) : error;
-	}
 }
 
 class HeldLock implements Lock {
@@ -192,9 +217,7 @@ class HeldLock implements Lock {
 		const { storage, group, me } = this;
 		await this.#orWarn('a heartbeat could not be removed; prune removes it', async () => await this.#heartbeat.stop());
 		await this.#orWarn(`the lock of ${group} could not be removed and will be broken by the next run`, async () => {
-			await within(RELEASE_MS, storage.location, async (signal) => {
-				if ((await readHolder(storage, group, signal))?.id === me.id) await storage.remove(lockKey(group), { signal });
-			});
+			await giveBack(storage, group, me);
 		});
 		forgetId(me.id);
 	}

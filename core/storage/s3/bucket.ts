@@ -8,6 +8,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { BackupError, isBackupError } from '../../base/errors';
 import { answerText } from './answer';
 import type { S3Connection } from './connection';
+import type { CreateOnly } from './create-only';
 import { s3Error, S3Refusal } from './errors';
 import { pageOfObjects, S3Object } from './listing';
 import type { Part } from './part';
@@ -31,14 +32,13 @@ export interface S3Request {
 
 const ON_PURPOSE =
 	'If these keys may not delete on purpose, say so: Keys May Not Delete in the credential, appendOnly=true in a storage URL.';
-const CREATE_ONLY = { 'if-none-match': '*' };
 
 export class S3Bucket {
 	constructor(
 		readonly connection: S3Connection,
 		readonly bucket: string,
-		/** Whether new objects are made on the condition that there is none of that name. */
-		private readonly conditional: boolean,
+		/** Makes new objects on the condition that there is none of that name; null makes them without it. */
+		private readonly createOnly: CreateOnly | null,
 		/** Sent with every new object. */
 		private readonly headers: Headers,
 	) {}
@@ -79,8 +79,8 @@ export class S3Bucket {
 	 * @returns the new version, in buckets that keep them
 	 */
 	async put(name: string, part: Part, more: Headers, signal?: AbortSignal): Promise<string | undefined> {
-		return await this.#try('write', name, async () => {
-			const headers = { ...this.headers, ...more, ...(this.conditional ? CREATE_ONLY : {}) };
+		return await this.#make(name, async (condition) => {
+			const headers = { ...this.headers, ...more, ...condition };
 			const response = await this.#sendPart(name, '', part, headers, { body: signal });
 			return versionOf(response.headers);
 		});
@@ -108,7 +108,7 @@ export class S3Bucket {
 	 * @returns the new version, in buckets that keep them
 	 */
 	async complete(name: string, uploadId: string, etags: string[]): Promise<string | undefined> {
-		return await this.#try('write', name, async () => {
+		return await this.#make(name, async (condition) => {
 			const parts = etags.map(
 				(etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>&quot;${etag}&quot;</ETag></Part>`,
 			);
@@ -119,7 +119,7 @@ export class S3Bucket {
 					bucketName: this.bucket,
 					objectName: name,
 					query: `uploadId=${encodeURIComponent(uploadId)}`,
-					headers: this.conditional ? { ...CREATE_ONLY } : {},
+					headers: { ...condition },
 				},
 				`<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${parts.join('')}</CompleteMultipartUpload>`,
 			);
@@ -208,6 +208,12 @@ export class S3Bucket {
 		);
 		await answerText(response, `s3://${this.bucket}`);
 		return response;
+	}
+
+	/** Makes an object, on the condition that there is none where that is wanted. */
+	async #make<T>(name: string, request: (condition: Headers) => Promise<T>): Promise<T> {
+		const { createOnly } = this;
+		return await this.#try('write', name, async () => await (createOnly ? createOnly.send(request) : request({})));
 	}
 
 	async #try<T>(verb: string, name: string, request: () => Promise<T>): Promise<T> {

@@ -111,7 +111,7 @@ const MEANINGS: Record<string, Meaning> = {
 	NotImplemented: {
 		code: 'unsupported',
 		text: 'the server lacks a function',
-		hint: 'If the server does not know conditional writes (If-None-Match), switch them off for this storage.',
+		hint: 'Check what of this storage’s settings the server has to know, such as server-side encryption or locks on objects.',
 	},
 	InvalidObjectState: {
 		code: 'unsupported',

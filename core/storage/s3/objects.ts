@@ -10,6 +10,7 @@ import { DEFAULT_RETRY, retry, type RetryPolicy } from '../../base/retry';
 import { exactly } from '../exact';
 import { S3Bucket } from './bucket';
 import { S3Connection } from './connection';
+import { CreateOnly } from './create-only';
 import { s3Error } from './errors';
 import { pageOfObjects, type S3Object } from './listing';
 import { ObjectLock } from './object-lock';
@@ -63,6 +64,7 @@ export class BucketObjects {
 	readonly #connection: S3Connection;
 	readonly #bucket: S3Bucket;
 	readonly #retry: RetryPolicy;
+	readonly #createOnly = new CreateOnly();
 
 	/**
 	 * @param purpose which rights an error names
@@ -78,7 +80,7 @@ export class BucketObjects {
 		this.prefix = prefix && `${prefix}/`;
 		this.#options = options;
 		this.#connection = new S3Connection(options);
-		this.#bucket = new S3Bucket(this.#connection, options.bucket, false, {});
+		this.#bucket = new S3Bucket(this.#connection, options.bucket, null, {});
 		this.#retry = options.retry ?? DEFAULT_RETRY;
 	}
 
@@ -174,8 +176,7 @@ export class BucketObjects {
 	): Promise<void> {
 		const { headers, tags, replace, signal } = options;
 		const encryption = this.#options.serverSideEncryption;
-		const isConditional = !replace && (this.#options.conditionalWrites ?? true);
-		const bucket = new S3Bucket(this.#connection, this.#options.bucket, isConditional, {
+		const bucket = new S3Bucket(this.#connection, this.#options.bucket, replace ? null : this.#createOnly, {
 			...headers,
 			...(encryption && { 'x-amz-server-side-encryption': encryption }),
 		});

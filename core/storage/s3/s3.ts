@@ -11,11 +11,21 @@ import { ObjectLock } from './object-lock';
 import { S3Versions } from './versions';
 import { S3Bucket } from './bucket';
 import { type S3Object } from './listing';
+import { askOnlyIfAbsent, CreateOnly } from './create-only';
 import { S3Connection, type S3ConnectionOptions } from './connection';
 import { s3Error } from './errors';
 import { hasMarkers, pageOfObjects, unfinishedUploads, type UnfinishedUpload } from './listing';
 import type { PartMemory } from './part';
-import type { CallOptions, Protecting, ReadOptions, Storage, StoredObject, Unfinished, WriteOptions } from '../storage';
+import type {
+	CallOptions,
+	OnlyIfAbsent,
+	Protecting,
+	ReadOptions,
+	Storage,
+	StoredObject,
+	Unfinished,
+	WriteOptions,
+} from '../storage';
 import { upload } from './upload';
 import { type UploadOptions } from './upload-options';
 
@@ -33,11 +43,6 @@ export interface S3Options extends S3ConnectionOptions {
 	concurrency?: number;
 	/** Keeps all parts as large as the first; Cloudflare R2 demands it. @default true for R2, else false */
 	uniformParts?: boolean;
-	/**
-	 * Asks the server to refuse an object that exists (If-None-Match), for servers that answer 'unsupported' to it.
-	 * Without it, two writers of one key at the same moment can both succeed. @default true
-	 */
-	conditionalWrites?: boolean;
 	/** The keys may not delete: see {@link Storage.appendOnly}. @default false */
 	appendOnly?: boolean;
 	/** For the requests of one `write`. */
@@ -72,7 +77,7 @@ export class S3Storage implements Storage {
 		this.#bucket = new S3Bucket(
 			this.#connection,
 			options.bucket,
-			options.conditionalWrites ?? true,
+			new CreateOnly(),
 			encryption ? { 'x-amz-server-side-encryption': encryption } : {},
 		);
 		const lock = new ObjectLock(this.#bucket, this.location);
@@ -197,6 +202,12 @@ export class S3Storage implements Storage {
 		assertPrefix(prefix);
 		if (signal?.aborted) throw abortError(signal);
 		return await hasMarkers(this.#bucket, this.#prefix + prefix, signal);
+	}
+
+	async onlyIfAbsent(key: string, { signal }: CallOptions = {}): Promise<OnlyIfAbsent> {
+		const name = this.#name(key);
+		if (signal?.aborted) throw abortError(signal);
+		return await askOnlyIfAbsent(this.#bucket, name, signal);
 	}
 
 	/** S3 has no way to ask. */

@@ -18,7 +18,7 @@ export interface UploadOptions {
 	onMoved?: () => void;
 	protect?: Protection;
 	lock: ObjectLock;
-	/** Takes the place of an object of that name. Needs a bucket whose writes are not conditional. @default false */
+	/** Takes the place of an object of that name. Needs a bucket without {@link CreateOnly}. @default false */
 	replace?: boolean;
 	/** Who writes has looked before, and reads the object back: for one part, no further request is spent on that. @default false */
 	isWatched?: boolean;

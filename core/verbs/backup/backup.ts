@@ -103,7 +103,7 @@ export async function backUpNews(request: BackupRequest): Promise<BackupResult |
 				await Repository.open(limited(storage), { create: true, signal, stallTimeoutMs, authority }),
 		},
 		async (run) =>
-			await run.asWriter(run.repository.storage, group, 'backup', async (lock, signal) => {
+			await run.asWriter(run.repository, group, 'backup', async (lock, signal) => {
 				const left = await removeLeftovers(run.repository, group, lock);
 				const limited = { ...request, storage: run.repository.storage, limits: run.limits, signal };
 				return await writeBackup(run, lock, left, limited);

@@ -7,6 +7,7 @@ import { provesIdentity } from '../../codecs/age/keys';
 import { isAllowed } from '../../codecs/sshsig/allowed-signers';
 import { type Authority, NAMESPACES } from '../../records/authority';
 import { examineJournal } from '../../records/journal/journal';
+import { describeOnlyIfAbsent, isUnsure } from '../../records/only-if-absent';
 import { withProbe } from '../../records/probe';
 import { readText } from '../../records/small-objects';
 import { hostRecipientOf } from '../backup/encryption';
@@ -17,7 +18,7 @@ import type { Storage } from '../../storage/storage';
 export async function checkStorage(storage: Storage, signal?: AbortSignal): Promise<Finding> {
 	return await ask('storage', async () => {
 		const text = 'n8n-nodes-backup was here to check this storage; this file can be removed';
-		const key = await withProbe(
+		const { key, found } = await withProbe(
 			storage,
 			text,
 			async (written) => {
@@ -29,7 +30,9 @@ export async function checkStorage(storage: Storage, signal?: AbortSignal): Prom
 				}
 				let listed = false;
 				for await (const object of storage.list(written)) listed ||= object.key === written;
-				if (listed) return written;
+				// Without locks, nothing depends on it.
+				const found = storage.appendOnly ? undefined : await storage.onlyIfAbsent?.(written, { signal });
+				if (listed) return { key: written, found };
 				throw new BackupError('access-denied', `${storage.location} does not list what is stored in it`, {
 					hint: 'Allow the key to list the bucket (s3:ListBucket) below the prefix.',
 				});
@@ -44,7 +47,10 @@ export async function checkStorage(storage: Storage, signal?: AbortSignal): Prom
 				hint: 'Allow the key to delete objects below the prefix; retention needs it.',
 			});
 		}
-		return `${storage.location} can be written, read, listed and cleaned up`;
+		const message = `${storage.location} can be written, read, listed and cleaned up`;
+		if (found === undefined) return message;
+		const sure = `${message}; ${describeOnlyIfAbsent(found)}`;
+		return isUnsure(found) ? { warning: sure } : sure;
 	});
 }
 

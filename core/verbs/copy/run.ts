@@ -74,7 +74,7 @@ async function isDone({ from, signal }: CopyJob, to: Repository, chain: readonly
 }
 
 async function underLock(job: CopyJob, to: Repository, chain: readonly SourceBackup[], done: Done): Promise<void> {
-	await job.run.asWriter(to.storage, job.group, 'copy', async (lock, signal) => {
+	await job.run.asWriter(to, job.group, 'copy', async (lock, signal) => {
 		try {
 			for (const backup of chain) await copyOne({ ...job, signal }, to, backup, lock, done);
 		} catch (error) {

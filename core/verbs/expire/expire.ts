@@ -91,7 +91,7 @@ export async function applyRetention(request: RetentionRequest): Promise<Retenti
 			open: alreadyOpen(request.repository),
 		},
 		async (run) =>
-			await run.asWriter(run.repository.storage, group, 'retention', async (lock, writing) => {
+			await run.asWriter(run.repository, group, 'retention', async (lock, writing) => {
 				return await apply({ ...request, repository: run.repository, signal: writing }, lock, run);
 			}),
 		describe,

@@ -141,7 +141,7 @@ async function remove(graceMs: number, run: Run): Promise<PruneResult> {
 async function removeIn(run: Run, group: string, graceMs: number, result: PruneResult): Promise<void> {
 	const { repository } = run;
 	const { storage } = repository;
-	await run.asWriter(storage, group, 'retention', async (lock, signal) => {
+	await run.asWriter(repository, group, 'retention', async (lock, signal) => {
 		const isDue = isOlder(await storageTime(storage, group, signal), graceMs);
 		for (const leftover of (await repository.survey(group)).leftovers) {
 			if (leftover.lost || (!leftover.expired && !isDue(leftover.modifiedAt))) continue;

@@ -10,6 +10,7 @@ import { startReading } from '../../../core/records/locks/read-marks';
 import { writeText } from '../../../core/records/small-objects';
 import { FolderStorage } from '../../../core/storage/folder/folder';
 import { MemoryStorage } from '../../../core/storage/memory';
+import { OverwritingStorage } from '../../support/overwriting-storage';
 
 const GROUP = 'postgres/shop';
 const LABEL = '20261120T020000Z-full-aaaa';
@@ -50,6 +51,52 @@ describe('the lock of a group', () => {
 		const storage = new MemoryStorage();
 		const results = await Promise.allSettled(Array.from({ length: 20 }, () => acquireLock(storage, GROUP)));
 		expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1);
+	});
+
+	describe('where the storage cannot promise that one of several writers wins', () => {
+		const settleMs = 100;
+
+		it('has one winner among those who write in the same moment, and the others see who', async () => {
+			const storage = new OverwritingStorage();
+			const results = await Promise.allSettled(
+				Array.from({ length: 5 }, () => acquireLock(storage, GROUP, { settleMs })),
+			);
+			const won = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+			expect(won).toHaveLength(1);
+			for (const result of results) {
+				if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'locked' });
+			}
+			await won[0]!.assertHeld();
+			await won[0]!.release();
+			expect(await locks(storage)).toEqual([]);
+		});
+
+		it('has several without the second look: that is what it is for', async () => {
+			const storage = new OverwritingStorage();
+			const taken = await Promise.all(Array.from({ length: 2 }, () => acquireLock(storage, GROUP)));
+			const held = await Promise.allSettled(taken.map((lock) => lock.assertHeld()));
+			expect(held.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+			await Promise.all(taken.map((lock) => lock.release()));
+		});
+
+		it('lets who lost wait for who won', async () => {
+			const storage = new OverwritingStorage();
+			const runs = Array.from({ length: 2 }, async () => {
+				const lock = await acquireLock(storage, GROUP, { settleMs, waitMs: 10_000 });
+				await lock.release();
+			});
+			await Promise.all(runs);
+			expect(await locks(storage)).toEqual([]);
+		});
+
+		it('leaves none when it is cancelled meanwhile', async () => {
+			const storage = new OverwritingStorage();
+			const stop = new AbortController();
+			const taking = acquireLock(storage, GROUP, { settleMs: 60_000, signal: stop.signal });
+			setTimeout(() => stop.abort(), 100);
+			await expect(taking).rejects.toMatchObject({ code: 'cancelled' });
+			expect(await locks(storage)).toEqual([]);
+		});
 	});
 
 	it('does not hold up other groups, even with a common name prefix', async () => {

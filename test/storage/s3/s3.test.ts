@@ -12,7 +12,7 @@ import { pageOfObjects } from '../../../core/storage/s3/listing';
 import { PartMemory, partSizeOf } from '../../../core/storage/s3/part';
 import { plain } from '../../../core/storage/s3/text';
 import { sharedS3 } from '../../support/s3';
-import { S3Proxy } from '../../support/s3-proxy';
+import { type Fate, S3Proxy, type SeenRequest } from '../../support/s3-proxy';
 import { until } from '../../support/until';
 import { randomStream } from '../conformance';
 import { FAST, MIB } from './subject';
@@ -168,12 +168,76 @@ describe('traps of the client library', () => {
 		expect(await server().unfinished(bucket)).toEqual([]);
 	});
 
-	it('sends no condition when told that the server does not know it', async () => {
-		const subject = storage({ conditionalWrites: false });
+	const isConditional = ({ headers }: SeenRequest) => headers['if-none-match'] !== undefined;
+	const refuses = (request: SeenRequest) =>
+		isConditional(request) ? ({ status: 501, code: 'NotImplemented' } as const) : 'pass';
+
+	it('does without the condition where the server refuses it, and does not send it again', async () => {
+		const subject = storage();
+		proxy.let(refuses);
 		await subject.write('key', Readable.from(['x']));
+		await subject.write('another', Readable.from(['x']));
 		await subject.write('large', randomStream(11 * MIB));
-		expect(proxy.seen.filter(({ headers }) => headers['if-none-match'])).toEqual([]);
+		expect(proxy.seen.filter(isConditional)).toHaveLength(1);
 		await expect(subject.write('key', Readable.from(['y']))).rejects.toMatchObject({ code: 'already-exists' });
+		expect((await buffer(await subject.read('key'))).toString()).toBe('x');
+	});
+
+	it('joins parts without the condition where the server refuses it', async () => {
+		proxy.let(refuses);
+		await storage().write('large', randomStream(11 * MIB));
+		expect(proxy.seen.filter(isConditional)).toHaveLength(1);
+		expect(await storage().stat('large')).toMatchObject({ size: 11 * MIB });
+	});
+
+	it('takes a refusal for one of something else where it comes without the condition too', async () => {
+		const subject = storage();
+		proxy.let(({ method }) => (method === 'PUT' ? { status: 501, code: 'NotImplemented' } : 'pass'));
+		await expect(subject.write('key', Readable.from(['x']))).rejects.toMatchObject({
+			...{ code: 'unsupported', hint: expect.stringContaining('server-side encryption') as string },
+		});
+		proxy.let(() => 'pass');
+		await subject.write('key', Readable.from(['x']));
+		expect(proxy.seen.filter(isConditional)).toHaveLength(2);
+	});
+
+	it.each([
+		['kept', 'pass'],
+		['refused', { status: 501, code: 'NotImplemented' }],
+		['ignored', { status: 200, headers: { etag: '"x"' } }],
+	] as const)('finds out that the condition is %s', async (found, fate) => {
+		const subject = storage();
+		await subject.write('key', Readable.from(['x']));
+		proxy.let(() => fate);
+		expect(await subject.onlyIfAbsent('key')).toBe(found);
+	});
+
+	it('tells no answer to that from another failure', async () => {
+		const subject = storage();
+		await subject.write('key', Readable.from(['x']));
+		proxy.let(() => ({ status: 403, code: 'AccessDenied' }));
+		await expect(subject.onlyIfAbsent('key')).rejects.toMatchObject({ code: 'access-denied' });
+	});
+
+	it('takes versions for as good as the condition, where they can be seen', async () => {
+		const kept = await server().makeBucket();
+		await server().client().setBucketVersioning(kept, { Status: 'Enabled' });
+		const subject = storage({ bucket: kept });
+		await subject.write('key', Readable.from(['x']));
+		expect(await subject.onlyIfAbsent('key')).toBe('kept');
+		await subject.remove('key');
+		await subject.write('key', Readable.from(['x']));
+		const ignores = ({ method }: SeenRequest): Fate =>
+			method === 'PUT' ? { status: 200, headers: { 'x-amz-version-id': 'two' } } : 'pass';
+		proxy.let(ignores);
+		// The server of this answer has made nothing: its version is not among those that there are.
+		expect(await subject.onlyIfAbsent('key')).toBe('ignored');
+		await server().client().putObject(kept, 'key', 'over it');
+		expect(await subject.onlyIfAbsent('key')).toBe('kept');
+		proxy.let((request) =>
+			request.url.includes('versions') ? { status: 403, code: 'AccessDenied' } : ignores(request),
+		);
+		expect(await subject.onlyIfAbsent('key')).toBe('ignored');
 	});
 
 	it('sends a checksum of every byte', async () => {
@@ -218,7 +282,7 @@ describe('listings', () => {
 		const seen: string[] = [];
 		const requests = new S3Connection(server().options(bucket, { endpoint: proxy.endpoint }));
 		try {
-			const inBucket = new S3Bucket(requests, bucket, true, {});
+			const inBucket = new S3Bucket(requests, bucket, null, {});
 			for (let after = '', more = true; more; after = seen.at(-1)!) {
 				const page = await pageOfObjects(inBucket, '', { after, limit: 1 });
 				seen.push(...page.items.map(({ name }) => name));
