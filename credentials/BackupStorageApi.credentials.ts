@@ -147,6 +147,15 @@ export class BackupStorageApi implements ICredentialType {
 			displayOptions: { show: { type: ['s3'] } },
 		},
 		{
+			displayName: 'Keys May Only Read',
+			name: 'readOnly',
+			type: 'boolean',
+			default: false,
+			description:
+				'Whether these keys can only list and read: all that a bucket needs that is backed up, and backups that are only restored. The test of this credential writes nothing then.',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
 			displayName: 'Certificate Authority',
 			name: 'ca',
 			type: 'string',

@@ -35,7 +35,7 @@ export const properties: INodeProperties[] = [
 	},
 	{
 		displayName:
-			'The bucket’s keys need to list and read only; the test of its credential writes a small object, and says that they cannot. <a href="https://www.npmjs.com/package/n8n-nodes-backup">docs/buckets.md</a> has the policy.',
+			'The bucket’s keys need to list and read only: say so in its credential (<i>Keys May Only Read</i>), so that its test writes nothing. <a href="https://www.npmjs.com/package/n8n-nodes-backup">docs/buckets.md</a> has the policy.',
 		name: 'rightsNotice',
 		type: 'notice',
 		default: '',

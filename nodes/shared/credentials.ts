@@ -8,8 +8,10 @@ import type {
 } from 'n8n-workflow';
 import { parseSigningKey } from '../../core/codecs/sshsig/keys';
 import { type Authority, parseSigners } from '../../core/records/authority';
+import { checkBucket } from '../../core/sources/bucket/check';
 import { checkEncryption, checkStorage } from '../../core/verbs/check/check';
 import { BackupError, messageOf, naming } from '../../core/base/errors';
+import type { Finding } from '../../core/base/finding';
 import type { DecryptionKeys, Encryption } from '../../core/codecs/age/age';
 import { assertPassphrase, parseIdentities, parseRecipients } from '../../core/codecs/age/keys';
 import type { DatabaseTarget, TlsMode } from '../../core/sources/postgres/connection/target';
@@ -217,7 +219,7 @@ export async function openAllowed(
 	return createStorage({ type: 'folder', path: await allowedFolder(config.path, isBlocked) });
 }
 
-/** The Test button of the storage credential: writes, reads, lists and removes a small object. */
+/** The Test button of the storage credential: writes, reads, lists and removes a small object; with keys that may only read, lists and reads. */
 export async function backupStorageTest(
 	this: ICredentialTestFunctions,
 	credential: ICredentialsDecrypted,
@@ -225,10 +227,10 @@ export async function backupStorageTest(
 	return await answer(async () => {
 		const fields = credential.data ?? {};
 		toAuthority(fields);
+		if (fields.type === 's3' && fields.readOnly === true) return answerOf(await checkBucket(toStorageConfig(fields)));
 		const storage = await openAllowed(fields);
 		try {
-			const found = await checkStorage(storage);
-			return { ok: found.ok, message: found.hint ? `${found.message}. ${found.hint}` : found.message };
+			return answerOf(await checkStorage(storage));
 		} finally {
 			await storage.close();
 		}
@@ -242,9 +244,12 @@ export async function backupEncryptionTest(
 ): Promise<INodeCredentialTestResult> {
 	return await answer(async () => {
 		const { encryption, keys, hostKey } = toEncryption(credential.data ?? {});
-		const found = await checkEncryption(encryption, keys, hostKey);
-		return { ok: found.ok, message: found.hint ? `${found.message}. ${found.hint}` : found.message };
+		return answerOf(await checkEncryption(encryption, keys, hostKey));
 	});
+}
+
+function answerOf({ ok, message, hint }: Finding): { ok: boolean; message: string } {
+	return { ok, message: hint ? `${message}. ${hint}` : message };
 }
 
 async function answer(test: () => Promise<{ ok: boolean; message: string }>): Promise<INodeCredentialTestResult> {
