@@ -171,11 +171,32 @@ export class BackupStorageApi implements ICredentialType {
 			type: 'options',
 			options: [
 				{ name: 'As the Bucket Says', value: '' },
+				{ name: 'SSE-KMS (a Key of AWS KMS)', value: 'aws:kms' },
 				{ name: 'SSE-S3 (AES256)', value: 'AES256' },
 			],
 			default: '',
 			description:
 				'Asks the server to encrypt objects once more with its own key. Does not replace the backup’s encryption.',
+			displayOptions: { show: { type: ['s3'] } },
+		},
+		{
+			displayName: 'KMS Key',
+			name: 'kmsKey',
+			type: 'string',
+			default: '',
+			placeholder: 'e.g. arn:aws:kms:eu-central-1:111122223333:key/…',
+			description:
+				'ID, alias or ARN. The keys above need kms:GenerateDataKey and kms:Decrypt on it. Empty for the one that AWS made for S3.',
+			displayOptions: { show: { type: ['s3'], serverSideEncryption: ['aws:kms'] } },
+		},
+		{
+			displayName: 'Storage Class',
+			name: 'storageClass',
+			type: 'string',
+			default: '',
+			placeholder: 'e.g. STANDARD_IA',
+			description:
+				'Of what is stored and has 128 KB or more, as the provider calls it. Empty for the usual one. Classes from which nothing can be read right away are refused: backups are read back.',
 			displayOptions: { show: { type: ['s3'] } },
 		},
 		{

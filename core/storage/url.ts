@@ -12,6 +12,8 @@ const S3_PARAMETERS = [
 	'region',
 	'pathStyle',
 	'sse',
+	'kmsKey',
+	'storageClass',
 	'partSize',
 	'maxParts',
 	'concurrency',
@@ -20,7 +22,7 @@ const S3_PARAMETERS = [
 
 /**
  * Reads `file:///path` and `s3://bucket/prefix?provider=…&endpoint=http://host:port&region=…&pathStyle=true|false&sse=AES256` (and
- * partSize in bytes, maxParts, concurrency, appendOnly), and `sftp://user@host:port/path?hostKey=SHA256:…&key=/path/of/key`.
+ * kmsKey, storageClass, partSize in bytes, maxParts, concurrency, appendOnly), and `sftp://user@host:port/path?hostKey=SHA256:…&key=/path/of/key`.
  * @param env for SFTP: N8N_BACKUP_SFTP_PASSWORD, which is the passphrase where a key is named; for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_CA_BUNDLE (a PEM file)
  * @throws BackupError 'invalid-input'
  */
@@ -111,6 +113,8 @@ function s3Of(url: URL, text: string, env: NodeJS.ProcessEnv): StorageConfig {
 		sessionToken: env.AWS_SESSION_TOKEN || undefined,
 		ca: caFile ? readCa(caFile) : undefined,
 		serverSideEncryption: encryption(query.get('sse')),
+		kmsKey: query.get('kmsKey') ?? undefined,
+		storageClass: query.get('storageClass') ?? undefined,
 		partSize: count(query, 'partSize'),
 		maxParts: count(query, 'maxParts'),
 		concurrency: count(query, 'concurrency'),

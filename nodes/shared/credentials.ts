@@ -31,6 +31,8 @@ export interface EncryptionSettings {
 
 const text = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
 
+const ENCRYPTIONS = ['AES256', 'aws:kms'] as const;
+
 /** @throws BackupError 'invalid-input' that names the field to change */
 export function toStorageConfig(fields: ICredentialDataDecryptedObject): StorageConfig {
 	if (fields.type === 's3') {
@@ -46,7 +48,9 @@ export function toStorageConfig(fields: ICredentialDataDecryptedObject): Storage
 			sessionToken: text(fields.sessionToken) || undefined,
 			ca: text(fields.ca) || undefined,
 			appendOnly: fields.appendOnly === true,
-			serverSideEncryption: fields.serverSideEncryption === 'AES256' ? 'AES256' : undefined,
+			serverSideEncryption: ENCRYPTIONS.find((each) => each === fields.serverSideEncryption),
+			kmsKey: text(fields.kmsKey) || undefined,
+			storageClass: text(fields.storageClass) || undefined,
 		};
 	}
 	if (fields.type === 'sftp') return toSftp(fields);

@@ -79,6 +79,13 @@ const DENIED: Meaning = {
 	hint: 'Allow the key s3:ListBucket and s3:ListBucketMultipartUploads on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload below the prefix.',
 };
 
+/** KMS names its own errors: KMS.NotFoundException, KMS.DisabledException, … */
+const KEY: Meaning = {
+	code: 'access-denied',
+	text: 'the KMS key cannot be used',
+	hint: 'Check that the key is there, in the region of the bucket, enabled, and that these keys may use it: kms:GenerateDataKey to write, kms:Decrypt to read.',
+};
+
 const MEANINGS: Record<string, Meaning> = {
 	InvalidAccessKeyId: {
 		code: 'wrong-credentials',
@@ -116,7 +123,12 @@ const MEANINGS: Record<string, Meaning> = {
 	InvalidObjectState: {
 		code: 'unsupported',
 		text: 'it lies in a cold storage class, from which nothing can be read right away',
-		hint: 'Have it restored from there first (RestoreObject), and try again when that is done.',
+		hint: 'Have it restored from there first, for example by `aws s3api restore-object --bucket BUCKET --key KEY --restore-request Days=7`, and try again when that is done: it takes from minutes to two days.',
+	},
+	InvalidStorageClass: {
+		code: 'invalid-input',
+		text: 'the server does not know the storage class',
+		hint: 'Enter a storage class that the provider has for this bucket, or none.',
 	},
 	QuotaExceeded: FULL,
 	ServiceQuotaExceededException: FULL,
@@ -182,7 +194,7 @@ export function s3Error(action: string, error: unknown): BackupError {
 
 function fromRefusal(action: string, refusal: S3Refusal): BackupError {
 	const { code, status, region, isHidden } = refusal;
-	const meaning = MEANINGS[code] ?? meaningOfStatus(status);
+	const meaning = MEANINGS[code] ?? (code.startsWith('KMS.') ? KEY : meaningOfStatus(status));
 	const isRegion = meaning === WRONG_REGION && region;
 	if (isHidden && meaning.code === 'not-found') {
 		return new BackupError('not-found', `${action}: it was deleted, and the bucket still has what was there before`, {

@@ -8,13 +8,14 @@ import type { Readable } from 'node:stream';
 import { BackupError, isBackupError } from '../../base/errors';
 import { DEFAULT_RETRY, retry, type RetryPolicy } from '../../base/retry';
 import { exactly } from '../exact';
+import { encryptionHeaders } from './at-rest';
 import { S3Bucket } from './bucket';
 import { S3Connection } from './connection';
 import { CreateOnly } from './create-only';
 import { s3Error } from './errors';
 import { pageOfObjects, type S3Object } from './listing';
 import { ObjectLock } from './object-lock';
-import { assertBucket, type S3Options, uploadSizes } from './s3';
+import { assertBucket, type S3Options, uploadSettings } from './s3';
 import { elements, element, escape, plain } from './text';
 import { upload } from './upload';
 
@@ -175,15 +176,14 @@ export class BucketObjects {
 		options: { headers: Record<string, string>; tags: Record<string, string>; replace: boolean; signal: AbortSignal },
 	): Promise<void> {
 		const { headers, tags, replace, signal } = options;
-		const encryption = this.#options.serverSideEncryption;
 		const bucket = new S3Bucket(this.#connection, this.#options.bucket, replace ? null : this.#createOnly, {
 			...headers,
-			...(encryption && { 'x-amz-server-side-encryption': encryption }),
+			...encryptionHeaders(this.#options),
 		});
 		const lock = new ObjectLock(bucket, this.location);
 		try {
 			await upload(bucket, key, body, {
-				...{ ...uploadSizes(this.#options), lock, replace, signal, isWatched: true },
+				...{ ...uploadSettings(this.#options), lock, replace, signal, isWatched: true },
 				retry: this.#retry,
 			});
 			if (Object.keys(tags).length > 0) await this.#putTags(key, tags, signal);

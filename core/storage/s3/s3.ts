@@ -7,6 +7,7 @@ import { assertRange, exactly } from '../exact';
 import { assertKey, assertPrefix, isKey } from '../key';
 import { assertRemovable } from '../append-only';
 import { assertProtection } from '../protection';
+import { type AtRest, assertStorageClass, encryptionHeaders } from './at-rest';
 import { ObjectLock } from './object-lock';
 import { S3Versions } from './versions';
 import { S3Bucket } from './bucket';
@@ -29,12 +30,10 @@ import type {
 import { upload } from './upload';
 import { type UploadOptions } from './upload-options';
 
-export interface S3Options extends S3ConnectionOptions {
+export interface S3Options extends S3ConnectionOptions, AtRest {
 	bucket: string;
 	/** Path inside the bucket. */
 	prefix?: string;
-	/** Asks the server to encrypt objects with its own keys. */
-	serverSideEncryption?: 'AES256' | 'aws:kms';
 	/** Bytes of the first parts, 5 MiB to 5 GiB. Also the largest object that is written in one request. @default 8 MiB, for R2 64 MiB */
 	partSize?: number;
 	/** Some providers allow 1,000. @default 10_000 */
@@ -69,17 +68,11 @@ export class S3Storage implements Storage {
 		const prefix = (options.prefix ?? '').replace(/^\/+|\/+$/g, '');
 		assertPrefix(prefix);
 		assertBucket(options.bucket);
-		const { serverSideEncryption: encryption } = options;
 		this.appendOnly = options.appendOnly ?? false;
 		this.location = `s3://${options.bucket}${prefix && `/${prefix}`}`;
 		this.#prefix = prefix && `${prefix}/`;
 		this.#connection = new S3Connection(options);
-		this.#bucket = new S3Bucket(
-			this.#connection,
-			options.bucket,
-			new CreateOnly(),
-			encryption ? { 'x-amz-server-side-encryption': encryption } : {},
-		);
+		this.#bucket = new S3Bucket(this.#connection, options.bucket, new CreateOnly(), encryptionHeaders(options));
 		const lock = new ObjectLock(this.#bucket, this.location);
 		this.#versions = new S3Versions(this.#bucket, lock);
 		this.protection = {
@@ -87,7 +80,7 @@ export class S3Storage implements Storage {
 			until: async (key) => await lock.until(this.#name(key)),
 		};
 		this.#upload = {
-			...uploadSizes(options),
+			...uploadSettings(options),
 			lock,
 			retry: options.retry ?? DEFAULT_RETRY,
 			memory: options.memory,
@@ -250,20 +243,21 @@ export function assertBucket(bucket: string): void {
 }
 
 /**
- * How uploads are cut into parts.
+ * How uploads are cut into parts, and kept.
  * @throws BackupError 'invalid-input'
  */
-export function uploadSizes(options: S3Options): UploadSizes {
+export function uploadSettings(options: S3Options): UploadSettings {
 	const isR2 = /\.r2\.cloudflarestorage\.com(:\d+)?\/?$/.test(options.endpoint ?? '');
 	const { uniformParts = isR2, maxParts = 10_000, concurrency = 4 } = options;
 	const { partSize = uniformParts ? 64 * MIB : 8 * MIB } = options;
 	assertSizes({ partSize, maxParts, concurrency, uniformParts });
-	return { partSize, maxParts, concurrency, uniformParts };
+	assertStorageClass(options.storageClass);
+	return { partSize, maxParts, concurrency, uniformParts, storageClass: options.storageClass };
 }
 
-type UploadSizes = Pick<UploadOptions, 'partSize' | 'maxParts' | 'concurrency' | 'uniformParts'>;
+type UploadSettings = Pick<UploadOptions, 'partSize' | 'maxParts' | 'concurrency' | 'uniformParts' | 'storageClass'>;
 
-function assertSizes({ partSize, maxParts, concurrency }: UploadSizes): void {
+function assertSizes({ partSize, maxParts, concurrency }: UploadSettings): void {
 	const isInteger = [partSize, maxParts, concurrency].every(Number.isSafeInteger);
 	if (
 		isInteger &&

@@ -12,6 +12,8 @@ export interface UploadOptions {
 	uniformParts: boolean;
 	/** Parts sent at the same time, as long as they have their first size. */
 	concurrency: number;
+	/** See {@link AtRest}. */
+	storageClass?: string;
 	retry: RetryPolicy;
 	signal?: AbortSignal;
 	onProgress?: (bytes: number) => void;

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { BackupError, isBackupError } from '../../base/errors';
 import { retry } from '../../base/retry';
+import { classHeaders } from './at-rest';
 import type { S3Bucket } from './bucket';
 import { protecting } from './object-lock';
 import { intoParts, partSizeOf, PartMemory, type Part } from './part';
@@ -54,7 +55,7 @@ async function uploadWhole(bucket: S3Bucket, name: string, part: Part, options: 
 		made = await retry(
 			async (attempt) => {
 				try {
-					const versionId = await bucket.put(name, part, lockHeaders(options), signal);
+					const versionId = await bucket.put(name, part, headersOf(options, part.size), signal);
 					return { versionId, isRepeated: attempt > 1 };
 				} catch (error) {
 					if (attempt === 1 || !isBackupError(error, 'already-exists')) throw error;
@@ -120,7 +121,8 @@ class MultipartUpload {
 
 	async #initiate(parts: Part[]): Promise<string> {
 		try {
-			const initiate = () => this.bucket.initiate(this.name, lockHeaders(this.options), this.#signal);
+			const size = parts.reduce((sum, part) => sum + part.size, 0);
+			const initiate = () => this.bucket.initiate(this.name, headersOf(this.options, size), this.#signal);
 			return await retry(initiate, this.options.retry, this.#signal);
 		} catch (error) {
 			for (const part of parts) part.release();
@@ -196,8 +198,9 @@ class MultipartUpload {
 	}
 }
 
-function lockHeaders({ protect }: UploadOptions): Record<string, string> {
-	return protect ? protecting(protect) : {};
+/** @param size bytes of the object that are known by now */
+function headersOf({ protect, storageClass }: UploadOptions, size: number): Record<string, string> {
+	return { ...classHeaders(storageClass, size), ...(protect && protecting(protect)) };
 }
 
 function tooManyParts(bucket: S3Bucket, name: string, { maxParts }: UploadOptions): BackupError {
