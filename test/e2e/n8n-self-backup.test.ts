@@ -193,6 +193,15 @@ it(
 		const group = `postgres/${n8n.database.database}`;
 		const verify = document.block('--n8n-credentials', places({ 'postgres/n8n': group }));
 		expect(await run(verify)).toContain(`${before.count} of ${before.count} credentials of n8n open`);
+		// The folder of another n8n.
+		fs.mkdirSync(path.join(scratch, 'other/.n8n'), { recursive: true });
+		fs.writeFileSync(path.join(scratch, 'other/.n8n/config'), '{"encryptionKey": "the key of another n8n"}');
+		const wrong = await run(
+			`npx n8n-backup archive --storage file://${storage} --group files/other --path "$PWD/other" --recipient ${key.recipient}
+			${verify.replace('files/n8n', 'files/other')} || echo "exit code $?"`,
+		);
+		expect(wrong).toContain(`BAD: 0 of ${before.count} credentials of n8n open`);
+		expect(wrong).toContain('exit code 4');
 
 		const home = path.join(scratch, 'home/node');
 		fs.mkdirSync(home, { recursive: true });
