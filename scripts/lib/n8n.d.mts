@@ -1,8 +1,8 @@
 export interface N8nOptions {
 	/** Of its own, for everything n8n keeps outside its database; created when missing. */
 	folder: string;
-	/** n8n's own; empty at the first start. */
-	database: { host: string; port: number; database: string; user: string; password?: string };
+	/** n8n's own; empty at the first start. With `sqlite` it is in the folder. */
+	database: 'sqlite' | { host: string; port: number; database: string; user: string; password?: string };
 	/** What installedPackage() returned, to have our nodes in it. */
 	nodes?: string;
 	/** Default: a free one. */

@@ -27,8 +27,8 @@ export function n8nFolder() {
 }
 
 /**
- * Installs n8n unless it is there. Install scripts do not run: n8n then has no sqlite3, and its database has to be
- * PostgreSQL.
+ * Installs n8n unless it is there. Install scripts do not run: n8n then has no driver of SQLite, which n8n-sqlite.mjs adds where a test wants
+ * it.
  * @returns {Promise<string>} the program to run with Node
  */
 export async function installN8n() {
@@ -118,12 +118,7 @@ async function environment({ folder, database, files = [], env = {} }, port) {
 		// The default of n8n 2, and no longer that of n8n 3.
 		N8N_UNVERIFIED_PACKAGES_ENABLED: 'true',
 		...(files.length > 0 ? { N8N_RESTRICT_FILE_ACCESS_TO: files.join(';') } : {}),
-		DB_TYPE: 'postgresdb',
-		DB_POSTGRESDB_HOST: database.host,
-		DB_POSTGRESDB_PORT: String(database.port),
-		DB_POSTGRESDB_DATABASE: database.database,
-		DB_POSTGRESDB_USER: database.user,
-		DB_POSTGRESDB_PASSWORD: database.password ?? '',
+		...databaseSettings(database),
 		// It tells nobody about itself, and asks nobody for news.
 		N8N_DIAGNOSTICS_ENABLED: 'false',
 		N8N_VERSION_NOTIFICATIONS_ENABLED: 'false',
@@ -136,6 +131,20 @@ async function environment({ folder, database, files = [], env = {} }, port) {
 		N8N_LICENSE_AUTO_RENEW_ENABLED: 'false',
 		N8N_AI_ENABLED: 'false',
 		...env,
+	};
+}
+
+/** @param {N8nOptions['database']} database */
+function databaseSettings(database) {
+	if (database === 'sqlite') return { DB_TYPE: 'sqlite' };
+	const { host, port, database: name, user, password = '' } = database;
+	return {
+		DB_TYPE: 'postgresdb',
+		DB_POSTGRESDB_HOST: host,
+		DB_POSTGRESDB_PORT: String(port),
+		DB_POSTGRESDB_DATABASE: name,
+		DB_POSTGRESDB_USER: user,
+		DB_POSTGRESDB_PASSWORD: password,
 	};
 }
 

@@ -2,16 +2,14 @@
  * n8n itself: backed up by its own workflow, lost, and restored into an empty one with the commands of docs/restore-n8n.md. The statements
  * follow one another as they do there.
  */
-import { once } from 'node:events';
 import fs from 'node:fs';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { installedPackage } from '../../scripts/lib/n8n-package.mjs';
 import { type RunningN8n, startN8n } from '../../scripts/lib/n8n.mjs';
 import { rowsOf } from '../support/by-hand';
+import { type Called, SECRET, startCalled } from '../support/called';
 import { clientEnvironment, Document, sh } from '../support/document';
 import {
 	assertSuccess,
@@ -22,16 +20,14 @@ import {
 	recordOf,
 	startTestN8n,
 	type OwnN8n,
-	type WorkflowNode,
 } from '../support/n8n';
 import { databaseCredential, folderCredential, type KeyPair, newFolder, newKeyPair } from '../support/n8n-credentials';
-import { OFTEN, runOnSchedule, soon } from '../support/n8n-schedule';
+import { runOnSchedule, soon } from '../support/n8n-schedule';
 import { sharedPostgres } from '../support/postgres';
 import { expectAlike, treeOf } from '../support/trees';
 import { until } from '../support/until';
 
 const TEST_MS = 240_000;
-const SECRET = 'what-the-credential-sends';
 const document = new Document('docs/restore-n8n.md');
 
 let n8n: OwnN8n;
@@ -43,33 +39,6 @@ let restored: DatabaseTarget;
 let called: Called;
 let credentials: Record<string, CredentialReference>;
 let encryptionKey: string;
-
-interface Called {
-	url: string;
-	/** How many requests with the credential came since the last call. */
-	take(): number;
-	stop(): Promise<void>;
-}
-
-/** Somebody who is called with a credential of n8n. */
-async function startCalled(): Promise<Called> {
-	let count = 0;
-	const server = http.createServer((request, response) => {
-		if (request.headers['x-secret'] === SECRET) count++;
-		response.end('{}');
-	});
-	server.listen(0, '127.0.0.1');
-	await once(server, 'listening');
-	return {
-		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-		take: () => [count, (count = 0)][0]!,
-		async stop() {
-			server.closeAllConnections();
-			server.close();
-			await once(server, 'close');
-		},
-	};
-}
 
 beforeAll(async () => {
 	scratch = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'n8n-self-')));
@@ -105,34 +74,6 @@ async function apiCredential(): Promise<CredentialReference> {
 	return await n8n.client.createCredential({ name: 'n8n', type: 'n8nApi', data });
 }
 
-/** Calls somebody with a credential, every ten seconds. */
-async function publishCaller(): Promise<void> {
-	const header = await n8n.client.createCredential({
-		...{ name: 'Header', type: 'httpHeaderAuth' },
-		data: { name: 'X-Secret', value: SECRET, allowedHttpRequestDomains: 'all' },
-	});
-	const node = (
-		name: string,
-		own: Pick<WorkflowNode, 'type' | 'typeVersion' | 'parameters' | 'credentials'>,
-	): WorkflowNode => ({
-		...{ id: name, name, position: [0, 0] },
-		...own,
-	});
-	const id = await n8n.client.createWorkflow({
-		name: 'Calls with a credential',
-		nodes: [
-			node('Often', { type: 'n8n-nodes-base.scheduleTrigger', typeVersion: 1.2, parameters: OFTEN }),
-			node('Call', {
-				...{ type: 'n8n-nodes-base.httpRequest', typeVersion: 4.2, credentials: { httpHeaderAuth: header } },
-				parameters: { url: called.url, authentication: 'genericCredentialType', genericAuthType: 'httpHeaderAuth' },
-			}),
-		],
-		connections: { Often: { main: [[{ node: 'Call', type: 'main', index: 0 }]] } },
-	});
-	await n8n.client.publishWorkflow(id);
-	await until('the schedule has called', () => Promise.resolve(called.take() > 0));
-}
-
 /** Other names for the places of the page. */
 function places(more: Record<string, string> = {}): Record<string, string> {
 	return { 'file:///backups': `file://${storage}`, ...more };
@@ -146,7 +87,7 @@ async function run(script: string, env: NodeJS.ProcessEnv = {}): Promise<string>
 it(
 	'is backed up on schedule as one set, every credential is opened with the archived key, and older backups expire',
 	async () => {
-		await publishCaller();
+		await called.publishCaller(n8n.client);
 		const forGit = newFolder(n8n);
 		const id = await importTemplate(n8n, 'n8n-self-backup', {
 			...{ credentials, settings: { database: n8n.database.database, reportSuccesses: true } },
