@@ -14,6 +14,7 @@ import { pause } from '../base/retry';
 import { assertSigned, type Authority, NAMESPACES, NO_AUTHORITY, type Signed, signatureOf } from './authority';
 import { assertBelongs, assertFormat, FORMAT, formatManifest, type Manifest, parseManifest } from './manifest';
 import { findOnlyIfAbsent, isUnsure, SETTLE_MS } from './only-if-absent';
+import { assertNotInside } from './outer';
 import { readText, writeText } from './small-objects';
 import { limitStorage } from '../storage/limited';
 import type { OnlyIfAbsent, Storage, StoredObject, WriteOptions } from '../storage/storage';
@@ -64,7 +65,7 @@ export class Repository {
 	 * has lost what it says of itself, its backups can be read, restored and removed all the same, with a warning.
 	 * @param options.authority whose signatures count, and what signs; by default nothing is checked, and nothing is signed
 	 * @param options.create make one when the storage has none yet: for who writes backups, who needs it whole
-	 * @throws BackupError 'not-found' when there is none, 'newer-format', 'invalid-manifest' for who writes
+	 * @throws BackupError 'not-found' when there is none, 'newer-format', 'invalid-manifest' for who writes, 'invalid-input' for a new one in another
 	 */
 	static async open(
 		inner: Storage,
@@ -96,6 +97,7 @@ export class Repository {
 				throw await withWayBack(none, storage, '');
 			}
 		}
+		await assertNotInside(storage, signal);
 		const onlyIfAbsent = await findOnlyIfAbsent(storage, signal);
 		const created = { format: FORMAT, id: randomUUID(), created: new Date().toISOString(), onlyIfAbsent };
 		try {

@@ -153,6 +153,10 @@ class LimitedStorage implements Storage {
 			await this.#call(`about ${key}`, (signal) => inner.onlyIfAbsent!(key, { signal }), options);
 	}
 
+	outer(): Storage[] {
+		return this.#inner.outer?.() ?? [];
+	}
+
 	async space(options: CallOptions = {}): Promise<Space | null> {
 		return await this.#call('about its space', (signal) => this.#inner.space({ signal }), options);
 	}

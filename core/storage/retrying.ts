@@ -129,6 +129,10 @@ export class RetryingStorage implements Storage {
 		return async (key, options = {}) => await this.#retry(() => inner.onlyIfAbsent!(key, options), options.signal);
 	}
 
+	outer(): Storage[] {
+		return this.inner.outer?.() ?? [];
+	}
+
 	async space(options: CallOptions = {}): Promise<Space | null> {
 		return await this.#retry(() => this.inner.space(options), options.signal);
 	}

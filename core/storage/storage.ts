@@ -150,6 +150,12 @@ export interface Storage {
 	 */
 	readonly onlyIfAbsent?: ((key: string, options?: CallOptions) => Promise<OnlyIfAbsent>) | undefined;
 
+	/**
+	 * The storages in which this one lies, nearest first, with the same keys: the folders or prefixes above it. Each is to be closed. Absent
+	 * where nothing lies above.
+	 */
+	outer?(): Storage[];
+
 	/** Free and total space, or null where the storage cannot know it. */
 	space(options?: CallOptions): Promise<Space | null>;
 

@@ -12,7 +12,8 @@ import { abortError, BackupError } from '../../base/errors';
 import { takeBody } from '../body';
 import { exactly, resolveRange } from '../exact';
 import { errnoOf, folderError } from './errors';
-import { isMissing, isThere, placeOf, realBase, syncDir, tidyUp, walk, type Place } from './paths';
+import { foldersAbove } from '../above';
+import { isMissing, isThere, placeOf, realBase, realIfThere, syncDir, tidyUp, walk, type Place } from './paths';
 import { publish } from './publish';
 import { createTemporary, leftovers } from './temporary';
 import { assertPrefix, isKey, isKeySegment } from '../key';
@@ -172,6 +173,10 @@ export class FolderStorage implements Storage {
 		} catch (error) {
 			throw folderError(`cannot list what is unfinished in ${this.#name(prefix)}`, error);
 		}
+	}
+
+	outer(): Storage[] {
+		return foldersAbove(realIfThere(this.#base)).map((above) => new FolderStorage({ path: above }));
 	}
 
 	async space({ signal }: CallOptions = {}): Promise<Space> {

@@ -2,6 +2,7 @@
  * Where keys lie below the base folder. The base may be reached through symbolic links (that is the administrator's
  * choice); below it none is followed: one that leads elsewhere would let objects leave the folder.
  */
+import { realpathSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { BackupError } from '../../base/errors';
@@ -32,6 +33,15 @@ export async function realBase(base: string): Promise<string> {
 	throw new BackupError('bucket-not-found', `the folder ${base} does not exist`, {
 		hint: 'Create the folder, or mount the disk it lies on. It is not created by itself, so that a missing disk is noticed.',
 	});
+}
+
+/** The folder without symbolic links; as it is called where it cannot be looked at. */
+export function realIfThere(folder: string): string {
+	try {
+		return realpathSync(folder);
+	} catch {
+		return folder;
+	}
 }
 
 /** @throws BackupError 'invalid-input', 'bucket-not-found' */

@@ -62,12 +62,14 @@ export class S3Storage implements Storage {
 	/** With a '/' at the end, or empty. */
 	readonly #prefix: string;
 	readonly #upload: UploadOptions;
+	readonly #options: S3Options;
 
 	/** @throws BackupError 'invalid-input' */
 	constructor(options: S3Options) {
 		const prefix = (options.prefix ?? '').replace(/^\/+|\/+$/g, '');
 		assertPrefix(prefix);
 		assertBucket(options.bucket);
+		this.#options = options;
 		this.appendOnly = options.appendOnly ?? false;
 		this.location = `s3://${options.bucket}${prefix && `/${prefix}`}`;
 		this.#prefix = prefix && `${prefix}/`;
@@ -204,6 +206,11 @@ export class S3Storage implements Storage {
 	}
 
 	/** S3 has no way to ask. */
+	outer(): Storage[] {
+		const names = this.#prefix.split('/').slice(0, -1);
+		return names.map((_, at) => new S3Storage({ ...this.#options, prefix: names.slice(0, -1 - at).join('/') }));
+	}
+
 	async space({ signal }: CallOptions = {}): Promise<null> {
 		if (signal?.aborted) throw abortError(signal);
 		return null;

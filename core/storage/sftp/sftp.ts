@@ -7,6 +7,7 @@ import path from 'node:path/posix';
 import { Readable } from 'node:stream';
 import { untilAborted } from '../../base/deadline';
 import { abortError, BackupError } from '../../base/errors';
+import { foldersAbove } from '../above';
 import { takeBody } from '../body';
 import { exactly, resolveRange } from '../exact';
 import { assertKey, assertPrefix, isKey, isKeySegment } from '../key';
@@ -27,8 +28,10 @@ export class SftpStorage implements Storage {
 	readonly protection = null;
 	readonly #base: string;
 	readonly #session: SftpSession;
+	readonly #options: Omit<SftpOptions, 'path'>;
 
 	constructor({ path: base, ...options }: SftpOptions) {
+		this.#options = options;
 		this.#base = base.replace(/(?<=.)\/+$/, '');
 		this.#session = new SftpSession({ ...options, path: base });
 		const port = options.port && options.port !== 22 ? `:${options.port}` : '';
@@ -216,6 +219,10 @@ export class SftpStorage implements Storage {
 		} catch (error) {
 			throw sftpError(`cannot list what is unfinished in ${this.#name(prefix)}`, error);
 		}
+	}
+
+	outer(): Storage[] {
+		return foldersAbove(this.#base).map((above) => new SftpStorage({ ...this.#options, path: above }));
 	}
 
 	async space({ signal }: CallOptions = {}): Promise<Space | null> {

@@ -8,6 +8,7 @@ import { isAllowed } from '../../codecs/sshsig/allowed-signers';
 import { type Authority, NAMESPACES } from '../../records/authority';
 import { examineJournal } from '../../records/journal/journal';
 import { describeOnlyIfAbsent, isUnsure } from '../../records/only-if-absent';
+import { assertNotInside } from '../../records/outer';
 import { withProbe } from '../../records/probe';
 import { readText } from '../../records/small-objects';
 import { hostRecipientOf } from '../backup/encryption';
@@ -17,6 +18,7 @@ import type { Storage } from '../../storage/storage';
 /** Whether objects can be written, read, listed and, where the keys may, removed. Leaves nothing behind that it can remove. */
 export async function checkStorage(storage: Storage, signal?: AbortSignal): Promise<Finding> {
 	return await ask('storage', async () => {
+		await assertNotInside(storage, signal);
 		const text = 'n8n-nodes-backup was here to check this storage; this file can be removed';
 		const { key, found } = await withProbe(
 			storage,
