@@ -103,6 +103,15 @@ export class BackupStorageApi implements ICredentialType {
 			displayOptions: { show: { type: ['s3'] } },
 		},
 		{
+			displayName: 'Use the Role of This Machine',
+			name: 'useRole',
+			type: 'boolean',
+			default: false,
+			description:
+				'Whether to use the role that n8n has on EC2, ECS or EKS, and no keys. n8n’s operator has to allow it: N8N_AWS_SYSTEM_CREDENTIALS_ACCESS_ENABLED=true.',
+			displayOptions: { show: { type: ['s3'], provider: ['aws'] } },
+		},
+		{
 			displayName: 'Access Key ID',
 			name: 'accessKeyId',
 			type: 'string',

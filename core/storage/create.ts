@@ -31,7 +31,7 @@ function createPlain(config: StorageConfig): Storage {
 			if (config.path) return new FolderStorage(config);
 			throw new BackupError('invalid-input', 'the storage has no folder', { hint: 'Enter the path of the folder.' });
 		case 's3':
-			if (config.accessKey && config.secretKey) return new S3Storage(config);
+			if (config.fromRole || (config.accessKey && config.secretKey)) return new S3Storage(config);
 			throw new BackupError('invalid-input', `the keys for the bucket ${config.bucket} are missing`, {
 				hint: 'Give both the access key ID and the secret access key.',
 			});

@@ -8,6 +8,7 @@ import { placeAt, type Place } from './s3/providers';
 const SFTP_PARAMETERS = ['hostKey', 'key'];
 const S3_PARAMETERS = [
 	'provider',
+	'keys',
 	'endpoint',
 	'region',
 	'pathStyle',
@@ -22,7 +23,7 @@ const S3_PARAMETERS = [
 
 /**
  * Reads `file:///path` and `s3://bucket/prefix?provider=…&endpoint=http://host:port&region=…&pathStyle=true|false&sse=AES256` (and
- * kmsKey, storageClass, partSize in bytes, maxParts, concurrency, appendOnly), and `sftp://user@host:port/path?hostKey=SHA256:…&key=/path/of/key`.
+ * keys=role, kmsKey, storageClass, partSize in bytes, maxParts, concurrency, appendOnly), and `sftp://user@host:port/path?hostKey=SHA256:…&key=/path/of/key`.
  * @param env for SFTP: N8N_BACKUP_SFTP_PASSWORD, which is the passphrase where a key is named; for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_CA_BUNDLE (a PEM file)
  * @throws BackupError 'invalid-input'
  */
@@ -100,7 +101,8 @@ function s3Of(url: URL, text: string, env: NodeJS.ProcessEnv): StorageConfig {
 		);
 	}
 	const { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, AWS_CA_BUNDLE: caFile } = env;
-	if (!accessKey || !secretKey) {
+	const fromRole = isRole(query);
+	if (!fromRole && (!accessKey || !secretKey)) {
 		throw invalid('the keys for S3 are missing', 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.');
 	}
 	return {
@@ -108,9 +110,9 @@ function s3Of(url: URL, text: string, env: NodeJS.ProcessEnv): StorageConfig {
 		bucket: url.hostname,
 		prefix: prefixOf(url, text),
 		...placeOf(query, env),
-		accessKey,
-		secretKey,
-		sessionToken: env.AWS_SESSION_TOKEN || undefined,
+		...(fromRole
+			? { fromRole, accessKey: '', secretKey: '' }
+			: { accessKey: accessKey!, secretKey: secretKey!, sessionToken: env.AWS_SESSION_TOKEN || undefined }),
 		ca: caFile ? readCa(caFile) : undefined,
 		serverSideEncryption: encryption(query.get('sse')),
 		kmsKey: query.get('kmsKey') ?? undefined,
@@ -120,6 +122,17 @@ function s3Of(url: URL, text: string, env: NodeJS.ProcessEnv): StorageConfig {
 		concurrency: count(query, 'concurrency'),
 		appendOnly: flag(query, 'appendOnly'),
 	};
+}
+
+/** Whether the keys are those of the role of this machine. @throws BackupError 'invalid-input' */
+function isRole(query: URLSearchParams): boolean {
+	const keys = query.get('keys');
+	if (keys === null) return false;
+	if (keys === 'role' && query.get('provider') === 'aws') return true;
+	throw invalid(
+		'keys in the storage URL is unknown',
+		'Write provider=aws&keys=role for the role of this machine, or nothing.',
+	);
 }
 
 /** @throws BackupError 'invalid-input' where there is no such provider, or the bucket cannot be there */

@@ -43,9 +43,7 @@ export function toStorageConfig(fields: ICredentialDataDecryptedObject): Storage
 			bucket,
 			prefix: text(fields.prefix) || undefined,
 			...toPlace(fields),
-			accessKey: text(fields.accessKeyId),
-			secretKey: text(fields.secretAccessKey),
-			sessionToken: text(fields.sessionToken) || undefined,
+			...toKeys(fields),
 			ca: text(fields.ca) || undefined,
 			appendOnly: fields.appendOnly === true,
 			serverSideEncryption: ENCRYPTIONS.find((each) => each === fields.serverSideEncryption),
@@ -57,6 +55,26 @@ export function toStorageConfig(fields: ICredentialDataDecryptedObject): Storage
 	const path = text(fields.path);
 	if (!path) throw missing('Folder');
 	return { type: 'folder', path };
+}
+
+/**
+ * Whoever can make a credential would else have the rights of n8n's machine: its operator allows it, as for n8n's own AWS credential.
+ * @throws BackupError 'access-denied'
+ */
+function toKeys(fields: ICredentialDataDecryptedObject) {
+	if (fields.useRole !== true || fields.provider !== 'aws') {
+		return {
+			accessKey: text(fields.accessKeyId),
+			secretKey: text(fields.secretAccessKey),
+			sessionToken: text(fields.sessionToken) || undefined,
+		};
+	}
+	if (process.env.N8N_AWS_SYSTEM_CREDENTIALS_ACCESS_ENABLED === 'true') {
+		return { fromRole: true, accessKey: '', secretKey: '' };
+	}
+	throw new BackupError('access-denied', 'n8n does not allow its credentials to use the role of its machine', {
+		hint: 'Enter keys, or set N8N_AWS_SYSTEM_CREDENTIALS_ACCESS_ENABLED=true for n8n, which allows it to everybody who can make credentials.',
+	});
 }
 
 /** n8n leaves out what is not shown for the chosen provider, also what was typed before another one was chosen. */

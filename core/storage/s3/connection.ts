@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import type { Client } from 'minio';
 import { abortError, BackupError } from '../../base/errors';
 import { refusalOf } from './errors';
+import { MachineRole } from './role';
 
 export interface S3ConnectionOptions {
 	/** "http://host:port" or "https://host:port"; Amazon S3 when absent. */
@@ -17,6 +18,8 @@ export interface S3ConnectionOptions {
 	accessKey: string;
 	secretKey: string;
 	sessionToken?: string;
+	/** Takes the keys of the role that this machine has on AWS; the others are empty. @default false */
+	fromRole?: boolean;
 	/** Bucket in the path instead of in the host name. Amazon S3 is always asked by host name. @default true */
 	pathStyle?: boolean;
 	/** Certificate authorities in PEM. Only these are trusted then. */
@@ -36,10 +39,12 @@ export class S3Connection {
 	readonly #options: S3ConnectionOptions;
 	readonly #url: URL;
 	readonly #agent: http.Agent;
+	readonly #role: MachineRole | null;
 
 	/** @throws BackupError 'invalid-input' */
 	constructor(options: S3ConnectionOptions) {
 		this.#options = options;
+		this.#role = options.fromRole ? new MachineRole() : null;
 		this.region = options.region ?? DEFAULT_REGION;
 		this.#url = parseEndpoint(options.endpoint ?? 'https://s3.amazonaws.com');
 		this.#agent = this.#isSecure
@@ -55,7 +60,8 @@ export class S3Connection {
 	async client(signal?: AbortSignal): Promise<Client> {
 		// Loaded by who needs it: it takes 0.1 s, which a backup into a folder need not wait for.
 		const { Client } = await import('minio');
-		const { accessKey, secretKey, sessionToken, pathStyle = true } = this.#options;
+		const { pathStyle = true } = this.#options;
+		const { accessKey, secretKey, sessionToken } = this.#role ? await this.#role.keys(signal) : this.#options;
 		return new Client({
 			endPoint: this.#url.hostname.replace(/^\[|\]$/g, ''),
 			port: this.#url.port === '' ? undefined : Number(this.#url.port),
