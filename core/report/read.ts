@@ -46,6 +46,8 @@ export interface ReportedVerification extends BackupName {
 	rows: number;
 	/** Of a backup of files that was restored. */
 	files: number | null;
+	/** Of a backup of a bucket that was restored. */
+	objects: number | null;
 	scratch: string;
 	warnings: string[];
 }
@@ -71,6 +73,12 @@ export interface ReportedRestore extends BackupName {
 	rows: number;
 	tablesCompared: number;
 	rowsCompared: number;
+	/** Of a backup of files or of a cluster; null for all else. */
+	files: number | null;
+	/** Of a backup of a bucket. */
+	objects: number | null;
+	/** Nothing was written: it says what would have been. */
+	dryRun: boolean;
 	matches: boolean;
 	differences: Array<{ item: string; expected: string; found: string }>;
 	/** What went wrong. */
@@ -106,7 +114,7 @@ export function readStored(facts: Facts): StoredBackup {
 
 /** @param failed whether it came as an error, whatever else it says */
 export function readVerification(facts: Facts, failed: boolean): ReportedVerification {
-	const { tables, rows, files } = factsOf(facts.comparison);
+	const { tables, rows, files, objects } = factsOf(facts.comparison);
 	return {
 		...backupName(facts),
 		ok: facts.ok === true && !failed,
@@ -116,7 +124,7 @@ export function readVerification(facts: Facts, failed: boolean): ReportedVerific
 		hint: textOf(facts.hint),
 		restoreSeconds: numberOf(facts.restoreSeconds),
 		seconds: amountOf(facts.seconds),
-		...{ tables: amountOf(tables), rows: amountOf(rows), files: numberOf(files) },
+		...{ tables: amountOf(tables), rows: amountOf(rows), files: numberOf(files), objects: numberOf(objects) },
 		scratch: nameOf(facts.scratch),
 		warnings: textsOf(facts.warnings),
 	};
@@ -145,6 +153,7 @@ export function readRestore(facts: Facts, failed: boolean): ReportedRestore {
 		restoredTo: nameOf(facts.restoredTo),
 		seconds: amountOf(facts.seconds),
 		originalBytes: amountOf(facts.originalBytes),
+		...{ files: numberOf(facts.files), objects: numberOf(facts.objects), dryRun: facts.dryRun === true },
 		rows: amountOf(facts.rows),
 		tablesCompared: amountOf(facts.tablesCompared),
 		rowsCompared: amountOf(facts.rowsCompared),

@@ -29,7 +29,16 @@ export function hintBelow(hint: string, indent = '  '): string {
 	return hint === '' ? '' : `\n${indent}${hint}`;
 }
 
-/** What was the same after a restore: "3 tables and 20 rows", "1234 files". */
-export function comparedText({ tables, rows, files }: { tables: number; rows: number; files: number | null }): string {
-	return files === null ? `${tables} tables and ${rows} rows` : `${files} files`;
+/** What was compared after a restore, by kind: files or objects where the items say so, else a database. */
+export interface Compared {
+	tables: number;
+	rows: number;
+	files: number | null;
+	objects: number | null;
+}
+
+/** What was the same after a restore: "3 tables and 20 rows", "1234 files", "1 object". */
+export function comparedText({ tables, rows, files, objects }: Compared): string {
+	if (objects !== null) return counted(objects, 'object');
+	return files === null ? `${counted(tables, 'table')} and ${counted(rows, 'row')}` : counted(files, 'file');
 }

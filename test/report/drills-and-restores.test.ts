@@ -48,9 +48,26 @@ describe('the report of a restore', () => {
 	it('says where it is, how long it took and that it was compared', () => {
 		const { ok, subject, text } = summarise(RESTORED);
 		expect({ ok, subject }).toEqual({ ok: true, subject: 'Restored postgres/shop into shop' });
-		expect(text).toMatch(
-			/took: 3\.2 s for 2\.0 MB, 30 rows\ncompared: 4 tables and 30 rows are as they were backed up/,
-		);
+		expect(text).toMatch(/took: 3\.2 s for 2\.0 MB\ncompared: 4 tables and 30 rows, as backed up/);
+	});
+
+	it('counts what its kind is made of', () => {
+		const { database: _, rows: __, tablesCompared: ___, rowsCompared: ____, ...base } = RESTORED;
+		const files = { ...base, group: 'files/acme', restoredTo: '/srv/acme', files: 1234 };
+		const first = summarise(files);
+		expect(first.subject).toBe('Restored files/acme into /srv/acme');
+		expect(first.text).toContain('took: 3.2 s for 2.0 MB\ncompared: 1,234 files, as backed up');
+		const bucket = { ...base, group: 'bucket/media', restoredTo: 's3://media', objects: 1 };
+		expect(summarise(bucket).text).toContain('compared: 1 object, as backed up');
+		const many = ['a', 'b', 'c', 'd'].map((name) => ({ ...files, group: `files/${name}` }));
+		expect(summarise(...many).subject).toBe('Restored 4 sources');
+	});
+
+	it('does not say of a dry run that anything was restored', () => {
+		const { subject, text } = summarise({ ...RESTORED, database: '', restoredTo: '/srv/acme', files: 3, dryRun: true });
+		expect(subject).toBe('Could be restored: postgres/shop into /srv/acme');
+		expect(text).toContain('nothing was written: this was a dry run for /srv/acme');
+		expect(text).not.toMatch(/compared|^restored/m);
 	});
 
 	it('says of what time the backup is, and in which time zone', () => {
