@@ -19,6 +19,7 @@ module.exports = {
 	merge: { version: 3.2, name: 'Merge' },
 	n8n: { version: 1, name: 'n8n' },
 	noOp: { version: 1, name: 'No Operation, do nothing' },
+	postgres: { version: 2.6, name: 'Postgres' },
 	respondToWebhook: { version: 1.5, name: 'Respond to Webhook' },
 	scheduleTrigger: { version: 1.4, name: 'Schedule Trigger' },
 	set: { version: 3.5, name: 'Edit Fields' },

@@ -1,18 +1,22 @@
 /** Alerts in a real n8n: each thing told once, its end too, and nothing again by an n8n that has forgotten everything. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { recordRun } from '../../core/records/journal/journal';
 import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import { buildBackup } from '../support/build-backup';
 import { readTemplate } from '../../scripts/lib/n8n-template.mjs';
 import { assertSuccess, importTemplate, itemsOf, N8N_START_MS, sharedN8n, type TestN8n } from '../support/n8n';
-import { folderCredential, newFolder } from '../support/n8n-credentials';
+import { databaseCredential, folderCredential, newFolder } from '../support/n8n-credentials';
 import { NOT_NOW, OFTEN, runOnSchedule } from '../support/n8n-schedule';
+import { sharedPostgres, sql } from '../support/postgres';
 import { until } from '../support/until';
 import { type Report, type ReportReceiver, startReportReceiver } from '../support/report-receiver';
 
 const TEST_MS = 180_000;
 const HOUR = 3_600_000;
+const DOCS = path.join(__dirname, '../../docs/monitoring.md');
+const HOSTILE = `'); DROP TABLE backup_runs; -- {{ 1 + 1 }} <b>`;
 
 let n8n: TestN8n;
 let receiver: ReportReceiver;
@@ -72,6 +76,45 @@ it(
 			tell: false,
 		});
 		expect(receiver.take().map(({ subject }) => subject)).toEqual(['Backups OK: 1 recovered']);
+	},
+	TEST_MS,
+);
+
+it(
+	'mirrors runs into a table, each once and renewed until it has ended, for the queries of the docs',
+	async () => {
+		const database = await (await sharedPostgres(18)).createDatabase();
+		await sql(database, fs.readFileSync(path.join(__dirname, '../../monitoring/runs.sql'), 'utf8'));
+		const credentials = {
+			backupStorageApi: await folderCredential(n8n, folder),
+			postgres: await databaseCredential(n8n, database),
+		};
+		const activate = ['List Runs', 'Mirror Runs'];
+		const id = await importTemplate(n8n, 'backup-monitoring', { credentials, activate });
+		const mirrored = async () => {
+			assertSuccess(await n8n.client.press(id));
+			return await sql(database, 'SELECT verb, backup_group, state, code, facts FROM backup_runs');
+		};
+		expect(await mirrored()).toEqual([]);
+		const storage = createStorage({ type: 'folder', path: folder });
+		const group = `files/it's "odd", $1`;
+		const request = { verb: 'backup', group, actor: { via: 'n8n', requestedBy: HOSTILE } } as const;
+		const work = async () => expect(await mirrored()).toMatchObject([{ state: 'running', backup_group: group }]);
+		await recordRun(storage, request, work, () => ({ outcome: 'ok', facts: { seconds: 1.5 } }));
+		const rows = [{ verb: 'backup', backup_group: group, state: 'ok', code: null, facts: expect.anything() }];
+		expect(await mirrored()).toEqual(rows);
+		expect(await mirrored()).toEqual(rows);
+		const queries = [...fs.readFileSync(DOCS, 'utf8').matchAll(/```sql\n(.*?)```/gs)].map(([, query]) => query!);
+		const asked = queries.map((query) =>
+			query.replace('$__timeFilter(started_at)', "started_at > now() - interval '1 day'"),
+		);
+		expect(await sql(database, asked[0]!)).toMatchObject([{ metric: group, value: '1.5' }]);
+		expect(await sql(database, asked[1]!)).toEqual([]);
+		expect(await sql(database, 'SELECT requested_by FROM backup_runs')).toEqual([{ requested_by: HOSTILE }]);
+
+		// That the storage is away is told by the other branch.
+		fs.renameSync(folder, `${folder}-away`);
+		expect(await mirrored()).toEqual(rows);
 	},
 	TEST_MS,
 );
