@@ -46,6 +46,6 @@ export async function createCredentials(client, { shop, storage, key, formLogin 
 			identity: key.identity,
 		}),
 		token: await create('Webhook token', 'httpHeaderAuth', { name: 'Authorization', value: token }),
-		formLogin: await create('Restore form', 'httpBasicAuth', formLogin),
+		formLogin: await create('Form and page', 'httpBasicAuth', formLogin),
 	};
 }

@@ -1,4 +1,4 @@
-/** The demo's PostgreSQL 18: a shop to back up, and the database in which n8n keeps its own things. */
+/** The demo's two servers of PostgreSQL 18: one with a shop to back up, and one in which n8n keeps its own things. */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -12,11 +12,26 @@ const START_MS = 120_000;
 /** @typedef {{ host: string, port: number, database: string, user: string, password: string }} Database */
 
 /**
- * Starts the server and fills the shop. A keeper process ends the server when this one is gone, in whatever way.
- * @param {string} folder for the keeper's notes; removed when the server has ended
+ * Starts the servers and fills the shop. n8n goes on when the server of the shop is stopped.
+ * @param {string} folder for notes of what keeps them: `shop` and `n8n`, each removed when its server has ended
  * @returns {Promise<{ shop: Database, n8n: Database }>}
  */
 export async function startDatabases(folder) {
+	const [shop, n8n] = await Promise.all([
+		startDatabase(path.join(folder, 'shop'), 'shop'),
+		startDatabase(path.join(folder, 'n8n'), 'n8n'),
+	]);
+	await sql(shop, fs.readFileSync(path.join(ROOT, 'scripts', 'demo', 'shop.sql'), 'utf8'));
+	return { shop, n8n };
+}
+
+/**
+ * Starts a server with one database. A keeper process ends the server when this one is gone, in whatever way.
+ * @param {string} folder
+ * @param {string} name of the database and of its owner
+ * @returns {Promise<Database>}
+ */
+async function startDatabase(folder, name) {
 	fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
 	const keeper = path.join(ROOT, 'test', 'support', 'keep-postgres.mjs');
 	const options = { packageDir: path.join(ROOT, 'node_modules', 'pg18') };
@@ -27,14 +42,10 @@ export async function startDatabases(folder) {
 	const { host, port, superuser, password } = await state(path.join(folder, 'state.json'), child);
 
 	const admin = { host, port, user: superuser, password, database: 'postgres' };
-	const shop = { host, port, user: 'shop', password: randomBytes(12).toString('hex'), database: 'shop' };
-	const n8n = { host, port, user: 'n8n', password: randomBytes(12).toString('hex'), database: 'n8n' };
-	for (const { user, database, password: secret } of [shop, n8n]) {
-		await sql(admin, `CREATE ROLE ${user} LOGIN CREATEDB PASSWORD '${secret}'`);
-		await sql(admin, `CREATE DATABASE ${database} OWNER ${user}`);
-	}
-	await sql(shop, fs.readFileSync(path.join(ROOT, 'scripts', 'demo', 'shop.sql'), 'utf8'));
-	return { shop, n8n };
+	const secret = randomBytes(12).toString('hex');
+	await sql(admin, `CREATE ROLE ${name} LOGIN CREATEDB PASSWORD '${secret}'`);
+	await sql(admin, `CREATE DATABASE ${name} OWNER ${name}`);
+	return { host, port, user: name, password: secret, database: name };
 }
 
 /**

@@ -9,7 +9,8 @@ import { filesBelow } from './folder.mjs';
  * @property {import('../lib/n8n-client.mjs').Login} login
  * @property {import('./workflows.mjs').WorkflowIds} workflows
  * @property {string} form address of the restore form
- * @property {{ user: string, password: string }} formLogin
+ * @property {string} page address of the page that shows the state of all backups
+ * @property {{ user: string, password: string }} formLogin of both
  * @property {string} storage
  * @property {{ file: string }} key
  * @property {import('./database.mjs').Database} shop
@@ -23,15 +24,16 @@ import { filesBelow } from './folder.mjs';
  */
 export function printStored(storage) {
 	const files = filesBelow(storage);
-	const evidence = files.find(({ name }) => name.endsWith('-restored-ok.json'));
+	const evidence = files.findLast(({ name }) => /^postgres.shop.*-restored-ok\.json$/.test(name));
 	const backup = path.dirname(evidence?.name ?? '');
 	if (!evidence || !files.some(({ name }) => name === `${backup}/manifest.json`)) {
 		throw new Error(`the workflow succeeded, but there is no backup with evidence in ${storage}`);
 	}
-	const width = Math.max(...files.map(({ size }) => size.toLocaleString('en').length));
+	const stored = files.filter(({ name }) => name.startsWith(`${backup}/`));
+	const width = Math.max(...stored.map(({ size }) => size.toLocaleString('en').length));
 	process.stdout.write(`
-Stored in ${storage}:
-${files.map(({ name, size }) => `  ${size.toLocaleString('en').padStart(width)} bytes  ${name}`).join('\n')}
+Stored in ${storage}, of this backup:
+${stored.map(({ name, size }) => `  ${size.toLocaleString('en').padStart(width)} bytes  ${name}`).join('\n')}
 `);
 	return backup;
 }
@@ -40,7 +42,7 @@ ${files.map(({ name, size }) => `  ${size.toLocaleString('en').padStart(width)} 
  * @param {Facts} facts
  * @param {string} backup its folder in the storage
  */
-export function printGuide({ n8n, login, workflows, form, formLogin, storage, key, shop, folder }, backup) {
+export function printGuide({ n8n, login, workflows, form, page, formLogin, storage, key, shop, folder }, backup) {
 	const manifest = JSON.parse(fs.readFileSync(path.join(storage, backup, 'manifest.json'), 'utf8'));
 	const dump = path.join(path.relative(folder, storage), backup, 'dump.sql.zst.age');
 	writeProgram(path.join(folder, 'n8n-backup'), n8nPackage(folder));
@@ -74,6 +76,9 @@ In the browser: ${n8n.url} as ${login.email}, password ${login.password}
   what expires         ${n8n.url}/workflow/${workflows.retention}
   restore              ${n8n.url}/workflow/${workflows['restore-database']}
   restore form         ${form} as ${formLogin.user}, password ${formLogin.password}
+
+Can each source be restored right now? The page that says so, with the same user and password as the form:
+  ${page}
 
 `);
 }

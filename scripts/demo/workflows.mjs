@@ -1,6 +1,7 @@
 /** What a user of n8n does with the templates: import them, choose credentials, run the backup, fill in the restore form. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { openForm } from '../lib/n8n-form.mjs';
+import { SOURCES } from './history.mjs';
 import { readTemplate } from '../lib/n8n-template.mjs';
 
 const FORM_MS = 60_000;
@@ -12,7 +13,7 @@ const FORM_MS = 60_000;
 /**
  * @param {N8nClient} client
  * @param {Record<'shop' | 'storage' | 'key' | 'token' | 'formLogin', CredentialReference>} chosen
- * @returns {Promise<WorkflowIds>} the restore workflow is published, so that its form can be opened
+ * @returns {Promise<WorkflowIds>} those with the restore form and with the page are published, so that they can be opened
  */
 export async function importTemplates(client, { shop, storage, key, token, formLogin }) {
 	const credentials = {
@@ -22,8 +23,12 @@ export async function importTemplates(client, { shop, storage, key, token, formL
 		httpHeaderAuth: token,
 		httpBasicAuth: formLogin,
 	};
-	const imported = async (/** @type {import('../lib/n8n-template.mjs').TemplateName} */ name, settings = {}) =>
-		await client.createWorkflow(readTemplate(name, { credentials, settings }));
+	const imported = async (
+		/** @type {import('../lib/n8n-template.mjs').TemplateName} */ name,
+		settings = {},
+		/** @type {string[]} */ activate = [],
+	) => await client.createWorkflow(readTemplate(name, { credentials, settings, activate }));
+	const expected = SOURCES.map((source) => `${source} = 26`).join('\n');
 	const ids = {
 		// The shop's user may read the shop, and no other database of this server.
 		'database-backup': await imported('database-backup', { databases: 'shop' }),
@@ -31,8 +36,10 @@ export async function importTemplates(client, { shop, storage, key, token, formL
 		'restore-drill': await imported('restore-drill'),
 		retention: await imported('retention'),
 		'restore-database': await imported('restore-database'),
+		'backup-dashboard': await imported('backup-dashboard', { expected }, ['Open the Page']),
 	};
 	await client.publishWorkflow(ids['restore-database']);
+	await client.publishWorkflow(ids['backup-dashboard']);
 	return ids;
 }
 
@@ -75,7 +82,7 @@ export async function restore(url, login, { group, database }) {
 }
 
 /** n8n publishes in the background. @param {string} url */
-async function published(url) {
+export async function published(url) {
 	const deadline = Date.now() + FORM_MS;
 	while ((await fetch(url)).status === 404) {
 		if (Date.now() > deadline) throw new Error(`n8n does not show ${url}`);

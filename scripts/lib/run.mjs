@@ -10,6 +10,7 @@ const KEPT = 8000;
  * @property {string} [cwd]
  * @property {NodeJS.ProcessEnv} [env]
  * @property {boolean} [quiet]  keep the output for an error message or the caller; default: false, show it
+ * @property {string} [input]  what it reads from stdin; default: nothing
  */
 
 /**
@@ -44,13 +45,17 @@ export async function exitCode(program, args, options = {}) {
  * @param {RunOptions} options
  * @returns {Promise<{ code: number | null, signal: string | null, stdout: string, tail: string }>}
  */
-function outcome(program, args, { cwd, env = process.env, quiet = false }) {
+function outcome(program, args, { cwd, env = process.env, quiet = false, input }) {
 	return new Promise((resolve, reject) => {
+		const stdin = input === undefined ? 'ignore' : 'pipe';
 		const child = spawn(program, args, {
 			cwd,
 			env,
-			stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
+			stdio: quiet ? [stdin, 'pipe', 'pipe'] : [stdin, 'inherit', 'inherit'],
 		});
+		// A program that ends before it has read all says so by its exit code.
+		child.stdin?.on('error', () => undefined);
+		child.stdin?.end(input);
 		const ended = new Promise((done) => child.once('close', done));
 		const forget = onCleanup(() => {
 			child.kill('SIGTERM');

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { run } from '../../scripts/lib/run.mjs';
 import { childrenOf } from '../support/processes';
 
@@ -26,7 +27,7 @@ it(
 		await using demo = startDemo();
 		await demo.says('Press Ctrl-C');
 
-		expect(demo.output()).toMatch(/verified: restored in \d+\.\d s, 4 tables and \d+ rows as they were/);
+		expect(demo.output()).toMatch(/verified: restored in \d+\.\d s, 4 tables and [\d,]+ rows as they were/);
 		expect(demo.output()).toMatch(/all 4 tables and all [\d,]+ rows are back, in \d+\.\d s/);
 		expect(demo.output()).toMatch(/verified-\w+-restored-ok\.json/);
 
@@ -51,6 +52,8 @@ it(
 		expect(text).toContain('COPY shop.customers');
 		expect(count).toMatch(/^\s*8000$/m);
 
+		await showsTheTruth(demo.output(), settings);
+
 		const pids = demo.processes();
 		expect(pids.length).toBeGreaterThan(3);
 		demo.pressCtrlC();
@@ -70,6 +73,39 @@ it(
 	},
 	8 * MINUTE_MS,
 );
+
+/** The page at the address with which the demo ends: of three sources, also when the server of one was stopped. */
+async function showsTheTruth(output: string, settings: string): Promise<void> {
+	const said = /says: (.*)$/m.exec(output)![1]!;
+	expect(said).toMatch(
+		/^2 of 3 sources can be restored\. postgres\/newsletter cannot: last proved backup [34] days ago/,
+	);
+	expect(output).toContain('make a history for the demo');
+	const [, form, login, password] = /restore form +(\S+) as (\w+), password (\w+)$/m.exec(output)!;
+	const address = output.slice(output.indexOf('Can each source')).match(/^ {2}(http\S+)$/m)![1]!;
+	expect(new URL(address).host).toBe(new URL(form!).host);
+	expect((await fetch(address)).status).toBe(401);
+	const authorization = `Basic ${Buffer.from(`${login}:${password}`).toString('base64')}`;
+	const card = async (group: string) => {
+		const page = await (await fetch(address, { headers: { authorization } })).text();
+		expect(page.replace(/\s+/g, ' ')).toContain(`<h1>${said}`);
+		return page.split('<section class="card ').find((each) => each.includes(`>${group}</a>`))!;
+	};
+	expect(await card('postgres/newsletter')).toMatch(/^critical.*the last 3 runs, .* failed \(wrong-credentials\)/is);
+	expect(await card('files/invoices')).toMatch(/^ok/);
+	const shop = await card('postgres/shop');
+	expect(shop).toMatch(/^ok/);
+	expect(shop).toContain('17 backups');
+
+	const keeper = path.join(folder, 'demo', 'postgres', 'shop', 'state.json');
+	process.kill((JSON.parse(fs.readFileSync(keeper, 'utf8')) as { keeper: number }).keeper, 'SIGTERM');
+	while (fs.existsSync(keeper)) await delay(50);
+	const place = `--storage "file://$PWD/backups" --group postgres/shop`;
+	const backup = `./n8n-backup dump ${place} --database "postgres://$PGUSER@$PGHOST:$PGPORT/shop" --no-encryption`;
+	await expect(shell(`${settings}\n${backup}`)).rejects.toThrow(/connect/);
+	// What was backed up can be restored as before, and that the newest run has failed is said.
+	expect(await card('postgres/shop')).toMatch(/^warning.*the last run, .* failed \(unreachable\)/is);
+}
 
 function startDemo(...options: string[]) {
 	const args = ['run', 'demo', '--', '--folder', path.join(folder, 'demo'), ...options];

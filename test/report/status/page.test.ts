@@ -145,6 +145,13 @@ describe.each(['light', 'dark'] as const)('in a browser, %s', (theme) => {
 			for (const query of [{}, { group }, { group, label }]) {
 				await open.setContent(renderPage(status, { timeZone, query, places }));
 				expect(await open.evaluate('document.querySelectorAll("script, img, iframe, [onerror]").length')).toBe(0);
+				// What a style forgets is there, and nobody sees it.
+				const squares = await open.evaluate<number[]>(
+					'Array.from(document.querySelectorAll(".calendar rect"), (each) => each.getBoundingClientRect().width)',
+				);
+				const shown = status.groups.filter((each) => !('label' in query) && each.group === (query.group ?? each.group));
+				expect(squares).toHaveLength(shown.reduce((sum, { days }) => sum + days.length, 0));
+				expect(Math.min(...squares)).toBeGreaterThan(3);
 				const overflow = await open.evaluate('document.documentElement.scrollWidth - innerWidth');
 				expect(overflow).toBeLessThanOrEqual(0);
 				await open.evaluate(fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));

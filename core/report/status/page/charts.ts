@@ -34,9 +34,8 @@ export function calendar(days: readonly DayCell[], says: string): Html | null {
 		return html`<rect class="${state}" x="${x}"><title>${titleOf(cell)}</title></rect>${isBad &&
 			html`<path d="M${x + 4} 4l6 6m0-6l-6 6" />`}`;
 	});
-	return html`<svg viewBox="0 0 ${days.length * step - (step - size)} ${size}" role="img" aria-label="${says}">
-		${cells}
-	</svg>`;
+	const width = days.length * step - (step - size);
+	return html`<svg class="days" viewBox="0 0 ${width} ${size}" role="img" aria-label="${says}">${cells}</svg>`;
 }
 
 function titleOf({ day, backups, bad, failed }: DayCell): string {

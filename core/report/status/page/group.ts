@@ -2,7 +2,7 @@
 import type { GroupStatus } from '../status';
 import { restoreCommand } from './backup';
 import { html, type Html } from './html';
-import { badge, figures, reasonList } from './overview';
+import { badge, charts, figures, reasonList } from './overview';
 import type { Words } from './words';
 
 const PER_PAGE = 20;
@@ -39,7 +39,7 @@ export function groupPage(group: GroupStatus, words: Words, { filter, page, link
 		${link === null ? html`<p>${back}</p>` : html`<nav aria-label="Where you are">${back}</nav>`}
 		<section class="card ${group.verdict}">
 			<h2 class="title"><span>${group.group}</span>${badge(group.verdict)}</h2>
-			${reasonList(group.reasons)} ${figures(group, words)}
+			${reasonList(group.reasons)} ${figures(group, words)} ${charts(group, words)}
 		</section>
 		<h2>Backups</h2>
 		${link !== null &&

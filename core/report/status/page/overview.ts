@@ -89,7 +89,8 @@ function copyText({ storage, newest, missing }: GroupStatus['copies'][number]): 
 	return missing === 0 ? `all in ${storage}` : `${missing} of the last ten missing in ${storage}`;
 }
 
-function charts({ history, days, group }: GroupStatus, words: Words): Html {
+/** How large its backups were and how long they took, and what became of each day. */
+export function charts({ history, days, group }: GroupStatus, words: Words): Html {
 	const sizes = history.map(({ storedBytes }) => storedBytes);
 	const seconds = history.flatMap((point) => (point.seconds === null ? [] : [point.seconds]));
 	const size = trend(

@@ -14,7 +14,7 @@ h2.title{margin:0}
 header p.when,.dim{color:var(--dim);font-size:.875rem}
 .answer{display:flex;gap:1rem;align-items:flex-start;background:var(--card);border:1px solid var(--line);border-left:.5rem solid var(--ok);border-radius:.6rem;padding:1.1rem 1.25rem;margin-top:.75rem}
 .answer.warning{border-left-color:var(--warn)}.answer.critical{border-left-color:var(--bad)}
-.answer h1{font-size:1.4rem;line-height:1.3;font-weight:650;overflow-wrap:anywhere}
+.answer h1{font-size:1.4rem;line-height:1.3;font-weight:650;overflow-wrap:anywhere;text-wrap:balance}
 .groups{display:grid;gap:1rem;align-items:start;grid-template-columns:repeat(auto-fill,minmax(min(100%,23rem),1fr))}
 .card{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:1rem 1.1rem;min-width:0}
 .card.warning{border-color:var(--warn)}.card.critical{border-color:var(--bad)}
@@ -28,7 +28,7 @@ ul.reasons li.critical{border-left-color:var(--bad)}
 ul.reasons b{font-weight:600}ul.reasons span{display:block;color:var(--dim);font-size:.875rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem .9rem;margin:.8rem 0 0;font-size:.925rem}
 dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
-.trend{display:flex;gap:1rem;margin-top:.9rem}.trend figure{flex:1;min-width:0;margin:0}
+.trend,.calendar{max-width:34rem}.trend{display:flex;gap:1rem;margin-top:.9rem}.trend figure{flex:1;min-width:0;margin:0}
 figcaption{color:var(--dim);font-size:.8rem;margin-bottom:.2rem}
 svg{display:block;width:100%;height:auto;overflow:visible}
 .calendar{margin:.9rem 0 0}
@@ -37,13 +37,13 @@ table{border-collapse:collapse;width:100%;font-size:.925rem}
 caption{text-align:left;color:var(--dim);font-size:.875rem;padding-bottom:.4rem}
 th,td{text-align:left;padding:.45rem .9rem .45rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--dim);font-weight:600;font-size:.85rem}
-td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;padding-right:1.75rem}
 .scroll{overflow-x:auto}
 .scroll:focus-visible,a:focus-visible,summary:focus-visible,button:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 .bar{height:.6rem;border-radius:.3rem;background:var(--empty);overflow:hidden;margin-top:.35rem}
 .bar i{display:block;height:100%;background:var(--accent)}.bar.warning i{background:var(--warn)}.bar.critical i{background:var(--bad)}
 pre{background:var(--bg);border:1px solid var(--line);border-radius:.4rem;padding:.7rem;overflow-x:auto;font-size:.85rem;margin:.5rem 0 0;user-select:all}
-nav{margin:.5rem 0 0;font-size:.925rem;display:flex;flex-wrap:wrap;gap:.4rem 1rem}
+nav{margin:.75rem 0;font-size:.925rem;display:flex;flex-wrap:wrap;gap:.4rem 1rem}
 nav [aria-current]{font-weight:650;color:var(--text);text-decoration:none}
 footer{margin-top:2.5rem;color:var(--dim);font-size:.85rem}
 `
