@@ -68,3 +68,11 @@ export function toSegment(name: string): string {
 		[...Buffer.from(text)].map((byte) => `=${byte.toString(16).padStart(2, '0')}`).join('');
 	return name.replace(/[^\p{L}\p{N}_.-]/gu, escape).replace(/^\./, escape);
 }
+
+/** The name that {@link toSegment} made a segment of; null for a segment that it makes of no name. */
+export function fromSegment(segment: string): string | null {
+	const parts = segment.split(/(=[0-9a-f]{2})/);
+	const bytes = parts.map((part, at) => (at % 2 === 1 ? Buffer.from(part.slice(1), 'hex') : Buffer.from(part)));
+	const name = Buffer.concat(bytes).toString();
+	return toSegment(name) === segment ? name : null;
+}

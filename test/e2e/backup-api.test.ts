@@ -164,6 +164,9 @@ it(
 		const other = await post('backup', { database: 'other' }, key('backup'));
 		expect(other.json).toMatchObject({ status: 422, code: 'key-reused' });
 		expect(manifestsBelow(folder)).toHaveLength(1);
+		const byGroup = await post('backup', { group }, key('group'));
+		expect(byGroup.json).toMatchObject({ group, database: source.database });
+		expect(await ended(byGroup.json.id)).toMatchObject({ state: 'ok', backups: [{ group }] });
 	},
 	TEST_MS,
 );
@@ -205,7 +208,8 @@ it(
 		await run('export READER', { 'https://n8n.example.org/webhook/…': n8n.server.url });
 		expect(await run('/health')).toMatchObject({ verdict: 'ok' });
 		expect(await run('/status')).toMatchObject({ groups: [{ restorable: true }] });
-		expect(await run('/list')).toMatchObject({ backups: [{ group: `postgres/${source.database}` }] });
+		const group = `postgres/${source.database}`;
+		expect(await run('/list')).toMatchObject({ backups: [{ group }, { group }] });
 		expect(await run('/run?id', { $RUN: String(runs[0]!.id) })).toMatchObject({ id: runs[0]!.id });
 
 		const backup = await run('/backup"', { shop: source.database });

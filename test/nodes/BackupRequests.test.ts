@@ -3,9 +3,12 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type INodeParameters, NodeHelpers } from 'n8n-workflow';
 import { Repository } from '../../core/records/repository';
+import { filesSource } from '../../core/sources/files/source';
 import { createStorage } from '../../core/storage/create';
+import { backUp } from '../../core/verbs/backup/backup';
 import { BackupRequests } from '../../nodes/BackupRequests/BackupRequests.node';
 import { buildBackup } from '../support/build-backup';
+import { NEVER } from '../support/dated-backups';
 import { ACTOR, type FakeNode, fakeContext } from '../support/fake-node';
 import { createFolder, removeFolder } from '../support/folders';
 import { problemsOf } from '../support/openapi';
@@ -25,7 +28,7 @@ async function run(parameters: Record<string, unknown>, more: Partial<FakeNode> 
 		groups: '',
 		expected: '',
 		retention: '',
-		options: {},
+		options: { changesPerMinute: 100 },
 		method: 'GET',
 		role: 'reader',
 	};
@@ -107,6 +110,38 @@ it('fails where the work of a request has failed, after it was written down, by 
 	expect(stored).toHaveLength(2);
 	expect(stored.join('')).not.toContain('orders');
 	await expect(end('../x', [])).rejects.toThrow('"Request ID" is not that of a request');
+});
+
+it('backs up a database by its group, and refuses what no node behind it does, before it is accepted', async () => {
+	const repository = await Repository.open(createStorage({ type: 'folder', path: folder }), { create: true });
+	await buildBackup(repository, { group: 'postgres/my=20shop' });
+	expect(await post('backup', { group: 'postgres/my=20shop' })).toMatchObject({
+		status: 202,
+		accepted: { group: 'postgres/my=20shop', database: 'my shop' },
+	});
+	const source = filesSource({ paths: [__filename] });
+	await backUp({ storage: repository.storage, group: 'files/acme', source, encryption: null, signal: NEVER });
+	const files = { group: 'files/acme' };
+	const into = { ...files, database: 'shop', confirmation: 'shop' };
+	for (const [call, body] of [
+		['backup', files],
+		['restore', into],
+	] as const) {
+		const { status, json, accepted } = await post(call, body, `${KEY}-${call}`);
+		expect({ status, code: json.code, accepted }).toEqual({ status: 422, code: 'not-offered', accepted: null });
+		expect(json.detail).toContain('files/acme is a backup of files, which this workflow does not');
+	}
+	expect(await post('verify', files, `${KEY}-verify`)).toMatchObject({ status: 202 });
+	expect((await post('backup', { group: 'postgres/crm' }, `${KEY}-crm`)).json).toMatchObject({ code: 'not-found' });
+	expect(records().filter((name) => name.includes('request-'))).toHaveLength(2);
+});
+
+it('does not call a request done that no node has done', async () => {
+	const { json } = await post('backup', { database: 'shop' });
+	await expect(end(json.id, [{ accepted: {} }])).rejects.toMatchObject({
+		message: 'no node has done what the request asked for',
+	});
+	expect((await get('request', { id: json.id })).json).toMatchObject({ state: 'failed', code: 'unsupported' });
 });
 
 it('calls a request lost when nothing of it has been at work for a while', async () => {

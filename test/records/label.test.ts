@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { assertGroup, BACKUP_TYPES, createLabel, parseLabel, toSegment } from '../../core/records/label';
+import { assertGroup, BACKUP_TYPES, createLabel, fromSegment, parseLabel, toSegment } from '../../core/records/label';
 import { assertKey } from '../../core/storage/key';
 
 describe('a label', () => {
@@ -53,7 +53,12 @@ describe('a database name as a segment', () => {
 			fc.property(name, name, (a, b) => {
 				assertKey(toSegment(a));
 				expect(toSegment(a) === toSegment(b)).toBe(a === b);
+				expect(fromSegment(toSegment(a))).toBe(a);
 			}),
 		);
+	});
+
+	it.each(['a b', '=zz', 'a=2', '=41', '=ff', '%41', '.a', '=C3=A4'])('%p is the segment of no name', (segment) => {
+		expect(fromSegment(segment)).toBeNull();
 	});
 });

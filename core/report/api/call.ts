@@ -1,7 +1,7 @@
 /** From a request to a call of the API: everything in it comes from outside. Pure. */
 import { z } from 'zod';
 import { DEPTHS } from '../../records/evidence';
-import { isGroup, parseLabel } from '../../records/label';
+import { fromSegment, isGroup, parseLabel } from '../../records/label';
 import { REQUEST_ID, requestId } from '../../records/requests';
 import { nameOf, textOf } from '../values';
 import { Problem } from './problem';
@@ -85,7 +85,10 @@ const READS = {
 } as const;
 
 const ACTIONS = {
-	backup: z.object({ database }).strict(),
+	backup: z
+		.object({ database: database.optional(), group: group.optional() })
+		.strict()
+		.refine((asked) => (asked.database === undefined) !== (asked.group === undefined), 'name a database or a group'),
 	cancel: z.object({ run: runId }).strict(),
 	restore: z
 		.object({
@@ -149,10 +152,21 @@ function parseAction(call: DoCall['call'] | 'cancel', { headers, body }: ApiRequ
 		throw new Problem('not-confirmed', 'a restore begins only when its target is named twice', hint);
 	}
 	const { confirmation: _, ...rest } = asked;
+	if (call === 'backup' && rest.group !== undefined) rest.database = databaseOf(rest.group);
 	return {
 		...{ call, id: requestId(key), requestedBy },
 		asked: { ...NEWEST[call], ...(rest as Record<string, string>) },
 	};
+}
+
+/** The database whose backups a group holds, by its name. @throws Problem 'not-offered' where it is not called after one */
+function databaseOf(group: string): string {
+	const at = group.lastIndexOf('/');
+	const name = at > 0 ? fromSegment(group.slice(at + 1)) : null;
+	if (name !== null && isDatabase(name)) return name;
+	const hint =
+		'Groups of databases are named as postgres/shop. Send "database" instead of "group", or run its workflow.';
+	throw new Problem('not-offered', `${group} is not named after a database`, hint);
 }
 
 /** Whether a body may be looked at. */

@@ -9,6 +9,7 @@ const PROBLEMS = {
 	'no-idempotency-key': { status: 400, title: 'The request has no usable Idempotency-Key' },
 	'not-allowed': { status: 403, title: 'The credential of this call may only read' },
 	'not-found': { status: 404, title: 'There is no such thing' },
+	'not-offered': { status: 422, title: 'This workflow does not do that' },
 	'not-running': { status: 409, title: 'The run is not under way' },
 	'wrong-method': { status: 405, title: 'This call takes another method' },
 	'too-large': { status: 413, title: 'The body is too large' },

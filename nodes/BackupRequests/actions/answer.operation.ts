@@ -13,6 +13,7 @@ import { cancelSignal } from '../../shared/run';
 import { readGroups } from '../../shared/status-settings';
 import { unknownOption, wholeNumber } from '../../shared/values';
 import { CALLS_PER_MINUTE, CHANGES_PER_MINUTE } from '../properties';
+import { assertOffered } from './offered';
 import { answerRead } from './reads';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
@@ -119,8 +120,8 @@ async function cancel(context: IExecuteFunctions, itemIndex: number, call: Cance
 }
 
 /** Writes the request down, so that its key starts nothing a second time. */
-async function accept(context: IExecuteFunctions, itemIndex: number, { call, ...rest }: DoCall): Promise<Answered> {
-	const { id, asked, requestedBy } = rest;
+async function accept(context: IExecuteFunctions, itemIndex: number, doing: DoCall): Promise<Answered> {
+	const { call, id, asked, requestedBy } = doing;
 	const { id: workflow = '' } = context.getWorkflow();
 	const request = { verb: call, asked, requestedBy, workflow, execution: context.getExecutionId() };
 	const signal = cancelSignal(context);
@@ -128,7 +129,10 @@ async function accept(context: IExecuteFunctions, itemIndex: number, { call, ...
 		context,
 		itemIndex,
 		signal,
-		async ({ storage }) => await acceptRequest(storage, id, request, signal),
+		async (repository) => {
+			await assertOffered(repository, doing, signal);
+			return await acceptRequest(repository.storage, id, request, signal);
+		},
 		// The first backup of all begins it.
 		{ create: call === 'backup' },
 	);

@@ -18,17 +18,21 @@ export async function endAll(context: IExecuteFunctions): Promise<INodeExecution
 			});
 		}
 		const failed = items.find(({ json, error }) => json.error !== undefined || error !== undefined);
-		const end = {
-			outcome: failed ? ('failed' as const) : ('ok' as const),
-			code: nameOf(factsOf(failed?.json.details).code) || null,
-			backups: items.flatMap(({ json }) => {
-				const { group, label } = { ...json, ...factsOf(json.details) };
-				return typeof group === 'string' && typeof label === 'string' ? [{ group, label }] : [];
-			}),
-		};
+		const backups = items.flatMap(({ json }) => {
+			const { group, label } = { ...json, ...factsOf(json.details) };
+			return typeof group === 'string' && typeof label === 'string' ? [{ group, label }] : [];
+		});
+		const isDone = !failed && backups.length > 0;
+		const code = failed ? nameOf(factsOf(failed.json.details).code) || null : isDone ? null : 'unsupported';
+		const end = { outcome: isDone ? ('ok' as const) : ('failed' as const), code, backups };
 		const signal = cancelSignal(context);
 		await withRepository(context, 0, signal, async ({ storage }) => await endRequest(storage, id, end, signal));
 		if (failed) throw failureOf(context, failed);
+		if (!isDone) {
+			throw new BackupError('unsupported', 'no node has done what the request asked for', {
+				hint: 'Activate the node that does it, between the answer and this node.',
+			});
+		}
 		return [items.map((item, index) => ({ ...item, pairedItem: { item: index } }))];
 	} catch (error) {
 		throw toNodeError(context.getNode(), error, 0);

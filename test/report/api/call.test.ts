@@ -45,6 +45,9 @@ it('reads what is to be done, in full, with who asked', () => {
 	expect(parseCall(action('backup', { database: 'shop' }, { 'x-requested-by': ' deploy\nbot ' }))).toEqual({
 		...{ call: 'backup', id, requestedBy: 'operator: deploy bot', asked: { database: 'shop' } },
 	});
+	expect(parseCall(action('backup', { group: 'postgres/eu/my=20shop' }))).toMatchObject({
+		asked: { group: 'postgres/eu/my=20shop', database: 'my shop' },
+	});
 	expect(parseCall(action('verify', { group: 'postgres/shop' }))).toMatchObject({
 		...{ requestedBy: 'operator', asked: { group: 'postgres/shop', label: '', depth: 'readable' } },
 	});
@@ -58,6 +61,9 @@ it('reads what is to be done, in full, with who asked', () => {
 });
 
 it.each<[string, ApiRequest, string, RegExp]>([
+	['both', action('backup', { database: 'a', group: 'b/a' }), 'invalid-input', /name a database or a group/],
+	['a group of no database', action('backup', { group: 'shop' }), 'not-offered', /not named after a database/],
+	['a group of no name', action('backup', { group: 'postgres/a b' }), 'not-offered', /not named after a database/],
 	['an unknown call', request('drop'), 'not-found', /no call "drop"/],
 	['no call', request(undefined), 'not-found', /no call ""/],
 	['a call that every object has', request('constructor'), 'not-found', /constructor/],
@@ -70,7 +76,7 @@ it.each<[string, ApiRequest, string, RegExp]>([
 	['a body that is too large', action('backup', { database: 'x'.repeat(17_000) }), 'too-large', /16384/],
 	['a body of no type', action('backup', {}, { 'content-type': undefined }), 'wrong-type', /""/],
 	['a form', action('backup', {}, { 'content-type': 'text/plain' }), 'wrong-type', /text\/plain/],
-	['no database', action('backup', {}), 'invalid-input', /"database" Required/],
+	['no database', action('backup', {}), 'invalid-input', /name a database or a group/],
 	['a database with spaces around', action('backup', { database: ' a' }), 'invalid-input', /1 to 63 bytes/],
 	['a database with too many bytes', action('backup', { database: 'ä'.repeat(32) }), 'invalid-input', /1 to 63 bytes/],
 	['a member that it does not have', action('backup', { database: 'a', drop: 1 }), 'invalid-input', /'drop'/],
@@ -156,6 +162,7 @@ const CODES: Record<ProblemCode, true> = {
 	...{
 		'not-confirmed': true,
 		'not-found': true,
+		'not-offered': true,
 		'not-running': true,
 		'storage-unavailable': true,
 		'too-large': true,
