@@ -4,10 +4,11 @@ import { backupStorageTest } from '../shared/credentials';
 import { type Operation, runForEachItem } from '../shared/run';
 import { unknownOption } from '../shared/values';
 import { answer } from './actions/answer.operation';
+import { answerButton } from './actions/button.operation';
 import { endAll } from './actions/end.operation';
 import { properties } from './properties';
 
-const OPERATIONS: Record<string, Operation> = { answer };
+const OPERATIONS: Record<string, Operation> = { answer, button: answerButton };
 
 /** Answers requests of other programs; thin: fields → core → items. */
 export class BackupRequests implements INodeType {
@@ -32,14 +33,14 @@ export class BackupRequests implements INodeType {
 				displayName: 'Second Storage',
 				required: true,
 				testedBy: 'backupStorageTest',
-				displayOptions: { hide: { operation: ['end'], storages: ['first'] } },
+				displayOptions: { hide: { operation: ['button', 'end'], storages: ['first'] } },
 			},
 			{
 				name: 'backupStorageThirdApi',
 				displayName: 'Third Storage',
 				required: true,
 				testedBy: 'backupStorageTest',
-				displayOptions: { hide: { operation: ['end'], storages: ['first', 'second'] } },
+				displayOptions: { hide: { operation: ['button', 'end'], storages: ['first', 'second'] } },
 			},
 		],
 		properties,

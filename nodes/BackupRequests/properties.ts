@@ -3,6 +3,7 @@ import type { INodeProperties } from 'n8n-workflow';
 import { STATUS_FIELDS, STATUS_OPTIONS } from '../shared/status-fields';
 
 const ANSWER = { show: { operation: ['answer'] } };
+const BOTH = { show: { operation: ['answer', 'button'] } };
 
 /** Calls of one role within a minute, where the options say nothing. */
 export const CALLS_PER_MINUTE = 60;
@@ -15,6 +16,12 @@ export const properties: INodeProperties[] = [
 		type: 'options',
 		noDataExpression: true,
 		options: [
+			{
+				name: 'Answer Button',
+				value: 'button',
+				description: 'From a press of a button of the page to the page that is shown then, and to what is to be done',
+				action: 'Answer a button',
+			},
 			{
 				name: 'Answer Request',
 				value: 'answer',
@@ -43,8 +50,8 @@ export const properties: INodeProperties[] = [
 		name: 'request',
 		type: 'json',
 		default: '={{ JSON.stringify($json) }}',
-		description: 'As the Webhook gives it; the last part of its path is named :call',
-		displayOptions: ANSWER,
+		description: 'As the Webhook gives it. Of a request of the API, the last part of the path is named :call.',
+		displayOptions: BOTH,
 	},
 	{
 		displayName: 'Method',
@@ -106,6 +113,6 @@ export const properties: INodeProperties[] = [
 			},
 			...STATUS_OPTIONS.slice(1),
 		],
-		displayOptions: ANSWER,
+		displayOptions: BOTH,
 	},
 ];

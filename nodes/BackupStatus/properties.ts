@@ -63,6 +63,16 @@ export const properties: INodeProperties[] = [
 		displayOptions: { show: { operation: ['dashboard'] } },
 	},
 	{
+		displayName: 'Caller',
+		name: 'caller',
+		type: 'string',
+		default: '',
+		placeholder: 'e.g. {{ $json.headers.authorization }}',
+		description:
+			'Header Authorization of who looks. With it the page has buttons, which only a page of the same person has; "Requests for Backups: Answer Button" answers them.',
+		displayOptions: { show: { operation: ['dashboard'] } },
+	},
+	{
 		displayName: 'Days',
 		name: 'days',
 		type: 'number',

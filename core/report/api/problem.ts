@@ -16,6 +16,7 @@ const PROBLEMS = {
 	'wrong-type': { status: 415, title: 'The body is not JSON' },
 	'not-confirmed': { status: 422, title: 'The name of the database was not repeated' },
 	'key-reused': { status: 422, title: 'This Idempotency-Key belongs to another request' },
+	'stale-button': { status: 403, title: 'The button is not good any more' },
 	'too-often': { status: 429, title: 'There were too many calls' },
 	failed: { status: 500, title: 'The call could not be answered' },
 	'storage-unavailable': { status: 503, title: 'The storage cannot be used' },
@@ -64,13 +65,24 @@ export function toProblem(error: unknown): Problem | null {
 }
 
 /** The problem document. `hint` says what to change. */
-export function problemAnswer({ code, detail, hint, options }: Problem): Answer {
-	const { status, title } = PROBLEMS[code];
-	const text = (value: string) => shortened(textOf(value).replace(/\s+/g, ' ').trim(), MAX_DETAIL);
-	const document = { type: `${EXPLAINED}#${code}`, title, status, detail: text(detail), hint: text(hint), code };
+export function problemAnswer(problem: Problem): Answer {
+	const { code, options } = problem;
+	const { status, title, detail, hint } = problemTexts(problem);
+	const document = { type: `${EXPLAINED}#${code}`, title, status, detail, hint, code };
 	return {
 		...jsonAnswer(status, { ...document, ...(options.cause && { cause: options.cause }) }),
 		contentType: 'application/problem+json',
 		...(options.header && { header: options.header }),
 	};
+}
+
+/** What a problem says to a person: what happened, and what to change. */
+export function problemTexts({ code, detail, hint }: Problem): {
+	status: number;
+	title: string;
+	detail: string;
+	hint: string;
+} {
+	const text = (value: string) => shortened(textOf(value).replace(/\s+/g, ' ').trim(), MAX_DETAIL);
+	return { ...PROBLEMS[code], detail: text(detail), hint: text(hint) };
 }

@@ -23,13 +23,17 @@ interface OptionFields {
 }
 
 /** An answer, and what is to be done once it is sent. */
-interface Answered {
+export interface Answered {
 	answer: Answer;
 	accepted: (Record<string, string> & Pick<AcceptedRequest, 'verb'>) | null;
 }
 
 export async function answer(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
-	const { answer: sent, accepted } = await answered(context, itemIndex);
+	return itemOf(await answered(context, itemIndex), itemIndex);
+}
+
+/** What the nodes behind this one read. */
+export function itemOf({ answer: sent, accepted }: Answered, itemIndex: number): INodeExecutionData[] {
 	const summary = accepted ? `${accepted.verb} accepted` : `answered with ${sent.status}`;
 	return [{ json: { summary, ...sent, accepted }, pairedItem: { item: itemIndex } }];
 }
@@ -50,7 +54,7 @@ async function answered(context: IExecuteFunctions, itemIndex: number): Promise<
 	}
 }
 
-function isDoing(call: Exclude<Call, CancelCall>): call is DoCall {
+export function isDoing(call: Exclude<Call, CancelCall>): call is DoCall {
 	return 'asked' in call;
 }
 
@@ -64,7 +68,7 @@ function readRequest(context: IExecuteFunctions, itemIndex: number): ApiRequest 
 	return { method, role, call: factsOf(params).call, query, headers: factsOf(headers), body };
 }
 
-function readJson(value: unknown): Facts {
+export function readJson(value: unknown): Facts {
 	try {
 		return factsOf(typeof value === 'string' ? JSON.parse(value) : value);
 	} catch (cause) {
@@ -77,7 +81,11 @@ function readJson(value: unknown): Facts {
 const rates = new Map<string, Rate>();
 
 /** @throws Problem 'too-often' */
-function assertRate(context: IExecuteFunctions, itemIndex: number, { role, method }: ApiRequest): void {
+export function assertRate(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	{ role, method }: Pick<ApiRequest, 'role' | 'method'>,
+): void {
 	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
 	const { callsPerMinute = CALLS_PER_MINUTE, changesPerMinute = CHANGES_PER_MINUTE } = options;
 	const limit =
@@ -120,7 +128,7 @@ async function cancel(context: IExecuteFunctions, itemIndex: number, call: Cance
 }
 
 /** Writes the request down, so that its key starts nothing a second time. */
-async function accept(context: IExecuteFunctions, itemIndex: number, doing: DoCall): Promise<Answered> {
+export async function accept(context: IExecuteFunctions, itemIndex: number, doing: DoCall): Promise<Answered> {
 	const { call, id, asked, requestedBy } = doing;
 	const { id: workflow = '' } = context.getWorkflow();
 	const request = { verb: call, asked, requestedBy, workflow, execution: context.getExecutionId() };

@@ -11,7 +11,11 @@ export async function dashboard(context: IExecuteFunctions, itemIndex: number): 
 	const status = await readStatus(context, itemIndex);
 	const backup = backupAskedFor(status, query);
 	const places = backup ? await readPlaces(context, itemIndex, backup) : [];
-	const html = renderPage(status, { timeZone: context.getTimezone(), query, places });
+	const caller = context.getNodeParameter('caller', itemIndex, '');
+	const html = renderPage(status, {
+		...{ timeZone: context.getTimezone(), query, places },
+		caller: typeof caller === 'string' ? caller : '',
+	});
 	const { verdict, sentence } = status;
 	return [{ json: { summary: sentence, verdict, html }, pairedItem: { item: itemIndex } }];
 }

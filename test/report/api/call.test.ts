@@ -166,6 +166,7 @@ const CODES: Record<ProblemCode, true> = {
 		'not-running': true,
 		'storage-unavailable': true,
 		'too-large': true,
+		'stale-button': true,
 		'too-often': true,
 	},
 	...{ 'wrong-method': true, 'wrong-type': true },

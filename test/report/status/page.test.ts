@@ -114,6 +114,25 @@ it('all of it is one document for a file, with every backup, whose links lead wi
 	expect(text).not.toContain('href="?');
 });
 
+it('has buttons for who proves to be somebody, each with a token of its own, by what can be done with the kind', () => {
+	const caller = 'Basic YWRtaW46c2VjcmV0';
+	const buttonsOf = (group: string) =>
+		[
+			...renderPage(status, { timeZone, query: { group }, caller }).matchAll(/<button name="button" value="(\w+)"/g),
+		].map(([, button]) => button);
+	expect(buttonsOf('postgres/shop')).toEqual(['backup', 'verify', 'drill']);
+	// Nobody knows yet of which kind it is.
+	expect(buttonsOf('postgres/billing')).toEqual([]);
+	const text = renderPage(status, { timeZone, query: { group: 'postgres/shop', pressed: 'yes' }, caller });
+	expect(text).toContain('Accepted.');
+	expect(text).toContain('http-equiv="refresh"');
+	const tokens = [...text.matchAll(/name="token" value="([^"]+)"/g)].map(([, token]) => token);
+	expect(new Set(tokens).size).toBe(3);
+	expect(text).not.toContain(caller);
+	expect(page({ group: 'postgres/shop' })).not.toContain('<form');
+	expect(renderWhole(status, { timeZone })).not.toContain('<form');
+});
+
 it('renews itself while something runs, until somebody says no', () => {
 	const run = { id: 'r', verb: 'backup', group: 'postgres/shop', host: 'n8n', startedAt: status.at, silentMs: 1000 };
 	const running = { ...status, running: [{ ...run, phase: 'storing', bytes: 500, totalBytes: 1000 }] };
@@ -143,7 +162,7 @@ describe.each(['light', 'dark'] as const)('in a browser, %s', (theme) => {
 			const label = status.groups.find((each) => each.group === group)!.history.at(-1)!.label;
 			const places = await madePlaces(label);
 			for (const query of [{}, { group }, { group, label }]) {
-				await open.setContent(renderPage(status, { timeZone, query, places }));
+				await open.setContent(renderPage(status, { timeZone, query, places, caller: 'somebody' }));
 				expect(await open.evaluate('document.querySelectorAll("script, img, iframe, [onerror]").length')).toBe(0);
 				// What a style forgets is there, and nobody sees it.
 				const squares = await open.evaluate<number[]>(

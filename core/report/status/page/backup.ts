@@ -2,6 +2,7 @@
 import type { Manifest } from '../../../records/manifest';
 import type { BackupInStorage, ReadVerification } from '../backup';
 import { html, type Html } from './html';
+import { kindOnPage } from './kinds';
 import type { Words } from './words';
 
 export interface BackupPage {
@@ -168,7 +169,7 @@ function partsSection({ parts }: Manifest, words: Words): Html {
 
 function restoreSection(manifest: Manifest): Html {
 	const { group, label, parents, source } = manifest;
-	const { page } = handFor(source.kind);
+	const { page } = kindOnPage(source.kind);
 	return html`<h2>Bring it back without n8n</h2>
 		<p class="dim">On any machine with Node.js and the identity:</p>
 		${restoreCommand({ group, label, kind: source.kind })}
@@ -183,33 +184,10 @@ function restoreSection(manifest: Manifest): Html {
 
 /** The command that restores a backup, for a shell. */
 export function restoreCommand({ group, label, kind }: { group: string; label: string; kind: string }): Html {
-	if (kind === 'wal') return html`<p>Log is restored with a base backup of its cluster: docs/point-in-time.md.</p>`;
-	const to = kind === 'postgres' ? "'postgres://user@host:5432/new_name'" : '/restored';
+	const { to, page } = kindOnPage(kind);
+	if (to === null) return html`<p>It is not restored alone: ${page}.</p>`;
 	const command = `npx n8n-nodes-backup restore '${group}/${label}' --storage STORAGE --identity key.txt --to ${to}`;
 	return html`<pre tabindex="0">${command}</pre>`;
-}
-
-interface Hand {
-	/** Of the docs. */
-	page: string;
-	/** What reads the data, once it is opened; null where the page has to be read before that. */
-	reader: string | null;
-}
-
-const TAR = 'tar -x -p -G -C /restored';
-/** By the kind of source. */
-const HANDS: Readonly<Record<string, Hand>> = {
-	// A dump is a script, which could start programs of whoever reads it: the page tells how psql reads it without that.
-	postgres: { page: 'docs/restore-by-hand.md', reader: null },
-	files: { page: 'docs/restore-files-by-hand.md', reader: TAR },
-	config: { page: 'docs/restore-files-by-hand.md', reader: TAR },
-	bucket: { page: 'docs/buckets.md', reader: null },
-	cluster: { page: 'docs/restore-cluster-by-hand.md', reader: null },
-	wal: { page: 'docs/restore-cluster-by-hand.md', reader: null },
-};
-
-function handFor(kind: string): Hand {
-	return HANDS[kind] ?? { page: 'docs/restore-by-hand.md', reader: null };
 }
 
 /** A check of each object that is data, and a command that opens it. */
@@ -223,7 +201,7 @@ function byHand({ parts, encryption, source }: Manifest): string[] {
 			const isEncrypted = name.endsWith('.age');
 			const unpack = name.slice(plain.length).includes('.zst') ? ['zstd -d'] : [];
 			const steps = isEncrypted ? [`${decrypt} ${name}`, ...unpack] : [`cat ${name}`, ...unpack];
-			const { reader } = handFor(source.kind);
+			const { reader } = kindOnPage(source.kind);
 			return reader === null ? `${steps.join(' | ')} > ${plain}` : [...steps, reader].join(' | ');
 		}),
 	];

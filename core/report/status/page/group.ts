@@ -1,7 +1,9 @@
 /** The page of one source: its facts, and its backups, newest first. */
+import type { Button } from '../../api/button';
 import type { GroupStatus } from '../status';
 import { restoreCommand } from './backup';
 import { html, type Html } from './html';
+import { kindOnPage } from './kinds';
 import { badge, charts, figures, reasonList } from './overview';
 import type { Words } from './words';
 
@@ -23,9 +25,20 @@ export interface GroupPage {
 	home: string;
 	/** Of its element, for links within a document. */
 	id: string;
+	/** The token of a button; null where the page has none. */
+	token: ((button: Button) => string) | null;
+	/** A button was pressed a moment ago. */
+	pressed: boolean;
 }
 
-export function groupPage(group: GroupStatus, words: Words, { filter, page, link, backup, home, id }: GroupPage): Html {
+const BUTTON_TEXTS: Record<Button, string> = {
+	backup: 'Back up now',
+	verify: 'Verify the newest backup',
+	drill: 'Restore it as a test',
+};
+
+export function groupPage(group: GroupStatus, words: Words, request: GroupPage): Html {
+	const { filter, page, link, backup, home, id, token, pressed } = request;
 	const wanted = group.history.toReversed().filter(({ bad, depth }) => {
 		if (filter === 'bad') return bad;
 		return filter === 'all' || (filter === 'proved') === (depth !== null);
@@ -39,7 +52,9 @@ export function groupPage(group: GroupStatus, words: Words, { filter, page, link
 		${link === null ? html`<p>${back}</p>` : html`<nav aria-label="Where you are">${back}</nav>`}
 		<section class="card ${group.verdict}">
 			<h2 class="title"><span>${group.group}</span>${badge(group.verdict)}</h2>
-			${reasonList(group.reasons)} ${figures(group, words)} ${charts(group, words)}
+			${reasonList(group.reasons)} ${figures(group, words)} ${charts(group, words)} ${buttons(group, token)}
+			${pressed &&
+			html`<p role="status" class="dim">Accepted. While it is at work, the first page shows how far it is.</p>`}
 		</section>
 		<h2>Backups</h2>
 		${link !== null &&
@@ -98,6 +113,21 @@ export function groupPage(group: GroupStatus, words: Words, { filter, page, link
 			</p>
 			${restoreCommand(restorable(group))}`}
 	</article>`;
+}
+
+/** One form for each: a press of one says nothing of the others. */
+function buttons({ group, kind, newest }: GroupStatus, token: GroupPage['token']): Html | null {
+	if (token === null || newest === null) return null;
+	return html`<div class="buttons">
+		${kindOnPage(kind ?? '').buttons.map(
+			(button) =>
+				html`<form method="post">
+					<input type="hidden" name="group" value="${group}" />
+					<input type="hidden" name="token" value="${token(button)}" />
+					<button name="button" value="${button}">${BUTTON_TEXTS[button]}</button>
+				</form>`,
+		)}
+	</div>`;
 }
 
 function restorable({ group, kind, proved, newest }: GroupStatus): Parameters<typeof restoreCommand>[0] {

@@ -4,10 +4,11 @@
  */
 import { PROGRAM } from '../../../base/program';
 import { parseLabel } from '../../../records/label';
+import { ButtonTokens } from '../../api/button';
 import type { BackupInStorage } from '../backup';
 import type { Status } from '../status';
 import { backupPage } from './backup';
-import { type Filter, FILTERS, groupPage } from './group';
+import { type Filter, FILTERS, type GroupPage, groupPage } from './group';
 import { html, Html } from './html';
 import { overview } from './overview';
 import { STYLE } from './style';
@@ -22,6 +23,8 @@ export interface PageRequest {
 	places?: readonly BackupInStorage[];
 	/** Of the page, before its query; '' for the address it was asked by. */
 	address?: string;
+	/** What proves who looks, for the tokens of buttons; the page has none where it is absent or ''. */
+	caller?: string;
 }
 
 /** While something runs, the page comes again by itself, seconds, unless its reader has said no. */
@@ -32,8 +35,18 @@ export function renderPage(status: Status, request: PageRequest): string {
 	const words = new Words(new Date(status.at), request.timeZone);
 	const { query = {}, address = '' } = request;
 	const { title, body, at } = pageOf(status, words, request);
-	const refresh = status.running.length > 0 && query.refresh !== 'no';
+	// What was asked for begins in a moment.
+	const refresh = (status.running.length > 0 || isPressed(query)) && query.refresh !== 'no';
 	return shell(status, words, { title, body, stop: refresh ? linkTo(address, { ...at, refresh: 'no' }) : null }).text;
+}
+
+function isPressed(query: Readonly<Record<string, unknown>>): boolean {
+	return query.pressed === 'yes';
+}
+
+/** Where who has pressed a button of a group is sent. */
+export function addressAfterPress(group: string): string {
+	return linkTo('', { group, pressed: 'yes' });
 }
 
 function linkTo(address: string, parameters: Record<string, string>): string {
@@ -44,7 +57,7 @@ function linkTo(address: string, parameters: Record<string, string>): string {
 function pageOf(
 	status: Status,
 	words: Words,
-	{ query = {}, places = [], address = '' }: PageRequest,
+	{ query = {}, places = [], address = '', caller = '' }: PageRequest,
 ): { title: string; body: Html; at: Record<string, string> } {
 	const to = (parameters: Record<string, string>) => linkTo(address, parameters);
 	const found = status.groups.find((each) => each.group === query.group);
@@ -65,8 +78,16 @@ function pageOf(
 		link: (filter: Filter, page: number) => to({ group, filter, page: String(page) }),
 		home: address === '' ? '?' : address,
 		id: 'source',
+		token: tokensOf(caller, group, words.now),
+		pressed: isPressed(query),
 	});
 	return { title: `${group} – backups`, body, at: { group } };
+}
+
+function tokensOf(caller: string, group: string, now: Date): GroupPage['token'] {
+	if (caller === '') return null;
+	const tokens = new ButtonTokens(caller);
+	return (button) => tokens.make(button, group, now);
 }
 
 /** The backup whose page a query asks for; null for every other page. Only groups of the status are looked for. */
@@ -84,7 +105,10 @@ export function renderWhole(status: Status, { timeZone }: Pick<PageRequest, 'tim
 	const words = new Words(new Date(status.at), timeZone);
 	const idOf = (name: string) => `source-${status.groups.findIndex(({ group }) => group === name)}`;
 	const pages = status.groups.map((group) =>
-		groupPage(group, words, { filter: 'all', page: 1, link: null, backup: null, home: '#', id: idOf(group.group) }),
+		groupPage(group, words, {
+			...{ filter: 'all', page: 1, link: null, backup: null, home: '#', id: idOf(group.group) },
+			...{ token: null, pressed: false },
+		}),
 	);
 	const body = html`${overview(status, words, (name) => `#${idOf(name)}`)} ${pages}`;
 	return shell(status, words, { title: 'Backups', body, stop: null }).text;
@@ -129,4 +153,30 @@ function shell(
 				<footer>${PROGRAM.name} ${PROGRAM.version}</footer>
 			</body>
 		</html> `;
+}
+
+/** A page that says why a button did nothing. */
+export function renderRefusal({ title, detail, hint }: { title: string; detail: string; hint: string }): string {
+	return html`<!doctype html>
+		<html lang="en">
+			<head>
+				<meta charset="utf-8" />
+				<meta name="viewport" content="width=device-width, initial-scale=1" />
+				<title>${title}</title>
+				<style>
+					${new Html(STYLE)}
+				</style>
+			</head>
+			<body>
+				<main>
+					<div class="answer critical">
+						<div>
+							<h1>${title}</h1>
+							<p>${detail}. ${hint}</p>
+							<nav aria-label="Where to go"><a href="?">All sources</a></nav>
+						</div>
+					</div>
+				</main>
+			</body>
+		</html> `.text;
 }

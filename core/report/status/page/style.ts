@@ -43,6 +43,9 @@ td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-spa
 .bar{height:.6rem;border-radius:.3rem;background:var(--empty);overflow:hidden;margin-top:.35rem}
 .bar i{display:block;height:100%;background:var(--accent)}.bar.warning i{background:var(--warn)}.bar.critical i{background:var(--bad)}
 pre{background:var(--bg);border:1px solid var(--line);border-radius:.4rem;padding:.7rem;overflow-x:auto;font-size:.85rem;margin:.5rem 0 0;user-select:all}
+form{margin:0}.buttons{display:flex;flex-wrap:wrap;gap:.6rem;margin-top:1rem}
+button{font:inherit;color:var(--accent);background:var(--card);border:1px solid var(--accent);border-radius:.4rem;padding:.4rem .9rem;cursor:pointer}button:hover{background:var(--bg)}
+[role=status]{margin-top:.6rem}
 nav{margin:.75rem 0;font-size:.925rem;display:flex;flex-wrap:wrap;gap:.4rem 1rem}
 nav [aria-current]{font-weight:650;color:var(--text);text-decoration:none}
 footer{margin-top:2.5rem;color:var(--dim);font-size:.85rem}
