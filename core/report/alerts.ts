@@ -15,6 +15,8 @@ export interface AlertRequest {
 	remindHours?: number;
 	/** Tell of all that is not well, changed or not, and also where all is: a daily summary. */
 	summary?: boolean;
+	/** Groups whose news come first, and are marked in the subject. @default none */
+	isPriority?: (group: string) => boolean;
 	workflow?: string;
 }
 
@@ -41,12 +43,13 @@ const HOUR_MS = 3_600_000;
 
 /** Compares a health with what was told. @throws TypeError never: what is no health is one without troubles and with a note */
 export function alertReport(request: AlertRequest): AlertReport {
-	const { health, told, now, remindHours = 24, summary = false, workflow = '' } = request;
+	const { health, told, now, remindHours = 24, summary = false, isPriority = () => false, workflow = '' } = request;
 	const facts = factsOf(health);
 	const troubles = troublesOf(facts);
 	const at = now.toISOString();
 	const next: Told = {};
-	const entries: SectionEntry[] = [];
+	const urgent: SectionEntry[] = [];
+	const others: SectionEntry[] = [];
 	const counts = { raised: 0, worse: 0, recovered: 0, reminded: 0, open: troubles.size };
 	for (const [key, trouble] of troubles) {
 		const known = told[key];
@@ -56,8 +59,13 @@ export function alertReport(request: AlertRequest): AlertReport {
 		if (!known) counts.raised++;
 		else if (isWorse) counts.worse++;
 		else if (isDue) counts.reminded++;
+		const isUrgent = isPriority(trouble.about);
 		const state = !known ? trouble.severity.toUpperCase() : isWorse ? 'WORSE' : 'STILL';
-		if (isTold) entries.push(entry(levelOf(trouble), state, trouble.about, [`${trouble.text}. ${trouble.todo}`]));
+		const marked = `${state}${isUrgent ? ' priority' : ''}`;
+		if (isTold) {
+			const lines = [`${trouble.text}. ${trouble.todo}`];
+			(isUrgent ? urgent : others).push(entry(levelOf(trouble), marked, trouble.about, lines));
+		}
 		next[key] = {
 			severity: trouble.severity,
 			text: trouble.text,
@@ -68,9 +76,17 @@ export function alertReport(request: AlertRequest): AlertReport {
 	for (const [key, known] of Object.entries(told)) {
 		if (troubles.has(key)) continue;
 		counts.recovered++;
-		entries.push(entry('ok', 'RECOVERED', key.slice(0, key.lastIndexOf(' ')), [known.text]));
+		others.push(entry('ok', 'RECOVERED', key.slice(0, key.lastIndexOf(' ')), [known.text]));
 	}
-	return reportOf(entries, { facts, troubles, counts, next, summary, workflow });
+	return reportOf([...urgent, ...others], {
+		facts,
+		troubles,
+		counts,
+		next,
+		summary,
+		workflow,
+		priority: urgent.length > 0,
+	});
 }
 
 function levelOf({ severity }: Trouble): 'failed' | 'degraded' {
@@ -106,12 +122,15 @@ interface Found {
 	next: Told;
 	summary: boolean;
 	workflow: string;
+	/** Something of it concerns a group of priority. */
+	priority: boolean;
 }
 
-function reportOf(entries: SectionEntry[], { facts, troubles, counts, next, summary, workflow }: Found): AlertReport {
+function reportOf(entries: SectionEntry[], found: Found): AlertReport {
+	const { facts, troubles, counts, next, summary, workflow, priority } = found;
 	const all = [...troubles.values()];
 	const outcome = all.some(({ severity }) => severity === 'critical') ? 'failed' : all.length > 0 ? 'degraded' : 'ok';
-	const subject = subjectOf(counts, outcome, textOf(facts.sentence), summary);
+	const subject = `${priority ? '[PRIORITY] ' : ''}${subjectOf(counts, outcome, textOf(facts.sentence), summary)}`;
 	const message: Message = { outcome, subject, entries, figures: [], workflow: nameOf(workflow) };
 	const sentence = textOf(facts.sentence);
 	const details = shortened(

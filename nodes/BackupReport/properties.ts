@@ -62,6 +62,15 @@ export const properties: INodeProperties[] = [
 		displayOptions: { show: { operation: ['alerts'] } },
 	},
 	{
+		displayName: 'Priority Groups',
+		name: 'priorityGroups',
+		type: 'string',
+		default: '',
+		placeholder: 'e.g. postgres/shop, files/*',
+		description: 'Names or patterns of groups whose troubles come first and are marked with [PRIORITY] in the subject',
+		displayOptions: { show: { operation: ['alerts'] } },
+	},
+	{
 		displayName: 'Number of Inputs',
 		name: 'numberInputs',
 		displayOptions: { show: { operation: ['report'] } },

@@ -39,7 +39,7 @@ it('knows by the node what an error is about that says no more than that', async
 	const subjectOf = async (type: string, parameters = {}) =>
 		(await run({}, { before: [{ ...ran('Node', type, [[], [BROKEN]]), parameters }] })).json.subject;
 	expect(await subjectOf('verifyBackup')).toBe('Restore drill could not be done: the drill');
-	expect(await subjectOf('restoreBackup')).toBe('Restore of a database FAILED');
+	expect(await subjectOf('restoreBackup')).toBe('Restore of a backup FAILED');
 	expect(await subjectOf('copyBackup')).toBe('Copy FAILED: the second storage');
 	expect(await subjectOf('applyRetention')).toBe('Retention FAILED: all groups');
 	expect(await subjectOf('applyRetention', { operation: 'prune' })).toBe('Leftovers could not be looked for');

@@ -23,7 +23,7 @@ function health(...reasons: Array<[group: string, code: string, severity: 'warni
 let told: Told = {};
 beforeEach(() => (told = {}));
 
-function look(hours: number, found: unknown, more: { summary?: boolean } = {}) {
+function look(hours: number, found: unknown, more: Partial<Parameters<typeof alertReport>[0]> = {}) {
 	const report = alertReport({ health: found, told, now: new Date(START + hours * HOUR), ...more });
 	({ told } = report);
 	return report;
@@ -39,6 +39,20 @@ it('tells what is new, once, and that it recovered, once', () => {
 	expect(recovered).toMatchObject({ tell: true, outcome: 'ok', subject: 'Backups OK: 1 recovered', ok: true });
 	expect(recovered.text).toContain('RECOVERED postgres/shop: late of it');
 	expect(look(3, health())).toMatchObject({ tell: false });
+});
+
+it('tells of groups of priority first, and says so in the subject, as long as there is news of them', () => {
+	const more = { isPriority: (group: string) => group === 'postgres/shop' };
+	const found = health(['files/www', 'late', 'critical'], ['postgres/shop', 'late', 'warning']);
+	const first = look(0, found, more);
+	expect(first.subject).toBe('[PRIORITY] Backups CRITICAL: 2 new, 2 open');
+	expect(first.text).toMatch(/WARNING priority postgres\/shop: late.*CRITICAL files\/www/s);
+	const other = health(
+		['files/www', 'late', 'critical'],
+		['files/www', 'failed', 'critical'],
+		['postgres/shop', 'late', 'warning'],
+	);
+	expect(look(1, other, more).subject).toBe('Backups CRITICAL: 1 new, 3 open');
 });
 
 it('tells what got worse, and reminds after a day', () => {

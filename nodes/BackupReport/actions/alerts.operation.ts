@@ -4,7 +4,8 @@ import { isBackupError } from '../../../core/base/errors';
 import { readTold, type StoredTold, type Told, writeTold } from '../../../core/records/told';
 import { type AlertReport, alertReport } from '../../../core/report/alerts';
 import { withRepository } from '../../shared/backups';
-import { cancelSignal } from '../../shared/run';
+import { matchesGroup } from '../../shared/group-patterns';
+import { cancelSignal, splitList } from '../../shared/run';
 import { wholeNumber } from '../../shared/values';
 
 export async function alerts(context: IExecuteFunctions): Promise<INodeExecutionData[][]> {
@@ -18,11 +19,13 @@ export async function alerts(context: IExecuteFunctions): Promise<INodeExecution
 
 async function makeAlerts(context: IExecuteFunctions, workflow: string | undefined): Promise<AlertReport> {
 	const signal = cancelSignal(context);
+	const priority = splitList(context.getNodeParameter('priorityGroups', 0, ''));
 	const request = {
 		health: context.getInputData(0)[0]?.json,
 		now: new Date(),
 		remindHours: wholeNumber('Remind After', context.getNodeParameter('remindHours', 0), 1, 8760),
 		summary: context.getNodeParameter('summary', 0) === true,
+		isPriority: (group: string) => priority.length > 0 && matchesGroup(group, priority),
 		workflow,
 	};
 	// Only for a storage that is away, which is just what has to be told: n8n's own memory is lost with it.
