@@ -23,6 +23,7 @@ export const PROGRAMS = {
 	'ssh-keygen': 'openssh-client',
 	chromium: 'chromium',
 	promtool: 'prometheus',
+	rclone: 'rclone',
 };
 
 /** Debian starts the services it installs. Tests start their own, so a policy forbids it meanwhile. */
