@@ -17,7 +17,7 @@ import type { Storage } from '../../storage/storage';
 
 export type { Actor, Verb } from './actor';
 export { checkJournal, examineJournal, type JournalProblem } from './check';
-export { readRuns, type JournalRun } from './runs';
+export { readNewestRuns, readRuns, type JournalRun } from './runs';
 
 /** Writing the start, and writing the end, hold up a run for no longer than this each: many may append at once. */
 const PATIENCE_MS = 30_000;

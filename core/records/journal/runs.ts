@@ -52,16 +52,33 @@ interface Told {
 	object: StoredObject;
 }
 
+/** Which runs to read. */
+export interface RunSpan {
+	from: Date;
+	to: Date;
+	signal?: AbortSignal;
+}
+
 /**
  * The runs that started in a span of time, oldest first. Entries that are damaged are left out, see `checkJournal`.
  * @throws BackupError of the storage
  */
-export async function readRuns(
+export async function readRuns(storage: Storage, span: RunSpan): Promise<JournalRun[]> {
+	return (await readNewestRuns(storage, span, Infinity)).runs;
+}
+
+/**
+ * As {@link readRuns}, but so many entries at most are read, the newest ones: a run has two, and each is an object.
+ * @returns the runs, and since when none is missing
+ * @throws BackupError of the storage
+ */
+export async function readNewestRuns(
 	storage: Storage,
-	{ from, to, signal }: { from: Date; to: Date; signal?: AbortSignal },
-): Promise<JournalRun[]> {
+	{ from, to, signal }: RunSpan,
+	mostEntries: number,
+): Promise<{ runs: JournalRun[]; since: Date }> {
 	const last = addDays(dayOf(to), DAYS_TO_END);
-	const journal = new JournalReader(storage, signal);
+	const journal = new JournalReader(storage, mostEntries, signal);
 	await journal.read(await listDays(storage, dayOf(from), last));
 	const isWanted = ({ entry }: Told) => entry.startedAt >= from.toISOString() && entry.startedAt <= to.toISOString();
 	const open = () => [...journal.starts.values()].filter((told) => isWanted(told) && !journal.ends.has(told.entry.run));
@@ -82,7 +99,8 @@ export async function readRuns(
 			async (told) => await journal.unfinished(told, gone.has(told.entry.run), now),
 		)),
 	];
-	return runs.sort((a, b) => (a.startedAt < b.startedAt ? -1 : a.startedAt > b.startedAt ? 1 : 0));
+	runs.sort((a, b) => (a.startedAt < b.startedAt ? -1 : a.startedAt > b.startedAt ? 1 : 0));
+	return { runs, since: journal.oldest !== null && journal.oldest > from ? journal.oldest : from };
 }
 
 class JournalReader {
@@ -90,18 +108,24 @@ class JournalReader {
 	readonly ends = new Map<string, Told>();
 	readonly beats = new Map<string, StoredObject>();
 	readonly #read = new Set<string>();
+	/** When the oldest entry was written that was read, where older ones were left out. */
+	oldest: Date | null = null;
 	#newest: string | null = null;
 
 	constructor(
 		private readonly storage: Storage,
+		private readonly mostEntries: number,
 		private readonly signal?: AbortSignal,
 	) {}
 
 	async read(days: readonly Day[]): Promise<void> {
 		for (const { beats } of days) for (const [id, object] of beats) this.beats.set(id, object);
-		const listed = days.flatMap(({ entries }) => entries).filter(({ key }) => !this.#read.has(key));
+		const all = days.flatMap(({ entries }) => entries).filter(({ key }) => !this.#read.has(key));
+		const listed = all.slice(-this.mostEntries);
 		this.#newest = days.findLast(({ entries }) => entries.length > 0)?.day ?? this.#newest;
 		const read = await inParallel(listed, READERS, async ({ key }) => await this.#entry(key));
+		const first = read.find((entry) => entry !== null);
+		if (listed.length < all.length && first) this.oldest = new Date(first.at);
 		for (const [i, entry] of read.entries()) {
 			this.#read.add(listed[i]!.key);
 			if (!entry) continue;

@@ -7,18 +7,19 @@ import { assessEvidence } from '../../records/assessment';
 import { NOT_AUTHENTIC } from '../../records/authority';
 import type { BackupEntry } from '../../records/catalog';
 import { nameOfVerification, type Verification } from '../../records/evidence';
-import { readRuns } from '../../records/journal/journal';
+import { readNewestRuns } from '../../records/journal/journal';
 import { AHEAD_MS } from '../../records/label';
 import { prove, readable } from '../../records/proof';
 import type { Repository } from '../../records/repository';
 import type { DrillFacts, GroupFacts, ReadBackup, StorageFacts, Unusable } from './facts';
 
 const DAY_MS = 24 * 3_600_000;
-/** Always read: what is under way, and what failed last. */
+/** Read first: what is under way, and what failed last. */
 const NEAR_DAYS = 3;
 /** Read as well where the near days say that it takes no more than {@link MAX_ENTRIES} reads. */
 const FAR_DAYS = 30;
-const MAX_ENTRIES = 3000;
+/** Of the journal, the newest ones. Where log is collected every half minute, they are of a day. */
+const MAX_ENTRIES = 6000;
 /** Objects read at the same time. */
 const READERS = 16;
 /** Manifests of a group that are looked at for durations and rows. */
@@ -72,13 +73,13 @@ async function readJournal(
 	const to = new Date(now.getTime() + DAY_MS);
 	const since = (days: number) => new Date(now.getTime() - days * DAY_MS);
 	try {
-		const near = await readRuns(storage, { from: since(NEAR_DAYS), to, signal });
+		const near = await readNewestRuns(storage, { from: since(NEAR_DAYS), to, signal }, MAX_ENTRIES);
 		// Two entries per run.
-		if ((near.length * 2 * FAR_DAYS) / NEAR_DAYS > MAX_ENTRIES) {
-			return { runs: near, runsSince: since(NEAR_DAYS), problems: [] };
+		if ((near.runs.length * 2 * FAR_DAYS) / NEAR_DAYS > MAX_ENTRIES) {
+			return { runs: near.runs, runsSince: near.since, problems: [] };
 		}
-		const runs = await readRuns(storage, { from: since(FAR_DAYS), to, signal });
-		return { runs, runsSince: since(FAR_DAYS), problems: [] };
+		const far = await readNewestRuns(storage, { from: since(FAR_DAYS), to, signal }, MAX_ENTRIES);
+		return { runs: far.runs, runsSince: far.since, problems: [] };
 	} catch (error) {
 		if (signal.aborted || !isBackupError(error)) throw error;
 		return { runs: [], runsSince: now, problems: [`the journal cannot be read: ${error.message}`] };

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkRuns } from '../../../core/verbs/check/check';
 import { BackupError } from '../../../core/base/errors';
-import { checkJournal, readRuns, recordRun } from '../../../core/records/journal/journal';
+import { checkJournal, readNewestRuns, readRuns, recordRun } from '../../../core/records/journal/journal';
 import { formatEntry, hashOf, parseEntry } from '../../../core/records/journal/entry';
 import { readText, writeText } from '../../../core/records/small-objects';
 import { MemoryStorage } from '../../../core/storage/memory';
@@ -57,6 +57,18 @@ describe('the chain of the journal', () => {
 		expect(await keysIn(storage)).toEqual(keys);
 		expect(await checkJournal(storage, ALL)).toEqual([]);
 		expect(await readRuns(storage, ALL)).toHaveLength(6);
+	});
+
+	it('is read from its end where it is long, and says since when', async () => {
+		const { storage } = await threeDays();
+		const newest = await readNewestRuns(storage, ALL, 6);
+		expect(newest.runs.map(({ startedAt }) => startedAt.slice(0, 10))).toEqual([
+			'2026-11-20',
+			'2026-11-20',
+			'2026-11-21',
+		]);
+		expect(newest.since.toISOString().slice(0, 10)).toBe('2026-11-20');
+		expect(await readNewestRuns(storage, ALL, 100)).toEqual({ runs: await readRuns(storage, ALL), since: ALL.from });
 	});
 
 	it('shows every single entry that was removed, but for the last one', async () => {
