@@ -15,7 +15,7 @@ import { openStorage } from '../../core/storage/create';
 import type { Assertion } from '../../core/sources/postgres/drill/assertions';
 import { clusterDrill, logDrill } from '../../core/sources/postgres/physical/drill/drill';
 import { withoutReplayed } from '../../core/sources/postgres/physical/groups';
-import { logBehind } from '../../core/sources/postgres/physical/drill/log-behind';
+import { DRILL_MOMENTS, type DrillMoment, logBehind } from '../../core/sources/postgres/physical/drill/log-behind';
 import { openerOf } from '../../core/verbs/restore/alongside';
 import { bucketDrill } from '../../core/sources/bucket/restore';
 import { filesDrill } from '../../core/sources/files/restore/restorer';
@@ -46,6 +46,8 @@ interface VerifyOptions extends AuthorityOptions {
 	scratch?: string;
 	assert?: string[];
 	assertFile?: string;
+	assertDatabase?: string;
+	moment: DrillMoment;
 	newest?: boolean;
 	allUnverified?: boolean;
 	share?: string;
@@ -74,6 +76,12 @@ export const verifyCommand: AddCommand = (program, run) => {
 		.option('--scratch <url>', 'a server to make a scratch database on, or "embedded" (default) for small ones')
 		.option('--assert <sql>', 'a question that the restored database must answer with true; may be repeated', repeated)
 		.option('--assert-file <file>', 'such questions, one per line; lines that begin with -- are left out')
+		.option('--assert-database <name>', 'of a cluster with several databases: the one that is asked')
+		.addOption(
+			new Option('--moment <moment>', 'of a cluster: restored as far as there is log, or to any moment before that')
+				.choices([...DRILL_MOMENTS])
+				.default('newest'),
+		)
 		.addOption(new Option('--newest', 'the newest backup of each group').conflicts(['allUnverified', 'share']))
 		.addOption(new Option('--all-unverified', 'all that were not proved to this depth yet').conflicts('share'))
 		.option('--share <1/n>', 'a part of all, another one each day: 1/7 verifies every backup once in seven days')
@@ -125,7 +133,10 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 					postgresDrill({ scratch, assertions, allow, nativePath, checks: n8n && [n8n.database] }),
 					filesDrill({ checks: n8n && [n8n.files] }),
 					bucketDrill(),
-					clusterDrill({ logBehind: logBehind(repository, openerOf({ repository, keys })) }),
+					clusterDrill({
+						logBehind: logBehind(repository, openerOf({ repository, keys }), options.moment),
+						questions: { assertions, database: options.assertDatabase },
+					}),
 					logDrill(),
 				]
 			: [];

@@ -147,6 +147,29 @@ export const properties: INodeProperties[] = [
 			allowOption('drill'),
 			ALLOW_UNSIGNED,
 			{
+				displayName: 'Assertion Database',
+				name: 'assertDatabase',
+				type: 'string',
+				default: '',
+				placeholder: 'e.g. shop',
+				description: 'Of base backups of a cluster with several databases: the one in which the assertions are asked',
+			},
+			{
+				displayName: 'Cluster up To',
+				name: 'clusterMoment',
+				type: 'options',
+				options: [
+					{
+						name: 'A Random Moment',
+						value: 'random',
+						description: 'Between the end of the base backup and the newest log: another one each time',
+					},
+					{ name: 'The Newest Moment', value: 'newest', description: 'All log that is stored' },
+				],
+				default: 'newest',
+				description: 'Up to which moment a base backup is restored at the depth Restored',
+			},
+			{
 				displayName: 'Fail When the Environment Fails',
 				name: 'failOnEnvironment',
 				type: 'boolean',

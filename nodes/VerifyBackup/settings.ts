@@ -6,6 +6,7 @@ import { assertGroup } from '../../core/records/label';
 import type { N8nCheckOptions } from '../../core/sources/n8n/checks';
 import type { DecryptionKeys } from '../../core/codecs/age/age';
 import type { Limits } from '../../core/streams/pipeline';
+import { DRILL_MOMENTS, type DrillMoment } from '../../core/sources/postgres/physical/drill/log-behind';
 import type { Assertion } from '../../core/sources/postgres/drill/assertions';
 import type { DrillOptions } from '../../core/sources/postgres/drill/drill';
 import type { Scratch } from '../../core/sources/postgres/drill/scratch-database';
@@ -23,6 +24,8 @@ interface OptionFields extends LimitFields {
 	failOnEnvironment?: boolean;
 	n8nGroup?: string;
 	n8nKeyFile?: string;
+	clusterMoment?: unknown;
+	assertDatabase?: string;
 }
 
 /** As the engine takes it, or the newest backup of the one group that an item names. */
@@ -37,6 +40,8 @@ export interface VerifySettings {
 	drill?: DrillOptions;
 	/** Where the key of n8n is, with which the credentials of its database are to be opened; absent where they are not. */
 	n8n?: Pick<N8nCheckOptions, 'group' | 'keyFile'>;
+	/** Of base backups: up to which moment they are restored, and which database is asked. */
+	cluster: { moment: DrillMoment; database: string | undefined };
 	limits: Limits;
 	failOnEnvironment: boolean;
 }
@@ -61,6 +66,7 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 		keys: depth === 'stored' ? null : await readDecryptionKeys(context, itemIndex, ESCROW),
 		drill: depth === 'restored' ? await readDrill(context, itemIndex, options.allow ?? []) : undefined,
 		n8n: readN8n(options, depth),
+		cluster: { moment: readMoment(options.clusterMoment ?? 'newest'), database: options.assertDatabase || undefined },
 	};
 }
 
@@ -73,6 +79,12 @@ function readN8n({ n8nGroup, n8nKeyFile = '' }: OptionFields, depth: Depth): Ver
 	throw new BackupError('invalid-input', `n8n’s credentials are opened at the depth "Restored", not "${depth}"`, {
 		hint: 'Choose that depth, or remove the option.',
 	});
+}
+
+function readMoment(value: unknown): DrillMoment {
+	const moment = DRILL_MOMENTS.find((each) => each === value);
+	if (moment) return moment;
+	throw unknownOption('Cluster up To', value);
 }
 
 function readChoice(context: IExecuteFunctions, itemIndex: number): NodeChoice {

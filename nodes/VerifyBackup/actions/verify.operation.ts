@@ -69,7 +69,11 @@ export async function verify(context: IExecuteFunctions, itemIndex: number): Pro
 }
 
 /** One drill of each kind, and the checks of n8n's credentials where they were asked for. */
-function drillsOf({ drill, n8n: asked, keys, limits }: VerifySettings, repository: Repository, signal: AbortSignal) {
+function drillsOf(
+	{ drill, cluster, n8n: asked, keys, limits }: VerifySettings,
+	repository: Repository,
+	signal: AbortSignal,
+) {
 	if (!drill) return { drills: [] };
 	const n8n =
 		asked &&
@@ -84,7 +88,10 @@ function drillsOf({ drill, n8n: asked, keys, limits }: VerifySettings, repositor
 		postgresDrill({ ...drill, nativePath, checks: n8n && [n8n.database] }),
 		filesDrill({ checks: n8n && [n8n.files] }),
 		bucketDrill(),
-		clusterDrill({ logBehind: logBehind(repository, openerOf({ repository, keys })) }),
+		clusterDrill({
+			logBehind: logBehind(repository, openerOf({ repository, keys }), cluster.moment),
+			questions: { assertions: drill.assertions ?? [], database: cluster.database },
+		}),
 		logDrill(),
 	];
 	return { drills, n8n };

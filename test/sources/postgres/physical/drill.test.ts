@@ -6,6 +6,8 @@ import { Repository } from '../../../../core/records/repository';
 import { clusterDrill, logDrill } from '../../../../core/sources/postgres/physical/drill/drill';
 import { serverAccount } from '../../../../core/sources/postgres/physical/drill/programs';
 import { PrivateServer } from '../../../../core/sources/postgres/physical/drill/server';
+import { assertAskable } from '../../../../core/sources/postgres/physical/drill/asking';
+import { rounds } from '../../../support/soak';
 import { logBehind } from '../../../../core/sources/postgres/physical/drill/log-behind';
 import { openerOf } from '../../../../core/verbs/restore/alongside';
 import type { VerifyRequest, VerifyResult } from '../../../../core/verbs/verify/types';
@@ -49,7 +51,10 @@ beforeAll(async () => {
 	await sql(server.target(), `ALTER SYSTEM SET archive_command = 'touch ${top}/open/obeyed'`);
 	backups = new ClusterBackups();
 	await backups.log(shop);
-	base = await backups.base(shop);
+	// A library that is not there keeps everybody out who loads it.
+	await sql(server.target(), "ALTER DATABASE shop SET session_preload_libraries = 'of_somebody'");
+	base = await backups.base(server.target());
+	await sql(server.target(), 'ALTER DATABASE shop RESET session_preload_libraries');
 	await sql(shop, 'CREATE TABLE customers (id int)');
 	log = (await backups.log(shop))!.label;
 });
@@ -122,6 +127,56 @@ it('says nothing against a backup where no server program is, or where only log 
 		...{ outcome: 'environment', message: `${LOG_GROUP}/${log} is log, which is restored with a base backup` },
 		hint: expect.stringContaining(`Verify ${CLUSTER_GROUP} to depth "restored"`),
 	});
+});
+
+/** A drill with what a user asks. */
+async function ask(sql: string, database?: string): Promise<VerifyResult> {
+	const questions = { assertions: [{ name: 'question', sql }], database };
+	return await verify(CLUSTER_GROUP, base, { drills: [clusterDrill({ questions })] });
+}
+
+it('asks what the user wants to know, as a role that may read everything and change nothing', async () => {
+	expect(
+		await ask(
+			`SELECT count(*) = 1000 AND (SELECT NOT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) FROM orders`,
+		),
+	).toMatchObject({ outcome: 'ok', assertions: [{ name: 'question', ok: true }] });
+	expect(await ask('SELECT count(*) > 1000 FROM public.orders', 'shop')).toMatchObject({
+		...{ outcome: 'bad', assertions: [{ ok: false, message: 'it answered false' }] },
+	});
+	// That it cannot be asked says nothing about the backup.
+	expect(await ask("SELECT pg_read_file('/etc/passwd')")).toMatchObject({ outcome: 'environment' });
+	expect(await ask('SELECT true', 'nowhere')).toMatchObject({
+		...{ outcome: 'environment', message: expect.stringContaining('no database "nowhere"') },
+	});
+	expect(await ask('DROP TABLE orders')).toMatchObject({ outcome: 'environment' });
+	expect(() => assertAskable(13, { assertions: [{ name: '', sql: '' }] })).toThrow('PostgreSQL 14');
+	expect(() => assertAskable(13, { assertions: [] })).not.toThrow();
+});
+
+it('restores to any moment between the end of the base backup and the newest log', async () => {
+	const mine = new ClusterBackups();
+	const shop = server.target('shop');
+	await sql(shop, 'CREATE TABLE ledger (id serial)');
+	await mine.log(shop);
+	const label = await mine.base(shop);
+	for (let piece = 0; piece < 3; piece++) {
+		for (let n = 0; n < 5; n++) await sql(shop, 'INSERT INTO ledger DEFAULT VALUES');
+		await mine.log(shop);
+	}
+	const repository = await Repository.open(mine.storage, { signal: NEVER });
+	const keys = await mine.keys();
+	const question = 'SELECT count(*) >= 5 AND count(*) < 15 AND max(id) = count(*) FROM ledger';
+	for (let round = 0; round < rounds(1, 20); round++) {
+		const drill = clusterDrill({
+			logBehind: logBehind(repository, openerOf({ repository, keys }), 'random'),
+			questions: { assertions: [{ name: 'ledger', sql: question }] },
+		});
+		const request = { repository, group: CLUSTER_GROUP, label, depth: 'restored' as const, keys, signal: NEVER };
+		expect(await verifyBackup({ ...request, drills: [drill] })).toMatchObject({
+			...{ outcome: 'ok', assertions: [{ ok: true }] },
+		});
+	}
 });
 
 it('a server that outlives its killed program is stopped by the next drill, and what it had is removed', async () => {

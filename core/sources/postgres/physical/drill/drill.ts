@@ -4,7 +4,8 @@ import path from 'node:path';
 import { BackupError, isBackupError } from '../../../../base/errors';
 import { sizeText } from '../../../../base/size-text';
 import { createTemporaryFolder, removeTemporaryFolder } from '../../../../base/temporary-folder';
-import type { Drill, DrillResult, OpenBackup, RestoreRun } from '../../../source';
+import { assertQuestions } from '../../drill/assertions';
+import type { AssertionResult, Drill, DrillResult, OpenBackup, RestoreRun } from '../../../source';
 import type { ClusterContents } from '../base/contents';
 import { CLUSTER } from '../base/word';
 import { majorOf } from '../cluster';
@@ -13,6 +14,7 @@ import { formatRecovery, type RecoveryTarget } from '../restore/recovery';
 import { clusterRestorer } from '../restore/restorer';
 import { LOG } from '../wal/word';
 import { markDrill, markIn, stopAbandonedDrills } from './abandoned';
+import { askCluster, assertAskable, type ClusterQuestions } from './asking';
 import { type Account, findServerProgram, serverAccount } from './programs';
 import { PrivateServer } from './server';
 
@@ -26,30 +28,37 @@ export interface LogBehind {
 export interface ClusterDrillOptions {
 	/** Plans the log behind a base backup; absent: only what the backup itself holds is replayed. */
 	logBehind?: (backup: { group: string; label: string }, signal: AbortSignal) => Promise<LogBehind>;
+	/** What the user asks the restored cluster. */
+	questions?: ClusterQuestions;
 }
 
 /** Drills of base backups. Needs the server program of the same major version, and as much room as the cluster. */
-export function clusterDrill({ logBehind }: ClusterDrillOptions = {}): Drill<ClusterContents> {
+export function clusterDrill({
+	logBehind,
+	questions = { assertions: [] },
+}: ClusterDrillOptions = {}): Drill<ClusterContents> {
 	return {
 		kind: CLUSTER,
 		async run(backup, run) {
 			const { group, label } = backup.manifest;
+			assertQuestions(questions.assertions);
+			assertAskable(majorOf(backup.contents), questions);
 			const account = await serverAccount();
 			const program = await findServerProgram(majorOf(backup.contents), account);
 			const behind = await logBehind?.({ group, label }, run.signal);
 			if (behind?.log) {
 				try {
-					return await inFolder(backup, run, { account, program, behind });
+					return await inFolder(backup, run, { account, program, behind, questions });
 				} catch (error) {
 					if (run.signal.aborted || !isBackupError(error, ...OF_THE_BACKUPS)) throw error;
 					// Whether it is the base backup or the log: the one of them that is asked about is the first.
-					await inFolder(backup, run, { account, program, behind: ALONE });
+					await inFolder(backup, run, { account, program, behind: ALONE, questions: { assertions: [] } });
 					throw new BackupError('restore-failed', `it starts, but not with the log behind it: ${error.message}`, {
 						hint: `Verify ${logGroupOf(group)} to depth "readable", and make another base backup now.`,
 					});
 				}
 			}
-			return await inFolder(backup, run, { account, program, behind: ALONE });
+			return await inFolder(backup, run, { account, program, behind: ALONE, questions });
 		},
 	};
 }
@@ -93,12 +102,13 @@ interface Place {
 	account: Account;
 	program: string;
 	behind: LogBehind;
+	questions: ClusterQuestions;
 }
 
 async function drill(
 	backup: OpenBackup<ClusterContents>,
 	run: RestoreRun,
-	{ folder, account, program, behind: { target, log } }: Place,
+	{ folder, account, program, behind: { target, log }, questions }: Place,
 ): Promise<DrillResult> {
 	const startedAt = performance.now();
 	const data = path.join(folder, 'data');
@@ -121,6 +131,7 @@ async function drill(
 		const restoreSeconds = (performance.now() - startedAt) / 1000;
 		run.onProgress({ phase: 'looking', bytes: comparison.figures.bytes! });
 		const found = await look(server, run);
+		const assertions = await askAll(server, found, questions);
 		const { files = 0, bytes = 0, logBytes = 0 } = comparison.figures;
 		const held = found && `${found.databases} databases with ${found.tables} tables`;
 		const commit = found?.lastCommit ? `, the last transaction of ${found.lastCommit}` : '';
@@ -133,14 +144,30 @@ async function drill(
 				figures: { files, bytes, logBytes, ...(found && { databases: found.databases, tables: found.tables }) },
 				differences: [],
 			},
-			assertions: [],
+			assertions,
 		};
 	} finally {
 		await server.stop();
 	}
 }
 
+/** @throws BackupError 'unsupported' where nobody can log in; as {@link askCluster} */
+async function askAll(
+	server: PrivateServer,
+	found: Found | null,
+	questions: ClusterQuestions,
+): Promise<AssertionResult[]> {
+	if (found !== null || questions.assertions.length === 0)
+		return await askCluster(server, found?.names ?? [], questions);
+	throw new BackupError('unsupported', 'the assertions cannot be asked: nobody can log in as "postgres"', {
+		hint: 'Leave them out, or make a superuser of that name on the server.',
+	});
+}
+
 interface Found {
+	/** All that take connections. */
+	names: readonly string[];
+	/** Those that could be opened. */
 	databases: number;
 	tables: number;
 	/** ISO 8601; null where no transaction was replayed. */
@@ -160,7 +187,7 @@ async function look(server: PrivateServer, { signal, warn }: RestoreRun): Promis
 		warn(`a server has started, and was not looked into: ${(error as Error).message}`);
 		return null;
 	}
-	const found: Found = { databases: 0, tables: 0, lastCommit };
+	const found: Found = { names, databases: 0, tables: 0, lastCommit };
 	for (const name of names) {
 		signal.throwIfAborted();
 		try {

@@ -31,6 +31,9 @@ export interface PrivateServerOptions {
 	signal: AbortSignal;
 }
 
+/** What roles and databases of the cluster would have loaded, and whose functions and operators would come first. */
+const SAFE_OPTIONS = '-c session_preload_libraries= -c local_preload_libraries= -c search_path=pg_catalog';
+
 export class PrivateServer {
 	readonly #child: ChildProcess;
 	readonly #folder: string;
@@ -85,12 +88,15 @@ export class PrivateServer {
 		}
 	}
 
-	/** A connection to a database, as the superuser that every cluster has under the usual name. @throws what `pg` throws */
-	async connect(database: string): Promise<Client> {
+	/**
+	 * A connection to a database.
+	 * @param as by default the superuser that every cluster has under the usual name, whose statements may take a minute
+	 * @throws what `pg` throws
+	 */
+	async connect(database: string, as: { role: string } | null = null): Promise<Client> {
 		const client = new Client({
-			...{ host: this.#folder, port: PORT, user: 'postgres', database, query_timeout: 60_000 },
-			// What roles and databases of the cluster would have loaded, and whose functions and operators would come first.
-			options: '-c session_preload_libraries= -c local_preload_libraries= -c search_path=pg_catalog',
+			...{ host: this.#folder, port: PORT, user: as?.role ?? 'postgres', database, query_timeout: as ? 0 : 60_000 },
+			options: as ? '' : SAFE_OPTIONS,
 		});
 		// One that breaks fails the query that runs, or the next one.
 		client.on('error', () => undefined);
