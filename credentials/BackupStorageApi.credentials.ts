@@ -74,11 +74,11 @@ export class BackupStorageApi implements ICredentialType {
 		},
 		{
 			displayName: 'Region',
-			// Not `region`: n8n would fill in the default of the field above, which is a region of none of these.
+			// Not `region`: n8n would fill in the default of the field above, which is a region of none of these. And not `required`:
+			// n8n's API then refuses all credentials that name no provider. Who needs it and has none is told so by the test.
 			name: 'location',
 			type: 'string',
 			default: '',
-			required: true,
 			placeholder: 'e.g. eu-central-003, fsn1 or fra1',
 			description: 'As the provider shows it in the endpoint of the bucket',
 			displayOptions: { show: { type: ['s3'], provider: ['b2', 'digitalocean', 'hetzner'] } },

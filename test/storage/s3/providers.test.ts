@@ -108,6 +108,12 @@ describe('in the credential', () => {
 		});
 	});
 
+	it('needs nothing that depends on the provider, so that n8n’s API takes credentials that name none', () => {
+		const dependent = properties.filter(({ displayOptions }) => displayOptions?.show?.provider);
+		expect(dependent.map(({ name }) => name)).toContain('location');
+		expect(dependent.filter(({ required }) => required).map(({ name }) => name)).toEqual([]);
+	});
+
 	it('every provider that is offered is known, and the other way round', () => {
 		const options = properties.find(({ name }) => name === 'provider')!.options as { value: string }[];
 		expect(options.map(({ value }) => value).toSorted()).toEqual(S3_PROVIDERS.toSorted());
