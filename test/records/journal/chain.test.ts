@@ -7,6 +7,7 @@ import { formatEntry, hashOf, parseEntry } from '../../../core/records/journal/e
 import { readText, writeText } from '../../../core/records/small-objects';
 import { MemoryStorage } from '../../../core/storage/memory';
 import type { Storage, StoredObject } from '../../../core/storage/storage';
+import { FaultyStorage } from '../../support/faulty-storage';
 import { entriesIn, exchange, keysIn, replaceText } from '../../support/journal';
 
 const ALL = { from: new Date('2020-01-01'), to: new Date('2040-01-01') };
@@ -57,6 +58,31 @@ describe('the chain of the journal', () => {
 		expect(await keysIn(storage)).toEqual(keys);
 		expect(await checkJournal(storage, ALL)).toEqual([]);
 		expect(await readRuns(storage, ALL)).toHaveLength(6);
+	});
+
+	it('is not listed again by a process that goes on with it', async () => {
+		const storage = new FaultyStorage(new MemoryStorage('memory:followed'));
+		await pin(storage);
+		storage.calls.length = 0;
+		for (let n = 0; n < 3; n++) await pin(storage);
+		expect(storage.calls.filter(({ on }) => on === 'list')).toEqual([]);
+		expect(await checkJournal(storage, ALL)).toEqual([]);
+		expect(await readRuns(storage, ALL)).toHaveLength(4);
+	});
+
+	it('goes on where others have appended many, or where what this process appended is gone', async () => {
+		const storage = new MemoryStorage('memory:shared');
+		await pin(storage);
+		// The same storage as another process has it.
+		const elsewhere = Object.defineProperty(new FaultyStorage(storage), 'location', { value: 'memory:elsewhere' });
+		for (let n = 0; n < 12; n++) await pin(elsewhere);
+		await pin(storage);
+		expect(await checkJournal(storage, ALL)).toEqual([]);
+		expect(await readRuns(storage, ALL)).toHaveLength(14);
+		for (const key of (await entriesIn(storage)).slice(-2)) await storage.remove(key);
+		await pin(storage);
+		expect(await checkJournal(storage, ALL)).toEqual([]);
+		expect(await readRuns(storage, ALL)).toHaveLength(14);
 	});
 
 	it('is read from its end where it is long, and says since when', async () => {
