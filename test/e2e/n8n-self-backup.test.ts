@@ -139,7 +139,7 @@ it(
 		fs.writeFileSync(path.join(scratch, 'other/.n8n/config'), '{"encryptionKey": "the key of another n8n"}');
 		const wrong = await run(
 			`npx n8n-backup archive --storage file://${storage} --group files/other --path "$PWD/other" --recipient ${key.recipient}
-			${verify.replace('files/n8n', 'files/other')} || echo "exit code $?"`,
+			{ ${verify.replace('files/n8n', 'files/other').trim()}; } || echo "exit code $?"`,
 		);
 		expect(wrong).toContain(`BAD: 0 of ${before.count} credentials of n8n open`);
 		expect(wrong).toContain('exit code 4');

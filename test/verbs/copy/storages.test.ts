@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { copyBackup, type CopyResult, copyToAll } from '../../../core/verbs/copy/copy';
 import { Repository } from '../../../core/records/repository';
-import { objectKey } from '../../../core/records/layout';
+import { objectKey, REPOSITORY_KEY } from '../../../core/records/layout';
 import { restoreDatabase } from '../../support/database-verbs';
 import { createStorage } from '../../../core/storage/create';
 import { type StorageConfig } from '../../../core/storage/config';
@@ -258,7 +258,8 @@ describe('a storage that lies in another one', () => {
 		};
 		expect(await copyBackup({ from, to, group: GROUP, label, signal: NEVER })).toMatchObject(refused);
 		expect(await contentOf(to)).toEqual(new Map());
-		// The other way round, with a repository that was made there before anybody looked.
+		// The other way round, where the inner one was there first.
+		await from.storage.remove(REPOSITORY_KEY);
 		const within = await Repository.open(to, { create: true });
 		const another = await buildBackup(within);
 		const back = { from: within, to: open(outer), group: GROUP, label: another, signal: NEVER };

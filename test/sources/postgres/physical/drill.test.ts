@@ -144,12 +144,18 @@ it('asks what the user wants to know, as a role that may read everything and cha
 	expect(await ask('SELECT count(*) > 1000 FROM public.orders', 'shop')).toMatchObject({
 		...{ outcome: 'bad', assertions: [{ ok: false, message: 'it answered false' }] },
 	});
+	// Nobody restores that without knowing; who names it may, and so may the next drill.
+	const why = expect.stringContaining('failed a verification (restored)') as string;
+	await expect(backups.plan({ kind: 'newest' })).rejects.toMatchObject({ code: 'damaged', message: why });
+	expect((await backups.plan({ kind: 'newest' }, base)).warnings).toContainEqual(why);
 	// That it cannot be asked says nothing about the backup.
 	expect(await ask("SELECT pg_read_file('/etc/passwd')")).toMatchObject({ outcome: 'environment' });
 	expect(await ask('SELECT true', 'nowhere')).toMatchObject({
 		...{ outcome: 'environment', message: expect.stringContaining('no database "nowhere"') },
 	});
 	expect(await ask('DROP TABLE orders')).toMatchObject({ outcome: 'environment' });
+	expect(await ask('SELECT count(*) = 1000 FROM public.orders', 'shop')).toMatchObject({ outcome: 'ok' });
+	expect((await backups.plan({ kind: 'newest' })).warnings).toEqual([]);
 	expect(() => assertAskable(13, { assertions: [{ name: '', sql: '' }] })).toThrow('PostgreSQL 14');
 	expect(() => assertAskable(13, { assertions: [] })).not.toThrow();
 });

@@ -40,7 +40,7 @@ export interface ClusterChoice {
 
 /**
  * Plans the restore of a cluster.
- * @throws BackupError 'not-found' where no base backup fits; 'invalid-input' for a target that cannot be reached from what is
+ * @throws BackupError 'not-found' where no base backup fits; 'damaged' where none can be taken without being named; 'invalid-input' for a target that cannot be reached from what is
  * stored, with the moment up to which it can; those of the storage
  */
 export async function planClusterRestore(choice: ClusterChoice): Promise<ClusterPlan> {
@@ -78,7 +78,13 @@ async function chooseBase(
 	const entries = (await repository.list(group)).toSorted((a, b) => b.startedAt - a.startedAt);
 	const asked = label === undefined ? entries : entries.filter((entry) => entry.label === label);
 	if (asked.length === 0) throw noBase(group, label);
+	let isLate = false;
 	for (const entry of asked) {
+		const failed = failureOf(entry);
+		if (failed !== null && label === undefined) {
+			warnings.push(`${failed}; it was passed over`);
+			continue;
+		}
 		const base = await readBase(repository, entry, signal);
 		if (typeof base === 'string') {
 			if (label !== undefined) throw new BackupError('invalid-input', base, { hint: 'Choose another backup.' });
@@ -86,19 +92,29 @@ async function chooseBase(
 			continue;
 		}
 		const late = isBefore(wanted, base);
-		if (late === null) return { base, warnings };
+		if (late === null) return { base, warnings: failed === null ? warnings : [...warnings, failed] };
 		if (label !== undefined) throw tooEarly(base, late);
+		isLate = true;
+	}
+	if (!isLate) {
+		throw new BackupError('damaged', `no base backup of ${group} can be taken: ${warnings.join(', ')}`, {
+			hint: 'Choose one by its label: it is taken then, whatever a verification has said of it.',
+		});
 	}
 	throw new BackupError('not-found', `no base backup of ${group} had ended by then`, {
 		hint: `The oldest one that can be read ends later. Give a later moment, or a place in the log behind ${String(asked.at(-1)!.label)}.`,
 	});
 }
 
+/** What a verification has said against it, as a sentence; null where none has. */
+function failureOf({ group, label, verifications }: BackupEntry): string | null {
+	const { failed } = assessEvidence(verifications);
+	return failed ? `${group}/${label} failed a verification (${failed.depth})` : null;
+}
+
 /** @returns why it cannot be taken, as a sentence */
 async function readBase(repository: Repository, entry: BackupEntry, signal: AbortSignal): Promise<Manifest | string> {
 	const name = `${entry.group}/${entry.label}`;
-	const failed = assessEvidence(entry.verifications).failed;
-	if (failed) return `${name} failed a verification (${failed.depth})`;
 	try {
 		const manifest = await repository.readManifest(entry.group, entry.label, signal);
 		return manifest.source.kind === CLUSTER ? manifest : `${name} is no base backup`;
