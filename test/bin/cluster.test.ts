@@ -99,7 +99,7 @@ it('backs a cluster up, and gives a dropped table back as of the second before',
 	);
 	expect(proved).toMatchObject({
 		code: 0,
-		stdout: expect.stringMatching(/^cluster\/main\/\S+: ok: restored in .*\n$/),
+		stdout: expect.stringMatching(/^cluster\/main\/\S+: ok: restored in .*\nnot authenticated: .*\n$/),
 	});
 
 	// As a service, over one connection: a quiet moment is no run, and what is written is stored soon.
