@@ -44,7 +44,8 @@ async function commandsFor([first = '']: string[]): Promise<AddCommand[]> {
 
 /** An exit code, as whoever called takes it: to a server that restores, no error may look like the end of its log. */
 function failureCode(argv: readonly string[], code: number): number {
-	return argv.includes('wal-get') && code !== EXIT.ok ? EXIT.unfetched : code;
+	const command = argv.find((word) => !word.startsWith('-'));
+	return command === 'wal-get' && code !== EXIT.ok ? EXIT.unfetched : code;
 }
 
 /** Runs the command line; resolves to the exit code. */
@@ -125,7 +126,7 @@ if (require.main === module) {
 			process.stderr.write(
 				`n8n-backup: a defect of this program: ${error instanceof Error ? error.stack : String(error)}\n`,
 			);
-			process.exitCode = failureCode(process.argv, EXIT.failed);
+			process.exitCode = failureCode(process.argv.slice(2), EXIT.failed);
 		},
 	);
 }

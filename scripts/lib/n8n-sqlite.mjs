@@ -8,7 +8,7 @@ import { installN8n, n8nFolder } from './n8n.mjs';
 import { CACHE } from './paths.mjs';
 import { run } from './run.mjs';
 
-/** The same driver as n8n's, compiled for every Node by those who maintain this package. */
+/** The same driver as n8n's, compiled for every Node by its maintainers. */
 const DRIVER = {
 	name: '@appthreat/sqlite3',
 	version: '9.0.2',

@@ -205,3 +205,10 @@ describe('the encryption options', () => {
 		});
 	});
 });
+
+test('only of the command wal-get every failure has the exit code of a server that must not go on', async () => {
+	const wrong = ['--storage', 'nowhere', '--json'];
+	expect((await run(['wal-get', ...wrong])).code).toBeGreaterThan(125);
+	expect((await run(['--verbose', 'wal-get', ...wrong])).code).toBeGreaterThan(125);
+	expect((await run(['ls', ...wrong, '--group', 'wal-get'])).code).toBe(2);
+});

@@ -179,7 +179,7 @@ async function readToken(file: string): Promise<string> {
 
 /** Without path and query, which may hold a token. */
 function placeOf(url: string): string {
-	return URL.canParse(url) ? new URL(url).host : 'an address that is none';
+	return URL.canParse(url) ? new URL(url).host : 'an invalid address';
 }
 
 function noKeys(why: string, cause?: unknown): BackupError {

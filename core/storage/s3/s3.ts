@@ -206,12 +206,12 @@ export class S3Storage implements Storage {
 		return await askOnlyIfAbsent(this.#bucket, name, signal);
 	}
 
-	/** S3 has no way to ask. */
 	outer(): Storage[] {
 		const names = this.#prefix.split('/').slice(0, -1);
 		return names.map((_, at) => new S3Storage({ ...this.#options, prefix: names.slice(0, -1 - at).join('/') }));
 	}
 
+	/** S3 has no way to ask. */
 	async space({ signal }: CallOptions = {}): Promise<null> {
 		if (signal?.aborted) throw abortError(signal);
 		return null;

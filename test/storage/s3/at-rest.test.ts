@@ -107,10 +107,10 @@ it('says of an object in a cold storage class how to have it restored first', as
 it.each([
 	['a class from which nothing can be read', { storageClass: 'DEEP_ARCHIVE' }, /too cold/],
 	['the same, however it is written', { storageClass: 'Glacier' }, /too cold/],
-	['a class that is none', { storageClass: 'a b' }, /storage class cannot be used/],
+	['an invalid class', { storageClass: 'a b' }, /storage class cannot be used/],
 	['a key without the encryption', { kmsKey: 'alias/x' }, /a KMS key is given/],
 	['a key with the other encryption', { kmsKey: 'alias/x', serverSideEncryption: 'AES256' }, /a KMS key is given/],
-	['a key that is none', { kmsKey: 'a\r\nb', serverSideEncryption: 'aws:kms' }, /the KMS key cannot be used/],
+	['an invalid key', { kmsKey: 'a\r\nb', serverSideEncryption: 'aws:kms' }, /the KMS key cannot be used/],
 ] as const)('%s is refused at once', (_, more, message) => {
 	expect(() => storage(more)).toThrow(
 		expect.objectContaining({ code: 'invalid-input', message: expect.stringMatching(message) as string }),

@@ -69,8 +69,9 @@ const NO_OTHER_TARGET = {
  * @param base group and label
  */
 export function fetchCommand(command: string, base: string): string {
-	// The plan has said how far the log goes.
-	return `${command.replaceAll('%', '%%')} --up-to-gap ${base} "%f" "%p"`;
+	// The plan has said how far the log goes. A group may have spaces in its name.
+	const words = `${command} --up-to-gap ${shellWord(base)}`;
+	return `${words.replaceAll('%', '%%')} "%f" "%p"`;
 }
 
 /** One word of a command, as a shell takes it. */

@@ -80,7 +80,12 @@ class KeptConnection implements Connections {
 		const onAbort = () => client.connection.stream.destroy(abortError(signal));
 		signal.addEventListener('abort', onAbort, { once: true });
 		this.#release = () => signal.removeEventListener('abort', onAbort);
-		this.#seen = await askPosition(client);
+		try {
+			this.#seen = await askPosition(client);
+		} catch (error) {
+			await this.giveBack(client, false);
+			throw error;
+		}
 		return client;
 	}
 

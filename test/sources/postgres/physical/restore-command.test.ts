@@ -1,0 +1,24 @@
+/** The restore_command as a shell gets it: the name of a group is one word of it, whatever it holds. */
+import { execFileSync } from 'node:child_process';
+import { fetchCommand } from '../../../../core/sources/postgres/physical/restore/recovery';
+
+/** What the server puts into the places of a restore_command. */
+const PLACES: Record<string, string> = { '%%': '%', '%f': '000000010000000000000001', '%p': 'pg_wal/RECOVERYXLOG' };
+
+function wordsOfShell(command: string): string[] {
+	const filled = command.replace(/%[%fp]/g, (place) => PLACES[place]!);
+	return execFileSync('/bin/sh', ['-c', filled], { encoding: 'utf8' }).split('\n').slice(0, -1);
+}
+
+test.each(['cluster/20261128T092000Z-full', 'our shop (new)/a', "the owner's; 100 %f $HOME `id`/a"])(
+	'the backup %j is one word',
+	(base) => {
+		expect(wordsOfShell(fetchCommand("printf '%s\\n' wal-get", base))).toEqual([
+			'wal-get',
+			'--up-to-gap',
+			base,
+			PLACES['%f'],
+			PLACES['%p'],
+		]);
+	},
+);
