@@ -16,6 +16,7 @@ import {
 	importTemplate,
 	itemsOf,
 	N8N_START_MS,
+	served,
 	sharedN8n,
 	type TestN8n,
 } from '../support/n8n';
@@ -142,10 +143,9 @@ it(
 		});
 		fs.rmdirSync(second);
 		await n8n.client.publishWorkflow(id);
-		const request = async () =>
-			await fetch(`${n8n.server.url}/webhook/degraded`, { method: 'POST', headers: { authorization: TOKEN } });
-		let answer = await request();
-		await until('n8n has published it', async () => answer.status !== 404 || (answer = await request()).status !== 404);
+		const answer = await served(() =>
+			fetch(`${n8n.server.url}/webhook/degraded`, { method: 'POST', headers: { authorization: TOKEN } }),
+		);
 		expect([answer.status, await answer.json()]).toEqual([
 			200,
 			expect.objectContaining({ ok: true, outcome: 'degraded', notCopied: [`postgres/${shop.database}`] }),

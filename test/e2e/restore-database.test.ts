@@ -10,6 +10,7 @@ import {
 	importTemplate,
 	N8N_START_MS,
 	recordOf,
+	served,
 	sharedN8n,
 	type TestN8n,
 } from '../support/n8n';
@@ -62,7 +63,7 @@ beforeAll(async () => {
 		},
 	});
 	await n8n.client.publishWorkflow(workflow);
-	await until('n8n has published it', async () => (await fetch(formUrl())).status !== 404);
+	await served(() => fetch(formUrl()));
 }, N8N_START_MS);
 
 afterAll(async () => await n8n?.stop(), 60_000);

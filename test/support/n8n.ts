@@ -10,6 +10,7 @@ import { freePort } from '../../scripts/lib/postgres.mjs';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { endShared, keepShared } from './kept';
 import { sharedPostgres } from './postgres';
+import { until } from './until';
 
 export type {
 	CredentialReference,
@@ -160,6 +161,20 @@ export async function importTemplate(n8n: TestN8n, name: TemplateName, choices: 
 	await client.publishWorkflow(id);
 	await client.unpublishWorkflow(id);
 	return id;
+}
+
+/**
+ * Calls a webhook of a workflow that was just published, again and again until n8n serves it: n8n says 404 until it has registered
+ * the address, and 503, before any workflow begins, while its own database does not answer in time on a busy machine.
+ * @throws Error when it does not serve it within a minute
+ */
+export async function served(call: () => Promise<Response>): Promise<Response> {
+	let answer = await call();
+	await until('n8n serves the address', async () => {
+		if (answer.status === 404 || answer.status === 503) answer = await call();
+		return answer.status !== 404 && answer.status !== 503;
+	});
+	return answer;
 }
 
 /** @throws Error that says which node failed and why, unless all went well */
