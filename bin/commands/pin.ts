@@ -4,10 +4,10 @@ import { BackupError } from '../../core/base/errors';
 import { pinBackup, type PinRequest, type PinResult, unpinBackup } from '../../core/verbs/pin/pins';
 import { Repository } from '../../core/records/repository';
 import { openStorage } from '../../core/storage/create';
-import { type AddCommand, parseBackupName } from '../options';
+import { type AddCommand, type AuthorityOptions, parseBackupName, readAuthority, SIGNERS_HELP } from '../options';
 import { EXIT, printJson, printLine } from '../output';
 
-interface PinOptions {
+interface PinOptions extends Pick<AuthorityOptions, 'signers'> {
 	storage: string;
 	reason?: string;
 	json?: boolean;
@@ -22,6 +22,7 @@ export const pinCommand: AddCommand = (program, run) => {
 		.addArgument(BACKUP)
 		.requiredOption('--storage <url>', 'where the backup is')
 		.option('--reason <text>', 'why; whoever reads the storage can read it')
+		.option('--signers <file>', SIGNERS_HELP)
 		.option('--json', 'print an object')
 		.action(async (name: string, options: PinOptions) => {
 			await run(async (given: PinOptions, signal) => await change(name, given, signal, pinBackup))(options);
@@ -52,9 +53,10 @@ async function change(
 			hint: 'Give GROUP/LABEL; list the backups to see their labels.',
 		});
 	}
+	const authority = await readAuthority(options);
 	const storage = openStorage(options.storage, process.env);
 	try {
-		const repository = await Repository.open(storage, { signal });
+		const repository = await Repository.open(storage, { signal, authority });
 		const { reason } = options;
 		const result = await work({ repository, group, label, reason, actor: { via: 'command line' }, signal });
 		if (options.json) printJson(result);

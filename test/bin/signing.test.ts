@@ -63,6 +63,15 @@ it('refuses what somebody else has signed, and takes it only when it is allowed 
 	expect((await run(['list', ...storage(), ...trusting()])).stdout).toMatch(new RegExp(`${forged} .*NOT READABLE`));
 });
 
+it('pins what a trusted signer has signed, and nothing else', async () => {
+	const pin = async (label: string) => await run(['pin', `${GROUP}/${label}`, ...storage(), ...trusting()]);
+	expect(await pin(signed)).toMatchObject({ code: 0 });
+	expect(await pin(forged)).toMatchObject({
+		code: 1,
+		stderr: expect.stringContaining('not among the trusted signers'),
+	});
+});
+
 it('says where no signers are given that nothing is authenticated', async () => {
 	expect((await restore(forged, 'unchecked')).stdout).toContain(NOT_AUTHENTICATED);
 	expect((await run(['verify', GROUP, ...storage()])).stdout).toContain(NOT_AUTHENTICATED);

@@ -30,7 +30,7 @@ const CASES: ReadonlyArray<readonly [alert: string, series: string, fires: numbe
 				['BackupBad', 'not-authentic', 0, 'critical'],
 				['BackupNotProved', 'not-proved', 70, 'warning'],
 				['BackupShrunk', 'shrunk', 0, 'warning'],
-				['BackupSlotHoldsLog', 'slot', 0, 'critical'],
+				['BackupSlotHoldsLog', 'slot', 0, 'warning'],
 				['BackupSlow', 'slow', 0, 'warning'],
 				['BackupRunsLong', 'long-running', 15, 'warning'],
 				['BackupStuck', 'stuck', 0, 'warning'],
@@ -43,6 +43,7 @@ const CASES: ReadonlyArray<readonly [alert: string, series: string, fires: numbe
 			([alert, reason, minutes, severity]) =>
 				[alert, `n8n_backup_group_reason{${GROUP},reason="${reason}"}`, 1, minutes, severity] as const,
 		),
+		['BackupSlotNearlyLost', `n8n_backup_group_reason{${GROUP},reason="slot"}`, 2, 0, 'critical'],
 		['BackupStorageNearlyFull', 'n8n_backup_storage_reason{storage="s3://b",reason="nearly-full"}', 1, 70, 'warning'],
 		['BackupStorageUnreachable', 'n8n_backup_storage_reason{storage="s3://b",reason="unreachable"}', 1, 15, 'critical'],
 	];
@@ -90,6 +91,11 @@ it.each(CASES)('%s fires for %s', (alert, series, fires, minutes, severity) => {
 		unitTest(alert, series, otherwise, minutes, []),
 		...(minutes > 0 ? [unitTest(alert, series, fires, 0, [])] : []),
 	]);
+});
+
+it('a slot is either a warning or critical, never both', () => {
+	const series = `n8n_backup_group_reason{${GROUP},reason="slot"}`;
+	runTests([unitTest('BackupSlotHoldsLog', series, 2, 0, []), unitTest('BackupSlotNearlyLost', series, 1, 0, [])]);
 });
 
 it('BackupStatusMissing fires where no status comes any more', () => {

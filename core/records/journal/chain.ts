@@ -5,7 +5,7 @@
  * same holds; a writer who is late, or whose clock is behind, finds it and goes on where the chain goes on.
  */
 import { BackupError, isBackupError } from '../../base/errors';
-import { addDays, listDay, newestDay, type Numbered } from './days';
+import { addDays, chainEnd, listDay, newestDay } from './days';
 import { entryKey } from '../layout';
 import { formatEntry, hashOf, type NewEntry, parseEntry } from './entry';
 import { readText, writeText } from '../small-objects';
@@ -67,7 +67,7 @@ async function findPlace(storage: Storage, today: string, signal: AbortSignal): 
 		signal.throwIfAborted();
 		const newest = await newestDay(storage, today);
 		if (!newest) return { day: today, number: 1, previous: null };
-		const place = await placeAfter(storage, { day: newest.day, number: lastOf(newest.entries) }, today, signal);
+		const place = await placeAfter(storage, { day: newest.day, number: chainEnd(newest.entries) }, today, signal);
 		if (place) return place;
 	}
 }
@@ -92,9 +92,9 @@ async function placeAfter(
 	const previous = hashOf(text);
 	const next = dayAfter(text, { day, today }, `${storage.location}/${key}`);
 	if (next === null) return { day, number: number + 1, previous };
-	const { entries } = await listDay(storage, next);
-	if (entries.length === 0) return { day: next, number: 1, previous };
-	return await placeAfter(storage, { day: next, number: lastOf(entries) }, today, signal);
+	const end = chainEnd((await listDay(storage, next)).entries);
+	if (end === 0) return { day: next, number: 1, previous };
+	return await placeAfter(storage, { day: next, number: end }, today, signal);
 }
 
 /**
@@ -109,8 +109,4 @@ function dayAfter(text: string, { day, today }: { day: string; today: string }, 
 		if (error instanceof BackupError) return null;
 		throw error;
 	}
-}
-
-function lastOf(entries: readonly Numbered[]): number {
-	return entries.at(-1)!.number;
 }

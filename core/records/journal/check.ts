@@ -1,7 +1,7 @@
 /** Whether the journal is whole: every entry there, as it was written, and where it was written. */
 import { BackupError, isBackupError } from '../../base/errors';
 import { inParallel } from '../../base/in-parallel';
-import { addDays, type Day, dayOf, listDays, newestDay } from './days';
+import { addDays, chainEnd, type Day, dayOf, listDays, newestDay } from './days';
 import { entryKey } from '../layout';
 import { hashOf, type JournalEntry, parseEntry } from './entry';
 import { readText } from '../small-objects';
@@ -57,7 +57,8 @@ export async function examineJournal(
 		const links = await readDay(storage, day, signal);
 		entries += links.length;
 		problems.push(...checkDay(day.day, links, before));
-		before = links.at(-1) ?? null;
+		const end = chainEnd(links);
+		before = links.find(({ number }) => number === end) ?? before;
 	}
 	return { entries, problems };
 }
@@ -66,13 +67,14 @@ export async function examineJournal(
 async function lastBefore(storage: Storage, day: string, signal?: AbortSignal): Promise<Link | null> {
 	const earlier = await newestDay(storage, addDays(day, -1));
 	if (!earlier || earlier.day >= day) return null;
-	return await readLink(storage, earlier.day, earlier.entries.at(-1)!.number, signal);
+	return await readLink(storage, earlier.day, chainEnd(earlier.entries), signal);
 }
 
 async function readDay(storage: Storage, { day, entries }: Day, signal?: AbortSignal): Promise<Link[]> {
 	const listed = new Set(entries.map(({ number }) => number));
 	const missing: number[] = [];
-	for (let number = 1; number < entries.at(-1)!.number && missing.length <= MAX_LATE; number++) {
+	const end = chainEnd(entries);
+	for (let number = 1; number < end && missing.length <= MAX_LATE; number++) {
 		if (!listed.has(number)) missing.push(number);
 	}
 	const numbers = [...listed, ...(missing.length <= MAX_LATE ? missing : [])].sort((a, b) => a - b);

@@ -11,6 +11,8 @@ import { BEAT, ENTRY, RUNS } from '../layout';
 const DAY_MS = 24 * 3_600_000;
 /** More days than this are found faster by one listing of all. */
 const MANY_DAYS = 14;
+/** Where more entries in a row are missing than this, what lies beyond them is not taken for a part of the chain that goes on. */
+const MOST_MISSING = 100;
 
 export interface Numbered {
 	key: string;
@@ -25,6 +27,19 @@ export interface Day {
 	entries: Numbered[];
 	/** The newest heartbeat of each run, by its id. */
 	beats: Map<string, StoredObject>;
+}
+
+/**
+ * Number of the last entry of a day's chain; 0 where none begins it. An entry far beyond all others is not its end: with it, one forged
+ * number would lead the chain to numbers that no name has room for. All between were removed, or it was never appended: the check says so.
+ */
+export function chainEnd(entries: readonly Pick<Numbered, 'number'>[]): number {
+	let end = 0;
+	for (const { number } of entries) {
+		if (number > end + 1 + MOST_MISSING) break;
+		end = number;
+	}
+	return end;
 }
 
 export function dayOf(date: Date): string {
@@ -55,15 +70,15 @@ export async function listDays(storage: Storage, from: string, to: string): Prom
 }
 
 /**
- * The newest day with entries up to a day. What a clock that was wrong has left in the future is no part of it. A journal is
+ * The newest day with a chain up to a day. What a clock that was wrong has left in the future is no part of it. A journal is
  * rarely silent for long, so it looks at the last days first.
  */
 export async function newestDay(storage: Storage, upTo: string): Promise<Day | null> {
 	for (let back = 0; back < 7; back++) {
 		const day = await listDay(storage, addDays(upTo, -back));
-		if (day.entries.length > 0) return day;
+		if (chainEnd(day.entries) > 0) return day;
 	}
-	const days = [...(await collectDays(storage, RUNS)).values()].filter(({ entries }) => entries.length > 0);
+	const days = [...(await collectDays(storage, RUNS)).values()].filter(({ entries }) => chainEnd(entries) > 0);
 	days.sort((a, b) => (a.day < b.day ? -1 : 1));
 	return days.findLast(({ day }) => day <= upTo) ?? null;
 }

@@ -1,6 +1,7 @@
 /** A status as metrics for Prometheus, in its text format 0.0.4. */
 import { Gauge, Registry } from 'prom-client';
 import { BEAT_MS } from '../../records/heartbeat';
+import type { Reason } from './reasons';
 import type { Status, Verdict } from './status';
 
 const VERDICTS: Record<Verdict, number> = { ok: 0, warning: 1, critical: 2 };
@@ -88,15 +89,22 @@ function addGroups({ groups }: Status, gauge: AddGauge, seconds: Seconds): void 
 function addReasons({ groups, storages }: Status, gauge: AddGauge): void {
 	const group = gauge('group_reason', 'Something is wrong with a group: 1 warning, 2 critical', ['group', 'reason']);
 	for (const { group: name, reasons } of groups) {
-		for (const { code, severity } of reasons) group(VERDICTS[severity], { group: name, reason: code });
+		for (const [code, verdict] of worstOfEach(reasons)) group(verdict, { group: name, reason: code });
 	}
 	const storage = gauge('storage_reason', 'Something is wrong with a storage: 1 warning, 2 critical', [
 		'storage',
 		'reason',
 	]);
 	for (const { location, reasons } of storages) {
-		for (const { code, severity } of reasons) storage(VERDICTS[severity], { storage: location, reason: code });
+		for (const [code, verdict] of worstOfEach(reasons)) storage(verdict, { storage: location, reason: code });
 	}
+}
+
+/** A reason may be there twice, as for two slots of one server; there is one sample for both. */
+function worstOfEach(reasons: readonly Reason[]): Map<string, number> {
+	const worst = new Map<string, number>();
+	for (const { code, severity } of reasons) worst.set(code, Math.max(worst.get(code) ?? 0, VERDICTS[severity]));
+	return worst;
 }
 
 function addCopies({ groups }: Status, gauge: AddGauge, seconds: Seconds): void {

@@ -262,6 +262,33 @@ describe('a clock that jumps, timestamps in the future', () => {
 		expect((await entriesIn(empty)).filter((key) => key.startsWith('runs/2026-11-20'))).toHaveLength(2);
 	});
 
+	it('an entry whose number is far beyond all others hides none of them, that day and the next, and the check shows it', async () => {
+		const storage = new ClockedStorage(at('2026-11-20T10:00:00Z'));
+		const forge = async (day: string) => {
+			const forged = { kind: 'next-day', next: '9999-12-31', at: `${day}T10:00:01.000Z` } as const;
+			await writeText(storage, `runs/${day}/999999999.json`, formatEntry(forged, null));
+		};
+		await forge('2026-11-19');
+		await pin(storage, storage.now);
+		await forge('2026-11-20');
+		// Another process, which knows nothing but what the listing shows.
+		const elsewhere = Object.defineProperty(new FaultyStorage(storage), 'location', { value: 'memory:other-process' });
+		await pin(elsewhere, storage.now);
+		await forge('2026-11-21');
+		storage.now = at('2026-11-21T10:00:00Z');
+		expect(await pin(storage, storage.now)).toEqual([]);
+		const runs = await readRuns(storage, { from: new Date('2026-11-20'), to: new Date('2026-11-22') });
+		expect(runs.map(({ startedAt, state }) => [startedAt.slice(0, 10), state])).toEqual([
+			['2026-11-20', 'ok'],
+			['2026-11-20', 'ok'],
+			['2026-11-21', 'ok'],
+		]);
+		expect(await checkJournal(storage, { from: new Date('2026-11-20'), to: ALL.to })).toEqual([
+			{ key: 'runs/2026-11-20/000006.json', problem: 'is missing, with all up to number 999999998' },
+			{ key: 'runs/2026-11-21/000003.json', problem: 'is missing, with all up to number 999999998' },
+		]);
+	});
+
 	it('a run over midnight is found by its start, and the chain goes on in the next day', async () => {
 		const storage = new ClockedStorage(at('2026-11-20T23:59:59.990Z'));
 		const long = { verb: 'backup', group: 'postgres/shop', clock: storage.now } as const;

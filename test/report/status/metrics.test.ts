@@ -38,3 +38,16 @@ it('hostile names stay inside of their labels', async () => {
 	expect(lines.filter((line) => /^n8n_backup_verdict /.test(line))).toEqual(['n8n_backup_verdict 2']);
 	expect(lines.filter((line) => line !== '' && !/^(?:# (?:HELP|TYPE) n8n_backup_|n8n_backup_)/.test(line))).toEqual([]);
 });
+
+it('a reason that is there twice has one sample, that of the worse', async () => {
+	const storage = new MemoryStorage();
+	const repository = await Repository.open(storage, { create: true });
+	const now = new Date();
+	const slot = { slot: 'n8n_backup_1', slotStatus: 'extended', slotHeldBytes: 9e9, slotSafeBytes: 1e9 };
+	const details = { piece: true, ...slot, forgottenSlot: null, forgottenBytes: 0 };
+	await buildBackup(repository, { bytes: 100, at: new Date(now.getTime() - 1000), details });
+	const status = judge([await readStorage(repository, { now, signal: NEVER })], { now });
+	const slots = status.groups[0]!.reasons.filter(({ code }) => code === 'slot');
+	expect(slots.map(({ severity }) => severity)).toEqual(['critical', 'warning']);
+	expect(await metricsOf(status)).toContain('n8n_backup_group_reason{group="postgres/shop",reason="slot"} 2');
+});
