@@ -52,7 +52,7 @@ export class FolderWriter {
 		if (this.#failure) throw this.#failure;
 		if (deeds.length === 0) return;
 		const isOwn = chunk.byteLength === chunk.buffer.byteLength && chunk.buffer instanceof ArrayBuffer;
-		const bytes = new Uint8Array(isOwn ? chunk.buffer : Uint8Array.from(chunk).buffer);
+		const bytes = isOwn ? new Uint8Array(chunk.buffer) : new Uint8Array(chunk);
 		this.#post({ deeds, bytes }, [bytes.buffer]);
 		await this.#until(() => this.#waiting <= MAX_WAITING);
 	}
