@@ -6,9 +6,6 @@
 /** Bytes of a page; other servers are refused before anything is backed up. */
 export const PAGE_BYTES = 8192;
 
-/** Taken out of its global, which is slow to reach within a context of `node:vm`, where tests run. */
-const { imul } = Math;
-
 const PRIME = 16777619;
 const SUMS = 32;
 const WORDS = PAGE_BYTES / 4;
@@ -34,19 +31,19 @@ export function pageChecksum(page: Int32Array, block: number): number {
 		let [a, b, c, d] = [BEGINNINGS[sum]!, BEGINNINGS[sum + 1]!, BEGINNINGS[sum + 2]!, BEGINNINGS[sum + 3]!];
 		for (let at = sum; at < WORDS; at += SUMS) {
 			a ^= page[at]!;
-			a = imul(a, PRIME) ^ (a >>> 17);
+			a = Math.imul(a, PRIME) ^ (a >>> 17);
 			b ^= page[at + 1]!;
-			b = imul(b, PRIME) ^ (b >>> 17);
+			b = Math.imul(b, PRIME) ^ (b >>> 17);
 			c ^= page[at + 2]!;
-			c = imul(c, PRIME) ^ (c >>> 17);
+			c = Math.imul(c, PRIME) ^ (c >>> 17);
 			d ^= page[at + 3]!;
-			d = imul(d, PRIME) ^ (d >>> 17);
+			d = Math.imul(d, PRIME) ^ (d >>> 17);
 		}
 		for (let round = 0; round < 2; round++) {
-			a = imul(a, PRIME) ^ (a >>> 17);
-			b = imul(b, PRIME) ^ (b >>> 17);
-			c = imul(c, PRIME) ^ (c >>> 17);
-			d = imul(d, PRIME) ^ (d >>> 17);
+			a = Math.imul(a, PRIME) ^ (a >>> 17);
+			b = Math.imul(b, PRIME) ^ (b >>> 17);
+			c = Math.imul(c, PRIME) ^ (c >>> 17);
+			d = Math.imul(d, PRIME) ^ (d >>> 17);
 		}
 		all ^= a ^ b ^ c ^ d;
 	}

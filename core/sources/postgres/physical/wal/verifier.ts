@@ -9,9 +9,6 @@ import { BackupError } from '../../../../base/errors';
 import { crc32cOf, CRC32C_START, updateCrc32c } from '../../../../codecs/digest/crc32c';
 import { formatLsn, WAL_PAGE_BYTES } from '../lsn';
 
-/** Taken out of their global, which is slow to reach within a context of `node:vm`, where tests run. */
-const { ceil, floor, min } = Math;
-
 /** What pages of each major version begin with. */
 const MAJORS: Readonly<Record<number, number>> = {
 	0xd106: 13,
@@ -239,12 +236,12 @@ export class LogVerifier {
 	#take(bytes: Buffer, from: number, end: number, pageDelta: number): number {
 		let position = from;
 		if (this.#have < RECORD_HEADER) {
-			const count = bytes.copy(this.#head, this.#have, position, min(end, position + RECORD_HEADER - this.#have));
+			const count = bytes.copy(this.#head, this.#have, position, Math.min(end, position + RECORD_HEADER - this.#have));
 			this.#have += count;
 			position += count;
 			if (this.#have < RECORD_HEADER) return position;
 		}
-		const count = min(this.#length - this.#have, end - position);
+		const count = Math.min(this.#length - this.#have, end - position);
 		if (this.#isWanted() && this.#keptBytes < KEPT) {
 			this.#keptBytes += bytes.copy(this.#kept, this.#keptBytes, position, position + count);
 		}
@@ -273,10 +270,10 @@ export class LogVerifier {
 		this.#inRecord = false;
 		this.#records++;
 		// Where the next one can begin.
-		this.#end = ceil(end / 8) * 8;
+		this.#end = Math.ceil(end / 8) * 8;
 		const { segmentBytes } = this.#options;
 		if (head[17] === XLOG && (head[16]! & 0xf0) === SWITCH) {
-			this.#skipTo = (floor(this.#recordAt / segmentBytes) + 1) * segmentBytes;
+			this.#skipTo = (Math.floor(this.#recordAt / segmentBytes) + 1) * segmentBytes;
 		} else if (this.#isWanted()) this.#note();
 	}
 
