@@ -100,7 +100,7 @@ export async function startN8n(options) {
 async function environment({ folder, database, files = [], env = {} }, port) {
 	// Settings of another n8n in our own environment are not for this one.
 	const inherited = Object.entries(process.env).filter(
-		([name]) => !/^(N8N|DB|QUEUE|EXECUTIONS|NODE_OPTIONS|JEST)/.test(name),
+		([name]) => !/^(N8N|DB|QUEUE|EXECUTIONS|NODE_OPTIONS|NODE_COMPILE_CACHE|JEST)/.test(name),
 	);
 	return {
 		...Object.fromEntries(inherited),

@@ -10,7 +10,9 @@ const path = require('node:path');
 
 const KEPT = path.join(__dirname, '../../node_modules/.cache/n8n-nodes-backup/compiled');
 fs.mkdirSync(KEPT, { recursive: true });
-Module.enableCompileCache(path.join(KEPT, 'bytecode'));
+// For the threads of that process as well, which compile for themselves.
+process.env.NODE_COMPILE_CACHE = path.join(KEPT, 'bytecode');
+Module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
 
 // Node's own stripping of types knows neither our imports without extensions nor parameter properties.
 Module._extensions['.ts'] = (module, file) => module._compile(compiled(file), file);

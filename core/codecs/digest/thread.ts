@@ -1,9 +1,10 @@
 /** A hash that is computed in a thread of its own, beside whatever else is done with the bytes. */
 import path from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { BackupError } from '../../base/errors';
 import type { Hashing } from './hashing';
 import type { DigestAlgorithm } from './hashing';
+import { startThread } from '../../base/thread';
 
 /** From the sources in tests, from the built files in use. */
 const WORKER_FILE = path.join(__dirname, `worker${path.extname(__filename)}`);
@@ -81,13 +82,7 @@ export class HashingThread implements Hashing {
 	/** @throws BackupError when it was stopped: nobody would stop another thread */
 	#start(): Worker {
 		if (this.#failure) throw this.#failure;
-		const worker = new Worker(WORKER_FILE, {
-			workerData: this.algorithm,
-			name: 'digest',
-			env: {},
-			// Not this process's options; and no warning that the sources (in tests) must be looked into to see that they are modules.
-			execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'],
-		});
+		const worker = startThread(WORKER_FILE, { workerData: this.algorithm, name: 'digest' });
 		worker.on('message', (answer: ArrayBuffer | string) => {
 			if (typeof answer === 'string') this.#hex = answer;
 			else this.#free.push(answer);

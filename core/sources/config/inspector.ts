@@ -1,8 +1,9 @@
 /** Looks at files of configuration in a thread of its own, one after the other. */
 import { once } from 'node:events';
 import path from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { ConfigFile, Inspected } from './inspect.ts';
+import { startThread } from '../../base/thread';
 
 /** To the thread. */
 export interface InspectRequest {
@@ -67,11 +68,7 @@ export class Inspector {
 }
 
 function start(): Worker {
-	const worker = new Worker(WORKER_FILE, {
-		resourceLimits: WORKER_LIMITS,
-		env: {},
-		execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'],
-	});
+	const worker = startThread(WORKER_FILE, { resourceLimits: WORKER_LIMITS });
 	// Whoever waits for an answer keeps the process alive by its timer.
 	worker.unref();
 	return worker;

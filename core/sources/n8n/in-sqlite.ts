@@ -1,11 +1,11 @@
 /** n8n's credentials in a SQLite database that was restored as a test. */
 import path from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { unlessAborted } from '../../base/deadline';
 import { BackupError } from '../../base/errors';
 import { toError } from '../files/faults';
 import type { Opened } from './credentials';
 import type { SqliteJob, SqliteMessage } from './sqlite-messages';
+import { startThread } from '../../base/thread';
 
 /** Ten thousand credentials take less than a second. */
 const TIMEOUT_MS = 5 * 60_000;
@@ -25,13 +25,7 @@ export async function openInSqlite(
 	signal: AbortSignal,
 	timeoutMs = TIMEOUT_MS,
 ): Promise<Opened | null> {
-	const worker = new Worker(WORKER_FILE, {
-		workerData: job,
-		resourceLimits: WORKER_LIMITS,
-		env: {},
-		// SQLite's module is an experiment of Node, which says so on stderr.
-		execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', '--disable-warning=ExperimentalWarning'],
-	});
+	const worker = startThread(WORKER_FILE, { workerData: job, resourceLimits: WORKER_LIMITS });
 	let timer: NodeJS.Timeout | undefined;
 	const answer = new Promise<SqliteMessage>((resolve, reject) => {
 		worker.once('message', resolve);

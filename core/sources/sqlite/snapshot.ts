@@ -1,11 +1,11 @@
 /** Copies of SQLite databases as their transactions have them, while others write to them. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { unlessAborted } from '../../base/deadline';
 import { BackupError } from '../../base/errors';
 import { randomWord } from '../../base/random-word';
 import { type SnapshotJob, type CopyMessage, type DatabaseCopy, NOT_OF_SQLITE, type Refusal } from './messages.ts';
+import { startThread } from '../../base/thread';
 
 /** Transactions are short, as a rule. */
 const BUSY_MS = 10_000;
@@ -67,12 +67,7 @@ export async function snapshotSqlite(
 }
 
 async function run(job: SnapshotJob, signal: AbortSignal): Promise<CopyMessage> {
-	const worker = new Worker(WORKER_FILE, {
-		workerData: job,
-		env: {},
-		// SQLite's module is an experiment of Node, which says so on stderr.
-		execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', '--disable-warning=ExperimentalWarning'],
-	});
+	const worker = startThread(WORKER_FILE, { workerData: job });
 	const answer = new Promise<CopyMessage>((resolve, reject) => {
 		worker.once('message', resolve);
 		worker.once('error', reject);

@@ -1,13 +1,13 @@
 /** Starts the thread that archives, and gives what it writes as a stream whose end is proof that it came to its end. */
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { Worker } from 'node:worker_threads';
 import { abortError, BackupError } from '../../../base/errors';
 import { memoryOf } from '../../../streams/chunk';
 import { createGate, openGate } from '../../../streams/gate.ts';
 import { toError } from '../faults';
 import type { DatabaseCopy } from '../../sqlite/messages.ts';
 import type { ArchiveJob, ArchiveMessage, ArchiveSummary, Recycled } from './messages.ts';
+import { startThread } from '../../../base/thread';
 
 /** From the sources in tests, from the built files in use. */
 const WORKER_FILE = path.join(__dirname, `worker${path.extname(__filename)}`);
@@ -37,12 +37,9 @@ export interface ArchiveHost {
 /** Starts to archive. Failures are errors of the body. */
 export function startArchive(job: Omit<ArchiveJob, 'gate'>, host: ArchiveHost): RunningArchive {
 	const gate = createGate();
-	const worker = new Worker(WORKER_FILE, {
+	const worker = startThread(WORKER_FILE, {
 		workerData: { ...job, gate } satisfies ArchiveJob,
 		resourceLimits: WORKER_LIMITS,
-		env: {},
-		// Not this process's options; and no warning that the sources (in tests) must be looked into to see that they are modules.
-		execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'],
 	});
 	const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
 	let summary: ArchiveSummary | null = null;

@@ -1,9 +1,10 @@
 /** The thread that restores, as a partner in a conversation: what it is told, what it answers, and how it ends. */
 import path from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { abortError, BackupError } from '../../../base/errors';
 import { toError } from '../faults';
 import type { FromRestorer, RestoreJob, ToRestorer } from './messages.ts';
+import { startThread } from '../../../base/thread';
 
 /** From the sources in tests, from the built files in use. */
 const WORKER_FILE = path.join(__dirname, `worker${path.extname(__filename)}`);
@@ -24,12 +25,7 @@ export class RestoreThread {
 		job: RestoreJob,
 		private readonly signal: AbortSignal,
 	) {
-		this.#worker = new Worker(WORKER_FILE, {
-			workerData: job,
-			resourceLimits: WORKER_LIMITS,
-			env: {},
-			execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'],
-		});
+		this.#worker = startThread(WORKER_FILE, { workerData: job, resourceLimits: WORKER_LIMITS });
 		this.#gone = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
 		this.#worker.on('message', (message: FromRestorer) => {
 			if (message.kind === 'took') this.#waiting--;

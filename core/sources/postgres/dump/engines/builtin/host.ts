@@ -1,6 +1,5 @@
 /** pg_dump in WebAssembly as an engine: this side owns the connection and the output, a worker thread runs the program. */
 import path from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { BackupError, abortError } from '../../../../../base/errors';
 import { openSocket } from '../../../connection/connection';
 import { cleanText, dumpError, toBackupError } from '../../../connection/errors';
@@ -17,6 +16,7 @@ import { MoneyLocale } from './money';
 import { BUILTIN_VERSION, loadProgram } from './program';
 import { createRing } from './ring.ts';
 import { StartupWatch } from './startup';
+import { startThread } from '../../../../../base/thread';
 
 /** From the sources in tests, from the built files in use. */
 const WORKER_FILE = path.join(__dirname, `worker${path.extname(__filename)}`);
@@ -41,13 +41,7 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 	const socket = await openSocket(target, { signal, onRead: feed.onRead });
 	const gate = createGate();
 	const input: WorkerInput = { program, ring, gate, args: dumpArguments(request), environment: environment(target) };
-	const worker = new Worker(WORKER_FILE, {
-		workerData: input,
-		resourceLimits: WORKER_LIMITS,
-		env: {},
-		// Not this process's options; and no warning that the sources (in tests) must be looked into to see that they are modules.
-		execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'],
-	});
+	const worker = startThread(WORKER_FILE, { workerData: input, resourceLimits: WORKER_LIMITS });
 	const workerGone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
 
 	const money = new MoneyLocale();

@@ -1,8 +1,9 @@
 /** Has the files of a cluster written by a thread of their own: what blocks there holds up nobody. */
 import path from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { abortError, BackupError } from '../../../../../base/errors';
 import type { Deed, FromWriter, ToWriter } from './messages.ts';
+import { startThread } from '../../../../../base/thread';
 
 /** From the sources in tests, from the built files in use. */
 const WORKER_FILE = path.join(__dirname, `worker${path.extname(__filename)}`);
@@ -22,11 +23,7 @@ export class FolderWriter {
 	/** Starts the thread. {@link stop} it in the end. @param signal ends what is waited for */
 	constructor(signal: AbortSignal) {
 		this.#signal = signal;
-		this.#worker = new Worker(WORKER_FILE, {
-			resourceLimits: WORKER_LIMITS,
-			env: {},
-			execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'],
-		});
+		this.#worker = startThread(WORKER_FILE, { resourceLimits: WORKER_LIMITS });
 		this.#gone = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
 		this.#worker.on('message', (message: FromWriter) => {
 			if (message.kind === 'failed') return this.#fail(errorOf(message));
