@@ -10,6 +10,8 @@ import { preselectedTrigger } from '../../gulp/preselected-trigger.js';
 
 /** Statuses that an execution never leaves. */
 const ENDED = ['success', 'error', 'canceled', 'crashed'];
+/** To look more often keeps n8n busier than much of what it runs. */
+const LONGEST_PAUSE_MS = 500;
 
 export class N8nClient {
 	#url;
@@ -232,16 +234,17 @@ export class N8nClient {
 	 */
 	async ended(executionId, { timeoutMs = 120_000 } = {}) {
 		const deadline = Date.now() + timeoutMs;
-		for (;;) {
+		for (let pause = 50; ; pause = Math.min(pause * 1.25, LONGEST_PAUSE_MS)) {
 			// While its database does not answer n8n's pings, as on a very busy machine, n8n answers nobody, and comes back by itself.
-			const execution = await this.api('GET', `/executions/${executionId}?includeData=true`).catch((error) => {
+			const { status } = await this.api('GET', `/executions/${executionId}`).catch((error) => {
 				if (!/: 50[03] /.test(error.message) || Date.now() > deadline) throw error;
 				return { status: error.message };
 			});
-			if (ENDED.includes(execution.status)) return readable(execution);
+			// What it did is asked for once: it takes n8n long to read.
+			if (ENDED.includes(status)) return readable(await this.api('GET', `/executions/${executionId}?includeData=true`));
 			if (Date.now() > deadline)
-				throw new Error(`execution ${executionId} is still ${execution.status} after ${timeoutMs / 1000} s`);
-			await delay(200);
+				throw new Error(`execution ${executionId} is still ${status} after ${timeoutMs / 1000} s`);
+			await delay(pause);
 		}
 	}
 

@@ -67,7 +67,7 @@ class Visit {
 			if (state === 'form-waiting') return await this.open(url);
 			if (!GOING_ON.includes(state)) throw new Error(`the form ended with "${state}" instead of another page`);
 			if (Date.now() > deadline) throw new Error(`no page of the form within ${WAIT_MS / 1000} s: ${state}`);
-			await delay(100);
+			await delay(250);
 		}
 	}
 

@@ -1,7 +1,7 @@
 /** What a server says its sessions are doing, and waiting until it says it. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { sql } from './postgres';
+import { until } from './until';
 
 /** A query with a row for each pg_dump at work in a database. */
 export function backends(database: string, condition = 'true'): string {
@@ -13,7 +13,7 @@ export function noBackend(database: string): string {
 	return `SELECT 1 WHERE NOT EXISTS (${backends(database)})`;
 }
 
-/** Waits for a query to have a row; the test's own time-out is the limit. */
+/** Waits for a query to have a row. */
 export async function eventually(target: DatabaseTarget, query: string): Promise<void> {
-	while ((await sql(target, query)).length === 0) await delay(20);
+	await until(`this has a row: ${query}`, async () => (await sql(target, query)).length > 0);
 }
