@@ -7,6 +7,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { run } from '../../scripts/lib/run.mjs';
 import { childrenOf } from '../support/processes';
+import { rounds } from '../support/soak';
 
 const ROOT = path.resolve(__dirname, '../..');
 const MINUTE_MS = 60_000;
@@ -63,16 +64,35 @@ it(
 	8 * MINUTE_MS,
 );
 
-it(
-	'runs a second time in the same folder',
-	async () => {
-		await using demo = startDemo('--once');
-		expect([await demo.ended, demo.output()]).toEqual([0, expect.stringContaining('rows are back')]);
-		// Its servers have ended with it.
-		expect(demo.output()).not.toContain('http://');
-	},
-	8 * MINUTE_MS,
-);
+it('starts with an empty folder, also where an earlier demo was; never in one that is not a demo’s', async () => {
+	const take = async (place: string) => {
+		const program = "import { newDemoFolder } from './scripts/demo/folder.mjs'; newDemoFolder(process.argv[1]);";
+		await run(process.execPath, ['--input-type=module', '-e', program, place], { cwd: ROOT, quiet: true });
+	};
+	const place = path.join(folder, 'again');
+	await take(place);
+	fs.writeFileSync(path.join(place, 'backup'), 'of the first');
+	await take(place);
+	expect(fs.readdirSync(place)).not.toContain('backup');
+	const other = path.join(folder, 'other');
+	fs.mkdirSync(other);
+	fs.writeFileSync(path.join(other, 'precious'), 'kept');
+	await expect(take(other)).rejects.toThrow(/no demo made it/);
+	expect(fs.readdirSync(other)).toEqual(['precious']);
+});
+
+// A whole demo more, of which all but the end is like the first.
+for (const option of rounds<string[]>([], ['--once'])) {
+	it(
+		`with ${option}, ends after the restore, and its servers with it`,
+		async () => {
+			await using demo = startDemo(option);
+			expect([await demo.ended, demo.output()]).toEqual([0, expect.stringContaining('rows are back')]);
+			expect(demo.output()).not.toContain('http://');
+		},
+		8 * MINUTE_MS,
+	);
+}
 
 /** The page at the address with which the demo ends: of three sources, also when the server of one was stopped. */
 async function showsTheTruth(output: string, settings: string): Promise<void> {
