@@ -1,16 +1,18 @@
 /**
- * What a person sees in n8n's editor, in a real browser: the way from an empty n8n to the first proved backup, and every
- * template on the canvas. `npm run pictures` stores what this shows for the docs.
+ * What a person sees in n8n's editor, in a real browser: the way from an empty n8n to the first proved backup, and templates on
+ * the canvas: two in `npm test`, all at length and by `npm run pictures`, which stores what this shows for the docs.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { type Box, openPage, signIn, startBrowser, takePicture } from '../support/browser';
-import { N8N_START_MS, startTestN8n, type OwnN8n, type Workflow } from '../support/n8n';
+import { N8N_START_MS, startTestN8n, type OwnN8n } from '../support/n8n';
 import { newFolder, newKeyPair } from '../support/n8n-credentials';
+import { NODE_SIZE, overlapping, type Placed, placesOf } from '../support/canvas';
 import { Person } from '../support/person';
 import { type OwnServer, sql, startPostgres } from '../support/postgres';
+import { rounds } from '../support/soak';
 import { filesBelow } from '../support/stored-files';
 
 const ROOT = path.resolve(__dirname, '../..');
@@ -39,6 +41,9 @@ afterAll(async () => {
 }, 60_000);
 
 const templates = fs.readdirSync(path.join(ROOT, 'workflows')).filter((file) => file.endsWith('.json'));
+/** The first one that people meet, and the largest; of the others, test/workflows looks at what they say. */
+const SOME = ['quick-start.json', 'database-backup.json'];
+const shown = process.env.PICTURES === '1' ? templates : rounds(SOME, templates);
 
 function textOf(template: string): string {
 	return fs.readFileSync(path.join(ROOT, 'workflows', template), 'utf8');
@@ -121,19 +126,23 @@ describe('the canvas', () => {
 	}, TEST_MS);
 	afterEach(async () => await clear(page));
 
-	it.each(templates)(
+	it.each(shown)(
 		'shows %s with no node on top of another',
 		async (file) => {
 			const text = textOf(file);
-			const template = JSON.parse(text) as Workflow;
+			const template = JSON.parse(text) as { nodes: Placed[] };
 			await pasteAll(page, text, template.nodes.length);
 			// What was pasted is selected, and would be shown so.
 			await page.locator('.vue-flow__pane').click({ position: { x: 5, y: 5 } });
 			await page.locator('.vue-flow__node.selected').first().waitFor({ state: 'hidden' });
 			const { nodes, notes } = await wholeCanvas(page);
 			expect(nodes.length + notes.length).toBe(template.nodes.length);
-			expect(pairs(nodes).filter(([one, other]) => overlap(one, other))).toEqual([]);
-			expect(pairs(notes).filter(([one, other]) => overlap(one, other))).toEqual([]);
+			expect([overlapping(nodes), overlapping(notes)]).toEqual([[], []]);
+			const widest = (boxes: Box[]) => Math.max(...boxes.map(({ width }) => width));
+			const zoom = widest(notes) / widest(placesOf(template).notes);
+			expect(nodes.map(({ width, height }) => [Math.round(width / zoom), Math.round(height / zoom)])).toEqual(
+				nodes.map(() => [NODE_SIZE, NODE_SIZE]),
+			);
 			const picture = `workflows/images/${file.replace('.json', '.png')}`;
 			await takePicture(page, picture, around([...nodes, ...notes]));
 		},
@@ -178,15 +187,6 @@ async function wholeCanvas(page: Page): Promise<{ nodes: Box[]; notes: Box[] }> 
 
 async function boxesOf(shown: Locator): Promise<Box[]> {
 	return await Promise.all((await shown.all()).map(async (node) => (await node.boundingBox())!));
-}
-
-function pairs<T>(all: T[]): [T, T][] {
-	return all.flatMap((one, n) => all.slice(n + 1).map((other): [T, T] => [one, other]));
-}
-
-function overlap(one: Box, other: Box): boolean {
-	const apart = (a: number, length: number, b: number, other: number) => a + length <= b || b + other <= a;
-	return !apart(one.x, one.width, other.x, other.width) && !apart(one.y, one.height, other.y, other.height);
 }
 
 function around(boxes: Box[]): Box {

@@ -16,6 +16,7 @@ import { PostgresBaseBackup } from '../../nodes/PostgresBaseBackup/PostgresBaseB
 import { PostgresDump } from '../../nodes/PostgresDump/PostgresDump.node';
 import { RestoreBackup } from '../../nodes/RestoreBackup/RestoreBackup.node';
 import { VerifyBackup } from '../../nodes/VerifyBackup/VerifyBackup.node';
+import { overlapping, placesOf } from '../support/canvas';
 
 const WORKFLOWS = path.join(__dirname, '../../workflows');
 
@@ -114,6 +115,15 @@ describe('of the templates of this package', () => {
 	it.each(fs.readdirSync(WORKFLOWS).filter((file) => file.endsWith('.json')))('%s keeps all rules', (file) => {
 		expect(checkTemplate(read(file), ourNodes)).toEqual([]);
 	});
+
+	it.each(fs.readdirSync(WORKFLOWS).filter((file) => file.endsWith('.json')))(
+		'%s has no node on top of another, and no note on top of another',
+		(file) => {
+			const { nodes, notes } = placesOf(read(file));
+			expect(nodes.length * notes.length).toBeGreaterThan(0);
+			expect([overlapping(nodes), overlapping(notes)]).toEqual([[], []]);
+		},
+	);
 
 	/** What a press of "Execute workflow" does with each, test/e2e tells. */
 	it.each([
