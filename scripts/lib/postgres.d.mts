@@ -13,6 +13,8 @@ export interface ServerOptions {
 	password?: string;
 	/** How clients prove their password. Default: 'scram'. */
 	auth?: 'scram' | 'md5' | 'trust';
+	/** What initdb is told besides, for a new cluster. */
+	initdb?: readonly string[];
 	/** PEM texts; `required` refuses connections without TLS. */
 	tls?: { cert: string; key: string; required?: boolean };
 	/** Lines of postgresql.conf. */

@@ -37,7 +37,8 @@ export async function startServer(options) {
 	const logFile = path.join(dataDir, 'server.log');
 	try {
 		if (!fs.existsSync(path.join(dataDir, 'PG_VERSION'))) {
-			await createCluster(bin, dataDir, { superuser, password, auth: options.auth ?? 'scram', account });
+			const { auth = 'scram', initdb = [] } = options;
+			await createCluster(bin, dataDir, { superuser, password, auth, initdb, account });
 		}
 		if (options.restored) await giveToServer(dataDir);
 		else writeConfiguration(dataDir, options, account);
@@ -135,7 +136,7 @@ function temporaryFolder(prefix, account) {
 	return folder;
 }
 
-async function createCluster(bin, dataDir, { superuser, password, auth, account }) {
+async function createCluster(bin, dataDir, { superuser, password, auth, initdb, account }) {
 	fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
 	const secret = temporaryFolder('postgres-password-', account);
 	try {
@@ -145,7 +146,7 @@ async function createCluster(bin, dataDir, { superuser, password, auth, account 
 		if (account.uid !== undefined) fs.chownSync(file, account.uid, account.gid);
 		const method = auth === 'scram' ? 'scram-sha-256' : auth;
 		// prettier-ignore
-		const args = ['-D', dataDir, '-U', superuser, `--pwfile=${file}`, `--auth=${method}`, '--encoding=UTF8', '--locale=C', '--no-sync'];
+		const args = ['-D', dataDir, '-U', superuser, `--pwfile=${file}`, `--auth=${method}`, '--encoding=UTF8', '--locale=C', '--no-sync', ...initdb];
 		await run(path.join(bin, 'initdb'), args, { ...account, cwd: dataDir, timeout: PATIENCE_MS });
 		// initdb sets the way passwords are stored by the way they are asked for; 'md5' would accept both.
 		fs.appendFileSync(

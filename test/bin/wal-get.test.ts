@@ -22,7 +22,6 @@ const page = new Document('docs/point-in-time.md');
 const byHand = new Document('docs/restore-cluster-by-hand.md');
 
 let top: string;
-let storage: string;
 let program: CompiledProgram;
 beforeAll(() => {
 	top = reachableFolder();
@@ -41,9 +40,17 @@ afterAll(() => {
 	fs.rmSync(top, { recursive: true, force: true });
 });
 
+/** Those that were made, since making one takes longer than most of what is asked of it. */
+const made = new Map<Major, ReturnType<typeof make>>();
+
 /** Backups of a server with a table that was dropped, and the moment before. */
 async function prepare(major: Major) {
-	storage = path.join(top, `storage-${major}`);
+	if (!made.has(major)) made.set(major, make(major));
+	return await made.get(major)!;
+}
+
+async function make(major: Major) {
+	const storage = path.join(top, `storage-${major}`);
 	fs.mkdirSync(storage);
 	const server = await startPostgres(major, { settings: { synchronous_commit: 'on' } });
 	try {
@@ -65,13 +72,14 @@ async function prepare(major: Major) {
 		await collect();
 		const key = path.join(storage, 'key.txt');
 		fs.writeFileSync(key, `${(await backups.keys()).identities[0]}\n`, { mode: 0o600 });
-		return { server, backups, label, pieces, now, key };
+		return { storage, server, backups, label, pieces, now, key };
 	} finally {
 		await server.stop();
 	}
 }
 
 interface Restoring {
+	storage: string;
 	now: Date;
 	key: string;
 }
@@ -94,10 +102,10 @@ async function run(...args: string[]) {
 it.each<Major>([15, 18])(
 	'PostgreSQL %i fetches its log itself (15: by hand; 18: as restore sets it up)',
 	async (major) => {
-		const { server, label, now, key } = await prepare(major);
+		const { storage, server, label, now, key } = await prepare(major);
 		const folder = path.join(top, `data-${major}`);
-		if (major === 15) await restoreByHand(folder, { label, now, key });
-		else await restoreByProgram(folder, { now, key });
+		if (major === 15) await restoreByHand(folder, { storage, label, now, key });
+		else await restoreByProgram(folder, { storage, now, key });
 		await giveToServer(storage);
 		const log = path.join(folder, 'pg_wal');
 		expect(fs.readdirSync(log).length).toBeLessThanOrEqual(3);
@@ -106,7 +114,10 @@ it.each<Major>([15, 18])(
 	},
 );
 
-async function restoreByHand(folder: string, { label, now, key }: Restoring & { label: string }): Promise<void> {
+async function restoreByHand(
+	folder: string,
+	{ storage, label, now, key }: Restoring & { label: string },
+): Promise<void> {
 	const env = { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' };
 	const base = { 'cluster/main/20261127T020000Z-full-k3f9': `${CLUSTER_GROUP}/${label}` };
 	await sh(byHand.block('mkdir -m 700 data', base), { cwd: storage, env });
@@ -119,7 +130,7 @@ async function restoreByHand(folder: string, { label, now, key }: Restoring & { 
 	fs.renameSync(path.join(storage, 'data'), folder);
 }
 
-async function restoreByProgram(to: string, { now, key }: Restoring): Promise<void> {
+async function restoreByProgram(to: string, { storage, now, key }: Restoring): Promise<void> {
 	const from = ['--storage', `file://${storage}`, '--identity', key];
 	const restored = await run(
 		'restore',
@@ -135,7 +146,8 @@ async function restoreByProgram(to: string, { now, key }: Restoring): Promise<vo
 }
 
 it('says "not there" only where nothing is stored; every error stops a server', async () => {
-	const { backups, label, pieces, key } = await prepare(17);
+	// Last: pieces are taken away.
+	const { storage, backups, label, pieces, key } = await prepare(18);
 	const wanted = path.join(top, 'wanted');
 	fs.mkdirSync(wanted);
 	const repository = await Repository.open(backups.storage, { signal: NEVER });

@@ -47,6 +47,10 @@ export class ClusterBackups {
 		return { identities: [(await this.#identity).identity] };
 	}
 
+	async recipient(): Promise<string> {
+		return (await this.#identity).recipient;
+	}
+
 	/** @returns the backup's label */
 	async base(target: DatabaseTarget, more: Partial<BackupRequest> = {}): Promise<string> {
 		const { recipient } = await this.#identity;

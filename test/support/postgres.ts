@@ -43,6 +43,8 @@ export interface StartOptions {
 	hba?: 'scram' | 'md5' | 'trust';
 	/** PEM texts; `required` refuses connections without TLS. */
 	tls?: ServerOptions['tls'];
+	/** What initdb is told besides: checksums, the size of files of the log. */
+	initdb?: ServerOptions['initdb'];
 	/** Lines of postgresql.conf. */
 	settings?: ServerOptions['settings'];
 	/** A cluster that was restored to this folder, and its superuser's password: it starts in there, as it was configured. */
@@ -93,7 +95,7 @@ export async function sql<Row extends object = Record<string, unknown>>(
 	text: string,
 	values?: unknown[],
 ): Promise<Row[]> {
-	const client = await connect(target);
+	const client = await connectTo(target);
 	try {
 		const result: unknown = await client.query(text, values);
 		const last = Array.isArray(result) ? result.at(-1) : result;
@@ -111,7 +113,7 @@ export async function sqlEach<Row extends object>(
 	target: DatabaseTarget,
 	queries: ReadonlyMap<string, string>,
 ): Promise<Map<string, Row>> {
-	const client = await connect(target);
+	const client = await connectTo(target);
 	try {
 		const rows = new Map<string, Row>();
 		for (const [name, text] of queries) rows.set(name, (await client.query<Row>(text)).rows[0]!);
@@ -133,7 +135,8 @@ async function fill(target: DatabaseTarget, text: string): Promise<void> {
 	}
 }
 
-async function connect(target: DatabaseTarget): Promise<Client> {
+/** A connection of its own; close it with `end`. */
+export async function connectTo(target: DatabaseTarget): Promise<Client> {
 	const client = new Client({
 		host: target.host,
 		port: target.port,
@@ -156,6 +159,7 @@ function serverOptions(major: Major, options: StartOptions): ServerOptions {
 		packageDir: path.join(projectRoot, 'node_modules', `pg${major}`),
 		auth: options.hba ?? 'scram',
 		tls: options.tls,
+		initdb: options.initdb,
 		settings: { ...FAST, ...options.settings },
 		...(options.restored && {
 			...{ dataDir: options.restored.folder, password: options.restored.password, restored: true },

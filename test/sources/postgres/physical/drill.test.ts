@@ -2,11 +2,14 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import type { Client } from 'pg';
 import { Repository } from '../../../../core/records/repository';
+import { checkRelations } from '../../../../core/sources/postgres/physical/drill/amcheck';
 import { clusterDrill, logDrill } from '../../../../core/sources/postgres/physical/drill/drill';
 import { serverAccount } from '../../../../core/sources/postgres/physical/drill/programs';
 import { PrivateServer } from '../../../../core/sources/postgres/physical/drill/server';
 import { assertAskable } from '../../../../core/sources/postgres/physical/drill/asking';
+import { formatRecovery } from '../../../../core/sources/postgres/physical/restore/recovery';
 import { rounds } from '../../../support/soak';
 import { logBehind } from '../../../../core/sources/postgres/physical/drill/log-behind';
 import { openerOf } from '../../../../core/verbs/restore/alongside';
@@ -97,12 +100,14 @@ it('starts what was restored with all log behind it, counts, and obeys nothing o
 	expect(result).toMatchObject({
 		...{ outcome: 'ok', code: null, scratch: 'a server in a temporary folder', warnings: [] },
 		message: expect.stringMatching(
-			/restored in \d+\.\d s: \d+ files of .* and .* of log; a server started in them: 3 databases with 2 tables, the last transaction of 20/,
+			/restored in \d+\.\d s: \d+ files of .* and .* of log; a server started in them: 3 databases with 2 tables, \d+ of their tables and indexes sound, the last transaction of 20/,
 		),
 		comparison: { ok: true, figures: { databases: 3, tables: 2 } },
 		evidence: expect.stringContaining('-restored-ok.json'),
 	});
 	expect(result.restoreSeconds).toBeGreaterThan(0);
+	// The catalogs of three databases, at least.
+	expect(result.comparison!.figures.relations).toBeGreaterThan(500);
 	expect(fs.existsSync(path.join(top, 'open/obeyed'))).toBe(false);
 });
 
@@ -258,4 +263,46 @@ it.each<[string, (data: string) => void, object]>([
 	await expect(
 		PrivateServer.start({ program, data, folder, account, settings: {}, major: 18, signal: NEVER }),
 	).rejects.toMatchObject(expected);
+});
+
+it('looks at every table and index, and names those that are damaged', async () => {
+	const [{ at }] = (await sql<{ at: string }>(
+		server.target('shop'),
+		"SELECT pg_relation_filepath('orders') AS at",
+	)) as [{ at: string }];
+	const folder = path.join(top, 'damaged');
+	const data = path.join(folder, 'data');
+	fs.mkdirSync(folder);
+	await backups.restore(
+		{ kind: 'base' },
+		{ to: data, tablespaces: { [path.join(top, 'space')]: path.join(folder, 'fast') } },
+	);
+	const file = path.join(folder, 'fast', at.split('/').slice(2).join('/'));
+	const bytes = fs.readFileSync(file);
+	bytes[8000]! ^= 1;
+	fs.writeFileSync(file, bytes);
+	// As a drill does: where the server listened is among its settings.
+	fs.writeFileSync(path.join(data, 'postgresql.auto.conf'), formatRecovery({ kind: 'base' }));
+	await giveToServer(folder);
+	const program = path.join(PROGRAMS, 'postgres');
+	const account = await serverAccount();
+	const started = await PrivateServer.start({ program, data, folder, account, settings: {}, major: 18, signal: NEVER });
+	const warnings: string[] = [];
+	const run = { signal: NEVER, warn: (text: string) => void warnings.push(text) };
+	try {
+		await expect(checkRelations(started, ['postgres', 'shop'], run)).rejects.toMatchObject({
+			...{ code: 'damaged', hint: expect.stringContaining('pg_amcheck') },
+			message: expect.stringMatching(
+				/^a table or index is not sound.*: public\.orders of shop, .*invalid page in block 0/,
+			),
+		});
+		expect(await checkRelations(started, ['postgres'], run)).toBeGreaterThan(100);
+		expect(warnings).toEqual([]);
+	} finally {
+		await started.stop();
+	}
+	// A server without the extension, as packages without contrib have it.
+	const bare = { query: () => ({ rows: [] }), end: async () => await Promise.resolve() };
+	const without = { connect: async () => await Promise.resolve(bare as unknown as Client) };
+	expect(await checkRelations(without, ['shop'], run)).toBeNull();
 });

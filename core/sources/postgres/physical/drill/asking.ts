@@ -48,7 +48,7 @@ export async function askCluster(
 	} finally {
 		await superuser.end();
 	}
-	const client = await server.connect(database, { role });
+	const client = await server.connect(database, { role, patienceMs: 0 });
 	try {
 		return await runAssertions(queryOf(client), assertions);
 	} finally {

@@ -90,13 +90,17 @@ export class PrivateServer {
 
 	/**
 	 * A connection to a database.
-	 * @param as by default the superuser that every cluster has under the usual name, whose statements may take a minute
+	 * @param as.role by default the superuser that every cluster has under the usual name
+	 * @param as.patienceMs how long a statement may take; 0 is for ever
 	 * @throws what `pg` throws
 	 */
-	async connect(database: string, as: { role: string } | null = null): Promise<Client> {
+	async connect(
+		database: string,
+		{ role, patienceMs = 60_000 }: { role?: string; patienceMs?: number } = {},
+	): Promise<Client> {
 		const client = new Client({
-			...{ host: this.#folder, port: PORT, user: as?.role ?? 'postgres', database, query_timeout: as ? 0 : 60_000 },
-			options: as ? '' : SAFE_OPTIONS,
+			...{ host: this.#folder, port: PORT, user: role ?? 'postgres', database, query_timeout: patienceMs },
+			options: role === undefined ? SAFE_OPTIONS : '',
 		});
 		// One that breaks fails the query that runs, or the next one.
 		client.on('error', () => undefined);
