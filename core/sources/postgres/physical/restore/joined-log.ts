@@ -2,22 +2,68 @@
 import { isBackupError } from '../../../../base/errors';
 import { inParallel } from '../../../../base/in-parallel';
 import type { Manifest } from '../../../../records/manifest';
-import type { Repository } from '../../../../records/repository';
+import type { BackupEntry, Repository } from '../../../../records/repository';
 import { parseLsn } from '../lsn';
 import { LOG } from '../wal/word';
 
 /** There may be thousands of pieces of log; so many manifests are read at a time. */
 const READS = 8;
+/** Pieces before a base backup that are read at once, until one of them had ended before it. */
+const BEFORE = 8;
+
+/** What is read of a repository. */
+type Records = Pick<Repository, 'list' | 'readManifest'>;
 
 /**
  * Reads the backups of a group of log, in the order in which they were made. What nobody can read is left out: then what follows it does
  * not join.
  * @throws BackupError of the storage, 'cancelled'
  */
-export async function readLog(repository: Repository, group: string, signal: AbortSignal): Promise<Manifest[]> {
-	const entries = await repository.list(group);
-	const oldestFirst = entries.toSorted((a, b) => a.startedAt - b.startedAt);
-	const read = await inParallel(oldestFirst, READS, async ({ label }) => {
+export async function readLog(repository: Records, group: string, signal: AbortSignal): Promise<Manifest[]> {
+	return await readEach(repository, await listLog(repository, group), signal);
+}
+
+/**
+ * The same, without what {@link joinLog} does not look at for a base backup: all that had ended before it began. Of weeks of log, a restore of
+ * the newest moment needs that of a day.
+ * @throws BackupError of the storage, 'cancelled'
+ */
+export async function readLogBehind(
+	repository: Records,
+	group: string,
+	base: Manifest,
+	signal: AbortSignal,
+): Promise<Manifest[]> {
+	const entries = await listLog(repository, group);
+	const began = Date.parse(base.startedAt);
+	const later = entries.findIndex(({ startedAt }) => startedAt > began);
+	const before = later < 0 ? entries.length : later;
+	let log: Manifest[] = [];
+	for (let from = before; from > 0 && !log.some((piece) => isFirstOf(base, piece)); ) {
+		const to = from;
+		from = Math.max(0, to - BEFORE);
+		log = [...(await readEach(repository, entries.slice(from, to), signal)), ...log];
+	}
+	return [...log, ...(await readEach(repository, entries.slice(before), signal))];
+}
+
+/** Whether nothing that was made before this piece, which is older than the base backup, belongs behind that. */
+function isFirstOf(base: Manifest, { source }: Manifest): boolean {
+	if (source.server !== base.source.server) return false;
+	const endsBefore = parseLsn(String(source.details.walEnd)) <= parseLsn(String(base.source.details.walStart));
+	return endsBefore || source.details.newBeginning === true;
+}
+
+async function listLog(repository: Records, group: string): Promise<BackupEntry[]> {
+	return (await repository.list(group)).toSorted((a, b) => a.startedAt - b.startedAt);
+}
+
+async function readEach(
+	repository: Records,
+	entries: readonly BackupEntry[],
+	signal: AbortSignal,
+): Promise<Manifest[]> {
+	const read = await inParallel([...entries], READS, async ({ group, label }) => {
 		signal.throwIfAborted();
 		try {
 			const manifest = await repository.readManifest(group, label, signal);

@@ -13,7 +13,7 @@ import { CLUSTER } from '../base/word';
 import type { ClusterContents } from '../base/contents';
 import { logGroupOf } from '../groups';
 import { parseLsn } from '../lsn';
-import { joinLog, readLog } from './joined-log';
+import { joinLog, readLogBehind } from './joined-log';
 
 /** Tens of thousands of pieces. */
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -70,7 +70,7 @@ export async function buildIndex(
 		});
 	}
 	const { segmentBytes, end: baseEnd } = await readBase();
-	const joined = joinLog(base, await readLog(repository, logGroupOf(group), signal));
+	const joined = joinLog(base, await readLogBehind(repository, logGroupOf(group), base, signal));
 	const index: LogIndex = {
 		version: 1,
 		...{ base: nameOf(repository, { group, label }), segmentBytes },

@@ -11,7 +11,7 @@ import { logGroupOf } from '../groups';
 import { formatLsn, parseLsn } from '../lsn';
 import type { RecoveryTarget } from './recovery';
 import type { LogContents } from '../wal/contents';
-import { type JoinedLog, joinLog, readLog } from './joined-log';
+import { type JoinedLog, joinLog, readLog, readLogBehind } from './joined-log';
 
 /** What will be restored. */
 export interface ClusterPlan {
@@ -44,13 +44,16 @@ export interface ClusterChoice {
  * stored, with the moment up to which it can; those of the storage
  */
 export async function planClusterRestore(choice: ClusterChoice): Promise<ClusterPlan> {
-	const { target } = choice;
-	const log = target.kind === 'base' ? [] : await readLog(choice.repository, logGroupOf(choice.group), choice.signal);
-	const wanted = target.kind === 'name' ? await findRestorePoint(choice, log, target.name) : target;
+	const { target, repository, signal } = choice;
+	const logGroup = logGroupOf(choice.group);
+	// A restore point may be in any of it.
+	const all = target.kind === 'name' ? await readLog(repository, logGroup, signal) : [];
+	const wanted = target.kind === 'name' ? await findRestorePoint(choice, all, target.name) : target;
 	const { base, warnings } = await chooseBase(choice, wanted);
 	if (target.kind === 'base') {
 		return { label: base.label, log: null, target, restorableUntil: null, warnings };
 	}
+	const log = target.kind === 'name' ? all : await readLogBehind(repository, logGroup, base, signal);
 	const { pieces, lastCommit, end, gap } = joinLog(base, log);
 	const needed = cut(pieces, wanted);
 	const reached = reach(wanted, { end, lastCommit, pieces, base });
@@ -61,7 +64,7 @@ export async function planClusterRestore(choice: ClusterChoice): Promise<Cluster
 		warnings.push(`no log follows ${base.group}/${base.label}: it is restored as it was at its end`);
 	return {
 		label: base.label,
-		log: pieces.length === 0 ? null : { group: logGroupOf(choice.group), labels: needed.map(({ label }) => label) },
+		log: pieces.length === 0 ? null : { group: logGroup, labels: needed.map(({ label }) => label) },
 		target:
 			target.kind === 'name' ? target : pieces.length === 0 && reached.kind === 'newest' ? { kind: 'base' } : reached,
 		restorableUntil: lastCommit,
