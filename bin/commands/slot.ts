@@ -6,9 +6,9 @@ import {
 	findSlot,
 	NO_SLOT_LIMIT,
 	type Slot,
-	slotName,
 	slotWarnings,
 } from '../../core/sources/postgres/physical/wal/slot';
+import { slotName } from '../../core/sources/postgres/physical/wal/slot-name';
 import { openStorage } from '../../core/storage/create';
 import { type AddCommand, parseDatabaseUrl } from '../options';
 import { EXIT, printJson, printLine, printWarning } from '../output';

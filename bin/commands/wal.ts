@@ -3,7 +3,7 @@ import { BackupError } from '../../core/base/errors';
 import { sizeText } from '../../core/base/size-text';
 import { dataSize } from '../../core/records/manifest';
 import { assertGroupOf } from '../../core/sources/postgres/physical/groups';
-import { slotName } from '../../core/sources/postgres/physical/wal/slot';
+import { slotName } from '../../core/sources/postgres/physical/wal/slot-name';
 import { followLog } from '../../core/sources/postgres/physical/wal/follow';
 import { logSource } from '../../core/sources/postgres/physical/wal/source';
 import type { Source } from '../../core/sources/source';

@@ -60,7 +60,8 @@ export const properties: INodeProperties[] = [
 			{
 				name: 'Check',
 				value: 'check',
-				description: 'Find out beforehand what is missing on the server, with the SQL that grants it',
+				description:
+					'Find out beforehand what is missing on the server, with the SQL that grants it, and how it would be read: over replication or plain SQL',
 				action: 'Check server',
 			},
 			{
@@ -81,7 +82,7 @@ export const properties: INodeProperties[] = [
 	},
 	{
 		displayName:
-			'The role needs nothing but <code>LOGIN REPLICATION</code>, and the server no change. Collect WAL first, then back up: what is written between two base backups can be restored only where the log is stored. <a href="https://www.npmjs.com/package/n8n-nodes-backup">docs/point-in-time.md</a> says more.',
+			'The role needs nothing but <code>LOGIN REPLICATION</code>, and the server no change. Without replication, the right to run five functions is enough, which Check names. Collect WAL first, then back up: what is written between two base backups can be restored only where the log is stored. <a href="https://www.npmjs.com/package/n8n-nodes-backup">docs/point-in-time.md</a> says more.',
 		name: 'rightsNotice',
 		type: 'notice',
 		default: '',

@@ -14,7 +14,7 @@ import {
 } from '../../core/sources/postgres/physical/restore/restorer';
 import type { RecoveryTarget } from '../../core/sources/postgres/physical/restore/recovery';
 import { followLog, type FollowOptions } from '../../core/sources/postgres/physical/wal/follow';
-import { slotName } from '../../core/sources/postgres/physical/wal/slot';
+import { slotName } from '../../core/sources/postgres/physical/wal/slot-name';
 import { logSource } from '../../core/sources/postgres/physical/wal/source';
 import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage } from '../../core/storage/storage';

@@ -69,7 +69,7 @@ function notMade(group: string, why: string): IDataObject {
 function toItem({ facts }: SourceToBackUp, { result, afterwards }: Made, stored: IDataObject): IDataObject {
 	const { manifest } = result;
 	const { group, label, type, source, parents } = manifest;
-	const { serverVersion, timeline, walStart, walEnd, tablespaces, checksums } = source.details;
+	const { serverVersion, timeline, walStart, walEnd, tablespaces, checksums, transport } = source.details;
 	const { originalBytes, storedBytes } = dataSize(manifest);
 	const size = `${sizeText(originalBytes)} backed up as ${sizeText(storedBytes)}`;
 	const verdict = afterwards.verification ? `, ${verificationVerdict(afterwards.verification)}` : '';
@@ -79,6 +79,6 @@ function toItem({ facts }: SourceToBackUp, { result, afterwards }: Made, stored:
 		status: 'stored',
 		...{ group, label, type, ...facts, parents: parents.length },
 		...stored,
-		...{ server: source.server, serverVersion, timeline, walStart, walEnd, tablespaces, checksums },
+		...{ server: source.server, serverVersion, timeline, walStart, walEnd, tablespaces, checksums, transport },
 	};
 }

@@ -1,7 +1,7 @@
 /** Base Backup of Postgres: Check. One item out, with every finding; it is an error where one of them is. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { checkCluster } from '../../../core/sources/postgres/physical/check';
-import { slotName } from '../../../core/sources/postgres/physical/wal/slot';
+import { slotName } from '../../../core/sources/postgres/physical/wal/slot-name';
 import { checkEncryption, checkPlace, checkSignatures, checkSpace } from '../../../core/verbs/check/check';
 import { checkResult } from '../../shared/check-result';
 import { openNodeStorage } from '../../shared/credentials';

@@ -5,7 +5,7 @@ import { dataSize, type Manifest } from '../../../core/records/manifest';
 import { describeTarget } from '../../../core/sources/postgres/connection/target';
 import { logDrill } from '../../../core/sources/postgres/physical/drill/drill';
 import { followLog } from '../../../core/sources/postgres/physical/wal/follow';
-import { slotName } from '../../../core/sources/postgres/physical/wal/slot';
+import { slotName } from '../../../core/sources/postgres/physical/wal/slot-name';
 import { logSource } from '../../../core/sources/postgres/physical/wal/source';
 import type { Source, SourceDetails } from '../../../core/sources/source';
 import { readAfterwards, type TestRestore } from '../../shared/afterwards';
@@ -81,7 +81,7 @@ class Collected {
 	/** @param stored of this backup @returns the facts of all of them: never bytes, never a secret */
 	add({ result: { manifest, warnings }, afterwards }: Made, stored: IDataObject): IDataObject {
 		const { group, label, source } = manifest;
-		const { serverVersion, timeline, walEnd, lastCommit } = source.details;
+		const { serverVersion, timeline, walEnd, lastCommit, transport } = source.details;
 		const { originalBytes, storedBytes } = dataSize(manifest);
 		this.#first ??= manifest;
 		this.#lastCommit = lastCommit ?? this.#lastCommit;
@@ -109,6 +109,7 @@ class Collected {
 				walEnd,
 				lastCommit: this.#lastCommit,
 				newBeginning,
+				transport,
 			},
 		};
 		return this.item;

@@ -1,7 +1,8 @@
 /** Base Backup of Postgres: Drop Slot. One item out per item in. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { sizeText } from '../../../core/base/size-text';
-import { endSlot, slotName } from '../../../core/sources/postgres/physical/wal/slot';
+import { endSlot } from '../../../core/sources/postgres/physical/wal/slot';
+import { slotName } from '../../../core/sources/postgres/physical/wal/slot-name';
 import { openNodeStorage } from '../../shared/credentials';
 import { cancelSignal } from '../../shared/run';
 import { readCluster } from '../settings';

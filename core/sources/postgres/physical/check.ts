@@ -3,13 +3,15 @@ import type { Client } from 'pg';
 import { BackupError } from '../../../base/errors';
 import { ask, type Finding, type Question } from '../../../base/finding';
 import { sizeText } from '../../../base/size-text';
-import { connectForReplication, disconnect } from '../connection/connection';
 import { toBackupError } from '../connection/errors';
 import { passwordWarning } from '../connection/password-exposure';
 import { type DatabaseTarget, describeTarget } from '../connection/target';
 import { cannotBeIncremental } from './base/incremental';
 import { type Cluster, readCluster } from './cluster';
 import { explain } from './errors';
+import { grantStatement, readRights } from './sql/rights';
+import { openTransport } from './transport/open';
+import type { Transport } from './transport/transport';
 import { NO_SLOT_LIMIT, readSlot, slotWarnings } from './wal/slot';
 
 export interface ClusterCheck {
@@ -22,7 +24,7 @@ export interface ClusterCheck {
 export async function checkCluster(target: DatabaseTarget, slot: string, signal: AbortSignal): Promise<ClusterCheck> {
 	const findings: Finding[] = [];
 	let clusterBytes: number | null = null;
-	let opened: { client: Client; cluster: Cluster } | null = null;
+	let opened: { transport: Transport; cluster: Cluster } | null = null;
 	const of = async (check: string, question: Question) => {
 		const finding = await ask(check, async () => {
 			try {
@@ -33,28 +35,31 @@ export async function checkCluster(target: DatabaseTarget, slot: string, signal:
 		});
 		findings.push(finding);
 	};
-	let client: Client | null = null;
+	let transport: Transport | null = null;
 	try {
 		await of('connection', async () => {
-			client = await connectForReplication(target, { signal });
-			const cluster = await readCluster(client);
-			opened = { client, cluster };
-			const found = `${describeTarget(target)}: PostgreSQL ${cluster.serverVersion}, and "${target.user}" may replicate`;
-			const exposed = passwordWarning(client);
+			transport = await openTransport(target, signal);
+			const cluster = await readCluster(transport);
+			opened = { transport, cluster };
+			const mayReplicate = transport.name === 'replication' ? `, and "${target.user}" may replicate` : '';
+			const found = `${describeTarget(target)}: PostgreSQL ${cluster.serverVersion}${mayReplicate}`;
+			const exposed = passwordWarning(transport.client);
 			if (exposed !== null) return { warning: `${found}; ${exposed}` };
 			return cluster.inRecovery ? { warning: `${found}; it is a standby: its log is collected of its primary` } : found;
 		});
-		const { client: asked, cluster } = (opened ?? {}) as { client?: Client; cluster?: Cluster };
-		if (!asked || !cluster) return { findings, clusterBytes };
+		const { transport: used, cluster } = (opened ?? {}) as { transport?: Transport; cluster?: Cluster };
+		if (!used || !cluster) return { findings, clusterBytes };
+		const asked = used.client;
+		await of('transport', async () => await transportState(used));
 		await of('size', async () => {
 			const { bytes, hidden } = await sizeOf(asked);
 			clusterBytes = bytes;
 			const size = `about ${sizeText(bytes)} to back up, before compression`;
 			return hidden === 0 ? size : `${size}, and ${hidden} databases whose size this role may not ask for`;
 		});
-		await of('walsenders', async () => await freeSenders(asked));
-		await of('slots', async () => await slotState(asked, slot));
-		await of('slot limit', async () => await slotLimit(asked));
+		if (used.name === 'replication') await of('walsenders', async () => await freeSenders(asked));
+		await of('slots', async () => (used.noSlots === null ? await slotState(asked, slot) : { warning: used.noSlots }));
+		if (used.noSlots === null) await of('slot limit', async () => await slotLimit(asked));
 		await of('archive', async () => await archiveState(asked));
 		await of('checksums', async () =>
 			Promise.resolve(
@@ -64,7 +69,7 @@ export async function checkCluster(target: DatabaseTarget, slot: string, signal:
 			),
 		);
 		await of('incremental', async () => {
-			const why = cannotBeIncremental(cluster);
+			const why = cannotBeIncremental(cluster) ?? used.fullOnly;
 			return Promise.resolve(
 				why === null
 					? 'incremental base backups are possible'
@@ -75,8 +80,18 @@ export async function checkCluster(target: DatabaseTarget, slot: string, signal:
 		});
 		return { findings, clusterBytes };
 	} finally {
-		if (client) await disconnect(client);
+		await (transport as Transport | null)?.close();
 	}
+}
+
+/** Which way it is read, and whether there is another where that one is not open. */
+async function transportState({ name, reason, client }: Transport): Promise<string | { warning: string }> {
+	if (name === 'sql') return { warning: `read over plain SQL, because ${reason}: each base backup is a full one` };
+	const rights = await readRights(client);
+	const read = 'read over the replication protocol';
+	return rights.missing.length === 0
+		? `${read}, and over plain SQL where no connection for that is free`
+		: `${read}; that it is read over plain SQL where no connection for that is free needs, as a superuser, ${grantStatement(rights)}`;
 }
 
 /** A role that may replicate, and nothing else, may connect to most databases, and so ask how large they are. */

@@ -1,14 +1,8 @@
 /** What a server says of its cluster: which one it is, how it is built, and whether its files and log can be copied. */
-import type { Client } from 'pg';
 import { BackupError } from '../../../base/errors';
-import { runCommand } from './replication';
+import type { Identity, Transport } from './transport/transport';
 
-export interface Cluster {
-	/** For its whole life, also on its standbys; a number of 64 bits, as text. */
-	systemIdentifier: string;
-	timeline: number;
-	/** The end of the log that is safe on the server's disk. */
-	flushed: string;
+export interface Cluster extends Identity {
 	/** E.g. 180003. */
 	serverVersionNumber: number;
 	/** E.g. "18.3". */
@@ -35,12 +29,12 @@ const REPLAY_SETTINGS = [
 ];
 
 /**
- * Asks over a connection for replication.
+ * Asks a server.
  * @throws BackupError 'unsupported' for a server that keeps no log a copy could be made with; what `pg` throws
  */
-export async function readCluster(client: Client): Promise<Cluster> {
-	const [identity] = await runCommand(client, 'IDENTIFY_SYSTEM');
-	const [systemIdentifier, timeline, flushed] = identity?.rows[0] ?? [];
+export async function readCluster(transport: Transport): Promise<Cluster> {
+	const identity = await transport.identify();
+	const { client } = transport;
 	const names = [
 		'wal_segment_size',
 		'data_checksums',
@@ -57,9 +51,7 @@ export async function readCluster(client: Client): Promise<Cluster> {
 	const recovery = await client.query<{ standby: boolean }>('SELECT pg_catalog.pg_is_in_recovery() AS standby');
 	assertReplicable(settings);
 	return {
-		systemIdentifier: systemIdentifier ?? '',
-		timeline: Number(timeline),
-		flushed: flushed ?? '0/0',
+		...identity,
 		serverVersionNumber: Number(settings.get('server_version_num')),
 		serverVersion: settings.get('server_version')!.split(' ')[0]!,
 		segmentBytes: Number(settings.get('wal_segment_size')),
@@ -71,9 +63,9 @@ export async function readCluster(client: Client): Promise<Cluster> {
 }
 
 /** Where the log of a server ends on its disk, and on which timeline, as one text to compare. @throws what `pg` throws */
-export async function askPosition(client: Client): Promise<string> {
-	const [identity] = await runCommand(client, 'IDENTIFY_SYSTEM');
-	return identity?.rows[0]?.slice(0, 3).join(' ') ?? '';
+export async function askPosition(transport: Transport): Promise<string> {
+	const { systemIdentifier, timeline, flushed } = await transport.identify();
+	return [systemIdentifier, timeline, flushed].join(' ');
 }
 
 /** The number before the point: 18. */

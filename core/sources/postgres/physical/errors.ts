@@ -35,10 +35,7 @@ export function explain(error: unknown, target: DatabaseTarget): unknown {
 		);
 	}
 	if (sqlState === '58P01' && /WAL/i.test(message)) {
-		return say(
-			'source-missing',
-			`${describeTarget(target)} has removed log that was needed: raise wal_keep_size or max_replication_slots, and run it again.`,
-		);
+		return say('source-missing', logRemoved(message, target).hint!);
 	}
 	if (sqlState === '42501' && /could not open file/i.test(message)) {
 		return say(
@@ -53,6 +50,13 @@ export function explain(error: unknown, target: DatabaseTarget): unknown {
 		);
 	}
 	return about(describeTarget(target), error);
+}
+
+/** The server has removed log that a base backup needs. */
+export function logRemoved(message: string, target: DatabaseTarget): BackupError {
+	return new BackupError('source-missing', message, {
+		hint: `${describeTarget(target)} has removed log that was needed: raise wal_keep_size or max_replication_slots, and run it again.`,
+	});
 }
 
 function quoted(name: string): string {

@@ -1,9 +1,9 @@
-/** A short connection for replication, to ask a cluster something. */
-import type { Client } from 'pg';
-import { connectForReplication, disconnect } from '../connection/connection';
+/** A short connection, to ask a cluster something. */
 import { toBackupError } from '../connection/errors';
 import type { DatabaseTarget } from '../connection/target';
 import { explain } from './errors';
+import { openTransport } from './transport/open';
+import type { Transport } from './transport/transport';
 
 /**
  * Connects, asks, and disconnects.
@@ -12,15 +12,15 @@ import { explain } from './errors';
 export async function askCluster<T>(
 	target: DatabaseTarget,
 	signal: AbortSignal,
-	ask: (client: Client) => Promise<T>,
+	ask: (transport: Transport) => Promise<T>,
 ): Promise<T> {
-	let client: Client | null = null;
+	let transport: Transport | null = null;
 	try {
-		client = await connectForReplication(target, { signal });
-		return await ask(client);
+		transport = await openTransport(target, signal);
+		return await ask(transport);
 	} catch (error) {
 		throw signal.aborted ? error : explain(toBackupError(error, target), target);
 	} finally {
-		if (client) await disconnect(client);
+		await transport?.close();
 	}
 }

@@ -46,7 +46,8 @@ export async function checkArchive(backup: OpenBackup<ClusterContents>, part: St
 
 const NO_BYTES = { take: () => undefined, end: () => undefined };
 
-function damagedPages(backup: string, { damaged, examples }: PageCheck): BackupError {
+/** @param backup what has them, for messages */
+export function damagedPages(backup: string, { damaged, examples }: PageCheck): BackupError {
 	const more = damaged > examples.length ? ', …' : '';
 	return new BackupError(
 		'damaged',

@@ -1,12 +1,9 @@
-/** What an incremental base backup builds on: the list of files of the one before, which the server must be told. PostgreSQL 17 and later. */
-import type { Client } from 'pg';
+/** Whether an incremental base backup is possible, which builds on the list of files of the one before. PostgreSQL 17 and later. */
 import type { OpenBackup } from '../../../source';
 import type { DatabaseTarget } from '../../connection/target';
 import { type Cluster, majorOf, readCluster } from '../cluster';
-import { ReplicationCommand } from '../replication';
 import { askCluster } from '../session';
 import type { ClusterContents } from './contents';
-import { openList } from './parts';
 
 /** The first version that makes them. */
 const FIRST_MAJOR = 17;
@@ -24,7 +21,10 @@ export function cannotBeIncremental(cluster: Cluster): string | null {
  * @throws BackupError of the connection, and as reading what a cluster is does
  */
 export async function askWhetherIncremental(target: DatabaseTarget, signal: AbortSignal): Promise<string | null> {
-	return await askCluster(target, signal, async (client) => cannotBeIncremental(await readCluster(client)));
+	return await askCluster(target, signal, async (transport) => {
+		const cluster = await readCluster(transport);
+		return cannotBeIncremental(cluster) ?? transport.fullOnly;
+	});
 }
 
 /**
@@ -36,20 +36,4 @@ export function cannotBuildOn(cluster: Cluster, { contents }: OpenBackup<Cluster
 	if (why !== null) return why;
 	if (contents.systemIdentifier !== cluster.systemIdentifier) return 'the one before is of another cluster';
 	return null;
-}
-
-/**
- * Gives the server the list of files of a base backup, for a BASE_BACKUP on the same connection.
- * @throws what `pg` throws; those of the storage
- */
-export async function uploadList(client: Client, base: OpenBackup<ClusterContents>): Promise<void> {
-	const body = await openList(base);
-	const command = await new Promise<ReplicationCommand>((resolve, reject) => {
-		const begun: ReplicationCommand = new ReplicationCommand('UPLOAD_MANIFEST', { onCopyIn: () => resolve(begun) });
-		begun.done.catch(reject);
-		client.query(begun);
-	});
-	for await (const chunk of body as AsyncIterable<Buffer>) command.send(chunk);
-	command.endCopy();
-	await command.done;
 }

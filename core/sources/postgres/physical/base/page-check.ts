@@ -30,20 +30,49 @@ function layoutOf(path: string, head: Buffer): IncrementalLayout | null {
 	}
 }
 
-export class PageCheck {
-	/** Pages whose checksum is wrong. */
-	damaged = 0;
-	/** The first of them: file and block. */
-	readonly examples: string[] = [];
+/** Where the pages of a file begin to count; null for files without pages. @param path below the cluster's folder */
+export function firstPageOf(path: string): number | null {
+	const [name, , number = '0'] = RELATION.exec(path) ?? [];
+	return name === undefined ? null : Number(number) * BLOCKS_PER_FILE;
+}
+
+/** Judges single pages. */
+export class PageJudge {
+	/** A page that is to be judged is put here; its checksum is gone then. */
+	readonly bytes = Buffer.alloc(PAGE_BYTES);
+	readonly #words = new Int32Array(this.bytes.buffer, this.bytes.byteOffset, PAGE_BYTES / 4);
 	readonly #startHigh: number;
 	readonly #startLow: number;
-	readonly #bytes = Buffer.alloc(PAGE_BYTES);
-	readonly #words = new Int32Array(this.#bytes.buffer, this.#bytes.byteOffset, PAGE_BYTES / 4);
 
 	/** @param start where the log begins that the backup needs */
 	constructor(start: bigint) {
 		this.#startHigh = Number(start >> 32n);
 		this.#startLow = Number(start & 0xffff_ffffn);
+	}
+
+	/** @param block the page's number in its relation */
+	isSound(block: number): boolean {
+		const { bytes } = this;
+		const isNew = bytes.readUInt16LE(UPPER_AT) === 0;
+		if (isNew) return true;
+		const [high, low] = [bytes.readUInt32LE(0), bytes.readUInt32LE(4)];
+		if (high > this.#startHigh || (high === this.#startHigh && low >= this.#startLow)) return true;
+		const written = bytes.readUInt16LE(CHECKSUM_AT);
+		bytes.writeUInt16LE(0, CHECKSUM_AT);
+		return pageChecksum(this.#words, block) === written;
+	}
+}
+
+export class PageCheck {
+	/** Pages whose checksum is wrong. */
+	damaged = 0;
+	/** The first of them: file and block. */
+	readonly examples: string[] = [];
+	readonly #judge: PageJudge;
+
+	/** @param start where the log begins that the backup needs */
+	constructor(start: bigint) {
+		this.#judge = new PageJudge(start);
 	}
 
 	/**
@@ -52,26 +81,26 @@ export class PageCheck {
 	 * @returns null for files without pages
 	 */
 	begin(path: string): { take(chunk: Buffer): void } | null {
-		const [name, isIncremental, number = '0'] = RELATION.exec(path) ?? [];
-		if (name === undefined) return null;
-		const first = Number(number) * BLOCKS_PER_FILE;
+		const first = firstPageOf(path);
+		if (first === null) return null;
+		const isIncremental = RELATION.exec(path)?.[1] !== undefined;
 		let layout: IncrementalLayout | null = null;
 		let head: Buffer = Buffer.alloc(0);
 		let pages = 0;
 		let filled = 0;
 		const takePages = (chunk: Buffer) => {
 			for (let at = 0; at < chunk.length; ) {
-				const taken = chunk.copy(this.#bytes, filled, at, at + PAGE_BYTES - filled);
+				const taken = chunk.copy(this.#judge.bytes, filled, at, at + PAGE_BYTES - filled);
 				at += taken;
 				filled += taken;
 				if (filled < PAGE_BYTES) return;
 				filled = 0;
 				const block = first + (layout === null ? pages : (layout.blocks[pages] ?? 0));
-				if (!this.#isSound(block)) this.#note(path, block);
+				if (!this.#judge.isSound(block)) this.note(path, block);
 				pages++;
 			}
 		};
-		if (isIncremental === undefined) return { take: takePages };
+		if (!isIncremental) return { take: takePages };
 		return {
 			take(chunk) {
 				if (layout !== null) return takePages(chunk);
@@ -82,18 +111,8 @@ export class PageCheck {
 		};
 	}
 
-	#isSound(block: number): boolean {
-		const bytes = this.#bytes;
-		const isNew = bytes.readUInt16LE(UPPER_AT) === 0;
-		if (isNew) return true;
-		const [high, low] = [bytes.readUInt32LE(0), bytes.readUInt32LE(4)];
-		if (high > this.#startHigh || (high === this.#startHigh && low >= this.#startLow)) return true;
-		const written = bytes.readUInt16LE(CHECKSUM_AT);
-		bytes.writeUInt16LE(0, CHECKSUM_AT);
-		return pageChecksum(this.#words, block) === written;
-	}
-
-	#note(path: string, block: number): void {
+	/** Counts a page that is damaged. */
+	note(path: string, block: number): void {
 		this.damaged++;
 		if (this.examples.length < MAX_EXAMPLES) this.examples.push(`${path} block ${block}`);
 	}

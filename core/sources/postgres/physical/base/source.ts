@@ -1,43 +1,44 @@
 /** A whole PostgreSQL cluster as a source: a copy of its files that the server makes, which a server can start from. */
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { Client } from 'pg';
 import type { OpenBackup, OpenSource, Source } from '../../../source';
-import { connectForReplication, disconnect } from '../../connection/connection';
 import { toBackupError } from '../../connection/errors';
 import { sqlStateOf } from '../../connection/sql-state';
 import { type DatabaseTarget, describeTarget } from '../../connection/target';
 import { serverMark } from '../../server-mark';
 import { type Cluster, majorOf, readCluster } from '../cluster';
 import { explain } from '../errors';
-import { runCommand } from '../replication';
-import { BaseBackup, type BaseBackupFacts, BACKUP_MANIFEST } from './base-backup';
+import { transportWarnings } from '../transport/change';
+import { openTransport } from '../transport/open';
+import type { RunningBase, Transport } from '../transport/transport';
+import { type BaseBackupFacts, BACKUP_MANIFEST } from './base-backup';
 import { type ClusterContents, formatContents } from './contents';
-import { cannotBuildOn, uploadList } from './incremental';
+import { cannotBuildOn } from './incremental';
 import { CLUSTER } from './word';
 
 /**
  * The cluster that a database belongs to.
- * @param target any database of it, with a role that may replicate
+ * @param target any database of it, with a role that may replicate, or read its files over SQL
  */
 export function clusterSource(target: DatabaseTarget): Source {
 	return {
 		kind: CLUSTER,
-		async open({ signal, stallTimeoutMs, base }) {
+		async open({ signal, stallTimeoutMs, base, previous }) {
 			const patient = { patienceMs: stallTimeoutMs, ...target };
-			const client = await connectForReplication(patient, { signal }).catch((error: unknown) => {
+			const transport = await openTransport(patient, signal).catch((error: unknown) => {
 				throw explain(error, target);
 			});
 			try {
-				const cluster = await readCluster(client);
-				const warnings = (await holdLog(client)) ? [] : [notHeld(target)];
+				const cluster = await readCluster(transport);
+				const warnings = transportWarnings(transport, previous);
+				if (!(await holdLog(transport))) warnings.push(notHeld(target));
 				const before = base as OpenBackup<ClusterContents> | null;
-				const { backup, note } = await beginBackup(client, patient, cluster, before);
+				const { backup, note } = await beginBackup(transport, cluster, before);
 				const isFull = before === null || note !== null;
 				if (note !== null) warnings.push(note);
-				return opened({ client, cluster, backup, isFull, warnings });
+				return opened({ transport, cluster, backup, isFull, warnings });
 			} catch (error) {
-				await disconnect(client);
+				await transport.close();
 				throw signal.aborted ? error : explain(toBackupError(error, target), target);
 			}
 		},
@@ -45,9 +46,9 @@ export function clusterSource(target: DatabaseTarget): Source {
 }
 
 interface Opened {
-	client: Client;
+	transport: Transport;
 	cluster: Cluster;
-	backup: BaseBackup;
+	backup: RunningBase;
 	isFull: boolean;
 	warnings: string[];
 }
@@ -57,31 +58,27 @@ interface Opened {
  * @returns why it is full although it was to build on another
  */
 async function beginBackup(
-	client: Client,
-	target: DatabaseTarget,
+	transport: Transport,
 	cluster: Cluster,
 	base: OpenBackup<ClusterContents> | null,
-): Promise<{ backup: BaseBackup; note: string | null }> {
-	const major = majorOf(cluster);
-	let why = base && cannotBuildOn(cluster, base);
+): Promise<{ backup: RunningBase; note: string | null }> {
+	const { segmentBytes, checksums } = cluster;
+	const request = { major: majorOf(cluster), segmentBytes, checksums };
+	let why = base && (cannotBuildOn(cluster, base) ?? transport.fullOnly);
 	if (base && why === null) {
 		try {
-			await uploadList(client, base);
-			const backup = new BaseBackup(client, target, { major, incremental: true });
-			await backup.begun();
-			return { backup, note: null };
+			return { backup: await transport.beginBase({ ...request, onto: base }), note: null };
 		} catch (error) {
 			// That its summaries do not go back so far, for one. A connection that is gone is no reason for a full one.
 			if (sqlStateOf(error) === null && sqlStateOf((error as Error).cause) === null) throw error;
 			why = (error as Error).message;
 		}
 	}
-	const backup = new BaseBackup(client, target, { major, incremental: false });
-	await backup.begun();
+	const backup = await transport.beginBase({ ...request, onto: null });
 	return { backup, note: why === null ? null : `made a full backup, because ${why}` };
 }
 
-function opened({ client, cluster, backup, isFull, warnings }: Opened): OpenSource {
+function opened({ transport, cluster, backup, isFull, warnings }: Opened): OpenSource {
 	let facts: BaseBackupFacts | undefined;
 	return {
 		...(isFull && { type: 'full' }),
@@ -110,11 +107,12 @@ function opened({ client, cluster, backup, isFull, warnings }: Opened): OpenSour
 					walEnd: end.lsn,
 					tablespaces: tablespaces.length,
 					checksums: cluster.checksums,
+					transport: transport.name,
 				},
 				warnings,
 			});
 		},
-		close: async () => await disconnect(client),
+		close: async () => await transport.close(),
 	};
 }
 
@@ -122,10 +120,10 @@ function opened({ client, cluster, backup, isFull, warnings }: Opened): OpenSour
  * Has the server keep the log that the backup needs, as long as this connection lives.
  * @returns false where the server has no place left for that
  */
-async function holdLog(client: Client): Promise<boolean> {
+async function holdLog(transport: Transport): Promise<boolean> {
+	if (transport.noSlots !== null) return true; // told where the transport is
 	try {
-		const slot = `n8n_backup_${randomBytes(8).toString('hex')}`;
-		await runCommand(client, `CREATE_REPLICATION_SLOT "${slot}" TEMPORARY PHYSICAL RESERVE_WAL`);
+		await transport.createSlot(`n8n_backup_${randomBytes(8).toString('hex')}`, { temporary: true });
 		return true;
 	} catch (error) {
 		// No slot is free, or the server allows none.

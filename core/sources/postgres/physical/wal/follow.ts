@@ -3,12 +3,12 @@
  * two runs, and a run that finds nothing costs the server one question.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Client } from 'pg';
 import { abortError } from '../../../../base/errors';
 import type { Source } from '../../../source';
-import { connectForReplication, disconnect } from '../../connection/connection';
 import type { DatabaseTarget } from '../../connection/target';
 import { askPosition } from '../cluster';
+import { openTransport } from '../transport/open';
+import type { Transport } from '../transport/transport';
 import { type Connections, type LogOptions, logSource } from './source';
 
 /** So often a run is made in any case, milliseconds: the journal shows that somebody still looks. */
@@ -61,7 +61,7 @@ export async function followLog(
 /** One connection for many runs, made anew when it broke. */
 class KeptConnection implements Connections {
 	readonly #signal: AbortSignal;
-	#client: Client | null = null;
+	#transport: Transport | null = null;
 	/** How far the server was when the last run began. */
 	#seen: string | null = null;
 	#release: () => void = () => undefined;
@@ -71,36 +71,34 @@ class KeptConnection implements Connections {
 		this.#signal = signal;
 	}
 
-	async take(target: DatabaseTarget, signal: AbortSignal): Promise<Client> {
-		if (this.#client?.connection.stream.destroyed) this.#client = null;
-		const client = (this.#client ??= await connectForReplication(target, {
-			signal: AbortSignal.any([this.#signal, signal]),
-		}));
+	async take(target: DatabaseTarget, signal: AbortSignal): Promise<Transport> {
+		if (this.#transport?.client.connection.stream.destroyed) this.#transport = null;
+		const transport = (this.#transport ??= await openTransport(target, AbortSignal.any([this.#signal, signal])));
 		// The signal that it was made with may be that of an earlier run.
-		const onAbort = () => client.connection.stream.destroy(abortError(signal));
+		const onAbort = () => transport.client.connection.stream.destroy(abortError(signal));
 		signal.addEventListener('abort', onAbort, { once: true });
 		this.#release = () => signal.removeEventListener('abort', onAbort);
 		try {
-			this.#seen = await askPosition(client);
+			this.#seen = await askPosition(transport);
 		} catch (error) {
-			await this.giveBack(client, false);
+			await this.giveBack(transport, false);
 			throw error;
 		}
-		return client;
+		return transport;
 	}
 
-	async giveBack(client: Client, isUsable: boolean): Promise<void> {
+	async giveBack(transport: Transport, isUsable: boolean): Promise<void> {
 		this.#release();
 		if (isUsable) return;
-		this.#client = null;
-		await disconnect(client);
+		this.#transport = null;
+		await transport.close();
 	}
 
 	/** Whether the server is where it was when the last run began. A connection that broke says no: the next run shows why. */
 	async isQuiet(): Promise<boolean> {
-		if (this.#client === null) return false;
+		if (this.#transport === null) return false;
 		try {
-			return (await askPosition(this.#client)) === this.#seen;
+			return (await askPosition(this.#transport)) === this.#seen;
 		} catch {
 			await this.close();
 			return false;
@@ -108,8 +106,8 @@ class KeptConnection implements Connections {
 	}
 
 	async close(): Promise<void> {
-		const client = this.#client;
-		this.#client = null;
-		if (client) await disconnect(client);
+		const transport = this.#transport;
+		this.#transport = null;
+		await transport?.close();
 	}
 }

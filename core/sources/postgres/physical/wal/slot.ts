@@ -2,13 +2,12 @@
  * The replication slot that makes a server keep its log until it is stored. A slot that nobody reads from any more fills the
  * server's disk, so what it holds back is looked at whenever it is used.
  */
-import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
 import { BackupError } from '../../../../base/errors';
 import type { DatabaseTarget } from '../../connection/target';
-import { runCommand } from '../replication';
 import { askCluster } from '../session';
 import { slotProblems, type SlotState } from '../../../../records/slot-problems';
+import { slotLiteral } from './slot-name';
 
 /** How a slot is. */
 export interface Slot extends SlotState {
@@ -16,14 +15,6 @@ export interface Slot extends SlotState {
 	restart: string | null;
 	/** Somebody else reads from it at this moment. */
 	active: boolean;
-}
-
-/**
- * The name of the slot for one group of backups in one storage: the same at every run.
- * @param location of the storage, as it is shown to people
- */
-export function slotName(location: string, group: string): string {
-	return `n8n_backup_${createHash('sha256').update(`${location}\n${group}`).digest('hex').slice(0, 16)}`;
 }
 
 /** @param name letters, digits and underscores @returns null where there is none @throws what `pg` throws */
@@ -34,7 +25,7 @@ export async function readSlot(client: Client, name: string): Promise<Slot | nul
 		`SELECT restart_lsn AS restart, wal_status AS status, active, safe_wal_size AS safe,
 			pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery()
 				THEN pg_catalog.pg_last_wal_receive_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, restart_lsn) AS held
-		FROM pg_catalog.pg_replication_slots WHERE slot_name = '${literal(name)}' AND slot_type = 'physical'`,
+		FROM pg_catalog.pg_replication_slots WHERE slot_name = '${slotLiteral(name)}' AND slot_type = 'physical'`,
 	);
 	const [row] = rows;
 	if (!row) return null;
@@ -52,21 +43,11 @@ async function findForgotten(client: Client, name: string): Promise<SlotState['f
 			THEN pg_catalog.pg_last_wal_receive_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, restart_lsn) AS held
 		FROM pg_catalog.pg_replication_slots
 		WHERE slot_type = 'physical' AND NOT temporary AND NOT active AND restart_lsn IS NOT NULL
-			AND slot_name ~ '^n8n_backup_[0-9a-f]{16}$' AND slot_name <> '${literal(name)}'
+			AND slot_name ~ '^n8n_backup_[0-9a-f]{16}$' AND slot_name <> '${slotLiteral(name)}'
 		ORDER BY restart_lsn LIMIT 1`,
 	);
 	const [row] = rows;
 	return row ? { name: row.name, heldBytes: Number(row.held) } : null;
-}
-
-/** Makes a slot that keeps the log from the last checkpoint on. @throws what `pg` throws */
-export async function createSlot(client: Client, name: string): Promise<void> {
-	await runCommand(client, `CREATE_REPLICATION_SLOT "${literal(name)}" PHYSICAL RESERVE_WAL`);
-}
-
-/** Removes a slot; the server then keeps its log no longer than for itself. @throws what `pg` throws */
-export async function dropSlot(client: Client, name: string): Promise<void> {
-	await runCommand(client, `DROP_REPLICATION_SLOT "${literal(name)}"`);
 }
 
 /** What somebody should do before the server's disk is full, or the log is gone. */
@@ -83,7 +64,7 @@ export const NO_SLOT_LIMIT =
  * @throws BackupError 'not-found', those of the connection
  */
 export async function findSlot(target: DatabaseTarget, name: string, signal: AbortSignal): Promise<Slot> {
-	return await askCluster(target, signal, async (client) => await existing(client, name));
+	return await askCluster(target, signal, async ({ client }) => await existing(client, name));
 }
 
 /**
@@ -92,14 +73,14 @@ export async function findSlot(target: DatabaseTarget, name: string, signal: Abo
  * @throws BackupError 'not-found', 'locked' while somebody reads by it, those of the connection
  */
 export async function endSlot(target: DatabaseTarget, name: string, signal: AbortSignal): Promise<Slot> {
-	return await askCluster(target, signal, async (client) => {
-		const slot = await existing(client, name);
+	return await askCluster(target, signal, async (transport) => {
+		const slot = await existing(transport.client, name);
 		if (slot.active) {
 			throw new BackupError('locked', `somebody is reading the log by the slot ${name}`, {
 				hint: 'Stop the run that collects it first.',
 			});
 		}
-		await dropSlot(client, name);
+		await transport.dropSlot(name);
 		return slot;
 	});
 }
@@ -110,10 +91,4 @@ async function existing(client: Client, name: string): Promise<Slot> {
 	throw new BackupError('not-found', `the server has no slot ${name}`, {
 		hint: 'Its name is made of the storage and the group: give both as the runs that collect the log do.',
 	});
-}
-
-/** Slot names are letters, digits and underscores; a command takes no values beside it. */
-function literal(name: string): string {
-	if (!/^[a-z0-9_]{1,63}$/.test(name)) throw new TypeError(`not the name of a slot: ${name}`);
-	return name;
 }

@@ -4,10 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { Readable, Transform } from 'node:stream';
-import type { Client } from 'pg';
 import { BackupError, isBackupError } from '../../../../base/errors';
+import type { Manifest } from '../../../../records/manifest';
 import type { OpenSource, Source, SourcePart } from '../../../source';
-import { connectForReplication, disconnect } from '../../connection/connection';
 import { toBackupError } from '../../connection/errors';
 import { type DatabaseTarget, describeTarget } from '../../connection/target';
 import { serverMark } from '../../server-mark';
@@ -23,13 +22,14 @@ import {
 	timelineText,
 	WAL_PAGE_BYTES,
 } from '../lsn';
-import { runCommand } from '../replication';
+import { transportWarnings } from '../transport/change';
+import { openTransport } from '../transport/open';
+import type { LogReading, Transport } from '../transport/transport';
 import { formatContents, type LogContents } from './contents';
 import { LOG } from './word';
 import { assertTail, behind, type LogPosition, positionOf, tailStart } from './position';
-import { createSlot, dropSlot, NO_SLOT_LIMIT, readSlot, type Slot, slotWarnings } from './slot';
+import { NO_SLOT_LIMIT, readSlot, type Slot, slotWarnings } from './slot';
 import { toDetails } from '../../../../records/slot-problems';
-import { LogStream } from './stream';
 import { LogVerifier, type RestorePoint } from './verifier';
 
 /** A run crosses as many timelines at most. */
@@ -48,19 +48,19 @@ export interface LogOptions {
 /** Where runs get their connection from. */
 export interface Connections {
 	/** @throws BackupError of the connection */
-	take(target: DatabaseTarget, signal: AbortSignal): Promise<Client>;
+	take(target: DatabaseTarget, signal: AbortSignal): Promise<Transport>;
 	/** @param isUsable nothing on it was cut short */
-	giveBack(client: Client, isUsable: boolean): Promise<void>;
+	giveBack(transport: Transport, isUsable: boolean): Promise<void>;
 }
 
 /** A connection for each run. */
 const OWN_CONNECTION: Connections = {
-	take: async (target, signal) => await connectForReplication(target, { signal }),
-	giveBack: disconnect,
+	take: openTransport,
+	giveBack: async (transport) => await transport.close(),
 };
 
 /**
- * The log of the cluster that a database belongs to. A role that may replicate is enough.
+ * The log of the cluster that a database belongs to. A role that may replicate is enough, or one that may read its files over SQL.
  * @param target any database of it
  */
 export function logSource(target: DatabaseTarget, options: LogOptions, connections = OWN_CONNECTION): Source {
@@ -68,12 +68,12 @@ export function logSource(target: DatabaseTarget, options: LogOptions, connectio
 		kind: LOG,
 		async open({ signal, stallTimeoutMs, previous }) {
 			const patient = { patienceMs: stallTimeoutMs, ...target };
-			const client = await connections.take(patient, signal).catch((error: unknown) => {
+			const transport = await connections.take(patient, signal).catch((error: unknown) => {
 				throw explain(error, target);
 			});
-			const giveBack = async (isUsable: boolean) => await connections.giveBack(client, isUsable);
+			const giveBack = async (isUsable: boolean) => await connections.giveBack(transport, isUsable);
 			try {
-				const source = await Collecting.begin({ client, target: patient, giveBack }, options, positionOf(previous));
+				const source = await Collecting.begin({ transport, target: patient, giveBack }, options, previous);
 				if (source !== null) return source;
 				await giveBack(true);
 				return null;
@@ -87,7 +87,7 @@ export function logSource(target: DatabaseTarget, options: LogOptions, connectio
 
 /** The connection of a run. */
 interface Session {
-	client: Client;
+	transport: Transport;
 	target: DatabaseTarget;
 	giveBack: (isUsable: boolean) => Promise<void>;
 }
@@ -101,8 +101,8 @@ interface Beginning {
 	from: bigint;
 	/** Nothing that is stored goes before it. */
 	isNew: boolean;
-	/** How it was before anything was collected. */
-	slot: Slot;
+	/** How it was before anything was collected; null where there is none. */
+	slot: Slot | null;
 	warnings: readonly string[];
 }
 
@@ -134,15 +134,17 @@ class Collecting implements OpenSource {
 	static async begin(
 		session: Session,
 		{ slot: name, startOver = false }: LogOptions,
-		stored: LogPosition | null,
+		previous: Manifest | null,
 	): Promise<Collecting | null> {
-		const { client, target } = session;
-		const cluster = await readCluster(client);
+		const { transport, target } = session;
+		const stored = positionOf(previous);
+		const cluster = await readCluster(transport);
 		if (cluster.inRecovery) throw isStandby(target);
-		const { slot, isNew, warnings } = await takeSlot(client, name, stored !== null);
+		const { slot, restart, isNew, warnings } = await takeSlot(transport, name, stored !== null);
+		warnings.unshift(...transportWarnings(transport, previous));
 		const anew = (more: string[]): Beginning => ({
 			timeline: cluster.timeline,
-			from: segmentStart(parseLsn(slot.restart!), cluster.segmentBytes),
+			from: segmentStart(parseLsn(restart), cluster.segmentBytes),
 			isNew: true,
 			slot,
 			warnings: [...warnings, ...more],
@@ -156,7 +158,7 @@ class Collecting implements OpenSource {
 			const isIdle = cluster.timeline === stored.timeline && parseLsn(cluster.flushed) === stored.end;
 			const from = tailStart(stored.end);
 			const { timeline, end: until } = stored;
-			await assertTail(new LogStream(client, target, { slot: name, timeline, from, until }), stored);
+			await assertTail(transport.readLog({ slot: name, stored: from, timeline, from, until }), stored);
 			// That the slot was gone is worth a record, though nothing else is new.
 			if (isIdle && !isNew) return null;
 		} catch (error) {
@@ -171,12 +173,12 @@ class Collecting implements OpenSource {
 
 	async *parts(): AsyncGenerator<SourcePart> {
 		let { timeline, from } = this.#first;
-		const { client, target } = this.#session;
+		const { transport } = this.#session;
 		for (let count = 0; ; count++) {
 			if (count === MAX_TIMELINES) throw tooManyTimelines();
 			const isNewest = timeline >= this.#cluster.timeline;
 			const until = isNewest ? parseLsn(this.#cluster.flushed) : null;
-			const stream = new LogStream(client, target, { slot: this.#slot, timeline, from, until });
+			const stream = transport.readLog({ slot: this.#slot, stored: this.#first.from, timeline, from, until });
 			yield this.#part(stream, timeline, from);
 			if (stream.next === null) break;
 			timeline = stream.next.timeline;
@@ -210,7 +212,8 @@ class Collecting implements OpenSource {
 				newBeginning: this.#first.isNew,
 				// Its size says nothing of the next one's, and no policy decides whether it stays.
 				piece: true,
-				...toDetails(this.#first.slot),
+				transport: this.#session.transport.name,
+				...(this.#first.slot && toDetails(this.#first.slot)),
 			},
 			warnings: this.#warnings,
 		});
@@ -221,7 +224,7 @@ class Collecting implements OpenSource {
 	}
 
 	/** The bytes of one timeline, which are verified and remembered on the way. */
-	#part(stream: LogStream, timeline: number, from: bigint): SourcePart {
+	#part(stream: LogReading, timeline: number, from: bigint): SourcePart {
 		const name = `${timelineText(timeline)}-${sortableLsn(from)}.wal`.toLowerCase();
 		const { systemIdentifier, segmentBytes } = this.#cluster;
 		const verifier = new LogVerifier({ systemIdentifier, segmentBytes, timeline });
@@ -266,8 +269,7 @@ class Collecting implements OpenSource {
 
 	/** The file that says where a timeline comes from. */
 	async #history(timeline: number): Promise<SourcePart> {
-		const [answer] = await runCommand(this.#session.client, `TIMELINE_HISTORY ${timeline}`);
-		const text = answer?.rows[0]?.[1] ?? '';
+		const text = await this.#session.transport.readHistory(timeline);
 		if (parseHistory(text).length === 0) {
 			throw new BackupError('incomplete', `the server does not say where timeline ${timeline} comes from`, {
 				hint: 'Look into the server’s log, and run it again.',
@@ -279,26 +281,40 @@ class Collecting implements OpenSource {
 	}
 }
 
-/** Uses the slot, or makes it. */
-async function takeSlot(
-	client: Client,
-	name: string,
-	isKnown: boolean,
-): Promise<{ slot: Slot; isNew: boolean; warnings: string[] }> {
+/** From where on the server has its log, and what keeps it. */
+interface KeptLog {
+	slot: Slot | null;
+	restart: string;
+	isNew: boolean;
+	warnings: string[];
+}
+
+/** Uses the slot, or makes it; does without where there can be none. */
+async function takeSlot(transport: Transport, name: string, isKnown: boolean): Promise<KeptLog> {
+	const { client } = transport;
 	const found = await readSlot(client, name);
+	if (transport.noSlots !== null) {
+		const { rows } = await client.query<{ redo: string }>(
+			'SELECT redo_lsn AS redo FROM pg_catalog.pg_control_checkpoint()',
+		);
+		return { slot: found, restart: rows[0]!.redo, isNew: false, warnings: found ? slotWarnings(found) : [] };
+	}
 	if (found?.active) {
 		throw new BackupError('locked', `somebody else is reading the log by the slot ${name}`, {
 			hint: 'Two runs collect the log of one cluster for one group: wait for the other one, or stop it.',
 		});
 	}
-	if (found && found.restart !== null) return { slot: found, isNew: false, warnings: slotWarnings(found) };
+	if (found && found.restart !== null) {
+		return { slot: found, restart: found.restart, isNew: false, warnings: slotWarnings(found) };
+	}
 	const warnings = isKnown
 		? [`the slot ${name} was ${found ? 'lost: the server has removed log that it kept' : 'gone'}; it was made anew`]
 		: [];
-	if (found) await dropSlot(client, name);
-	await createSlot(client, name);
+	if (found) await transport.dropSlot(name);
+	await transport.createSlot(name);
 	const slot = (await readSlot(client, name))!;
-	return { slot, isNew: true, warnings: [...warnings, ...(slot.safeBytes === null ? [NO_SLOT_LIMIT] : [])] };
+	if (slot.safeBytes === null) warnings.push(NO_SLOT_LIMIT);
+	return { slot, restart: slot.restart!, isNew: true, warnings };
 }
 
 /** @throws BackupError 'broken-log' when the server is not as far as what is stored */

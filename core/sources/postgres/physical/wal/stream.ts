@@ -10,6 +10,7 @@ import type { DatabaseTarget } from '../../connection/target';
 import { explainLog } from '../errors';
 import { formatLsn, parseLsn } from '../lsn';
 import { ReplicationCommand } from '../replication';
+import type { LogReading, LogRequest } from '../transport/transport';
 
 const BUFFER_BYTES = 1024 * 1024;
 const LOG = 'w'.charCodeAt(0);
@@ -20,18 +21,8 @@ const LOG_HEADER = 25;
 /** Between 1970 and 2000, where PostgreSQL's times begin, in microseconds. */
 const EPOCH_US = 946_684_800_000_000n;
 
-export interface LogRequest {
-	/** The server keeps its log by this slot. */
-	slot: string;
-	timeline: number;
-	from: bigint;
-	/** Where to end; the bytes may go a little further. Null: to the end of the timeline. */
-	until: bigint | null;
-}
-
 /** Gives the bytes of the log, and how they end. */
-export class LogStream extends Readable {
-	/** The timeline that followed, and where; null where this one has not ended. Known when the stream has. */
+export class LogStream extends Readable implements LogReading {
 	next: { timeline: number; start: bigint } | null = null;
 	readonly #request: LogRequest;
 	readonly #command: ReplicationCommand;
@@ -89,9 +80,9 @@ export class LogStream extends Readable {
 		if (until !== null && this.#position >= until) this.#finish();
 	}
 
-	/** Tells the server what lies in the storage: it begins where this stream does, and what is read now is not stored yet. */
+	/** Tells the server what lies in the storage: what is read now is not stored yet. */
 	#confirm(): void {
-		const stored = this.#request.from;
+		const { stored } = this.#request;
 		const message = Buffer.alloc(34);
 		message[0] = STATUS;
 		for (const at of [1, 9, 17]) message.writeBigUInt64BE(stored, at);

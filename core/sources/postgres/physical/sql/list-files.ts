@@ -1,0 +1,101 @@
+/** Which files of a running server belong to a base backup: those that the server itself would take (`basebackup.c`). */
+import type { Client } from 'pg';
+import { BackupError } from '../../../../base/errors';
+
+/** A file or folder of the server. */
+export interface ServerFile {
+	/** Below the server's folder; of a tablespace, `pg_tblspc/<oid>/…`. */
+	path: string;
+	isFolder: boolean;
+	/** Bytes, when it was listed. */
+	size: number;
+	/** When it was changed, seconds since 1970. */
+	mtime: number;
+}
+
+/** What is in them is made anew when a server starts, or belongs to the one that runs. */
+const EMPTY_FOLDERS = new Set(
+	'pg_wal pg_replslot pg_dynshmem pg_notify pg_serial pg_snapshots pg_stat_tmp pg_subtrans'.split(' '),
+);
+/** Of the server that runs, or written by the backup itself. */
+const LEFT_OUT =
+	/^(?:postmaster\.(?:pid|opts)|backup_label|tablespace_map|backup_manifest|postgresql\.auto\.conf\.tmp|current_logfiles\.tmp|lost\+found)$|(?:^|\/)(?:pgsql_tmp[^/]*|pg_internal\.init[^/]*|\.DS_Store|\.s\.PGSQL\.[^/]*)$/;
+/** Where tables and indexes lie. */
+const RELATIONS = /^(?:global|base\/\d+|pg_tblspc\/\d+\/PG_[^/]+\/\d+)\/([^/]+)$/;
+const TEMPORARY = /^t\d+_\d+(?:_[a-z]+)?(?:\.\d+)?$/;
+const INIT = /^(\d+)_init$/;
+const FORK = /^(\d+)(?:_(?:fsm|vm))?(?:\.\d+)?$/;
+/** No server has folders within folders like that: a link leads back to where it lies. */
+const MAX_DEPTH = 12;
+/** About 150 bytes each here. */
+const MAX_FILES = 2_000_000;
+
+/**
+ * Lists them, folders before what is in them.
+ * @param tablespaces those that belong to the backup, by number
+ * @param versionFolder how this server calls its folder in a tablespace, where other servers may have theirs
+ * @throws what `pg` throws; BackupError 'unsupported' where there is no end of them
+ */
+export async function listFiles(
+	client: Client,
+	tablespaces: readonly number[],
+	versionFolder: string,
+): Promise<ServerFile[]> {
+	const found: ServerFile[] = [];
+	const folders = [''];
+	for (let folder = folders.shift(); folder !== undefined; folder = folders.shift()) {
+		const entries = await listFolder(client, folder);
+		const unlogged = new Set(entries.flatMap(({ name }) => INIT.exec(name)?.[1] ?? []));
+		for (const { name, ...entry } of entries) {
+			const path = folder === '' ? name : `${folder}/${name}`;
+			if (LEFT_OUT.test(path) || (RELATIONS.test(path) && isOfNoUse(name, unlogged))) continue;
+			if (!entry.isFolder) found.push({ path, ...entry });
+			else if (folder === 'pg_tblspc') {
+				const number = Number(name);
+				if (tablespaces.includes(number)) folders.push(path);
+			} else if (!/^pg_tblspc\/\d+$/.test(folder) || name === versionFolder) {
+				found.push({ path, ...entry });
+				if (!EMPTY_FOLDERS.has(path)) folders.push(path);
+			}
+		}
+		if (folder.split('/').length > MAX_DEPTH || found.length > MAX_FILES) throw endless(folder);
+	}
+	return found;
+}
+
+/** Of a temporary table, or of an unlogged one, which comes back empty: its first file alone stays. */
+function isOfNoUse(name: string, unlogged: ReadonlySet<string>): boolean {
+	return TEMPORARY.test(name) || unlogged.has(FORK.exec(name)?.[1] ?? '');
+}
+
+interface Entry extends Omit<ServerFile, 'path'> {
+	name: string;
+}
+
+/** So many at once: `pg` keeps an answer in memory as a whole. */
+const ENTRIES_AT_ONCE = 100_000;
+
+/** What lies in one folder; what went while we asked is left out. */
+async function listFolder(client: Client, folder: string): Promise<Entry[]> {
+	const entries: Entry[] = [];
+	for (let last = ''; ; ) {
+		const { rows } = await client.query<{ name: string; folder: boolean | null; size: string; mtime: string }>(
+			`SELECT name, stat.isdir AS folder, stat.size, extract(epoch FROM stat.modification)::bigint AS mtime
+			FROM (SELECT name FROM pg_catalog.pg_ls_dir($1, true, false) AS name
+				WHERE name COLLATE "C" > $3 ORDER BY name COLLATE "C" LIMIT ${ENTRIES_AT_ONCE}) AS listed,
+				pg_catalog.pg_stat_file($2 || name, true) AS stat ORDER BY name COLLATE "C"`,
+			[...(folder === '' ? ['.', ''] : [folder, `${folder}/`]), last],
+		);
+		for (const { name, folder: isFolder, size, mtime } of rows) {
+			if (isFolder !== null) entries.push({ name, isFolder, size: isFolder ? 0 : Number(size), mtime: Number(mtime) });
+		}
+		if (rows.length < ENTRIES_AT_ONCE || entries.length > MAX_FILES) return entries;
+		last = rows.at(-1)!.name;
+	}
+}
+
+function endless(folder: string): BackupError {
+	return new BackupError('unsupported', `there is no end to the files in the server’s folder ${folder || '.'}`, {
+		hint: 'A link in the server’s folder may lead back to it: remove that link. Otherwise let the server make the copy: give the role the attribute REPLICATION, and the server a free max_wal_senders.',
+	});
+}
