@@ -1,10 +1,10 @@
 /**
- * npm run bench -- copy: one backup from a folder to S3, from S3 to a folder, and from S3 to S3, by us, by rclone and by
- * s3cmd, side by side: copying alone, and (rclone) copying and reading back.
+ * npm run bench -- copy: one backup from a folder to S3, from S3 to a folder, from S3 to S3, and from a folder to an SFTP server and back, by
+ * us, by rclone, and by s3cmd or sftp, side by side: copying alone, and (rclone) copying and reading back.
  *
  *   --size 300M    bytes of the backup (random, so stored it has as many)
  *   --runs 3       rounds; the figures are medians
- *   --only s3-s3   these ways only: folder-s3, s3-folder, s3-s3
+ *   --only s3-s3   these ways only: folder-s3, s3-folder, s3-s3, folder-sftp, sftp-folder
  *   --folder DIR   on which disk the folders are made (default: the system's temporary folder)
  *
  * Started by scripts/bench.mjs in the root of the checkout. A complete run writes its tables into bench/README.md.
@@ -14,16 +14,18 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { median, mega } from './comparison.ts';
-import { type Destination, folderDestination, s3Destination } from './destinations.ts';
+import { type Destination, folderDestination, s3Destination, secondRemote } from './destinations.ts';
 import { duelTable } from './duel-table.ts';
 import { type Duel, fight, ratioOf, type Result } from './duels.ts';
 import { machineShape, programVersions } from './machine.ts';
 import { type CommandOptions, output } from './measure.ts';
 import { intoReadme, parseSize, reportDate, ROOT, runBenchmark, say } from './program.ts';
+import { type SftpPlace, sftpPlace } from './sftp.ts';
 import { aimRow, markdown } from './table.ts';
 
 const GROUP = 'postgres/shop';
-const WAYS = ['folder-s3', 's3-folder', 's3-s3'] as const;
+const WAYS = ['folder-s3', 's3-folder', 's3-s3', 'folder-sftp', 'sftp-folder'] as const;
+type Way = (typeof WAYS)[number];
 const OURS = `${process.execPath} --require ${ROOT}/bench/event-loop.cjs ${ROOT}/dist/bin/n8n-backup.js`;
 
 const { values: options } = parseArgs({
@@ -41,8 +43,8 @@ interface Place {
 	readonly storage: string;
 	/** As rclone wants it. */
 	readonly remote: string;
-	/** As s3cmd wants it. */
-	readonly s3cmd: string;
+	/** As the plain program wants it: s3cmd, or sftp, whose folder lies on this machine. */
+	readonly plain: string;
 	readonly reclaim: Destination['reclaim'];
 }
 
@@ -54,19 +56,27 @@ async function main(folder: string, signal: AbortSignal): Promise<void> {
 	const ways = options.only.split(',');
 	const unknown = ways.find((way) => !WAYS.some((known) => known === way));
 	if (unknown !== undefined) throw new Error(`--only ${unknown} is not known: ${WAYS.join(', ')}`);
-	const opened: Destination[] = [];
+	const opened: Array<Pick<Destination, 'close'>> = [];
 	try {
-		for (let number = 0; number < 2; number++) opened.push(await folderDestination(options.folder));
-		const s3 = await s3Destination(signal);
-		opened.push(s3);
-		const how = { env: { ...s3.env, ...secondRemote(s3.env) }, signal };
+		const open = async <Opened extends Pick<Destination, 'close'>>(opening: Promise<Opened>) => {
+			const place = await opening;
+			opened.push(place);
+			return place;
+		};
+		const [one, other] = [await open(folderDestination(options.folder)), await open(folderDestination(options.folder))];
+		const s3 = await open(s3Destination(signal));
+		const server = await open(sftpPlace(options.folder, signal));
+		const how = { env: { ...s3.env, ...secondRemote(s3.env), ...server.env }, signal };
 		await output('rclone -q mkdir second:second', how);
-		const [folders, buckets] = [opened.slice(0, 2).map(inFolder), inBuckets(s3)];
+		const [folders, buckets] = [[one, other].map(inFolder), inBuckets(s3)];
+		const sftp = { ...server, plain: server.folder, reclaim: async () => undefined };
 		const results: Result[] = [];
 		for (const [way, from, to] of [
 			['folder-s3', folders[0]!, buckets[1]!],
 			['s3-folder', buckets[0]!, folders[1]!],
 			['s3-s3', buckets[0]!, buckets[1]!],
+			['folder-sftp', folders[0]!, sftp],
+			['sftp-folder', sftp, folders[1]!],
 		] as const) {
 			if (!ways.includes(way)) continue;
 			await output(emptied(from), how);
@@ -75,7 +85,7 @@ async function main(folder: string, signal: AbortSignal): Promise<void> {
 				`${process.execPath} ${ROOT}/bench/copy-make.cjs '${from.storage}' ${GROUP} ${size}`,
 				how,
 			);
-			for (const duel of await createDuels(way, from, to, object, how)) {
+			for (const duel of await createDuels(way, from, to, object, { ...how, sftp: server.sftp })) {
 				results.push(await fight(duel, { ...how, rounds, folder, say }));
 			}
 		}
@@ -88,21 +98,15 @@ async function main(folder: string, signal: AbortSignal): Promise<void> {
 	}
 }
 
-/** Between two buckets of one remote rclone lets the server copy, which two servers could not do (see `--disable copy` too). */
-function secondRemote(env: Record<string, string>): Record<string, string> {
-	const ofBench = Object.entries(env).filter(([name]) => name.startsWith('RCLONE_CONFIG_BENCH_'));
-	return Object.fromEntries(ofBench.map(([name, value]) => [name.replace('BENCH', 'SECOND'), value]));
-}
-
 function inFolder({ storage, reclaim }: Destination): Place {
 	const folder = `${fileURLToPath(storage)}/`;
-	return { storage, reclaim, remote: folder, s3cmd: folder };
+	return { storage, reclaim, remote: folder, plain: folder };
 }
 
 function inBuckets({ storage, reclaim }: Destination): Place[] {
 	return [
-		{ storage, reclaim, remote: 'bench:bench/', s3cmd: 's3://bench/' },
-		{ storage: storage.replace('s3://bench', 's3://second'), reclaim, remote: 'second:second/', s3cmd: 's3://second/' },
+		{ storage, reclaim, remote: 'bench:bench/', plain: 's3://bench/' },
+		{ storage: storage.replace('s3://bench', 's3://second'), reclaim, remote: 'second:second/', plain: 's3://second/' },
 	];
 }
 
@@ -111,17 +115,17 @@ function emptied({ remote }: Place): string {
 }
 
 async function createDuels(
-	way: (typeof WAYS)[number],
+	way: Way,
 	from: Place,
 	to: Place,
 	object: string,
-	how: CommandOptions,
+	how: CommandOptions & Pick<SftpPlace, 'sftp'>,
 ): Promise<Duel[]> {
 	const digest = async (place: Place) => await output(`rclone cat ${place.remote}${object} | sha256sum`, how);
 	const original = await digest(from);
 	const command = `${OURS} copy ${GROUP} --json --storage '${from.storage}' --to-storage '${to.storage}'`;
 	const rclone = `rclone -q copyto --disable copy ${from.remote}${object} ${to.remote}${object}`;
-	const { title, command: s3cmd } = withS3cmd(way, from.s3cmd + object, to.s3cmd + object, how.env);
+	const plain = plainCopy(way, from.plain + object, to.plain + object, how);
 	const prepare = async () => {
 		await output(emptied(to), how);
 		await to.reclaim();
@@ -140,9 +144,9 @@ async function createDuels(
 			check,
 		},
 		{
-			name: `${way}, and s3cmd`,
+			name: `${way}, and ${plain.program}`,
 			ours: { title: `**ours**: ${way}, until all bytes are there`, command, seconds: seconds('copySeconds') },
-			theirs: { title: `\`${title}\``, command: s3cmd },
+			theirs: { title: `\`${plain.title}\``, command: plain.command },
 			prepare,
 			check,
 		},
@@ -159,16 +163,20 @@ async function createDuels(
 	];
 }
 
-/** It knows no copy between two servers: one of it reads, another one writes. */
-function withS3cmd(way: (typeof WAYS)[number], from: string, to: string, env: NodeJS.ProcessEnv) {
+/** What most people would type. s3cmd knows no copy between two servers: one of it reads, another one writes. */
+function plainCopy(way: Way, from: string, to: string, { env, sftp }: CommandOptions & Pick<SftpPlace, 'sftp'>) {
 	const { host } = new URL(env.RCLONE_CONFIG_BENCH_ENDPOINT!);
 	const s3cmd = `s3cmd -q -c /dev/null --no-ssl --host=${host} --host-bucket=${host}`;
-	const ways = {
+	// The server's folder lies here.
+	const made = `mkdir -p ${path.dirname(to)}`;
+	const ways: Record<Way, { title: string; command: string }> = {
 		'folder-s3': { title: 's3cmd put', command: `${s3cmd} put ${from} ${to}` },
-		's3-folder': { title: 's3cmd get', command: `mkdir -p ${path.dirname(to)} && ${s3cmd} get ${from} ${to}` },
+		's3-folder': { title: 's3cmd get', command: `${made} && ${s3cmd} get ${from} ${to}` },
 		's3-s3': { title: 's3cmd get | s3cmd put', command: `${s3cmd} get ${from} - | ${s3cmd} put - ${to}` },
+		'folder-sftp': { title: 'sftp put', command: `${made} && ${sftp(`put ${from} ${to}`)}` },
+		'sftp-folder': { title: 'sftp get', command: `${made} && ${sftp(`get ${from} ${to}`)}` },
 	};
-	return ways[way];
+	return { program: ways[way].title.split(' ')[0]!, ...ways[way] };
 }
 
 function secondsOf(answer: unknown, name: 'seconds' | 'copySeconds'): number {
@@ -183,7 +191,13 @@ async function report(
 	{ size, rounds, signal }: { size: number; rounds: number; signal: AbortSignal },
 ): Promise<string> {
 	const aims = results.flatMap((result) => [
-		aimRow(`${result.duel.name}: speed of the other`, 1 / ratioOf(result, ({ wall }) => wall), 0.9, 'at least', '×'),
+		aimRow(
+			`${result.duel.name}: speed of the other`,
+			1 / ratioOf(result, ({ wall }) => wall),
+			result.duel.name.includes('sftp') ? 0.8 : 0.9,
+			'at least',
+			'×',
+		),
 		aimRow(
 			`${result.duel.name}: peak memory`,
 			median(result.ours.map(({ memory }) => memory)) / 1e6,
@@ -194,7 +208,7 @@ async function report(
 	]);
 	return [
 		`${reportDate('copy')}: a backup of ${mega(size)} MB, ${rounds} round${rounds === 1 ? '' : 's'}.`,
-		`Machine: ${machineShape()}. S3: Ceph's gateway on the same machine; programs: ${await programVersions(['rclone', 's3cmd', 'sha256sum', 'Ceph'], signal)}.`,
+		`Machine: ${machineShape()}. S3: Ceph's gateway on the same machine, SFTP: OpenSSH's server there; programs: ${await programVersions(['rclone', 's3cmd', 'OpenSSH', 'sha256sum', 'Ceph'], signal)}.`,
 		'× is the ratio to the other program in the same round; of several rounds, all figures are medians. CPU time and peak memory (the sum ' +
 			'of the peaks of all processes) are without the server, which shares the same cores; ours are those of the whole command, with the reading back.',
 		duelTable(results),

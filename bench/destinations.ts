@@ -107,6 +107,12 @@ export async function s3Destination(signal: AbortSignal): Promise<Destination> {
 	};
 }
 
+/** Between two buckets of one remote rclone lets the server copy, which two servers could not do (see `--disable copy` too). */
+export function secondRemote(env: Record<string, string>): Record<string, string> {
+	const ofBench = Object.entries(env).filter(([name]) => name.startsWith('RCLONE_CONFIG_BENCH_'));
+	return Object.fromEntries(ofBench.map(([name, value]) => [name.replace('BENCH', 'SECOND'), value]));
+}
+
 /** The server's processes do not keep ours alive, so that we would end before they have. */
 async function awake<T>(work: () => Promise<T>): Promise<T> {
 	const timer = setInterval(() => undefined, 1000);

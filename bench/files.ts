@@ -20,6 +20,7 @@ import { machineShape, programVersions } from './machine.ts';
 import { type CommandOptions, measure, type Measurement, output } from './measure.ts';
 import { intoReadme, makeKeys, parseSize, reportDate, ROOT, runBenchmark, say } from './program.ts';
 import { aimRow, markdown } from './table.ts';
+import { makeFiles } from './trees.ts';
 
 const { values: options } = parseArgs({
 	options: {
@@ -83,22 +84,6 @@ async function main(temporary: string, signal: AbortSignal): Promise<void> {
 function makeTree(tree: Tree, folder: string): number {
 	if (tree === 'large') return makeFiles(folder, 10, parseSize(options.large) / 10, 0);
 	return tree === 'mixed' ? makeFiles(folder, 20_000, 25_000, 0.5) : makeFiles(folder, 100_000, 1_000, 0.5);
-}
-
-function makeFiles(folder: string, count: number, size: number, text: number): number {
-	const words = Buffer.from('The quick brown fox jumps over the lazy dog, and writes it down again. '.repeat(400));
-	for (let number = 0; number < count; number++) {
-		const below = path.join(folder, String(Math.floor(number / 1000)), String(Math.floor(number / 100) % 10));
-		if (number % 100 === 0 || number === 0) fs.mkdirSync(below, { recursive: true });
-		const file = path.join(below, `file-${number}.dat`);
-		const fd = fs.openSync(file, 'w');
-		for (let left = size; left > 0; left -= 1e7) {
-			const random = randomBytes(Math.ceil(Math.min(left, 1e7) * (1 - text)));
-			fs.writeSync(fd, Buffer.concat([random, words.subarray(0, Math.floor(Math.min(left, 1e7) * text))]));
-		}
-		fs.closeSync(fd);
-	}
-	return count * size;
 }
 
 interface CompareOptions {

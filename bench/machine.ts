@@ -15,6 +15,7 @@ const VERSIONS = {
 	rclone: 'rclone version',
 	s3cmd: 's3cmd --version',
 	Ceph: 'ceph --version',
+	OpenSSH: 'ssh -V 2>&1',
 };
 
 /** "2 cores, Intel …, 24 GB of memory, Linux 6.1, Node 24.21.0" */

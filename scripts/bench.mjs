@@ -6,8 +6,9 @@
  *   npm run bench -- dump --size 100M --runs 1 --to folder a first impression
  *   npm run bench -- restore                               restore and verify, against age, zstd, psql and sha256sum
  *   npm run bench -- drill                                 restore drills, against a throw-away server
- *   npm run bench -- copy                                  backups between folders and S3, against rclone and s3cmd
+ *   npm run bench -- copy                                  backups between folders, S3 and SFTP, against rclone, s3cmd and sftp
  *   npm run bench -- files                                trees of files, against tar, restic and borg
+ *   npm run bench -- bucket                                buckets, against rclone, tar and restic
  *   npm run bench -- catalog                               retention's view of 100,000 backups, against bare listings
  */
 import fs from 'node:fs';
@@ -24,7 +25,8 @@ import { exitCode, run } from './lib/run.mjs';
 const COMPARED = {
 	dump: { restic: 'restic', rclone: 'rclone', gzip: 'gzip' },
 	catalog: { rclone: 'rclone' },
-	copy: { rclone: 'rclone', s3cmd: 's3cmd' },
+	copy: { rclone: 'rclone', s3cmd: 's3cmd', sftp: 'openssh-client' },
+	bucket: { rclone: 'rclone', restic: 'restic', fusermount: 'fuse3' },
 	files: { restic: 'restic', borg: 'borgbackup', zstd: 'zstd' },
 };
 /** Node runs TypeScript itself; the S3 server of the tests has constructor properties, which it must transform. */
@@ -47,7 +49,9 @@ try {
 async function bench() {
 	const file = path.join('bench', `${name}.ts`);
 	if (!/^\w+$/.test(name) || !fs.existsSync(path.join(ROOT, file))) {
-		throw new Error('say which benchmark: npm run bench -- dump, filters, restore, drill, copy, files or catalog');
+		throw new Error(
+			'say which benchmark: npm run bench -- dump, filters, restore, drill, copy, files, bucket or catalog',
+		);
 	}
 	await underNode24();
 	await installProject();
