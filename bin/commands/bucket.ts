@@ -2,6 +2,7 @@
 import { sizeText } from '../../core/base/size-text';
 import { dataSize } from '../../core/records/manifest';
 import { assertBucketApart } from '../../core/sources/bucket/config';
+import { olderText } from '../../core/sources/bucket/older-text';
 import { bucketSource } from '../../core/sources/bucket/source';
 import type { ArchiveSummary } from '../../core/sources/files/archive/messages.ts';
 import { createStorage } from '../../core/storage/create';
@@ -25,6 +26,7 @@ import { EXIT, printJson, printLine, printNamed, printWarning, showProgress } fr
 interface BucketOptions extends BackupOptions, ChainOptions {
 	from: string;
 	maxLost: string;
+	versions?: boolean;
 	allowAnotherServer?: boolean;
 }
 
@@ -37,6 +39,7 @@ export const bucketCommand: AddCommand = (program, run) => {
 		.requiredOption('--storage <url>', 'where to: file:///path or s3://bucket/prefix?endpoint=…')
 		.requiredOption('--group <group>', 'name under which its backups are kept, e.g. bucket/photos')
 		.requiredOption('--from <url>', 'what to back up: s3://bucket/prefix?endpoint=https://host:port&region=…');
+	command.option('--versions', 'also versions that are not current, and delete markers');
 	addMaxLostOption(command, 'objects or bytes');
 	addChainOptions(command, 'auto: incremental, and a full one every few days', 'auto');
 	addBackupOptions(command, WHAT, OPENS_BASE)
@@ -60,7 +63,7 @@ async function backUpBucket(options: BucketOptions, signal: AbortSignal): Promis
 	assertBucketApart(bucket, to);
 	let summary: ArchiveSummary | null = null;
 	const source = bucketSource({
-		...{ bucket, maxLostPercent, onSummary: (each) => (summary = each) },
+		...{ bucket, versions: options.versions, maxLostPercent, onSummary: (each) => (summary = each) },
 		onProgress: ({ entries, bytes }) => showProgress(`${entries} objects, ${sizeText(bytes)}`),
 	});
 	const storage = createStorage(to);
@@ -74,9 +77,10 @@ async function backUpBucket(options: BucketOptions, signal: AbortSignal): Promis
 		else {
 			for (const warning of manifest.warnings) printWarning(warning);
 			printNamed(summary, '');
-			const { objects, bytes, storedObjects } = manifest.source.details;
+			const { details } = manifest.source;
+			const { objects, bytes, storedObjects } = details;
 			printLine(
-				`${manifest.group}/${manifest.label}: ${String(objects)} objects of ${sizeText(Number(bytes))}; ` +
+				`${manifest.group}/${manifest.label}: ${String(objects)} objects of ${sizeText(Number(bytes))}${olderText(details)}; ` +
 					`${String(storedObjects)} of them as ${sizeText(dataSize(manifest).storedBytes)} in ${location}`,
 			);
 			printUnprotected(settings, WHAT);

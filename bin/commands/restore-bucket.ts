@@ -1,6 +1,7 @@
 /** Which bucket objects are restored to, as the options of `n8n-backup restore` say, and what is told of it. */
 import { BackupError } from '../../core/base/errors';
-import { type BucketRestored, bucketRestorer } from '../../core/sources/bucket/restore';
+import { bucketRestorer } from '../../core/sources/bucket/restore';
+import type { BucketRestored } from '../../core/sources/bucket/restore-options';
 import { parseStorageUrl } from '../../core/storage/url';
 import { BUCKET_KEYS, envWith } from '../options';
 import { printLine } from '../output';
@@ -8,7 +9,7 @@ import type { FilesFlags } from './restore-files';
 import type { RestoreWay } from './restore-way';
 
 /** Options that only a bucket has. */
-export interface BucketFlags extends Pick<FilesFlags, 'to' | 'include' | 'overwrite' | 'dryRun'> {
+export interface BucketFlags extends Pick<FilesFlags, 'to' | 'include' | 'overwrite' | 'dryRun' | 'versions'> {
 	missingOnly?: boolean;
 }
 
@@ -18,7 +19,8 @@ export function isBucketUrl(to: string): boolean {
 }
 
 /** @throws BackupError 'invalid-input' */
-export function bucketWay({ to, include, overwrite, missingOnly, dryRun }: BucketFlags): RestoreWay<BucketRestored> {
+export function bucketWay(options: BucketFlags): RestoreWay<BucketRestored> {
+	const { to, include, overwrite, missingOnly, versions, dryRun } = options;
 	if (overwrite && missingOnly) {
 		throw new BackupError('invalid-input', '--overwrite and --missing-only are given', {
 			hint: 'Objects that are there can be replaced, or kept.',
@@ -26,7 +28,7 @@ export function bucketWay({ to, include, overwrite, missingOnly, dryRun }: Bucke
 	}
 	const existing = overwrite ? 'replace' : missingOnly ? 'keep' : 'refuse';
 	const config = parseStorageUrl(to, envWith(BUCKET_KEYS, process.env));
-	const restorer = bucketRestorer({ to: config, include: include ?? [], existing, dryRun });
+	const restorer = bucketRestorer({ to: config, include: include ?? [], existing, versions, dryRun });
 	return {
 		restorer,
 		progress: () => '',

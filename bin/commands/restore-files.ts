@@ -1,4 +1,5 @@
 /** Where files are restored to, as the options of `n8n-backup restore` say, and what is told of it. */
+import { BackupError } from '../../core/base/errors';
 import { BUCKET } from '../../core/sources/bucket/kind';
 import { bucketFolderRestorer } from '../../core/sources/bucket/restore';
 import { filesRestorer, type FilesRestored } from '../../core/sources/files/restore/restorer';
@@ -14,6 +15,7 @@ export interface FilesFlags {
 	overwrite?: boolean;
 	owners: Owners;
 	dryRun?: boolean;
+	versions?: boolean;
 }
 
 /**
@@ -21,6 +23,11 @@ export interface FilesFlags {
  * @throws BackupError 'invalid-input'
  */
 export function filesWay(options: FilesFlags, kind: string): RestoreWay<FilesRestored> {
+	if (options.versions && kind !== BUCKET) {
+		throw new BackupError('invalid-input', '--versions is given, and the backup is not one of a bucket', {
+			hint: 'Only objects of a bucket have versions.',
+		});
+	}
 	const to = path.resolve(options.to);
 	const wanted = { ...options, to, include: options.include ?? [] };
 	return {

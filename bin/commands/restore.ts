@@ -75,6 +75,7 @@ export const restoreCommand: AddCommand = (program, run) => {
 		)
 		.option('--overwrite', 'of files and buckets: replace what has the same names; the folder may hold something')
 		.option('--missing-only', 'of a bucket: keep what is there, and restore what is not')
+		.option('--versions', 'of a bucket: also versions that were not current, and delete markers, in their order')
 		.addOption(
 			new Option('--owners <how>', 'of files: whom they belong to').choices(['no', 'numbers', 'names']).default('no'),
 		)

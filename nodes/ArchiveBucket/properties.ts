@@ -85,6 +85,14 @@ export const properties: INodeProperties[] = [
 			STORE_OPTIONS.tags,
 			LIMIT_OPTIONS.lockWait,
 			{
+				displayName: 'Versions Too',
+				name: 'versions',
+				type: 'boolean',
+				default: false,
+				description:
+					'Whether to back up versions that are not current as well, and delete markers, of a bucket that keeps versions. Each version is read once. Its keys need the rights to list and read versions, and to read their tags. Changing it makes a full backup.',
+			},
+			{
 				displayName: 'Warn When Lost (%)',
 				name: 'maxLost',
 				type: 'number',

@@ -13,6 +13,7 @@ import { filled, textOf, wholeNumber } from '../shared/values';
 interface OptionFields extends StoreFields {
 	allowAnotherServer?: boolean;
 	maxLost?: number;
+	versions?: boolean;
 }
 
 export interface ArchiveSettings {
@@ -34,7 +35,11 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 	return {
 		group: filled('Group', textOf(context.getNodeParameter('group', itemIndex))),
 		place: bucketName(bucket),
-		bucket: { bucket, maxLostPercent: wholeNumber('Warn When Lost', options.maxLost ?? 50, 0, 100) },
+		bucket: {
+			bucket,
+			versions: options.versions === true,
+			maxLostPercent: wholeNumber('Warn When Lost', options.maxLost ?? 50, 0, 100),
+		},
 		type: readChainType(context, itemIndex),
 		allowAnotherServer: options.allowAnotherServer === true,
 		store: await readStoreSettings(context, itemIndex, options),

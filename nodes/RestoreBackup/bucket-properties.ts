@@ -81,6 +81,14 @@ export const bucketProperties: INodeProperties[] = [
 			},
 			LIMIT_OPTIONS.hardTimeout,
 			LIMIT_OPTIONS.stallTimeout,
+			{
+				displayName: 'Versions Too',
+				name: 'versions',
+				type: 'boolean',
+				default: false,
+				description:
+					'Whether to restore versions that were not current as well, and delete markers, in their order: into a bucket that keeps versions and is empty. The backup must have been made with Versions Too.',
+			},
 		],
 	},
 ];

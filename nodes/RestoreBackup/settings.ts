@@ -4,7 +4,7 @@ import { BackupError } from '../../core/base/errors';
 import type { DecryptionKeys } from '../../core/codecs/age/age';
 import type { Limits } from '../../core/streams/pipeline';
 import { belowPrefix, type BucketConfig } from '../../core/sources/bucket/config';
-import type { BucketRestoreOptions } from '../../core/sources/bucket/restore';
+import type { BucketRestoreOptions } from '../../core/sources/bucket/restore-options';
 import type { FilesRestoreOptions } from '../../core/sources/files/restore/restorer';
 import { ALLOWANCES, parseAllowances } from '../../core/sources/postgres/replay/allowances';
 import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
@@ -46,6 +46,7 @@ interface FilesFields extends LimitFields {
 /** The same for objects of a bucket. */
 interface BucketFields extends LimitFields {
 	dryRun?: boolean;
+	versions?: boolean;
 }
 
 /** The same for clusters. */
@@ -184,7 +185,7 @@ export async function readBucket(
 	context: IExecuteFunctions,
 	itemIndex: number,
 ): Promise<BucketRestoreOptions & { to: BucketConfig }> {
-	const { dryRun = false } = context.getNodeParameter('options', itemIndex, {}) as BucketFields;
+	const { dryRun = false, versions = false } = context.getNodeParameter('options', itemIndex, {}) as BucketFields;
 	const text = (name: string) => textOf(context.getNodeParameter(name, itemIndex, ''));
 	const existing = text('existing');
 	if (existing !== 'refuse' && existing !== 'keep' && existing !== 'replace') {
@@ -197,7 +198,7 @@ export async function readBucket(
 			hint: 'Type the name of the bucket into "Type the Bucket Again".',
 		});
 	}
-	return { to, existing, include: linesOf(context.getNodeParameter('include', itemIndex, '')), dryRun };
+	return { to, existing, include: linesOf(context.getNodeParameter('include', itemIndex, '')), versions, dryRun };
 }
 
 /** A database that is made or replaced cannot be the one we are connected to; every server has "postgres". */

@@ -101,6 +101,38 @@ it('is true of backups and restores by command line and by hand', async () => {
 	await expect(run(inside)).rejects.toThrow('the backups would lie in');
 }, 180_000);
 
+it('is true of a bucket with its versions', async () => {
+	await bucket.keepVersions();
+	for (const key of ['photos/a.jpg', 'photos/b.jpg']) await bucket.put(key);
+	const withVersions = command('bucket', { '--recipient': '--versions --recipient' });
+	await run(withVersions);
+	await bucket.put('photos/a.jpg', { bytes: 'changed' });
+	await bucket.remove('photos/b.jpg');
+	expect(await run(withVersions)).toContain('1 objects of 7 B, 2 older versions of 48 B, 1 delete marker;');
+	const group = path.join(folder, 'backups/bucket/photos');
+	const label = readdirSync(group).sort()[1]!;
+	fs.copyFileSync(path.join(folder, 'key.txt'), path.join(group, 'key.txt'));
+	await run(document.block('%versions/', { '20261127T020000Z-incremental-k3f9': label }), group);
+	const files = (readdirSync(path.join(group, 'restored'), { recursive: true }) as string[])
+		.filter((name) => fs.statSync(path.join(group, 'restored', name)).isFile())
+		.map((name) => name.replace(/%v-\d{8}T\d{6}Z-[\w.-]+?(?=%deleted|$)/, 'V'));
+	expect(files.sort()).toEqual([
+		...['%versions/photos/a.jpg/V', '%versions/photos/b.jpg/V', '%versions/photos/b.jpg/V%deleted', 'photos/a.jpg'],
+	]);
+	for (const left of ['restored', 'archive.tar', 'removed-names', 'key.txt'])
+		fs.rmSync(path.join(group, left), { recursive: true });
+
+	const other = await new TestBucket(server(), await server().makeBucket()).keepVersions();
+	const restore = command('restore', { 's3://RESTORED': `s3://${other.name}` });
+	expect(await run(`${restore} --versions`)).toContain(
+		'2 objects with 3 versions of 55 B and 1 delete marker as they were',
+	);
+	expect(await other.seeVersions()).toEqual(await bucket.seeVersions());
+	const toFolder = (more: string) => command('restore').replace(/--to .*$/s, `--to ${folder}/${more}`);
+	expect(await run(toFolder('current'))).toContain('1 file of');
+	expect(await run(toFolder('all --versions'))).toContain('4 files of');
+}, 180_000);
+
 it('has no command that no test runs, and no link that leads nowhere', () => {
 	expect(document.unused()).toEqual([]);
 	expect(document.brokenLinks()).toEqual([]);

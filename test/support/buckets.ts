@@ -8,12 +8,8 @@ import { inParallel } from '../../core/base/in-parallel';
 import type { Manifest } from '../../core/records/manifest';
 import { Repository } from '../../core/records/repository';
 import { type BucketOptions, bucketSource } from '../../core/sources/bucket/source';
-import {
-	bucketDrill,
-	type BucketRestored,
-	bucketRestorer,
-	type BucketRestoreOptions,
-} from '../../core/sources/bucket/restore';
+import { bucketDrill, bucketRestorer } from '../../core/sources/bucket/restore';
+import type { BucketRestored, BucketRestoreOptions } from '../../core/sources/bucket/restore-options';
 import type { ArchiveSummary } from '../../core/sources/files/archive/messages';
 import { type Entry, parseEntry } from '../../core/sources/files/entry';
 import { archiveOf, indexOf } from '../../core/sources/files/parts';
@@ -49,6 +45,9 @@ export interface Seen {
 	tags: Record<string, string>;
 }
 
+/** One version as it is in a bucket; a delete marker has none of what an object has. */
+export type SeenVersion = { key: string; isMarker: true } | ({ isMarker: false } & Seen);
+
 /** A bucket, as another program sees it. */
 export class TestBucket {
 	readonly client: Client;
@@ -76,6 +75,31 @@ export class TestBucket {
 			await this.client.removeObjects(this.name, keys.slice(at, at + 1000));
 	}
 
+	/** From now on, what is written or deleted is kept as a version. */
+	async keepVersions(status: 'Enabled' | 'Suspended' = 'Enabled'): Promise<this> {
+		await this.client.setBucketVersioning(this.name, { Status: status });
+		return this;
+	}
+
+	/** Versions and delete markers by name, of one name the newest first, with their ids; up to a thousand. */
+	async versions(): Promise<Array<{ key: string; versionId: string; isMarker: boolean }>> {
+		const request = { method: 'GET', bucketName: this.name, query: 'encoding-type=url&versions' };
+		const xml = await text(await this.client.makeRequestAsync(request));
+		const found = xml.matchAll(/<(Version|DeleteMarker)>.*?<Key>(.*?)<\/Key><VersionId>(.*?)<\/VersionId>/gs);
+		return [...found].map(([, kind, key, versionId]) => ({
+			...{ key: decodeURIComponent(key!.replaceAll('+', ' ')), versionId: versionId! },
+			isMarker: kind === 'DeleteMarker',
+		}));
+	}
+
+	/** What all versions are, by name and of one name the newest first, read by an independent client. */
+	async seeVersions(): Promise<SeenVersion[]> {
+		return await inParallel(await this.versions(), 16, async ({ key, versionId, isMarker }) => {
+			if (isMarker) return { key, isMarker };
+			return { isMarker, ...(await this.#seeOne(key, { versionId })) };
+		});
+	}
+
 	async keysOf(): Promise<string[]> {
 		const listed = (await this.client.listObjectsV2(this.name, '', true).toArray()) as Array<{ name: string }>;
 		return listed.map(({ name }) => name).sort();
@@ -83,16 +107,18 @@ export class TestBucket {
 
 	/** All objects by what they are, read by an independent client. */
 	async see(): Promise<Seen[]> {
-		return await inParallel(await this.keysOf(), 16, async (key) => {
-			const stat = await this.client.statObject(this.name, key);
-			const bytes = await buffer(await this.client.getObject(this.name, key));
-			const tags = await this.client.getObjectTagging(this.name, key);
-			const { etag: _, ...headers } = stat.metaData as Record<string, string>;
-			return {
-				...{ key, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), headers },
-				tags: Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value])),
-			};
-		});
+		return await inParallel(await this.keysOf(), 16, async (key) => await this.#seeOne(key, {}));
+	}
+
+	async #seeOne(key: string, which: { versionId?: string }): Promise<Seen> {
+		const stat = await this.client.statObject(this.name, key, which);
+		const bytes = await buffer(await this.client.getObject(this.name, key, which));
+		const tags = await this.client.getObjectTagging(this.name, key, which);
+		const { etag: _, ...headers } = stat.metaData as Record<string, string>;
+		return {
+			...{ key, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), headers },
+			tags: Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value])),
+		};
 	}
 }
 
@@ -115,13 +141,17 @@ export class BucketGroup {
 	readonly storage = new MemoryStorage();
 	readonly #manifests = new Map<string, Manifest>();
 
-	constructor(readonly bucket: TestBucket) {}
+	/** @param options of every backup */
+	constructor(
+		readonly bucket: TestBucket,
+		private readonly options: Partial<BucketOptions> = {},
+	) {}
 
 	async back({ type = 'full', request, ...options }: BucketArchiveRequest = {}): Promise<BucketArchived> {
 		nextSecond();
 		let summary: ArchiveSummary | undefined;
 		const source = bucketSource({
-			...{ bucket: this.bucket.config(), ...options, onSummary: (told) => (summary = told) },
+			...{ bucket: this.bucket.config(), ...this.options, ...options, onSummary: (told) => (summary = told) },
 		});
 		const { storage } = this;
 		const { manifest } = await backUp({
@@ -153,10 +183,16 @@ export class BucketGroup {
 		mkdirSync(to);
 		for (const [at, manifest] of backup.chain.entries()) {
 			if (at > 0) {
+				const versions = 'cat > ../archive.tar; tar -tf ../archive.tar | grep "^%versions/" > /dev/null || exit 0';
+				await untar(await this.archive(manifest), to, ['sh', '-c', `${versions}; tar -xf ../archive.tar %versions`]);
 				const script = 'tar -xOf - --warning=no-unknown-keyword %removed 2>/dev/null | xargs -0 -r rm -f --';
 				await untar(await this.archive(manifest), to, ['sh', '-c', script]);
 			}
-			await untar(await this.archive(manifest), to, [...tar, '--exclude=%removed']);
+			await untar(await this.archive(manifest), to, [
+				...tar,
+				'--exclude=%removed',
+				...(at > 0 ? ['--exclude=%versions'] : []),
+			]);
 		}
 	}
 

@@ -37,18 +37,18 @@ export class Fetcher {
 	) {}
 
 	/** @throws BackupError of the connection, or of keys that are not accepted */
-	async fetch({ object }: ReadStep): Promise<Fetch> {
+	async fetch({ object, version }: ReadStep): Promise<Fetch> {
 		if (object.size > SMALL_BYTES) return { kind: 'large' };
 		return await this.attempt(async () => {
 			const read = async () => {
-				const { head, body } = await this.objects.open(object.name, { signal: this.signal });
+				const { head, body } = await this.objects.open(object.name, { version: version?.id, signal: this.signal });
 				if (head.size <= SMALL_BYTES) return { head, bytes: await collect(body, SMALL_BYTES, grown) };
 				body.destroy();
 				return null;
 			};
 			const found = await retry(read, DEFAULT_RETRY, this.signal);
 			if (found === null) return { kind: 'large' };
-			return { kind: 'fetched', ...found, tags: await this.tagsOf(object.name, found.head) };
+			return { kind: 'fetched', ...found, tags: await this.tagsOf(object.name, found.head, version?.id) };
 		});
 	}
 
@@ -64,11 +64,11 @@ export class Fetcher {
 	}
 
 	/** The tags of an object; undefined where it has none, or where they cannot be read. */
-	async tagsOf(key: string, { tagCount }: ObjectHead): Promise<Record<string, string> | undefined> {
+	async tagsOf(key: string, { tagCount }: ObjectHead, version?: string): Promise<Record<string, string> | undefined> {
 		// Servers tell of tags only whom they show them, so the first object is asked whatever its header says.
 		if (tagCount === 0 && this.#hasTags !== null) return undefined;
 		try {
-			const tags = await this.objects.tags(key, this.signal);
+			const tags = await this.objects.tags(key, this.signal, version);
 			this.#hasTags = true;
 			return Object.keys(tags).length > 0 ? tags : undefined;
 		} catch (error) {

@@ -34,6 +34,11 @@ export class ObjectNames {
 	}
 }
 
+/** An object's path where no file is in the way of a folder: in a tree of folders alone. */
+export function folderPathOf(key: string): Bytes {
+	return key.split('/').map(segmentOf).join('/');
+}
+
 function segmentOf(segment: string): Bytes {
 	if (segment === '') return '%';
 	if (segment === '.' || segment === '..') return segment.replaceAll('.', '%2E');

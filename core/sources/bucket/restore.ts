@@ -2,7 +2,6 @@
 import { BackupError, isBackupError } from '../../base/errors';
 import { sizeText } from '../../base/size-text';
 import { createTemporaryFolder, removeTemporaryFolder } from '../../base/temporary-folder';
-import type { StorageConfig } from '../../storage/config';
 import { BucketObjects } from '../../storage/s3/objects';
 import type { FilesContents } from '../files/contents';
 import { entriesOf } from '../files/entries-of';
@@ -12,29 +11,15 @@ import { filesDrill, type FilesRestored, type FilesRestoreOptions, filesRestorer
 import { Plans } from '../files/restore/plan';
 import { matcher } from '../files/restore/view';
 import { toDisplay } from '../files/names';
-import type { Comparison, Drill, OpenBackup, Restored, Restorer, RestoreRun } from '../source';
+import { isCurrent } from '../files/object';
+import type { Comparison, Drill, OpenBackup, Restorer, RestoreRun } from '../source';
 import { bucketOf } from './config';
 import { BUCKET } from './kind';
 import { Refill } from './refill';
 import { toBucketError } from './source';
-import { type Existing, matchTarget } from './target';
-
-export interface BucketRestoreOptions {
-	/** The bucket; below its prefix, objects keep their whole names. */
-	to: StorageConfig;
-	/** Patterns in gitignore's syntax of what is wanted; one that names a folder names all that is in it. All when empty. */
-	include?: readonly string[];
-	/** @default 'refuse': nothing is written where one of them is there already */
-	existing?: Existing;
-	/** Write nothing: say what would be restored. */
-	dryRun?: boolean;
-}
-
-/** What came of a restore into a bucket. */
-export interface BucketRestored extends Restored {
-	/** Of a dry run: the first thousand objects. */
-	listed: string[];
-}
+import { type BucketRestored, type BucketRestoreOptions, nothingLike } from './restore-options';
+import { restoreVersions } from './restore-versions';
+import { matchTarget } from './target';
 
 /** Restores objects into a bucket, reads each of them back, and compares it. */
 export function bucketRestorer(options: BucketRestoreOptions): Restorer<FilesContents, BucketRestored> {
@@ -44,9 +29,13 @@ export function bucketRestorer(options: BucketRestoreOptions): Restorer<FilesCon
 		async restore(backup, run) {
 			// A key that opens the index and no data must not leave half a bucket.
 			await backup.openAt(archiveOf(backup.manifest));
-			const objects = new BucketObjects({ ...config, stallTimeoutMs: run.stallTimeoutMs }, 'restore');
+			const objects = new BucketObjects(
+				{ ...config, stallTimeoutMs: run.stallTimeoutMs },
+				options.versions ? 'restore versions' : 'restore',
+			);
 			const folder = await createTemporaryFolder('archive');
 			try {
+				if (options.versions) return await restoreVersions(objects, options, backup, run);
 				return await restoreInto(objects, folder, options, backup, run);
 			} catch (error) {
 				throw toBucketError(error, run.signal, 'restored');
@@ -83,12 +72,7 @@ async function restoreInto(
 		add: (entry) => plans.add(entry),
 		existing,
 	});
-	const { group, label } = backup.manifest;
-	if (found.wanted === 0 && include.length > 0) {
-		throw new BackupError('not-found', `nothing in ${group}/${label} has a name like ${include.join(', ')}`, {
-			hint: 'List what is inside. A pattern is as in a .gitignore, e.g. /photos/2026/.',
-		});
-	}
+	if (found.wanted === 0 && include.length > 0) throw nothingLike(include, backup);
 	if (existing === 'refuse' && found.there > 0) {
 		const first = `s3://${bucketName(objects)}/${toDisplay(found.first!)}`;
 		throw new BackupError(
@@ -109,8 +93,8 @@ async function restoreInto(
 	} catch (error) {
 		throw refill.objects > 0 && isBackupError(error) ? error.withHint(whatRemains(refill.objects)) : error;
 	}
-	const { objects: count, bytes, differences, differing } = refill;
-	return resultOf({ objects: count, bytes, kept, differences, differing });
+	const { objects: count, bytes, comparer } = refill;
+	return resultOf({ objects: count, bytes, kept, ...comparer });
 }
 
 async function* wantedOf(
@@ -119,7 +103,9 @@ async function* wantedOf(
 	signal: AbortSignal,
 ): AsyncGenerator<MergedEntry, void, undefined> {
 	const isWanted = matcher(include);
-	for await (const entry of entriesOf(backup, signal)) if (isWanted(entry.path, false)) yield entry;
+	for await (const entry of entriesOf(backup, signal)) {
+		if ((!entry.object || isCurrent(entry.object)) && isWanted(entry.path, false)) yield entry;
+	}
 }
 
 function whatRemains(count: number): string {

@@ -18,10 +18,13 @@ import type { OpenBackup, OpenSource, Source, SourceDetails, SourceFacts } from 
 import { BucketArchiver } from './archiver';
 import { bucketOf } from './config';
 import { BUCKET } from './kind';
+import { MOST_VERSIONS } from './version-steps';
 
 export interface BucketOptions {
 	/** The bucket, and a prefix in it. */
 	bucket: StorageConfig;
+	/** Also versions that are not current, and delete markers. @default false */
+	versions?: boolean;
 	/** A person must approve it when more of the objects or bytes than this are gone since the backup before, percent. @default 50 */
 	maxLostPercent?: number;
 	/** Called about once a second. */
@@ -39,11 +42,14 @@ export function bucketSource(options: BucketOptions): Source {
 	return {
 		kind: BUCKET,
 		async open({ signal, stallTimeoutMs, base, previous }) {
-			const objects = new BucketObjects({ ...config, stallTimeoutMs }, 'back up');
+			const objects = new BucketObjects(
+				{ ...config, stallTimeoutMs },
+				options.versions ? 'back up versions' : 'back up',
+			);
 			const folder = await createTemporaryFolder('archive');
 			try {
 				const startedAt = await objects.look(signal);
-				const { bases, note } = base ? await basesOf(base, folder, signal) : { bases: [], note: null };
+				const { bases, note } = await basesFor(base as OpenBackup<FilesContents> | null, options, folder, signal);
 				const before = bases.length > 0 ? (base as OpenBackup<FilesContents>) : null;
 				return new OpenBucket(options, { ...{ objects, folder, bases, startedAt, before, note, previous, signal } });
 			} catch (error) {
@@ -53,6 +59,20 @@ export function bucketSource(options: BucketOptions): Source {
 			}
 		},
 	};
+}
+
+/** What a backup builds on; none, and why, where that cannot be: then it is a full one. */
+async function basesFor(
+	base: OpenBackup<FilesContents> | null,
+	{ versions = false }: BucketOptions,
+	folder: string,
+	signal: AbortSignal,
+): Promise<{ bases: string[]; note: string | null }> {
+	if (!base) return { bases: [], note: null };
+	const { group, label } = base.manifest;
+	if ((base.contents.versions !== undefined) === versions) return await basesOf(base, folder, signal);
+	const why = versions ? 'has no versions, which are wanted now' : 'has versions, which are not wanted now';
+	return { bases: [], note: `made a full backup, because ${group}/${label} ${why}` };
 }
 
 interface Opened {
@@ -84,7 +104,8 @@ class OpenBucket implements OpenSource {
 		this.server = createHash('sha256').update(`${BUCKET}\0${objects.location}`).digest('hex').slice(0, 32);
 		const [indexFile, removedFile] = [path.join(folder, 'index'), path.join(folder, 'removed')];
 		this.#archiver = new BucketArchiver({
-			...{ objects, bases, startedAt, indexFile, removedFile, onProgress: options.onProgress },
+			...{ objects, versions: options.versions === true, bases, startedAt, indexFile, removedFile },
+			onProgress: options.onProgress,
 			signal: AbortSignal.any([signal, this.#stop.signal]),
 		});
 	}
@@ -100,8 +121,9 @@ class OpenBucket implements OpenSource {
 		assertNotEmptied(summary, before?.contents ?? null, previous);
 		this.options.onSummary?.(summary);
 		yield { role: 'index', name: 'index.jsonl', body: fs.createReadStream(path.join(folder, 'index')) };
-		const { roots, counts, bytes, stored, named, remarks } = summary;
-		const contents = formatContents({ version: 1, roots, counts, bytes, stored, named, remarks, record: undefined });
+		const { roots, counts, bytes, versions, stored, named, remarks } = summary;
+		const facts = { roots, counts, bytes, ...(versions && { versions }), stored, named, remarks };
+		const contents = formatContents({ version: 1, ...facts, record: undefined });
 		yield { role: 'contents', name: 'contents.json', body: Readable.from([Buffer.from(contents)]) };
 	}
 
@@ -156,10 +178,11 @@ function assertNotEmptied({ roots }: ArchiveSummary, before: FilesContents | nul
 }
 
 /** What may stand in the clear: counts, and no names. */
-function detailsOf({ counts, bytes, stored }: ArchiveSummary): SourceDetails {
+function detailsOf({ counts, bytes, stored, versions }: ArchiveSummary): SourceDetails {
 	return {
 		...{ objects: counts.file ?? 0, bytes },
 		...{ storedObjects: stored.entries, storedBytes: stored.bytes, goneObjects: stored.gone },
+		...(versions && { versions: versions.count, versionBytes: versions.bytes, deleteMarkers: versions.markers }),
 	};
 }
 
@@ -174,6 +197,8 @@ const REMARKS: Record<string, (count: number) => string> = {
 	vanished: (count) => `${counted(count)} vanished while the archive was made; the contents name them`,
 	changed: (count) =>
 		`${counted(count)} replaced again and again while being read: as in the backup before, or not in it; the contents name them`,
+	'many-versions': (count) =>
+		`${counted(count)} with more than ${MOST_VERSIONS} versions: the oldest are left out; let a lifecycle rule of the bucket remove them`,
 	unreadable: (count) => `${counted(count)} could not be read; the contents name them`,
 };
 

@@ -3,7 +3,8 @@ import type { BucketObjects } from '../../storage/s3/objects';
 import type { S3Object } from '../../storage/s3/listing';
 import { Base } from '../files/archive/base.ts';
 import type { MergedEntry } from '../files/merge.ts';
-import { type Bytes, fromText } from '../files/names.ts';
+import type { Bytes } from '../files/names.ts';
+import { objectKey } from '../files/object.ts';
 import { ObjectNames } from './names';
 
 /** An object to read. */
@@ -14,13 +15,39 @@ export interface ReadStep {
 	path: Bytes;
 	/** What the backup before has of that name. */
 	before: MergedEntry | null;
+	/** In a backup with versions: which one it is, and whether the backup before has any version of what is current. */
+	version?: VersionFacts & { isKnown: boolean };
+}
+
+/** Which version of an object is meant. */
+export interface VersionFacts {
+	id: string;
+	latest: boolean;
+	/** Its place among the versions: older ones have less. */
+	order: number;
+}
+
+/** A version that the backup before has, perhaps under another path. */
+export interface KeepStep {
+	kind: 'keep';
+	before: MergedEntry;
+	path: Bytes;
+	version: VersionFacts;
+	object: S3Object;
 }
 
 /** One thing to do, in the order of the names of objects. */
 export type Step =
 	| ReadStep
-	/** The backup before has it as it is. */
+	/** What the backup before has as current is not there any more. */
 	| { kind: 'gone'; before: MergedEntry }
+	| KeepStep
+	/** A delete marker. */
+	| { kind: 'marker'; object: S3Object; path: Bytes; version: VersionFacts }
+	/** An object of which older versions are there, or were: it is none now, as in the backup before. */
+	| { kind: 'headless'; name: string }
+	/** A file of the backup before that is there no more, by hand. */
+	| { kind: 'drop'; path: Bytes }
 	/** A page of the listing was gone through. */
 	| { kind: 'page' };
 
@@ -40,7 +67,7 @@ export async function* stepsOf(
 	try {
 		for await (const page of objects.list(signal)) {
 			for (const object of page) {
-				const key = fromText(object.name);
+				const key = objectKey({ key: object.name });
 				yield* goneBefore(base, key);
 				const path = names.pathOf(object.name);
 				const before = base.take(key);

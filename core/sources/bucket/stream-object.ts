@@ -6,6 +6,8 @@ import type { BucketObjects, OpenObject } from '../../storage/s3/objects';
 import type { TarWriter } from './tar-writer';
 
 interface Streaming {
+	/** Of the version; absent for what the name means now. */
+	version?: string;
 	opened: OpenObject;
 	/** Where the bytes go, and the chunks that are ready. */
 	tar: { to: TarWriter; chunks: () => Buffer[] };
@@ -21,7 +23,7 @@ interface Streaming {
 export async function* streamObject(
 	objects: BucketObjects,
 	key: string,
-	{ opened: { head, body }, tar, signal }: Streaming,
+	{ version, opened: { head, body }, tar, signal }: Streaming,
 ): AsyncGenerator<Buffer, string | null> {
 	const hashing = startHashing('sha256', head.size);
 	let done = 0;
@@ -43,7 +45,7 @@ export async function* streamObject(
 				await pauseAfter(error, ++failures, DEFAULT_RETRY, signal);
 			}
 			try {
-				from = (await objects.open(key, { start: done, etag: head.etag, signal })).body;
+				from = (await objects.open(key, { start: done, etag: head.etag, version, signal })).body;
 			} catch (error) {
 				if (!isBackupError(error, 'already-exists', 'not-found')) throw error;
 				for (; done < head.size; done += tar.to.zeros(head.size - done)) yield* tar.chunks();

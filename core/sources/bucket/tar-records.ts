@@ -10,9 +10,12 @@ const PREFIX = 'SCHILY.xattr.user.s3.';
 const METADATA = 'x-amz-meta-';
 
 /** The pax records of an object. */
-export function recordsOf({ key, etag = '', version, headers = {}, tags, storageClass }: ObjectFacts): Bytes {
+export function recordsOf(object: ObjectFacts): Bytes {
+	const { key, etag = '', version, headers = {}, tags, storageClass, latest, marker } = object;
 	let records = attribute('key', fromText(key)) + attribute('etag', fromText(etag));
 	if (version !== undefined) records += attribute('version-id', fromText(version));
+	if (latest !== undefined) records += attribute('is-latest', String(latest));
+	if (marker) records += attribute('delete-marker', 'true');
 	if (storageClass !== undefined) records += attribute('storage-class', fromText(storageClass));
 	for (const [name, value] of Object.entries(headers)) {
 		records += attribute(name.startsWith(METADATA) ? `meta.${name.slice(METADATA.length)}` : name, value);

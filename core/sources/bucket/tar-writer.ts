@@ -3,6 +3,7 @@ import { CHUNK_BYTES, CHUNK_PATIENCE_MS, memoryOf } from '../../streams/chunk';
 import { Output } from '../files/archive/output.ts';
 import { END_OF_ARCHIVE, padding, TarHeader } from '../files/archive/tar.ts';
 import type { Entry } from '../files/entry.ts';
+import type { Bytes } from '../files/names.ts';
 import { recordsOf } from './tar-records';
 
 /** Chunks whose memory is kept for the next ones. */
@@ -31,6 +32,18 @@ export class TarWriter {
 		);
 		this.#output.write(bytes, length);
 		return this.#output.position;
+	}
+
+	/** Writes an entry that is the same file as one that was there before, by hand. */
+	link(entry: Entry, target: Bytes): void {
+		const header = this.#header.make(
+			{ ...entry, target },
+			'link',
+			0,
+			null,
+			entry.object ? recordsOf(entry.object) : '',
+		);
+		this.#output.write(header.bytes, header.length);
 	}
 
 	write(bytes: Buffer): void {

@@ -42,7 +42,7 @@ export async function matchTarget(
 		for await (const entry of wanted) {
 			match.wanted++;
 			if (!entry.object) throw noObject(entry);
-			const key = `${prefix}${entry.key}`;
+			const key = `${prefix}${fromText(entry.object.key)}`;
 			while (name !== null && name < key) name = await next(names);
 			const isThere = name === key;
 			if (isThere) {

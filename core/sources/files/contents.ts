@@ -15,6 +15,8 @@ const schema = z.strictObject({
 	/** Of all that was there: entries by type, and bytes of files. */
 	counts: z.record(count),
 	bytes: count,
+	/** Of a bucket with its versions: those that are not current, their bytes, and delete markers. What is counted above is current. */
+	versions: z.strictObject({ count, bytes: count, markers: count }).optional(),
 	/** Of what this backup itself holds: entries, and those that are gone since its parent. */
 	stored: z.strictObject({ entries: count, bytes: count, gone: count }),
 	/** Entries that need a remark, at most a thousand: `changed`, `vanished`, `unreadable`, `socket`, `too-large`, … */

@@ -5,7 +5,7 @@
  */
 import { Fault } from './fault.ts';
 import { type Bytes, fromText, isAscii, sortKey, toText } from './names.ts';
-import { assertObject, type ObjectFacts } from './object.ts';
+import { assertObject, objectKey, type ObjectFacts } from './object.ts';
 
 /** Types of entries, and the two that say that there is nothing any more. */
 export const ENTRY_TYPES = [
@@ -78,7 +78,7 @@ export function isGone({ type }: Entry): boolean {
 
 /** The key by which entries are sorted: objects by their names in the bucket, as S3 lists them. */
 export function keyOf({ path, type, object }: Entry): string {
-	if (object) return fromText(object.key);
+	if (object) return objectKey(object);
 	return sortKey(path, type === 'directory' || type === 'gone-directory');
 }
 

@@ -2,6 +2,7 @@
 import { type Entry, isGone, keyOf, parseEntry } from './entry.ts';
 import { Fault } from './fault.ts';
 import { readLines } from './lines.ts';
+import { versionsBelow } from './object.ts';
 
 /** An entry as it was at the time of the last backup of a chain. */
 export interface MergedEntry extends Entry {
@@ -38,8 +39,8 @@ export function* mergeIndexes(files: readonly string[]): Generator<MergedEntry, 
 			const isBelowGone = barriers.some((barrier) => barrier.distance < distance);
 			for (const layer of layers) {
 				if (layer?.key !== key) continue;
-				// Also where a newer backup has made it anew: what was in it before is gone.
-				if (layer.entry.type === 'gone-directory') barriers.push({ prefix: key, distance: layer.distance });
+				const prefix = isKnownAnew(layer);
+				if (prefix !== null) barriers.push({ prefix, distance: layer.distance });
 				advance(layer.distance);
 			}
 			if (isBelowGone || isGone(entry)) continue;
@@ -48,6 +49,14 @@ export function* mergeIndexes(files: readonly string[]): Generator<MergedEntry, 
 	} finally {
 		for (const source of sources) source.return();
 	}
+}
+
+/** What keys begin with of which this layer has all there is; null where it may have a part. */
+function isKnownAnew({ entry, key }: Layer): string | null {
+	// Also where a newer backup has made it anew: what was in it before is gone.
+	if (entry.type === 'gone-directory') return key;
+	// Who says anything of an object with versions says all of them; the first line is about what was current.
+	return entry.object && !key.includes('\0') ? versionsBelow(key) : null;
 }
 
 function next(lines: Generator<string>, distance: number, before: Layer | null | undefined): Layer | null {

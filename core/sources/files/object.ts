@@ -1,5 +1,6 @@
 /** What an index says of an entry that was an object of a bucket, besides what it says of a file. */
 import { Fault } from './fault.ts';
+import { fromText } from './names.ts';
 
 /** An object of a bucket; of one that is gone, its key alone. */
 export interface ObjectFacts {
@@ -15,7 +16,35 @@ export interface ObjectFacts {
 	headers?: Record<string, string>;
 	tags?: Record<string, string>;
 	storageClass?: string;
+	/** Whether it is the latest of its versions. Absent in backups without versions. */
+	latest?: boolean;
+	/** Its place among the versions: older ones have less. Absent in backups without versions. */
+	order?: number;
+	/** It has no contents, and hides the versions before it: somebody deleted the object. */
+	marker?: true;
 }
+
+/** Whether it is what its name meant then: no older version, and no delete marker. */
+export function isCurrent({ latest, marker }: ObjectFacts): boolean {
+	return latest !== false && marker !== true;
+}
+
+/**
+ * The key by which an entry of an object is sorted: by its name as S3 sorts names, and of one name what was current first, then the
+ * others, oldest first. NUL is less than anything in a name: there it is written otherwise, in the same order.
+ */
+export function objectKey(object: ObjectFacts): string {
+	const name = fromText(object.key).replaceAll('\x01', '\x01\x02').replaceAll('\0', '\x01\x01');
+	return isCurrent(object) ? name : `${name}\0${String(object.order).padStart(ORDER_DIGITS, '0')}`;
+}
+
+/** What the keys of those versions of an object begin with that were not current. @param key of what was current */
+export function versionsBelow(key: string): string {
+	return `${key}\0`;
+}
+
+const ORDER_DIGITS = 10;
+const MAX_ORDER = 10 ** ORDER_DIGITS - 1;
 
 /** More than S3 allows of each: names of 1,024 bytes, 2 KB of metadata, 50 tags. */
 const MAX_TEXT = 64 * 1024;
@@ -30,15 +59,25 @@ const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
  * @throws Fault 'damaged'
  */
 export function assertObject(value: unknown, isGone: boolean): asserts value is ObjectFacts {
-	const { key, etag, modified, version, headers, tags = {}, storageClass } = (value ?? {}) as Record<string, unknown>;
+	const facts = (value ?? {}) as Record<string, unknown>;
+	const { key, etag, modified, version, headers, tags = {}, storageClass, latest, order, marker } = facts;
 	if (!isText(key) || key === '') throw damaged();
-	if (isGone) return;
+	if (isGone) return assertNoVersion(latest ?? order ?? marker);
+	if (latest !== undefined || marker !== undefined) {
+		if (typeof latest !== 'boolean' || (marker !== undefined && marker !== true)) throw damaged();
+		if (!Number.isSafeInteger(order) || (order as number) < 0 || (order as number) > MAX_ORDER) throw damaged();
+	}
 	if (!isText(etag) || !isText(modified) || Number.isNaN(Date.parse(modified))) throw damaged();
 	if (!isOptionalText(version) || !isOptionalText(storageClass)) throw damaged();
 	if (!isTexts(headers) || !isTexts(tags)) throw damaged();
 	for (const [name, text] of Object.entries(headers)) {
 		if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(text)) throw damaged();
 	}
+}
+
+/** What is gone is a name, and no version of it. */
+function assertNoVersion(fact: unknown): void {
+	if (fact !== undefined) throw damaged();
 }
 
 function isText(value: unknown): value is string {

@@ -59,17 +59,19 @@ export class S3Bucket {
 
 	/**
 	 * @param range HTTP's byte range; the whole object when absent. Not every server heeds it: see the answer's status.
-	 * @param more conditions on the object, such as If-Match
+	 * @param options.condition on the object, such as If-Match
+	 * @param options.version its id; else what the name means now
 	 */
 	async get(
 		name: string,
 		range: string | undefined,
 		signal?: AbortSignal,
-		more: Headers = {},
+		{ condition = {}, version }: { condition?: Headers; version?: string } = {},
 	): Promise<IncomingMessage> {
 		return await this.#try('read', name, async () => {
-			const headers = { ...more, ...(range && { range }) };
-			const request = { method: 'GET', bucketName: this.bucket, objectName: name, headers };
+			const headers = { ...condition, ...(range && { range }) };
+			const query = version === undefined ? '' : `versionId=${escape(version)}`;
+			const request = { method: 'GET', bucketName: this.bucket, objectName: name, headers, query };
 			return await (await this.connection.client(signal)).makeRequestAsync(request, '', [200, 206]);
 		});
 	}

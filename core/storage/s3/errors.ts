@@ -112,6 +112,7 @@ const MEANINGS: Record<string, Meaning> = {
 		hint: 'Check the bucket’s name, the endpoint and the region. Buckets are not created by themselves.',
 	},
 	NoSuchKey: { code: 'not-found', text: 'it does not exist' },
+	NoSuchVersion: { code: 'not-found', text: 'it does not exist' },
 	NotFound: { code: 'not-found', text: 'it does not exist' },
 	PreconditionFailed: { code: 'already-exists', text: 'it already exists' },
 	MethodNotAllowed: { code: 'unsupported', text: 'the server lacks a function', hint: SEE_LOG },

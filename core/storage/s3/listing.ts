@@ -31,15 +31,17 @@ export interface S3Version {
 	name: string;
 	versionId: string;
 	isMarker: boolean;
+	/** Whether it is what the name means now. */
+	isLatest: boolean;
 	/** Bytes. */
 	size: number;
 	modifiedAt: Date;
 	etag: string;
 }
 
-/** One answer of a listing of objects, up to 1,000. */
-export interface Page {
-	items: S3Object[];
+/** One answer of a listing, up to 1,000. */
+export interface Page<Item = S3Object> {
+	items: Item[];
 	/** Whether there are more. */
 	isTruncated: boolean;
 }
@@ -56,8 +58,7 @@ export async function pageOfObjects(
 	const answer = whole(bucket, 'ListBucketResult', await bucket.ask('list', prefix, query, signal));
 	const isEncoded = element(answer, 'EncodingType') === 'url';
 	const items = elements(answer, 'Contents').map(({ text }) => ({
-		// Everybody's objects are listed, with all that S3 allows in names; some servers encode them twice.
-		name: isEncoded ? decode(plain(element(text, 'Key') ?? '')) : plain(element(text, 'Key') ?? ''),
+		name: nameOf(text, isEncoded),
 		size: Number(element(text, 'Size') ?? 0),
 		modifiedAt: timeOf(text, 'LastModified'),
 		etag: etagOf(text),
@@ -90,26 +91,42 @@ export async function* unfinishedUploads(bucket: AskedBucket, prefix: string): A
 	}
 }
 
+/** Versions and markers of objects whose names start with `prefix`, by name, and of one name the newest first; those behind `after`. */
+export async function pageOfVersions(
+	bucket: AskedBucket,
+	prefix: string,
+	{ after, signal }: { after?: Pick<S3Version, 'name' | 'versionId'>; signal?: AbortSignal } = {},
+): Promise<Page<S3Version>> {
+	const place = after && `&key-marker=${escape(after.name)}`;
+	const version = after && `&version-id-marker=${escape(after.versionId)}`;
+	const query = `encoding-type=url${place ?? ''}&prefix=${escape(prefix)}${version ?? ''}&versions`;
+	const answer = whole(bucket, 'ListVersionsResult', await bucket.ask('list the versions of', prefix, query, signal));
+	const isEncoded = element(answer, 'EncodingType') === 'url';
+	const items = elements(answer, 'Version', 'DeleteMarker').map(({ name: kind, text }) => ({
+		name: nameOf(text, isEncoded),
+		versionId: plain(element(text, 'VersionId') ?? 'null'),
+		isMarker: kind === 'DeleteMarker',
+		isLatest: element(text, 'IsLatest') === 'true',
+		size: Number(element(text, 'Size') ?? 0),
+		modifiedAt: timeOf(text, 'LastModified'),
+		etag: etagOf(text),
+	}));
+	const last = items.at(-1);
+	if (after && last?.name === after.name && last.versionId === after.versionId) throw noListing(bucket);
+	const isTruncated = element(answer, 'IsTruncated') === 'true';
+	if (isTruncated && items.length === 0) throw noListing(bucket);
+	return { items, isTruncated };
+}
+
 /** All versions of exactly this object, newest first. */
 export async function versionsOf(bucket: AskedBucket, name: string, signal?: AbortSignal): Promise<S3Version[]> {
 	const found: S3Version[] = [];
 	for (let isDone = false; !isDone; ) {
-		const after = found.at(-1);
-		const place = after && `key-marker=${escape(name)}&version-id-marker=${escape(after.versionId)}&`;
-		const query = `${place ?? ''}prefix=${escape(name)}&versions`;
-		const answer = whole(bucket, 'ListVersionsResult', await bucket.ask('list the versions of', name, query, signal));
-		const page = elements(answer, 'Version', 'DeleteMarker').map(({ name: kind, text }) => ({
-			name: element(text, 'Key') ?? '',
-			versionId: element(text, 'VersionId') ?? 'null',
-			isMarker: kind === 'DeleteMarker',
-			size: Number(element(text, 'Size') ?? 0),
-			modifiedAt: timeOf(text, 'LastModified'),
-			etag: etagOf(text),
-		}));
+		const page = await pageOfVersions(bucket, name, { after: found.at(-1), signal });
 		// Names that go on after this one come behind all of its versions.
-		const ours = page.filter((version) => version.name === name);
+		const ours = page.items.filter((version) => version.name === name);
 		found.push(...ours);
-		isDone = element(answer, 'IsTruncated') !== 'true' || ours.length === 0 || ours.length < page.length;
+		isDone = !page.isTruncated || ours.length === 0 || ours.length < page.items.length;
 	}
 	return found;
 }
@@ -119,6 +136,12 @@ export async function hasMarkers(bucket: AskedBucket, prefix: string, signal?: A
 	const query = `max-keys=1000&prefix=${escape(prefix)}&versions`;
 	const answer = whole(bucket, 'ListVersionsResult', await bucket.ask('list the versions of', prefix, query, signal));
 	return elements(answer, 'DeleteMarker').some(({ text }) => element(text, 'IsLatest') === 'true');
+}
+
+/** Everybody's objects are listed, with all that S3 allows in names; some servers encode them twice. */
+function nameOf(text: string, isEncoded: boolean): string {
+	const name = plain(element(text, 'Key') ?? '');
+	return isEncoded ? decode(name) : name;
 }
 
 function timeOf(text: string, name: string): Date {

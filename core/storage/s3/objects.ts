@@ -13,7 +13,7 @@ import { S3Bucket } from './bucket';
 import { S3Connection } from './connection';
 import { CreateOnly } from './create-only';
 import { s3Error } from './errors';
-import { pageOfObjects, type S3Object } from './listing';
+import { pageOfObjects, pageOfVersions, type S3Object, type S3Version, versionsOf } from './listing';
 import { ObjectLock } from './object-lock';
 import { assertBucket, type S3Options, uploadSettings } from './s3';
 import { elements, element, escape, plain } from './text';
@@ -53,8 +53,18 @@ const OWN_HEADERS = [
 ];
 const READ_HINT =
 	'To back a bucket up, allow the key s3:ListBucket on it, and s3:GetObject and s3:GetObjectTagging on its objects; docs/buckets.md has the policy.';
+const READ_VERSIONS_HINT =
+	'To back a bucket up with its versions, allow the key s3:ListBucket and s3:ListBucketVersions on it, and s3:GetObject, s3:GetObjectVersion, s3:GetObjectTagging and s3:GetObjectVersionTagging on its objects; docs/buckets.md has the policy.';
 const WRITE_HINT =
 	'To restore into a bucket, allow the key s3:ListBucket on it, and s3:GetObject, s3:PutObject, s3:AbortMultipartUpload, s3:GetObjectTagging and s3:PutObjectTagging on its objects; docs/buckets.md has the policy.';
+const WRITE_VERSIONS_HINT =
+	'To restore versions into a bucket, allow the key s3:ListBucket, s3:ListBucketVersions and s3:GetBucketVersioning on it, and s3:GetObjectVersion, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload, s3:GetObjectVersionTagging and s3:PutObjectTagging on its objects; docs/buckets.md has the policy.';
+const HINTS = {
+	'back up': READ_HINT,
+	'back up versions': READ_VERSIONS_HINT,
+	restore: WRITE_HINT,
+	'restore versions': WRITE_VERSIONS_HINT,
+};
 
 export class BucketObjects {
 	/** For people: `s3://bucket/prefix`. */
@@ -73,7 +83,7 @@ export class BucketObjects {
 	 */
 	constructor(
 		options: S3Options,
-		private readonly purpose: 'back up' | 'restore',
+		private readonly purpose: keyof typeof HINTS,
 	) {
 		assertBucket(options.bucket);
 		const prefix = (options.prefix ?? '').replace(/^\/+|\/+$/g, '');
@@ -120,18 +130,57 @@ export class BucketObjects {
 	}
 
 	/**
+	 * Pages of the versions and delete markers below the prefix, sorted by the bytes of their names; of one name the newest first.
+	 * @throws BackupError 'unsupported' where the server sorts otherwise
+	 */
+	async *listVersions(signal?: AbortSignal): AsyncGenerator<S3Version[], void, undefined> {
+		let last: S3Version | undefined;
+		for (let isTruncated = true; isTruncated; ) {
+			const after = last;
+			const page = await this.#read(() => pageOfVersions(this.#bucket, this.prefix, { after, signal }), signal);
+			for (const version of page.items) {
+				const isSame = version.name === last?.name;
+				if (last && !isSame && Buffer.compare(Buffer.from(last.name), Buffer.from(version.name)) > 0) {
+					throw unsorted(this.location);
+				}
+				last = version;
+			}
+			if (page.items.length > 0) yield page.items;
+			isTruncated = page.isTruncated;
+		}
+	}
+
+	/** All versions and delete markers of one object, newest first. */
+	async versionsOf(key: string, signal?: AbortSignal): Promise<S3Version[]> {
+		return await this.#read(() => versionsOf(this.#bucket, key, signal), signal);
+	}
+
+	/** Whether the bucket keeps versions of what is written from now on. */
+	async keepsVersions(signal?: AbortSignal): Promise<boolean> {
+		const answer = await this.#read(() => this.#bucket.ask('see the versioning of', '', 'versioning', signal), signal);
+		return element(answer, 'Status') === 'Enabled';
+	}
+
+	/** Hides an object behind a delete marker, in a bucket that keeps versions. */
+	async hide(key: string, signal?: AbortSignal): Promise<void> {
+		await this.#read(() => this.#bucket.remove(key, undefined, signal), signal);
+	}
+
+	/**
 	 * Begins to read an object.
 	 * @param options.start first byte
 	 * @param options.etag refused where it is not this object any more
+	 * @param options.version its id; else what the name means now
 	 * @throws BackupError 'not-found', 'access-denied', 'already-exists' where `etag` does not match; the body errors with what breaks it
 	 */
 	async open(
 		key: string,
-		{ start = 0, etag, signal }: { start?: number; etag?: string; signal?: AbortSignal } = {},
+		options: { start?: number; etag?: string; version?: string; signal?: AbortSignal } = {},
 	): Promise<OpenObject> {
+		const { start = 0, etag, version, signal } = options;
 		const condition: Record<string, string> = etag === undefined ? {} : { 'if-match': `"${etag}"` };
 		const range = start > 0 ? `bytes=${start}-` : undefined;
-		const response = await this.#read(() => this.#bucket.get(key, range, signal, condition), signal);
+		const response = await this.#read(() => this.#bucket.get(key, range, signal, { condition, version }), signal);
 		const size = Number(response.headers['content-length'] ?? NaN);
 		if (!Number.isSafeInteger(size) || (start > 0 && response.statusCode !== 206)) {
 			response.destroy();
@@ -152,12 +201,13 @@ export class BucketObjects {
 	}
 
 	/**
-	 * The tags of an object.
+	 * The tags of an object, or of a version of it.
 	 * @throws BackupError 'access-denied', 'not-found'; 'unsupported' where the server has none
 	 */
-	async tags(key: string, signal?: AbortSignal): Promise<Record<string, string>> {
+	async tags(key: string, signal?: AbortSignal, version?: string): Promise<Record<string, string>> {
+		const query = version === undefined ? 'tagging' : `tagging&versionId=${escape(version)}`;
 		const { body } = await this.#read(
-			() => this.#bucket.request('read the tags of', key, { method: 'GET', query: 'tagging' }, '', signal),
+			() => this.#bucket.request('read the tags of', key, { method: 'GET', query }, '', signal),
 			signal,
 		);
 		const textOf = (xml: string, name: string) => plain(element(xml, name) ?? '');
@@ -218,7 +268,7 @@ export class BucketObjects {
 	/** What is denied here is not what a storage of backups needs: the hint names other rights. */
 	#rightsNamed(error: unknown): unknown {
 		if (!isBackupError(error, 'access-denied')) return error;
-		const hint = this.purpose === 'restore' ? WRITE_HINT : READ_HINT;
+		const hint = HINTS[this.purpose];
 		return new BackupError(error.code, error.message, { hint, details: error.details, cause: error });
 	}
 }

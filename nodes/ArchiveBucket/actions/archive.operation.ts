@@ -3,6 +3,7 @@ import { counted } from '../../../core/base/counted';
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { sizeText } from '../../../core/base/size-text';
 import { dataSize } from '../../../core/records/manifest';
+import { olderText } from '../../../core/sources/bucket/older-text';
 import { bucketDrill } from '../../../core/sources/bucket/restore';
 import { bucketSource } from '../../../core/sources/bucket/source';
 import type { ArchiveSummary } from '../../../core/sources/files/archive/messages.ts';
@@ -49,14 +50,15 @@ export async function archive(context: IExecuteFunctions, itemIndex: number): Pr
 
 const IN_A_FOLDER: TestRestore = {
 	drill: bucketDrill(),
-	isPossible: ({ source }, maxBytes) => Number(source.details.bytes) <= maxBytes,
+	isPossible: ({ source: { details } }, maxBytes) =>
+		Number(details.bytes) + Number(details.versionBytes ?? 0) <= maxBytes,
 };
 
 /** The backup's facts: never bytes, never a secret. */
 function toItem({ facts, summary }: BucketToBackUp, { result, afterwards }: Made, stored: IDataObject): IDataObject {
 	const { group, label, type, status, source, parents } = result.manifest;
-	const { objects, bytes, storedObjects, goneObjects } = source.details;
-	const held = `${counted(Number(objects), 'object')} of ${sizeText(Number(bytes))}`;
+	const { objects, bytes, storedObjects, goneObjects, versions, versionBytes, deleteMarkers } = source.details;
+	const held = `${counted(Number(objects), 'object')} of ${sizeText(Number(bytes))}${olderText(source.details)}`;
 	const gone = Number(goneObjects) > 0 ? `, ${Number(goneObjects).toLocaleString('en')} gone` : '';
 	const changes = type === 'full' ? '' : `${Number(storedObjects).toLocaleString('en')} new or changed${gone}, `;
 	const verdict = afterwards.verification ? `, ${verificationVerdict(afterwards.verification)}` : '';
@@ -67,6 +69,7 @@ function toItem({ facts, summary }: BucketToBackUp, { result, afterwards }: Made
 		...{ group, label, type, ...facts },
 		complete: status === 'whole',
 		...{ objects, bytes, storedObjects, goneObjects },
+		...(versions !== undefined && { versions, versionBytes, deleteMarkers }),
 		parents: parents.length,
 		...stored,
 		named: (summary?.named ?? []).slice(0, MOST_NAMED).map(({ path, why }) => ({ key: path, why })),

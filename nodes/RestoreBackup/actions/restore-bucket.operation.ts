@@ -3,7 +3,8 @@ import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-wor
 import { BackupError } from '../../../core/base/errors';
 import { sizeText } from '../../../core/base/size-text';
 import { bucketName } from '../../../core/sources/bucket/config';
-import { type BucketRestored, bucketRestorer } from '../../../core/sources/bucket/restore';
+import { bucketRestorer } from '../../../core/sources/bucket/restore';
+import type { BucketRestored } from '../../../core/sources/bucket/restore-options';
 import type { RestoreResult } from '../../../core/verbs/restore/types';
 import { toErrorItem } from '../../shared/errors';
 import { rounded } from '../../shared/summary';
@@ -35,7 +36,7 @@ export async function restoreBucket(context: IExecuteFunctions, itemIndex: numbe
 /** Sizes in bytes, times in seconds; `seconds` is the measured recovery time. */
 function toFacts(result: RestoreResult<BucketRestored>, to: string, dryRun: boolean): IDataObject {
 	const { comparison, listed, ...facts } = result;
-	const { objects = 0, bytes = 0, kept = 0 } = comparison.figures;
+	const { objects = 0, bytes = 0, kept = 0, versions, markers } = comparison.figures;
 	return {
 		summary: `${to}: ${comparison.says}`,
 		ok: comparison.ok,
@@ -44,6 +45,7 @@ function toFacts(result: RestoreResult<BucketRestored>, to: string, dryRun: bool
 		restoredTo: to,
 		dryRun,
 		...{ objects, bytes, kept },
+		...(versions !== undefined && { versions, deleteMarkers: markers }),
 		countsMatch: comparison.ok,
 		...(dryRun && { listed }),
 		differences: comparison.differences.map((difference) => ({ ...difference })),

@@ -40,7 +40,7 @@ it('passes for keys that may only list and read, and sends nothing that writes',
 		message: `s3://${bucket.name} can be listed and read; nothing was written`,
 	});
 	expect([...new Set(proxy.seen.map(({ method }) => method))]).toEqual(['GET']);
-	expect(proxy.seen).toHaveLength(4);
+	expect(proxy.seen).toHaveLength(5);
 	// As a storage of backups they will not do, and the same test says so.
 	expect(await test({ readOnly: false })).toMatchObject({
 		status: 'Error',

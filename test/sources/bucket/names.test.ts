@@ -74,6 +74,9 @@ describe('an index that somebody else has written', () => {
 		['a header whose name is none', { ...GOOD.object, headers: { 'a b': 'c' } }],
 		['very many tags', { ...GOOD.object, tags: Object.fromEntries(Array.from({ length: 300 }, (_, n) => [n, ''])) }],
 		['no time', { ...GOOD.object, modified: 'yesterday' }],
+		['an order that is none', { ...GOOD.object, latest: false, order: -1 }],
+		['no order among versions', { ...GOOD.object, latest: true }],
+		['a marker that is none', { ...GOOD.object, latest: false, order: 1, marker: 'yes' }],
 		['nothing', null],
 	])('is damaged with %s', (_, object) => {
 		expect(() => parse(object)).toThrow('has an object that cannot be');

@@ -78,7 +78,7 @@ describe('requests', () => {
 		proxy.seen.length = 0;
 		await versioning('Enabled');
 		await storage().write('b', Readable.from(['x']));
-		expect(requests()).toEqual(['HEAD', 'PUT', 'GET prefix&versions']);
+		expect(requests()).toEqual(['HEAD', 'PUT', 'GET encoding-type&prefix&versions']);
 	});
 
 	it('lists with one request, whether the bucket keeps versions or not', async () => {

@@ -17,6 +17,11 @@ export class Base {
 		return this.#next?.key === key ? this.#advance() : null;
 	}
 
+	/** Takes the next entry if its key begins like this. */
+	takeBelow(prefix: string): MergedEntry | null {
+		return this.#next?.key.startsWith(prefix) ? this.#advance() : null;
+	}
+
 	/** Takes the next entry if it comes before a key; one that is below a directory which was taken like this is passed over. */
 	takeBefore(key: string | null): MergedEntry | null {
 		if (this.#next === null || (key !== null && this.#next.key >= key)) return null;

@@ -49,6 +49,8 @@ export interface ArchiveSummary {
 	stored: { entries: number; bytes: number; gone: number };
 	named: Array<{ path: string; why: string }>;
 	remarks: Record<string, number>;
+	/** Of a bucket with its versions: those that are not current, their bytes, and delete markers. The counts above are of what is current. */
+	versions?: { count: number; bytes: number; markers: number };
 	/** Something that was there could not be stored as it was. */
 	incomplete: boolean;
 	/** Where nothing is written: what would take the most space, largest first. */

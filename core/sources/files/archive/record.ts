@@ -18,6 +18,7 @@ export type Remark =
 	| 'vanished' // it was there a moment before
 	| 'replaced' // of an object: another one has its name meanwhile, which is stored
 	| 'added' // of an object: it was made since the archive began, and is stored
+	| 'many-versions' // of an object: it has more than are kept in memory, and the oldest are left out
 	| 'socket' // nothing to store
 	| 'too-large' // left out because somebody said so
 	| 'other-file-system';
@@ -27,6 +28,7 @@ const INCOMPLETE: ReadonlySet<string> = new Set<Remark>([
 	'unreadable',
 	'damaged-database',
 	'locked-database',
+	'many-versions',
 ]);
 
 /** Writes the index, and counts. */
@@ -62,15 +64,29 @@ export class Record {
 		root.bytes += size;
 	}
 
+	/** A version of an object that is not current, or a delete marker. @param size bytes; null of a marker */
+	sawVersion(size: number | null): void {
+		this.entries++;
+		const versions = (this.summary.versions ??= { count: 0, bytes: 0, markers: 0 });
+		if (size === null) versions.markers++;
+		else {
+			versions.count++;
+			versions.bytes += size;
+		}
+	}
+
 	/** Writes one line. @param stored bytes of its contents that this archive holds */
 	write(entry: Entry, stored: number): void {
 		if (isGone(entry)) this.summary.stored.gone++;
 		else this.summary.stored.entries++;
 		this.summary.stored.bytes += stored;
-		if (this.#fd === null) {
-			this.#largest.add(entry.path, stored);
-			return;
-		}
+		if (this.#fd === null) this.#largest.add(entry.path, stored);
+		else this.note(entry);
+	}
+
+	/** Writes a line about nothing new: of what other backups hold. */
+	note(entry: Entry): void {
+		if (this.#fd === null) return;
 		this.#buffer += formatEntry(entry);
 		if (this.#buffer.length >= BUFFER_CHARACTERS) this.#flush(this.#fd);
 	}

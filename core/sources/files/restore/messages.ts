@@ -14,6 +14,8 @@ export interface RestoreJob {
 	/** Patterns in gitignore's syntax of what is wanted; all of it when empty. */
 	include: readonly string[];
 	owners: Owners;
+	/** Of a bucket: also versions that were not current, and delete markers. */
+	versions: boolean;
 	/** What is there already is replaced. */
 	overwrite: boolean;
 	/** Look only. */

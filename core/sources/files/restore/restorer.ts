@@ -22,6 +22,8 @@ export interface FilesRestoreOptions {
 	overwrite?: boolean;
 	/** @default 'no': everything belongs to who restores */
 	owners?: Owners;
+	/** Of a bucket: also versions that were not current, and delete markers, which become empty files. */
+	versions?: boolean;
 	/** Write nothing: say what would be restored. */
 	dryRun?: boolean;
 }
@@ -66,7 +68,7 @@ export function filesDrill({ checks = [] }: { checks?: ReadonlyArray<FilesCheck>
 			const folder = await createTemporaryFolder('archive');
 			const startedAt = performance.now();
 			try {
-				const { comparison } = await restoreInto(folder, {}, backup, run, { compare: true });
+				const { comparison } = await restoreInto(folder, { versions: true }, backup, run, { compare: true });
 				const restoreSeconds = (performance.now() - startedAt) / 1000;
 				const assertions = await askAll(questions, folder);
 				return { scratch: 'a temporary folder', restoreSeconds, comparison, assertions };
@@ -79,7 +81,7 @@ export function filesDrill({ checks = [] }: { checks?: ReadonlyArray<FilesCheck>
 
 async function restoreInto(
 	to: string | null,
-	{ include = [], owners = 'no', overwrite = false }: Partial<FilesRestoreOptions>,
+	{ include = [], owners = 'no', overwrite = false, versions = false }: Partial<FilesRestoreOptions>,
 	backup: OpenBackup<FilesContents>,
 	{ signal, onProgress, warn }: RestoreRun,
 	{ compare = false, files = new Int32Array(1) }: Partial<Pick<RestoreJob, 'compare' | 'files'>> = {},
@@ -89,7 +91,7 @@ async function restoreInto(
 	try {
 		const indexes = await spoolIndexes(backup, folder, signal);
 		const job: RestoreJob = {
-			...{ indexes, include, owners, overwrite, compare, files, folder },
+			...{ indexes, include, owners, overwrite, versions, compare, files, folder },
 			to: fromText(to ?? folder),
 			temporary: fromText(temporary),
 			dryRun: to === null,

@@ -45,7 +45,7 @@ export class Restoring {
 
 	constructor(job: RestoreJob) {
 		this.#job = job;
-		this.#view = new View(job.indexes, job.include);
+		this.#view = new View(job.indexes, job);
 		this.#target = new Target(job.to);
 		this.#sources = new Target(job.to);
 		this.#attributes = new AttributeSetter(job.owners);

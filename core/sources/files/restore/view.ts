@@ -1,18 +1,25 @@
 /** What of a chain is wanted: the entries of its last backup, filtered. */
 import { mergeIndexes, type MergedEntry } from '../merge.ts';
 import type { Bytes } from '../names.ts';
+import { isCurrent } from '../object.ts';
 import { patternMatcher } from '../patterns.ts';
+import type { RestoreJob } from './messages.ts';
 
 /** The entries that patterns name, or all of them; may be gone through several times. */
 export class View {
 	readonly #indexes: readonly string[];
+	readonly #versions: boolean;
 	readonly #isWanted: (path: Bytes, isDirectory: boolean) => boolean;
 	/** The first wanted name of each file whose contents have another name, which is not wanted: by that other name. */
 	readonly #standIns = new Map<Bytes, MergedEntry>();
 
-	/** @param include patterns in gitignore's syntax; one that names a folder names all that is in it */
-	constructor(indexes: readonly string[], include: readonly string[]) {
+	/**
+	 * @param options.include patterns in gitignore's syntax; one that names a folder names all that is in it
+	 * @param options.versions of a bucket: also versions that were not current
+	 */
+	constructor(indexes: readonly string[], { include, versions }: Pick<RestoreJob, 'include' | 'versions'>) {
 		this.#indexes = indexes;
+		this.#versions = versions;
 		this.#isWanted = matcher(include);
 		if (include.length === 0) return;
 		for (const entry of mergeIndexes(indexes)) {
@@ -25,6 +32,7 @@ export class View {
 	/** In the order of the index; a file that stands in for another name of it comes where that other one is. */
 	*entries(): Generator<MergedEntry> {
 		for (const entry of mergeIndexes(this.#indexes)) {
+			if (!this.#versions && entry.object && !isCurrent(entry.object)) continue;
 			const standIn = entry.type === 'file' ? this.#standIns.get(entry.path) : undefined;
 			if (standIn) yield { ...entry, path: standIn.path, key: standIn.key };
 			else if (this.#isWanted(entry.path, entry.type === 'directory')) {

@@ -1,0 +1,34 @@
+/** What is wanted of a restore into a bucket, and what comes of it. */
+import { BackupError } from '../../base/errors';
+import type { StorageConfig } from '../../storage/config';
+import type { OpenBackup, Restored } from '../source';
+import type { Existing } from './target';
+
+export interface BucketRestoreOptions {
+	/** The bucket; below its prefix, objects keep their whole names. */
+	to: StorageConfig;
+	/** Patterns in gitignore's syntax of what is wanted; one that names a folder names all that is in it. All when empty. */
+	include?: readonly string[];
+	/** @default 'refuse': nothing is written where one of them is there already */
+	existing?: Existing;
+	/**
+	 * Also versions that were not current, and delete markers, in their order: into a bucket that keeps versions and has none below the
+	 * prefix.
+	 */
+	versions?: boolean;
+	/** Write nothing: say what would be restored. */
+	dryRun?: boolean;
+}
+
+/** What came of a restore into a bucket. */
+export interface BucketRestored extends Restored {
+	/** Of a dry run: the first thousand objects. */
+	listed: string[];
+}
+
+/** Patterns name nothing. */
+export function nothingLike(include: readonly string[], { manifest: { group, label } }: OpenBackup): BackupError {
+	return new BackupError('not-found', `nothing in ${group}/${label} has a name like ${include.join(', ')}`, {
+		hint: 'List what is inside. A pattern is as in a .gitignore, e.g. /photos/2026/.',
+	});
+}
