@@ -10,6 +10,7 @@
  *   npm run bench -- files                                trees of files, against tar, restic and borg
  *   npm run bench -- bucket                                buckets, against rclone, tar and restic
  *   npm run bench -- catalog                               retention's view of 100,000 backups, against bare listings
+ *   npm run bench -- status                                health and page of 100,000 backups, against bare listings
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -27,6 +28,7 @@ const COMPARED = {
 	catalog: { rclone: 'rclone' },
 	copy: { rclone: 'rclone', s3cmd: 's3cmd', sftp: 'openssh-client' },
 	bucket: { rclone: 'rclone', restic: 'restic', fusermount: 'fuse3' },
+	status: { rclone: 'rclone' },
 	files: { restic: 'restic', borg: 'borgbackup', zstd: 'zstd' },
 };
 /** Node runs TypeScript itself; the S3 server of the tests has constructor properties, which it must transform. */
@@ -50,7 +52,7 @@ async function bench() {
 	const file = path.join('bench', `${name}.ts`);
 	if (!/^\w+$/.test(name) || !fs.existsSync(path.join(ROOT, file))) {
 		throw new Error(
-			'say which benchmark: npm run bench -- dump, filters, restore, drill, copy, files, bucket or catalog',
+			'say which benchmark: npm run bench -- dump, filters, restore, drill, copy, files, bucket, catalog or status',
 		);
 	}
 	await underNode24();

@@ -1,5 +1,6 @@
 /** The fields of the Archive Bucket node. Their texts say what a choice means for the backup. */
 import type { INodeProperties } from 'n8n-workflow';
+import { REQUEST_OPTIONS } from '../shared/actor';
 import { keepField, verifyAfterwardsFields } from '../shared/afterwards-fields';
 import { CHAIN_FIELDS } from '../shared/chain';
 import { LIMIT_OPTIONS, NEW_ENCRYPTION, PROGRESS_NOTICE } from '../shared/fields';
@@ -80,6 +81,8 @@ export const properties: INodeProperties[] = [
 			LIMIT_OPTIONS.hardTimeout,
 			STORE_OPTIONS.rateLimit,
 			STORE_OPTIONS.recipients,
+			REQUEST_OPTIONS.request,
+			REQUEST_OPTIONS.requestedBy,
 			retentionLockOption('the backup'),
 			LIMIT_OPTIONS.stallTimeout,
 			STORE_OPTIONS.tags,

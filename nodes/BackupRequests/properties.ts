@@ -1,6 +1,7 @@
 /** The fields of the Requests for Backups node. */
 import type { INodeProperties } from 'n8n-workflow';
 import { STATUS_FIELDS, STATUS_OPTIONS } from '../shared/status-fields';
+import { WORKFLOWS_FIELD } from '../shared/workflows';
 
 const ANSWER = { show: { operation: ['answer'] } };
 const BOTH = { show: { operation: ['answer', 'button'] } };
@@ -78,6 +79,7 @@ export const properties: INodeProperties[] = [
 		displayOptions: ANSWER,
 	},
 	...Object.values(STATUS_FIELDS).map((field) => ({ ...field, displayOptions: ANSWER })),
+	{ ...WORKFLOWS_FIELD, displayOptions: BOTH },
 	{
 		displayName: 'Request ID',
 		name: 'requestId',

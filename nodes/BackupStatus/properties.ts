@@ -1,6 +1,7 @@
 /** The fields of the Backup Status node. */
 import type { INodeProperties } from 'n8n-workflow';
 import { STATUS_FIELDS, STATUS_OPTIONS } from '../shared/status-fields';
+import { WORKFLOWS_FIELD } from '../shared/workflows';
 
 const JUDGES = { operation: ['dashboard', 'health', 'metrics', 'storage'] };
 
@@ -70,6 +71,11 @@ export const properties: INodeProperties[] = [
 		placeholder: 'e.g. {{ $json.headers.authorization }}',
 		description:
 			'Header Authorization of who looks. With it the page has buttons, which only a page of the same person has; "Requests for Backups: Answer Button" answers them.',
+		displayOptions: { show: { operation: ['dashboard'] } },
+	},
+	{
+		...WORKFLOWS_FIELD,
+		description: `${WORKFLOWS_FIELD.description} With Caller, these groups have a button that backs them up.`,
 		displayOptions: { show: { operation: ['dashboard'] } },
 	},
 	{

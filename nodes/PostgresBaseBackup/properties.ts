@@ -1,5 +1,6 @@
 /** The fields of the Base Backup of Postgres node. Their texts say what a choice means for what can be restored. */
 import type { INodeProperties } from 'n8n-workflow';
+import { REQUEST_OPTIONS } from '../shared/actor';
 import { keepField, verifyAfterwardsFields } from '../shared/afterwards-fields';
 import { CHAIN_FIELDS } from '../shared/chain';
 import { LIMIT_OPTIONS, NEW_ENCRYPTION, PROGRESS_NOTICE } from '../shared/fields';
@@ -40,6 +41,8 @@ const COMMON_OPTIONS: INodeProperties[] = [
 	LIMIT_OPTIONS.hardTimeout,
 	STORE_OPTIONS.rateLimit,
 	STORE_OPTIONS.recipients,
+	REQUEST_OPTIONS.request,
+	REQUEST_OPTIONS.requestedBy,
 	retentionLockOption('the backup'),
 	LIMIT_OPTIONS.stallTimeout,
 ];

@@ -1,6 +1,7 @@
 /** The API in a real n8n: every real answer is held against docs/openapi.yaml, and every command of docs/api.md is run. */
 import { once } from 'node:events';
 import fs from 'node:fs';
+import path from 'node:path';
 import { cancellation } from '../../core/records/cancellation';
 import { recordRun, type RunRecord } from '../../core/records/journal/journal';
 import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
@@ -9,7 +10,18 @@ import type { Storage } from '../../core/storage/storage';
 import { rowsOf } from '../support/by-hand';
 import { Document, sh } from '../support/document';
 import { type Choices, importTemplate, N8N_START_MS, sharedN8n, type TestN8n } from '../support/n8n';
-import { databaseCredential, folderCredential, keyCredential, newFolder, newKeyPair } from '../support/n8n-credentials';
+import { TestBucket } from '../support/buckets';
+import {
+	bucketCredential,
+	databaseCredential,
+	folderCredential,
+	type KeyPair,
+	keyCredential,
+	newFolder,
+	newKeyPair,
+} from '../support/n8n-credentials';
+import { NOT_NOW } from '../support/n8n-schedule';
+import { sharedS3 } from '../support/s3';
 import { type ApiAnswer, openApi, problemsOf } from '../support/openapi';
 import { sharedPostgres, sql } from '../support/postgres';
 import type { Json } from '../support/report-items';
@@ -21,11 +33,15 @@ const READER = 'reader-secret-7f3a9c';
 const OPERATOR = 'operator-secret-b81e4d';
 const HOSTILE = '<img src=x onerror=alert(1)>\r\nSet-Cookie: a=b\u001b[31m\u202e={{ 1 + 1 }}';
 
+const server = sharedS3();
 let n8n: TestN8n;
 let source: DatabaseTarget;
 let folder: string;
+let pair: KeyPair;
 let workflow: string;
 let credentials: Choices['credentialsOf'] & object;
+/** The setting of that name: who backs up what is no database. */
+let workflows: string;
 /** Operations that were asked for, with the statuses of their answers. */
 const seen = new Set<string>();
 
@@ -35,29 +51,69 @@ beforeAll(async () => {
 	await sql(source, `INSERT INTO orders SELECT n, 'note ' || n FROM generate_series(1, 100) n`);
 	n8n = await sharedN8n();
 	folder = newFolder(n8n);
+	pair = await newKeyPair();
 	const secret = async (name: string, value: string) =>
 		await n8n.client.createCredential({ name, type: 'httpHeaderAuth', data: { name: 'X-Backup-Token', value } });
 	credentials = {
 		'Ask as Reader': { httpHeaderAuth: await secret('Readers', READER) },
 		'Ask as Operator': { httpHeaderAuth: await secret('Operators', OPERATOR) },
 	};
+	workflows = `files/* = ${await publishCustomers()}\nbucket/photos = ${await publishBucket()}\nconfig/* = not-there`;
 	workflow = await publish({ callsPerMinute: 1000, changesPerMinute: 1000 });
 }, N8N_START_MS);
 
 afterAll(async () => await n8n?.stop(), 60_000);
 
+/** Two customers with files, of which a request names one. */
+async function publishCustomers(): Promise<string> {
+	const columns = ['name', 'path', 'database', 'recipients'].map((name) => ({ name, type: 'string' }));
+	const name = `Customers ${path.basename(folder)}`;
+	const { id: table } = (await n8n.client.api('POST', '/data-tables', { name, columns })) as { id: string };
+	const data = ['acme', 'beta'].map((customer) => {
+		fs.mkdirSync(path.join(n8n.files, customer));
+		fs.writeFileSync(path.join(n8n.files, customer, 'file'), customer);
+		return { name: customer, path: path.join(n8n.files, customer), database: '', recipients: '' };
+	});
+	await n8n.client.api('POST', `/data-tables/${table}/rows`, { data });
+	return await publishBackup('customer-data-backup', {
+		credentials: { ...(await ours()), postgres: await databaseCredential(n8n, source) },
+		settings: { customersTable: name },
+	});
+}
+
+async function publishBucket(): Promise<string> {
+	const bucket = new TestBucket(server(), await server().makeBucket());
+	await bucket.put('2026/11/one.jpg');
+	const options = { ...server().options(bucket.name), prefix: '' };
+	const from = { backupStorageSecondApi: await bucketCredential(n8n, options, 'backupStorageSecondApi') };
+	return await publishBackup('bucket-backup', { credentials: { ...(await ours()), ...from } });
+}
+
+/** One that runs only when it is asked to. */
+async function publishBackup(name: 'bucket-backup' | 'customer-data-backup', choices: Choices): Promise<string> {
+	const id = await importTemplate(n8n, name, { ...choices, fieldsOf: { 'Every Night': NOT_NOW } });
+	await n8n.client.publishWorkflow(id);
+	return id;
+}
+
+/** Credentials of the storage that this API looks into, and of its key. */
+async function ours(): Promise<Choices['credentials']> {
+	return {
+		backupStorageApi: await folderCredential(n8n, folder),
+		backupEncryptionApi: await keyCredential(n8n, pair.recipient, pair.identity),
+	};
+}
+
 /** The template as users import it, at work. */
 async function publish(options: object, settings: Choices['settings'] = {}): Promise<string> {
-	const key = await newKeyPair();
 	const id = await importTemplate(n8n, 'backup-api', {
 		credentials: {
-			backupStorageApi: await folderCredential(n8n, folder),
+			...(await ours()),
 			postgres: await databaseCredential(n8n, source),
-			backupEncryptionApi: await keyCredential(n8n, key.recipient, key.identity),
 			httpHeaderAuth: credentials['Ask as Reader']!.httpHeaderAuth!,
 		},
 		credentialsOf: credentials,
-		settings,
+		settings: { workflows, ...settings },
 		fieldsOf: { 'Answer Request': { options } },
 		activate: ['Ask as Reader', 'Ask as Operator'],
 	});
@@ -282,6 +338,37 @@ it(
 			}),
 		);
 		expect(described.filter((each) => !seen.has(each))).toEqual(['GET /health 503']);
+	},
+	TEST_MS,
+);
+
+it(
+	'starts the workflow of files or of a bucket for their groups, for the group that was named alone, and drills what it made',
+	async () => {
+		const asked = ['files/acme', 'bucket/photos', 'config/server'].map(async (group) => {
+			const { status, json } = await post('backup', { group }, { ...key(group), 'x-requested-by': 'deployment' });
+			expect([status, json.group]).toEqual([202, group]);
+			return await ended(json.id);
+		});
+		const [files, bucket, config] = await Promise.all(asked);
+		for (const [request, group] of [
+			[files!, 'files/acme'],
+			[bucket!, 'bucket/photos'],
+		] as const) {
+			expect(request).toMatchObject({ state: 'ok', code: null, backups: [{ group }] });
+			const actor = { requestedBy: 'operator: deployment', request: request.id };
+			const runs = request.runs as Array<Json & { actor: Json }>;
+			expect(runs.map(({ verb, state }) => [verb, state])).toEqual([
+				['backup', 'ok'],
+				['verify', 'ok'],
+				['expire', 'ok'],
+			]);
+			for (const run of runs) expect(run).toMatchObject({ group, actor });
+		}
+		expect(config).toMatchObject({ state: 'failed', backups: [], runs: [] });
+		expect(fs.readdirSync(path.join(folder, 'files'))).toEqual(['acme']);
+		const { json } = await post('verify', { group: 'files/acme', depth: 'restored' }, key('drill'));
+		expect(await ended(json.id)).toMatchObject({ state: 'ok', backups: [{ group: 'files/acme' }] });
 	},
 	TEST_MS,
 );

@@ -2,6 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { type INodeParameters, NodeHelpers } from 'n8n-workflow';
+import { BackupError } from '../../core/base/errors';
+import { recordRun } from '../../core/records/journal/journal';
 import { Repository } from '../../core/records/repository';
 import { filesSource } from '../../core/sources/files/source';
 import { createStorage } from '../../core/storage/create';
@@ -117,7 +119,7 @@ it('backs up a database by its group, and refuses what no node behind it does, b
 	await buildBackup(repository, { group: 'postgres/my=20shop' });
 	expect(await post('backup', { group: 'postgres/my=20shop' })).toMatchObject({
 		status: 202,
-		accepted: { group: 'postgres/my=20shop', database: 'my shop' },
+		accepted: { group: 'postgres/my=20shop', prefix: 'postgres', database: 'my shop' },
 	});
 	const source = filesSource({ paths: [__filename] });
 	await backUp({ storage: repository.storage, group: 'files/acme', source, encryption: null, signal: NEVER });
@@ -131,9 +133,51 @@ it('backs up a database by its group, and refuses what no node behind it does, b
 		expect({ status, code: json.code, accepted }).toEqual({ status: 422, code: 'not-offered', accepted: null });
 		expect(json.detail).toContain('files/acme is a backup of files, which this workflow does not');
 	}
+	await buildBackup(repository, { group: 'shop' });
+	expect((await post('backup', { group: 'shop' }, `${KEY}-shop`)).json).toMatchObject({ code: 'not-offered' });
 	expect(await post('verify', files, `${KEY}-verify`)).toMatchObject({ status: 202 });
 	expect((await post('backup', { group: 'postgres/crm' }, `${KEY}-crm`)).json).toMatchObject({ code: 'not-found' });
 	expect(records().filter((name) => name.includes('request-'))).toHaveLength(2);
+});
+
+it('leaves a group to the workflow that is named for it, before its first backup too, and takes what that has done from the journal', async () => {
+	const workflows = { workflows: 'files/* = Kf3nQ9sLx2TbVw7Z\nbucket/photos = other' };
+	const { accepted, json } = await post('backup', { group: 'files/my=20site' }, KEY, workflows);
+	expect(accepted).toMatchObject({ workflow: 'Kf3nQ9sLx2TbVw7Z', prefix: 'files', name: 'my site' });
+	const storage = createStorage({ type: 'folder', path: folder });
+	const work = async (group: string, request: unknown, label: string | null) => {
+		const actor = { via: 'n8n', request: String(request) } as const;
+		const ended = () => ({ outcome: 'ok', label, facts: {} }) as const;
+		await recordRun(storage, { verb: 'backup', group, actor }, async () => undefined, ended);
+	};
+	await work('files/my=20site', json.id, LABEL);
+	await end(json.id, [{ outcome: 'ok', ended: true }]);
+	const { json: request } = await get('request', { id: json.id });
+	expect(request).toMatchObject({ state: 'ok', backups: [{ group: 'files/my=20site', label: LABEL }] });
+	expect(request.runs).toHaveLength(1);
+
+	const { json: other } = await post('backup', { group: 'bucket/photos' }, `${KEY}-other`, workflows);
+	await work('bucket/videos', other.id, LABEL);
+	await expect(end(other.id, [{ ended: true }])).rejects.toThrow('no node has done what the request asked for');
+	expect((await post('backup', { group: 'files/a' }, `${KEY}-a`, { workflows: 'files/*' })).json).toMatchObject({
+		...{ code: 'failed', detail: '"Workflows" has a line that names no workflow: files/*' },
+	});
+});
+
+it('says by which code another workflow has failed, from the journal', async () => {
+	const { json } = await post('backup', { group: 'files/www' }, KEY, { workflows: '* = any' });
+	const request = { verb: 'backup', group: 'files/www', actor: { via: 'n8n', request: String(json.id) } } as const;
+	const storage = createStorage({ type: 'folder', path: folder });
+	const cancelled = new BackupError('cancelled', 'somebody has stopped it');
+	const run = recordRun(
+		storage,
+		request,
+		async () => Promise.reject(cancelled),
+		() => ({ outcome: 'ok', facts: {} }),
+	);
+	await expect(run).rejects.toBe(cancelled);
+	await expect(end(json.id, [{ error: 'Backup FAILED: files/www' }])).rejects.toThrow('Backup FAILED: files/www');
+	expect((await get('request', { id: json.id })).json).toMatchObject({ state: 'failed', code: 'cancelled' });
 });
 
 it('does not call a request done that no node has done', async () => {

@@ -152,21 +152,16 @@ function parseAction(call: DoCall['call'] | 'cancel', { headers, body }: ApiRequ
 		throw new Problem('not-confirmed', 'a restore begins only when its target is named twice', hint);
 	}
 	const { confirmation: _, ...rest } = asked;
-	if (call === 'backup' && rest.group !== undefined) rest.database = databaseOf(rest.group);
 	return {
 		...{ call, id: requestId(key), requestedBy },
 		asked: { ...NEWEST[call], ...(rest as Record<string, string>) },
 	};
 }
 
-/** The database whose backups a group holds, by its name. @throws Problem 'not-offered' where it is not called after one */
-function databaseOf(group: string): string {
+/** What a group is called after: all before its last part, and the name that this part was made of; '' where it was made of none. */
+export function namedBy(group: string): { prefix: string; name: string } {
 	const at = group.lastIndexOf('/');
-	const name = at > 0 ? fromSegment(group.slice(at + 1)) : null;
-	if (name !== null && isDatabase(name)) return name;
-	const hint =
-		'Groups of databases are named as postgres/shop. Send "database" instead of "group", or run its workflow.';
-	throw new Problem('not-offered', `${group} is not named after a database`, hint);
+	return { prefix: group.slice(0, Math.max(at, 0)), name: fromSegment(group.slice(at + 1)) ?? '' };
 }
 
 /** Whether a body may be looked at. */

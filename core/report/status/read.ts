@@ -44,8 +44,12 @@ export interface ReadStatusOptions {
 export async function readStorage(repository: Repository, options: ReadStatusOptions): Promise<StorageFacts> {
 	const { now, signal, isWanted = () => true } = options;
 	const { storage } = repository;
-	const { backups, leftovers } = await repository.survey();
-	const { problems, ...journal } = await readJournal(repository, now, signal);
+	// A listing waits for one answer after the other; meanwhile thousands of entries can be read. Neither is left alone where the other fails.
+	const [listed, read] = await Promise.allSettled([repository.survey(), readJournal(repository, now, signal)]);
+	if (listed.status === 'rejected') throw listed.reason;
+	if (read.status === 'rejected') throw read.reason;
+	const { backups, leftovers } = listed.value;
+	const { problems, ...journal } = read.value;
 	const members = [...Map.groupBy(backups, ({ group }) => group)].filter(([group]) => isWanted(group));
 	const groups = await inParallel(
 		members,

@@ -12,8 +12,9 @@ import { withRepository } from '../../shared/backups';
 import { cancelSignal } from '../../shared/run';
 import { readGroups } from '../../shared/status-settings';
 import { unknownOption, wholeNumber } from '../../shared/values';
+import { readWorkflows } from '../../shared/workflows';
 import { CALLS_PER_MINUTE, CHANGES_PER_MINUTE } from '../properties';
-import { assertOffered } from './offered';
+import { findOffer } from './offered';
 import { answerRead } from './reads';
 
 /** Fields of the node's "Options" collection; each is absent until the user adds it. */
@@ -133,14 +134,15 @@ export async function accept(context: IExecuteFunctions, itemIndex: number, doin
 	const { id: workflow = '' } = context.getWorkflow();
 	const request = { verb: call, asked, requestedBy, workflow, execution: context.getExecutionId() };
 	const signal = cancelSignal(context);
-	const found = await withRepository(
+	const workflowOf = readWorkflows(context, itemIndex);
+	const { offer, found } = await withRepository(
 		context,
 		itemIndex,
 		signal,
-		async (repository) => {
-			await assertOffered(repository, doing, signal);
-			return await acceptRequest(repository.storage, id, request, signal);
-		},
+		async (repository) => ({
+			offer: await findOffer(repository, doing, workflowOf, signal),
+			found: await acceptRequest(repository.storage, id, request, signal),
+		}),
 		// The first backup of all begins it.
 		{ create: call === 'backup' },
 	);
@@ -153,13 +155,14 @@ export async function accept(context: IExecuteFunctions, itemIndex: number, doin
 		id,
 		verb: call,
 		...asked,
+		...(offer.database !== undefined && { database: offer.database }),
 		requestedBy: found.request.requestedBy,
 		location,
 		repeated: !found.isNew,
 	};
 	return {
 		answer: jsonAnswer(202, document, { name: 'Location', value: location }),
-		accepted: found.isNew ? { verb: call, id, requestedBy, ...asked } : null,
+		accepted: found.isNew ? { verb: call, id, requestedBy, ...asked, ...offer } : null,
 	};
 }
 

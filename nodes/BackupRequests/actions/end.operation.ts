@@ -2,6 +2,7 @@
 import { type IExecuteFunctions, type INodeExecutionData, NodeOperationError } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
 import { endRequest, REQUEST_ID } from '../../../core/records/requests';
+import { readWork } from '../../../core/report/api/request-state';
 import { errorText, factsOf, nameOf } from '../../../core/report/values';
 import { withRepository } from '../../shared/backups';
 import { toNodeError } from '../../shared/errors';
@@ -18,15 +19,25 @@ export async function endAll(context: IExecuteFunctions): Promise<INodeExecution
 			});
 		}
 		const failed = items.find(({ json, error }) => json.error !== undefined || error !== undefined);
-		const backups = items.flatMap(({ json }) => {
+		const named = items.flatMap(({ json }) => {
 			const { group, label } = { ...json, ...factsOf(json.details) };
 			return typeof group === 'string' && typeof label === 'string' ? [{ group, label }] : [];
 		});
-		const isDone = !failed && backups.length > 0;
-		const code = failed ? nameOf(factsOf(failed.json.details).code) || null : isDone ? null : 'unsupported';
-		const end = { outcome: isDone ? ('ok' as const) : ('failed' as const), code, backups };
 		const signal = cancelSignal(context);
-		await withRepository(context, 0, signal, async ({ storage }) => await endRequest(storage, id, end, signal));
+		const isDone = await withRepository(context, 0, signal, async (repository) => {
+			// Another workflow gives whatever its last node gives: what it has done is in the journal.
+			const work =
+				named.length > 0 ? { isDone: true, backups: named, code: null } : await readWork(repository, id, signal);
+			const isOk = !failed && work.isDone;
+			const code = failed ? nameOf(factsOf(failed.json.details).code) || work.code : isOk ? null : 'unsupported';
+			await endRequest(
+				repository.storage,
+				id,
+				{ outcome: isOk ? 'ok' : 'failed', code, backups: work.backups },
+				signal,
+			);
+			return isOk;
+		});
 		if (failed) throw failureOf(context, failed);
 		if (!isDone) {
 			throw new BackupError('unsupported', 'no node has done what the request asked for', {

@@ -1,43 +1,54 @@
-/** What the nodes behind a request can do: they back up and restore databases, and verify whatever there is. */
+/** What the nodes behind a request can do: they back up and restore databases, run the workflows of other groups, and verify whatever there is. */
 import { chooseReadable } from '../../../core/records/readable-choice';
 import { newestOfEach } from '../../../core/records/newest';
 import type { Repository } from '../../../core/records/repository';
-import type { DoCall } from '../../../core/report/api/call';
+import { type DoCall, namedBy } from '../../../core/report/api/call';
 import { Problem } from '../../../core/report/api/problem';
 import { kindOf } from '../../../core/sources/registry';
 import { postgresKind } from '../../../core/sources/postgres/kind';
 
 /**
- * Refuses what nothing behind the request would do, before it is accepted: by the kind of the newest backup of its group.
+ * What the nodes behind the request need to know besides what was asked. Refuses what none of them would do, before it is accepted: by
+ * the kind of the newest backup of its group.
+ * @param workflowOf the workflow that backs up a group, where the settings name one
  * @throws Problem 'not-offered', 'not-found'; BackupError of the storage, 'unsupported'
  */
-export async function assertOffered(
+export async function findOffer(
 	repository: Repository,
 	{ call, asked: { group } }: DoCall,
+	workflowOf: (group: string) => string | null,
 	signal: AbortSignal,
-): Promise<void> {
-	if (call === 'verify' || group === undefined) return;
+): Promise<Record<string, string>> {
+	if (call === 'verify' || group === undefined) return {};
+	const workflow = call === 'backup' ? workflowOf(group) : null;
+	if (workflow !== null) return { workflow, ...namedBy(group) };
 	const { chosen } = await chooseReadable(repository, await repository.list(group), newestOfEach, signal);
 	const [newest] = chosen.filter((entry) => entry.group === group);
 	if (!newest) {
 		// A restore says so itself, with all that it has looked at.
-		if (call === 'restore') return;
-		const hint = 'For the first backup of a database, send "database" instead of "group". GET list shows the groups.';
+		if (call === 'restore') return {};
+		const hint =
+			'For the first backup of a database, send "database" instead of "group"; for that of anything else, name its workflow in "workflows" of the Settings. GET list shows the groups.';
 		throw new Problem('not-found', `there is no backup of ${group} yet`, hint);
 	}
 	const { kind, noun } = kindOf(await repository.readManifest(group, newest.label, signal));
-	if (kind === postgresKind.kind) return;
+	if (kind === postgresKind.kind) return call === 'backup' ? databaseOf(group) : {};
 	const hint =
 		call === 'backup'
-			? 'Run the workflow that backs it up, or "n8n-backup". This one backs up databases.'
+			? 'Name the workflow that backs it up in "workflows" of the Settings, as a line with the group, an equals sign and the ID of the workflow.'
 			: 'Use the node Restore Backup, or "n8n-backup restore". This one restores databases.';
 	throw new Problem(
 		'not-offered',
-		`${group} is a backup of ${noun}, which this workflow does not ${verbOf(call)}`,
+		`${group} is a backup of ${noun}, which this workflow does not ${call === 'backup' ? 'back up' : 'restore'}`,
 		hint,
 	);
 }
 
-function verbOf(call: 'backup' | 'restore'): string {
-	return call === 'backup' ? 'back up' : 'restore';
+/** @throws Problem 'not-offered' where the group is not called after a database */
+function databaseOf(group: string): Record<string, string> {
+	const { prefix, name } = namedBy(group);
+	if (prefix !== '' && name !== '') return { prefix, database: name };
+	const hint =
+		'Groups of databases are named as postgres/shop. Send "database" instead of "group", or name its workflow in "workflows" of the Settings.';
+	throw new Problem('not-offered', `${group} is not named after a database`, hint);
 }

@@ -1,11 +1,10 @@
 /** The calls that only look. */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
-import { readRuns } from '../../../core/records/journal/journal';
 import { readRequest } from '../../../core/records/requests';
 import { type Answer, jsonAnswer, textAnswer } from '../../../core/report/api/answer';
 import type { ReadCall } from '../../../core/report/api/call';
 import { Problem } from '../../../core/report/api/problem';
-import { requestState } from '../../../core/report/api/request-state';
+import { readRequestRuns, requestState } from '../../../core/report/api/request-state';
 import { METRICS_TYPE, metricsOf } from '../../../core/report/status/metrics';
 import { withRepository } from '../../shared/backups';
 import { matchesGroup } from '../../shared/group-patterns';
@@ -13,7 +12,6 @@ import { cancelSignal, splitList } from '../../shared/run';
 import { backupItems, healthItem, runItem, runItems, storageItem } from '../../shared/status-items';
 import { readGroups, readStatus } from '../../shared/status-settings';
 
-const DAY_MS = 24 * 3_600_000;
 /** How far back a run is looked for, days. */
 const RUN_DAYS = 31;
 const MANY = 100_000;
@@ -67,7 +65,8 @@ async function oneRun(context: IExecuteFunctions, itemIndex: number, id: string)
 /** How far the work of a request is; the newest of its runs last. */
 async function oneRequest(context: IExecuteFunctions, itemIndex: number, id: string): Promise<IDataObject> {
 	const signal = cancelSignal(context);
-	return await withRepository(context, itemIndex, signal, async ({ storage }) => {
+	return await withRepository(context, itemIndex, signal, async (repository) => {
+		const { storage } = repository;
 		const known = await readRequest(storage, id, signal);
 		if (!known) {
 			throw new Problem(
@@ -76,12 +75,10 @@ async function oneRequest(context: IExecuteFunctions, itemIndex: number, id: str
 				'Take the id from its answer.',
 			);
 		}
-		const now = Date.now();
-		const span = { from: new Date(known.acceptedAt.getTime() - DAY_MS), to: new Date(now + DAY_MS), signal };
-		const runs = (await readRuns(storage, span)).filter(({ actor }) => actor?.request === id);
+		const runs = await readRequestRuns(repository, { id, acceptedAt: known.acceptedAt }, signal);
 		const { acceptedAt, end, verb, asked, ...rest } = known;
 		return {
-			...{ id, verb, ...asked, ...rest, state: requestState(known, runs, now) },
+			...{ id, verb, ...asked, ...rest, state: requestState(known, runs, Date.now()) },
 			...{ acceptedAt: acceptedAt.toISOString(), endedAt: end?.at.toISOString() ?? null },
 			...{ code: end?.code ?? null, backups: end?.backups ?? [] },
 			runs: runs.map((run) => runItem(run, storage.location)),

@@ -5,6 +5,7 @@ import { type BackupInStorage, readBackup } from '../../../core/report/status/ba
 import { backupAskedFor, renderPage } from '../../../core/report/status/page/page';
 import { cancelSignal } from '../../shared/run';
 import { readStatus, withStorages } from '../../shared/status-settings';
+import { readWorkflows } from '../../shared/workflows';
 
 export async function dashboard(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const query = readQuery(context.getNodeParameter('query', itemIndex, {}));
@@ -12,8 +13,10 @@ export async function dashboard(context: IExecuteFunctions, itemIndex: number): 
 	const backup = backupAskedFor(status, query);
 	const places = backup ? await readPlaces(context, itemIndex, backup) : [];
 	const caller = context.getNodeParameter('caller', itemIndex, '');
+	const workflowOf = readWorkflows(context, itemIndex);
 	const html = renderPage(status, {
 		...{ timeZone: context.getTimezone(), query, places },
+		hasWorkflow: (group) => workflowOf(group) !== null,
 		caller: typeof caller === 'string' ? caller : '',
 	});
 	const { verdict, sentence } = status;

@@ -24,7 +24,7 @@ function codeOf(action: () => unknown): string {
 
 it.each(Object.keys(BUTTONS) as Array<keyof typeof BUTTONS>)('%s is a call of the API', (button) => {
 	const call = parseCall(press({ button, token: tokens.make(button, GROUP, NOW) }));
-	const asked = button === 'backup' ? { database: 'shop' } : { depth: BUTTONS[button].depth, label: '' };
+	const asked = button === 'backup' ? {} : { depth: BUTTONS[button].depth, label: '' };
 	expect(call).toMatchObject({
 		call: BUTTONS[button].call,
 		asked: { group: GROUP, ...asked },

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { BackupError } from '../../../core/base/errors';
 import { VERBS } from '../../../core/records/journal/actor';
 import { requestId } from '../../../core/records/requests';
-import { type ApiRequest, parseCall } from '../../../core/report/api/call';
+import { type ApiRequest, namedBy, parseCall } from '../../../core/report/api/call';
 import { Problem, problemAnswer, type ProblemCode, toProblem } from '../../../core/report/api/problem';
 import { Rate } from '../../../core/report/api/rate';
 import { openApi } from '../../support/openapi';
@@ -40,14 +40,20 @@ it('reads what it may look for', () => {
 	expect(parseCall(request('runs'))).toEqual({ call: 'runs', limit: 50, days: 3 });
 });
 
+it.each([
+	['postgres/eu/my=20shop', 'postgres/eu', 'my shop'],
+	['shop', '', 'shop'],
+	['postgres/a b', 'postgres', ''],
+])('knows what the group %s is called after', (group, prefix, name) => {
+	expect(namedBy(group)).toEqual({ prefix, name });
+});
+
 it('reads what is to be done, in full, with who asked', () => {
 	const id = requestId(KEY);
 	expect(parseCall(action('backup', { database: 'shop' }, { 'x-requested-by': ' deploy\nbot ' }))).toEqual({
 		...{ call: 'backup', id, requestedBy: 'operator: deploy bot', asked: { database: 'shop' } },
 	});
-	expect(parseCall(action('backup', { group: 'postgres/eu/my=20shop' }))).toMatchObject({
-		asked: { group: 'postgres/eu/my=20shop', database: 'my shop' },
-	});
+	expect(parseCall(action('backup', { group: 'files/acme' }))).toMatchObject({ asked: { group: 'files/acme' } });
 	expect(parseCall(action('verify', { group: 'postgres/shop' }))).toMatchObject({
 		...{ requestedBy: 'operator', asked: { group: 'postgres/shop', label: '', depth: 'readable' } },
 	});
@@ -62,8 +68,6 @@ it('reads what is to be done, in full, with who asked', () => {
 
 it.each<[string, ApiRequest, string, RegExp]>([
 	['both', action('backup', { database: 'a', group: 'b/a' }), 'invalid-input', /name a database or a group/],
-	['a group of no database', action('backup', { group: 'shop' }), 'not-offered', /not named after a database/],
-	['a group of no name', action('backup', { group: 'postgres/a b' }), 'not-offered', /not named after a database/],
 	['an unknown call', request('drop'), 'not-found', /no call "drop"/],
 	['no call', request(undefined), 'not-found', /no call ""/],
 	['a call that every object has', request('constructor'), 'not-found', /constructor/],

@@ -121,7 +121,10 @@ it('has buttons for who proves to be somebody, each with a token of its own, by 
 			...renderPage(status, { timeZone, query: { group }, caller }).matchAll(/<button name="button" value="(\w+)"/g),
 		].map(([, button]) => button);
 	expect(buttonsOf('postgres/shop')).toEqual(['backup', 'verify', 'drill']);
-	// Nobody knows yet of which kind it is.
+	const hasWorkflow = (group: string) => group === 'postgres/billing';
+	const mapped = renderPage(status, { timeZone, query: { group: 'postgres/billing' }, caller, hasWorkflow });
+	expect([...mapped.matchAll(/<button name="button" value="(\w+)"/g)].map(([, button]) => button)).toEqual(['backup']);
+	// Nobody knows yet of which kind it is, and no workflow backs it up.
 	expect(buttonsOf('postgres/billing')).toEqual([]);
 	const text = renderPage(status, { timeZone, query: { group: 'postgres/shop', pressed: 'yes' }, caller });
 	expect(text).toContain('Accepted.');

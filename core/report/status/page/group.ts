@@ -27,6 +27,8 @@ export interface GroupPage {
 	id: string;
 	/** The token of a button; null where the page has none. */
 	token: ((button: Button) => string) | null;
+	/** Another workflow backs the group up where a button asks for that. */
+	hasWorkflow: boolean;
 	/** A button was pressed a moment ago. */
 	pressed: boolean;
 }
@@ -38,7 +40,7 @@ const BUTTON_TEXTS: Record<Button, string> = {
 };
 
 export function groupPage(group: GroupStatus, words: Words, request: GroupPage): Html {
-	const { filter, page, link, backup, home, id, token, pressed } = request;
+	const { filter, page, link, backup, home, id, pressed } = request;
 	const wanted = group.history.toReversed().filter(({ bad, depth }) => {
 		if (filter === 'bad') return bad;
 		return filter === 'all' || (filter === 'proved') === (depth !== null);
@@ -52,7 +54,7 @@ export function groupPage(group: GroupStatus, words: Words, request: GroupPage):
 		${link === null ? html`<p>${back}</p>` : html`<nav aria-label="Where you are">${back}</nav>`}
 		<section class="card ${group.verdict}">
 			<h2 class="title"><span>${group.group}</span>${badge(group.verdict)}</h2>
-			${reasonList(group.reasons)} ${figures(group, words)} ${charts(group, words)} ${buttons(group, token)}
+			${reasonList(group.reasons)} ${figures(group, words)} ${charts(group, words)} ${buttons(group, request)}
 			${pressed &&
 			html`<p role="status" class="dim">Accepted. While it is at work, the first page shows how far it is.</p>`}
 		</section>
@@ -116,10 +118,12 @@ export function groupPage(group: GroupStatus, words: Words, request: GroupPage):
 }
 
 /** One form for each: a press of one says nothing of the others. */
-function buttons({ group, kind, newest }: GroupStatus, token: GroupPage['token']): Html | null {
-	if (token === null || newest === null) return null;
+function buttons({ group, kind, newest }: GroupStatus, { token, hasWorkflow }: GroupPage): Html | null {
+	const offered = new Set<Button>(hasWorkflow ? ['backup'] : []);
+	for (const button of newest === null ? [] : kindOnPage(kind ?? '').buttons) offered.add(button);
+	if (token === null || offered.size === 0) return null;
 	return html`<div class="buttons">
-		${kindOnPage(kind ?? '').buttons.map(
+		${[...offered].map(
 			(button) =>
 				html`<form method="post">
 					<input type="hidden" name="group" value="${group}" />

@@ -9,7 +9,7 @@ export interface KindOnPage {
 	reader: string | null;
 	/** Where the command restores to; null where it does not restore such a backup alone. */
 	to: string | null;
-	/** What the workflow of the page can do with one. */
+	/** What the workflow of the page can do with one by itself. */
 	buttons: readonly Button[];
 }
 
@@ -18,7 +18,7 @@ const FILES: KindOnPage = {
 	...{ page: 'docs/restore-files-by-hand.md', reader: TAR, to: '/restored', buttons: ['verify', 'drill'] },
 };
 const CLUSTER: KindOnPage = {
-	...{ page: 'docs/restore-cluster-by-hand.md', reader: null, to: '/restored', buttons: ['verify'] },
+	...{ page: 'docs/restore-cluster-by-hand.md', reader: null, to: '/restored', buttons: ['verify', 'drill'] },
 };
 
 /** By the word in manifests. */
@@ -35,7 +35,7 @@ const KINDS: Readonly<Record<string, KindOnPage>> = {
 	bucket: { page: 'docs/buckets.md', reader: null, to: '/restored', buttons: ['verify', 'drill'] },
 	cluster: CLUSTER,
 	// Log is restored with a base backup of its cluster.
-	wal: { ...CLUSTER, to: null },
+	wal: { ...CLUSTER, to: null, buttons: ['verify'] },
 };
 
 const UNKNOWN: KindOnPage = { page: 'docs/restore-by-hand.md', reader: null, to: '/restored', buttons: [] };

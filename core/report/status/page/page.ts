@@ -25,6 +25,8 @@ export interface PageRequest {
 	address?: string;
 	/** What proves who looks, for the tokens of buttons; the page has none where it is absent or ''. */
 	caller?: string;
+	/** Whether another workflow backs a group up where its button asks for that; none does where this is absent. */
+	hasWorkflow?: (group: string) => boolean;
 }
 
 /** While something runs, the page comes again by itself, seconds, unless its reader has said no. */
@@ -57,7 +59,7 @@ function linkTo(address: string, parameters: Record<string, string>): string {
 function pageOf(
 	status: Status,
 	words: Words,
-	{ query = {}, places = [], address = '', caller = '' }: PageRequest,
+	{ query = {}, places = [], address = '', caller = '', hasWorkflow = () => false }: PageRequest,
 ): { title: string; body: Html; at: Record<string, string> } {
 	const to = (parameters: Record<string, string>) => linkTo(address, parameters);
 	const found = status.groups.find((each) => each.group === query.group);
@@ -79,6 +81,7 @@ function pageOf(
 		home: address === '' ? '?' : address,
 		id: 'source',
 		token: tokensOf(caller, group, words.now),
+		hasWorkflow: hasWorkflow(group),
 		pressed: isPressed(query),
 	});
 	return { title: `${group} – backups`, body, at: { group } };
@@ -107,7 +110,7 @@ export function renderWhole(status: Status, { timeZone }: Pick<PageRequest, 'tim
 	const pages = status.groups.map((group) =>
 		groupPage(group, words, {
 			...{ filter: 'all', page: 1, link: null, backup: null, home: '#', id: idOf(group.group) },
-			...{ token: null, pressed: false },
+			...{ token: null, hasWorkflow: false, pressed: false },
 		}),
 	);
 	const body = html`${overview(status, words, (name) => `#${idOf(name)}`)} ${pages}`;
