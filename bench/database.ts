@@ -89,6 +89,8 @@ export interface SampleDatabase {
 	port: number;
 	user: string;
 	password: string;
+	/** The server's files. */
+	dataDir: string;
 	stop(): Promise<void>;
 }
 
@@ -114,8 +116,8 @@ export async function startSampleDatabase(
 		await server.stop();
 		throw error;
 	}
-	const { host, port, password } = server;
-	return { host, port, user: SUPERUSER, password, stop: () => server.stop() };
+	const { host, port, password, dataDir } = server;
+	return { host, port, user: SUPERUSER, password, dataDir, stop: () => server.stop() };
 }
 
 /** Makes {@link TEXT_DATABASE} on the same server, with a plain dump of about `bytes` bytes. */

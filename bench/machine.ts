@@ -6,6 +6,9 @@ import { output } from './measure.ts';
 const VERSIONS = {
 	pg_dump: 'pg_dump --version',
 	psql: 'psql --version',
+	pg_basebackup: 'pg_basebackup --version',
+	pgbackrest: 'pgbackrest version',
+	pgbench: 'pgbench --version',
 	sha256sum: 'sha256sum --version',
 	zstd: 'zstd --version',
 	age: 'age --version',

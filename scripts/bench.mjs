@@ -9,6 +9,7 @@
  *   npm run bench -- copy                                  backups between folders, S3 and SFTP, against rclone, s3cmd and sftp
  *   npm run bench -- files                                trees of files, against tar, restic and borg
  *   npm run bench -- bucket                                buckets, against rclone, tar and restic
+ *   npm run bench -- physical                              base backups and log, against pg_basebackup and pgBackRest
  *   npm run bench -- catalog                               retention's view of 100,000 backups, against bare listings
  *   npm run bench -- status                                health and page of 100,000 backups, against bare listings
  */
@@ -30,6 +31,12 @@ const COMPARED = {
 	bucket: { rclone: 'rclone', restic: 'restic', fusermount: 'fuse3' },
 	status: { rclone: 'rclone' },
 	files: { restic: 'restic', borg: 'borgbackup', zstd: 'zstd' },
+	physical: {
+		rclone: 'rclone',
+		pgbackrest: 'pgbackrest',
+		pg_basebackup: 'postgresql-client',
+		'../lib/postgresql/15/bin/pgbench': 'postgresql',
+	},
 };
 /** Node runs TypeScript itself; the S3 server of the tests has constructor properties, which it must transform. */
 const TYPESCRIPT = [
@@ -52,7 +59,7 @@ async function bench() {
 	const file = path.join('bench', `${name}.ts`);
 	if (!/^\w+$/.test(name) || !fs.existsSync(path.join(ROOT, file))) {
 		throw new Error(
-			'say which benchmark: npm run bench -- dump, filters, restore, drill, copy, files, bucket, catalog or status',
+			'say which benchmark: npm run bench -- dump, filters, restore, drill, copy, files, bucket, physical, catalog or status',
 		);
 	}
 	await underNode24();
