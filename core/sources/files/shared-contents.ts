@@ -5,6 +5,8 @@
 
 /** Contents that are remembered, about 25 MB. */
 const MOST = 100_000;
+/** Those that are too old are not given any more; their memory is given back once in a while. */
+const FORGET_EVERY = 1000;
 
 /** The last contents of an archive, by a key. */
 export class SharedContents<Key, Value> {
@@ -21,6 +23,7 @@ export class SharedContents<Key, Value> {
 	/** Takes the contents that come next in the archive. */
 	add(key: Key, value: Value): void {
 		this.countOnly();
+		// Behind all others, so that the oldest are the first.
 		this.#values.delete(key);
 		this.#values.set(key, { value, number: this.#count });
 	}
@@ -28,13 +31,19 @@ export class SharedContents<Key, Value> {
 	/** Counts contents that are not to be shared: which are the last ones must not depend on who counts. */
 	countOnly(): void {
 		this.#count++;
+		if (this.#count % FORGET_EVERY !== 0) return;
 		for (const [key, { number }] of this.#values) {
-			if (number > this.#count - this.#most) return;
+			if (this.#isRemembered(number)) return;
 			this.#values.delete(key);
 		}
 	}
 
 	get(key: Key): Value | undefined {
-		return this.#values.get(key)?.value;
+		const known = this.#values.get(key);
+		return known && this.#isRemembered(known.number) ? known.value : undefined;
+	}
+
+	#isRemembered(number: number): boolean {
+		return number > this.#count - this.#most;
 	}
 }

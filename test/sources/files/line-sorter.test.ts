@@ -15,7 +15,7 @@ afterEach(() => removeFolder(folder));
 
 /** Sorts lines in runs of so many characters. @returns what was written */
 function sort(numbers: readonly number[], runCharacters: number): string[] {
-	const sorter = new LineSorter(file, { runCharacters });
+	const sorter = new LineSorter(file, { parseKey: Number, runCharacters });
 	numbers.forEach((number, at) => sorter.add(number, `{"at":${number},"ä":"${at}"}`));
 	sorter.end();
 	return fs.readFileSync(file, 'utf8').split('\n').slice(0, -1);

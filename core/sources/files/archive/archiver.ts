@@ -110,7 +110,10 @@ export class Archiver {
 			this.#record.saw('directory', 0);
 			if (this.#isFull || !before || isChanged(before, entry) || before.listing !== entry.listing) {
 				this.#storeDirectory(entry, names.listing);
-				for (const name of names.files) await this.#archiveName(place, name, names.odd.has(name));
+				for (const name of names.files) {
+					const waiting = this.#archiveName(place, name, names.odd.has(name));
+					if (waiting) await waiting;
+				}
 			} else await this.#archiveChanged(place, entry, names);
 			for (const name of names.directories) await this.#archiveBelow(place, name);
 		} finally {
@@ -138,20 +141,32 @@ export class Archiver {
 	/**
 	 * @param isOdd it is no regular file
 	 * @param taken what the base knows of it, where that was taken already
+	 * @returns null where nothing must be waited for: a promise for each file would be dear
 	 */
-	async #archiveName(
+	#archiveName(
 		{ folder, path: above }: Place,
 		name: Bytes,
 		isOdd: boolean,
 		taken?: MergedEntry | null,
-	): Promise<void> {
+	): Promise<void> | null {
 		const path = `${above}/${name}`;
-		if (this.#store.isOfDatabase(path)) return;
+		if (this.#store.isOfDatabase(path)) return null;
 		const from = folder.at(name);
 		const before = taken === undefined ? this.#takeBase(path) : taken;
 		// One look less for each file of a first backup. Who wants to know sizes before anything is opened looks.
 		const mayOpen = before === null && !isOdd && !this.#isPreview && this.#job.options.maxFileBytes === null;
-		if (mayOpen && (await this.#store.storeNew(from, path))) return;
+		const stored = mayOpen && this.#store.storeNew(from, path);
+		return stored === true ? null : this.#archiveFound(from, path, before, stored);
+	}
+
+	/** @param stored whether it is stored already */
+	async #archiveFound(
+		from: Bytes,
+		path: Bytes,
+		before: MergedEntry | null,
+		stored: false | Promise<boolean>,
+	): Promise<void> {
+		if (await stored) return;
 		const stats = lookAt(from);
 		if (stats && !stats.isDirectory()) await this.#archiveOne(from, path, stats, before);
 		else this.#store.vanished(path, before);
@@ -178,6 +193,7 @@ export class Archiver {
 
 	/** What the base knows of what is no directory, and that all before it is gone. */
 	#takeBase(path: Bytes): MergedEntry | null {
+		if (this.#isFull) return null;
 		const key = sortKey(path, false);
 		this.#goneBefore(key);
 		return this.#base.take(key);

@@ -7,18 +7,28 @@ import { fromText } from '../names.ts';
 export type Attributes = Required<Pick<Entry, 'mode' | 'uid' | 'gid' | 'mtime' | 'ctime' | 'ino'>> &
 	Pick<Entry, 'user' | 'group'>;
 
+const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFCHR, S_IFBLK } = fs.constants;
+
+const TYPES = new Map([
+	[S_IFREG, 'file'],
+	[S_IFDIR, 'directory'],
+	[S_IFLNK, 'symlink'],
+	[S_IFIFO, 'fifo'],
+	[S_IFCHR, 'character'],
+	[S_IFBLK, 'block'],
+] as const);
+
 /** The type, or null for a socket and what nobody knows. */
 export function typeOf(stats: fs.BigIntStats): Exclude<EntryType, 'link' | 'gone' | 'gone-directory'> | null {
-	if (stats.isFile()) return 'file';
-	if (stats.isDirectory()) return 'directory';
-	if (stats.isSymbolicLink()) return 'symlink';
-	if (stats.isFIFO()) return 'fifo';
-	if (stats.isCharacterDevice()) return 'character';
-	return stats.isBlockDevice() ? 'block' : null;
+	return TYPES.get(Number(stats.mode) & S_IFMT) ?? null;
 }
 
 /** A time in nanoseconds as seconds with nine digits behind the point, before 1970 as well. */
 export function timeText(nanoseconds: bigint): string {
+	if (nanoseconds >= 1_000_000_000n) {
+		const text = String(nanoseconds);
+		return `${text.slice(0, -9)}.${text.slice(-9)}`;
+	}
 	const digits = String(nanoseconds < 0n ? -nanoseconds : nanoseconds).padStart(10, '0');
 	return `${nanoseconds < 0n ? '-' : ''}${digits.slice(0, -9)}.${digits.slice(-9)}`;
 }
@@ -33,14 +43,21 @@ export class OwnerNames {
 		const gid = Number(stats.gid);
 		const user = this.#users.get(uid);
 		const group = this.#groups.get(gid);
+		const mode = Number(stats.mode) & 0o7777;
+		const mtime = timeText(stats.mtimeNs);
+		const ctime = timeText(stats.ctimeNs);
+		const ino = String(stats.ino);
+		// The usual case without a spread, which takes as long as a call of the system.
+		if (user !== undefined && group !== undefined) return { mode, uid, gid, user, group, mtime, ctime, ino };
 		return {
-			mode: Number(stats.mode & 0o7777n),
-			...{ uid, gid },
+			mode,
+			uid,
+			gid,
 			...(user !== undefined && { user }),
 			...(group !== undefined && { group }),
-			mtime: timeText(stats.mtimeNs),
-			ctime: timeText(stats.ctimeNs),
-			ino: String(stats.ino),
+			mtime,
+			ctime,
+			ino,
 		};
 	}
 }

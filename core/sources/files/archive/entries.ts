@@ -56,7 +56,7 @@ export class EntryStore {
 
 	/** Whether a file belongs to a database that was stored before it; asked once. */
 	isOfDatabase(path: Bytes): boolean {
-		return this.#besides.delete(path);
+		return this.#besides.size > 0 && this.#besides.delete(path);
 	}
 
 	/** Stores an entry, unless the backup before has it as it is. @param before what that one knows of it */
@@ -76,17 +76,23 @@ export class EntryStore {
 
 	/**
 	 * Stores what was a file when its name was read, and that no backup before has: it is looked at only when it is open.
-	 * @returns false when it is something else by then
+	 * @returns false when it is something else by then; a promise only where a database is copied, because one for each file would be dear
 	 */
-	async storeNew(from: Bytes, path: Bytes): Promise<boolean> {
-		try {
-			const stats = await this.#storeOpened(from, path);
+	storeNew(from: Bytes, path: Bytes): boolean | Promise<boolean> {
+		const saw = (stats: fs.BigIntStats | null) => {
 			if (stats) this.saw(path, stats);
 			return stats !== null;
-		} catch (error) {
+		};
+		const failed = (error: unknown) => {
 			if (codeOf(error) === 'ELOOP') return false;
 			this.#cannotRead(path, null, error);
 			return true;
+		};
+		try {
+			const stored = this.#storeOpened(from, path);
+			return stored instanceof Promise ? stored.then(saw).catch(failed) : saw(stored);
+		} catch (error) {
+			return failed(error);
 		}
 	}
 
@@ -114,8 +120,9 @@ export class EntryStore {
 
 	/** Counts an entry, and remembers which names are one file. */
 	saw(path: Bytes, stats: fs.BigIntStats): void {
-		const isFile = stats.isFile();
-		this.#to.record.saw(typeOf(stats)!, isFile ? Number(stats.size) : 0);
+		const type = typeOf(stats)!;
+		const isFile = type === 'file';
+		this.#to.record.saw(type, isFile ? Number(stats.size) : 0);
 		if (isFile && stats.nlink > 1n) {
 			const inode = inodeOf(stats);
 			const link = this.#links.get(inode);
@@ -146,8 +153,8 @@ export class EntryStore {
 		if (!(await this.#storeOpened(from, path))) this.vanished(path, before);
 	}
 
-	/** @returns what the system says of the open file; null when it is no file any more */
-	async #storeOpened(from: Bytes, path: Bytes): Promise<fs.BigIntStats | null> {
+	/** @returns what the system says of the open file; null when it is no file any more. A promise where a database is copied. */
+	#storeOpened(from: Bytes, path: Bytes): fs.BigIntStats | null | Promise<fs.BigIntStats> {
 		let opened: fs.BigIntStats | null = null;
 		let first: Bytes | undefined;
 		let isDatabase = false;
@@ -163,7 +170,7 @@ export class EntryStore {
 		const stats = opened as fs.BigIntStats | null;
 		if (entry) this.#writeFile(entry, start);
 		else if (stats && first !== undefined) this.#storeLink(path, first, stats);
-		else if (stats && isDatabase) await this.#storeDatabase(from, path, stats);
+		else if (stats && isDatabase) return this.#storeDatabase(from, path, stats).then(() => stats);
 		if (entry?.changed) this.#to.record.remark(path, 'changed');
 		return stats;
 	}

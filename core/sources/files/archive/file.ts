@@ -81,7 +81,7 @@ export class FileStore {
 
 	#storeOnce(fd: number, file: FileToStore, stats: fs.BigIntStats): StoredFile {
 		const size = Number(stats.size);
-		const entry: StoredFile = { path: file.path, type: 'file', ...file.attributesOf(stats), size, sha256: '', at: 0 };
+		const entry: StoredFile = { ...file.attributesOf(stats), path: file.path, type: 'file', size, sha256: '', at: 0 };
 		if (hasHoles(stats)) return this.#storeLarge(fd, { ...entry, extents: findExtents(fd, size) });
 		return size <= SMALL_BYTES ? this.#storeSmall(fd, entry) : this.#storeLarge(fd, entry);
 	}
@@ -145,7 +145,7 @@ export class FileStore {
 
 	/** Its first bytes, where it may be a database: those are made of whole blocks. */
 	#head(fd: number, { size }: fs.BigIntStats): Buffer {
-		if (size === 0n || size % 512n !== 0n) return this.#buffer.subarray(0, 0);
+		if (size === 0n || size % 512n !== 0n) return NO_BYTES;
 		return this.#buffer.subarray(0, fs.readSync(fd, this.#buffer, 0, 16, 0));
 	}
 
@@ -194,6 +194,7 @@ function sharingKey({ sha256, mode, uid, gid, mtime }: StoredFile): string {
 	return `${sha256} ${mode} ${uid} ${gid} ${mtime}`;
 }
 
+const NO_BYTES = Buffer.alloc(0);
 const ZEROS = new Uint8Array(SMALL_BYTES);
 
 function hashZeros(digest: ReturnType<typeof createHash>, from: number, to: number): number {

@@ -10,7 +10,7 @@ const zeros = Buffer.alloc(HOLE_BYTES);
 
 /** Whether a file takes less space than it has bytes. */
 export function hasHoles({ size, blocks }: fs.BigIntStats): boolean {
-	return blocks * 512n < size;
+	return Number(blocks) * 512 < Number(size);
 }
 
 /**

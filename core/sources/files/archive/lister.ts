@@ -52,11 +52,9 @@ export class Lister {
 		};
 		const files = all.files.filter((name) => isIn(name, false) && !this.#isLeftOut(folder, path, name)).sort();
 		for (const name of all.sockets) if (isIn(name, false)) this.#record.remark(`${path}/${name}`, 'socket');
-		const directories = all.directories.filter((name) => isIn(name, true)).sort(bySlash);
-		// GNU tar looks a name up by halving, so they must be in order.
-		const listing = [...files.map((name) => ({ name, code: 'Y' })), ...directories.map((name) => ({ name, code: 'D' }))]
-			.sort((a, b) => (a.name < b.name ? -1 : 1))
-			.map(({ name, code }) => `${code}${name}`);
+		const directories = all.directories.filter((name) => isIn(name, true));
+		const listing = listingOf(files, directories.sort());
+		directories.sort(bySlash);
 		return { files, directories, listing, odd: all.odd };
 	}
 
@@ -74,6 +72,18 @@ export class Lister {
 		const { maxFileBytes } = this.#options;
 		return maxFileBytes !== null && stats.isFile() && stats.size > BigInt(maxFileBytes);
 	}
+}
+
+/** As GNU tar wants it, which looks a name up by halving: both in one order. @param directories sorted by their names */
+function listingOf(files: readonly Bytes[], directories: readonly Bytes[]): Bytes[] {
+	const listing: Bytes[] = [];
+	let next = 0;
+	for (const name of files) {
+		for (; next < directories.length && directories[next]! < name; next++) listing.push(`D${directories[next]}`);
+		listing.push(`Y${name}`);
+	}
+	for (; next < directories.length; next++) listing.push(`D${directories[next]}`);
+	return listing;
 }
 
 /** In the order of their keys, in which a slash follows the name. */

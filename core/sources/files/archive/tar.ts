@@ -7,6 +7,8 @@ import type { Entry } from '../entry.ts';
 import { type Bytes, toText } from '../names.ts';
 
 const BLOCK = 512;
+/** Bytes of a block that are used: all fields but the prefix of a name. */
+const USED = 345;
 /** The largest number that eleven octal digits hold, and seven. */
 const MAX_SIZE = 0o77777777777;
 const MAX_ID = 0o7777777;
@@ -41,6 +43,9 @@ export class TarHeader {
 	bytes = Buffer.alloc(16 * BLOCK);
 	/** Bytes of it. */
 	length = 0;
+	/** The block before the records of the last entry that had some. Those of most entries are as long: their times. */
+	readonly #beforeRecords = Buffer.alloc(BLOCK);
+	#recordsLength = -1;
 
 	/**
 	 * Makes everything that comes before an entry's contents.
@@ -54,10 +59,7 @@ export class TarHeader {
 		const size = stored + map.length + padding(map.length);
 		const path = type === 'directory' ? `${entry.path}/` : entry.path;
 		const records = recordsOf(entry, path, size, map !== '', names) + more;
-		if (records !== '') {
-			this.#block('PaxHeader', 0o644, 0, 0, records.length, '0', 'x', '');
-			this.#text(records);
-		}
+		if (records !== '') this.#records(records);
 		const { mode = 0, uid = 0, gid = 0, mtime = '0.', target = '' } = entry;
 		this.#block(path, mode, uid, gid, size, mtime, TYPE_FLAGS[type], target, entry);
 		if (map !== '') this.#text(map);
@@ -71,6 +73,18 @@ export class TarHeader {
 		this.#block('PaxHeader', 0o644, 0, 0, records.length, '0', 'g', '');
 		this.#text(records);
 		return this;
+	}
+
+	#records(records: Bytes): void {
+		if (records.length === this.#recordsLength) {
+			this.#beforeRecords.copy(this.bytes, this.#reserve(BLOCK));
+		} else {
+			const start = this.length;
+			this.#block('PaxHeader', 0o644, 0, 0, records.length, '0', 'x', '');
+			this.bytes.copy(this.#beforeRecords, 0, start);
+			this.#recordsLength = records.length;
+		}
+		this.#text(records);
 	}
 
 	/** A block by its fields (POSIX.1-2017, pax, ustar interchange format). */
@@ -105,7 +119,7 @@ export class TarHeader {
 		// The sum is taken with blanks where it will stand.
 		bytes.fill(32, start + 148, start + 156);
 		let sum = 0;
-		for (let at = start; at < start + BLOCK; at++) sum += bytes[at]!;
+		for (let at = start; at < start + USED; at++) sum += bytes[at]!;
 		octal(bytes, start + 148, 6, sum);
 		bytes[start + 154] = 0;
 	}
@@ -132,9 +146,15 @@ export class TarHeader {
 
 function octal(bytes: Buffer, at: number, digits: number, value: number): void {
 	let left = value;
-	for (let place = at + digits - 1; place >= at; place--) {
+	let place = at + digits - 1;
+	// Beyond the numbers that a shift takes. What is left then takes one, which is several times as fast.
+	for (; left > 0x7fffffff; place--) {
 		bytes[place] = 48 + (left % 8);
 		left = Math.floor(left / 8);
+	}
+	for (; place >= at; place--) {
+		bytes[place] = 48 + (left & 7);
+		left >>= 3;
 	}
 }
 

@@ -61,11 +61,11 @@ export class PlanWriter {
 
 /** Writes one plan, in the order of the archive, whatever the order in which entries come. */
 export class SortedPlanWriter {
-	readonly #sorter: LineSorter;
+	readonly #sorter: LineSorter<number>;
 	readonly #plan: HolderPlan;
 
 	constructor(file: string, holder: number) {
-		this.#sorter = new LineSorter(file);
+		this.#sorter = new LineSorter(file, { parseKey: Number });
 		this.#plan = { holder, file, files: 0, bytes: 0 };
 	}
 
