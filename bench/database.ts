@@ -109,6 +109,7 @@ export async function startSampleDatabase(
 		packageDir: `${root}/node_modules/pg${SERVER_MAJOR}`,
 		superuser: SUPERUSER,
 		settings: SETTINGS,
+		replication: true,
 	});
 	try {
 		await fill(server, bytes, signal, onProgress);

@@ -13,6 +13,8 @@ export interface ServerOptions {
 	password?: string;
 	/** How clients prove their password. Default: 'scram'. */
 	auth?: 'scram' | 'md5' | 'trust';
+	/** Lets `pg_basebackup` in, which asks for a line of its own in pg_hba.conf. */
+	replication?: boolean;
 	/** What initdb is told besides, for a new cluster. */
 	initdb?: readonly string[];
 	/** PEM texts; `required` refuses connections without TLS. */

@@ -158,7 +158,7 @@ async function createCluster(bin, dataDir, { superuser, password, auth, initdb, 
 	}
 }
 
-function writeConfiguration(dataDir, { tls, settings = {}, auth = 'scram' }, account) {
+function writeConfiguration(dataDir, { tls, settings = {}, auth = 'scram', replication = false }, account) {
 	/** @type {Record<string, string | number>} */
 	const all = { ...LOCAL };
 	if (tls) {
@@ -178,7 +178,9 @@ function writeConfiguration(dataDir, { tls, settings = {}, auth = 'scram' }, acc
 	fs.writeFileSync(path.join(dataDir, 'postgresql.auto.conf'), lines.join(''));
 	const kind = tls?.required ? 'hostssl' : 'host';
 	const method = auth === 'scram' ? 'scram-sha-256' : auth;
-	const rules = ['all', 'replication'].map((database) => `${kind} ${database} all 127.0.0.1/32 ${method}\n`);
+	// As in PostgreSQL's own image, no line for replication, unless somebody needs one.
+	const databases = replication ? ['all', 'replication'] : ['all'];
+	const rules = databases.map((database) => `${kind} ${database} all 127.0.0.1/32 ${method}\n`);
 	fs.writeFileSync(path.join(dataDir, 'pg_hba.conf'), rules.join(''));
 }
 
