@@ -19,7 +19,7 @@ import {
 	readHostKey,
 	SIGNERS_HELP,
 	SIGNING_KEY_HELP,
-	wholeNumber,
+	wholeNumberOption,
 } from './options';
 import { printLine } from './output';
 
@@ -88,9 +88,9 @@ export interface BackupSettings {
 
 /** @throws BackupError 'invalid-input', those of reading files */
 export async function readBackupOptions(options: BackupOptions): Promise<BackupSettings> {
-	const zstdLevel = wholeNumber('--zstd-level', options.zstdLevel, 1, 19);
+	const zstdLevel = wholeNumberOption('--zstd-level', options.zstdLevel, 1, 19);
 	const rate =
-		options.rateLimit === undefined ? undefined : wholeNumber('--rate-limit', options.rateLimit, 1, 1_000_000);
+		options.rateLimit === undefined ? undefined : wholeNumberOption('--rate-limit', options.rateLimit, 1, 1_000_000);
 	const { encryption, keys } = await readEncryption(options, process.env);
 	return {
 		...{ encryption, proveWith: keys, zstdLevel, authority: await readAuthority(options) },
@@ -105,8 +105,8 @@ export async function readChainOptions(
 	encryption: Encryption | null,
 ): Promise<{ type: BackupType | AutoType; hostKey: string | undefined }> {
 	const auto = {
-		fullEveryDays: wholeNumber('--full-every', options.fullEvery, 1, 3650),
-		maxChain: wholeNumber('--max-chain', options.maxChain, 1, 999),
+		fullEveryDays: wholeNumberOption('--full-every', options.fullEvery, 1, 3650),
+		maxChain: wholeNumberOption('--max-chain', options.maxChain, 1, 999),
 	};
 	return {
 		type: options.type === 'auto' ? auto : options.type,
@@ -130,7 +130,7 @@ export async function readHostKeyFor(
 
 /** How much may be gone since the backup before, percent. @throws BackupError 'invalid-input' */
 export function readMaxLost(percent: string): number {
-	return wholeNumber('--max-lost', percent, 0, 100);
+	return wholeNumberOption('--max-lost', percent, 0, 100);
 }
 
 /** Says what protection a backup has not. @param what is stored: "the files" */

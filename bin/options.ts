@@ -38,7 +38,7 @@ export function parseBackupName(text: string): { group: string; label: string | 
 }
 
 /** @throws BackupError 'invalid-input' */
-export function wholeNumber(option: string, text: string, min: number, max: number): number {
+export function wholeNumberOption(option: string, text: string, min: number, max: number): number {
 	const value = Number(text);
 	if (Number.isInteger(value) && value >= min && value <= max) return value;
 	throw new BackupError('invalid-input', `invalid value for ${option}: ${text}`, {
@@ -189,7 +189,7 @@ export function printUnauthenticated({ signers }: Authority): void {
  * The repository in which one backup is taken though none of the signers has signed it, where --allow-unsigned says so.
  * @throws BackupError 'invalid-input' where the option is given without the label of a backup
  */
-export function allowUnsigned(
+export function allowUnsignedOption(
 	repository: Repository,
 	{ allowUnsigned: isAllowed }: { allowUnsigned?: boolean },
 	wanted: { group: string; label: string | null } | null,

@@ -21,7 +21,7 @@ import {
 	readChainOptions,
 	readMaxLost,
 } from '../backup-options';
-import { type AddCommand, repeated, wholeNumber } from '../options';
+import { type AddCommand, repeated, wholeNumberOption } from '../options';
 import { EXIT, printJson, printLine, printNamed, printWarning, showProgress } from '../output';
 
 interface ArchiveOptions extends BackupOptions, ChainOptions {
@@ -59,7 +59,9 @@ export const archiveCommand: AddCommand = (program, run) => {
 
 async function archive(options: ArchiveOptions, signal: AbortSignal): Promise<number> {
 	const maxFileSize =
-		options.maxFileSize === undefined ? null : wholeNumber('--max-file-size', options.maxFileSize, 1, 1_000_000_000);
+		options.maxFileSize === undefined
+			? null
+			: wholeNumberOption('--max-file-size', options.maxFileSize, 1, 1_000_000_000);
 	const settings = await readBackupOptions(options);
 	const chain = await readChainOptions(options, settings.encryption);
 	const maxLostPercent = readMaxLost(options.maxLost);

@@ -12,7 +12,7 @@ import type { Storage } from '../../core/storage/storage';
 import {
 	type AddCommand,
 	ALLOW_UNSIGNED_HELP,
-	allowUnsigned,
+	allowUnsignedOption,
 	type AuthorityOptions,
 	repeated,
 	DESTINATION_KEYS,
@@ -22,7 +22,7 @@ import {
 	readAuthority,
 	SIGNERS_HELP,
 	SIGNING_KEY_HELP,
-	wholeNumber,
+	wholeNumberOption,
 } from '../options';
 import { EXIT, exitCodeOf, printJson, printLine, printWarning, showProgress } from '../output';
 
@@ -68,8 +68,9 @@ AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, as for the source.`,
 async function copy(name: string | undefined, options: CopyCommandOptions, signal: AbortSignal): Promise<number> {
 	const wanted = name === undefined ? null : parseBackupName(name);
 	assertClear(wanted, options);
-	const lockWaitMs = wholeNumber('--wait', options.wait ?? '0', 0, 10_080) * 60_000;
-	const rate = options.rateLimit === undefined ? null : wholeNumber('--rate-limit', options.rateLimit, 1, 100_000);
+	const lockWaitMs = wholeNumberOption('--wait', options.wait ?? '0', 0, 10_080) * 60_000;
+	const rate =
+		options.rateLimit === undefined ? null : wholeNumberOption('--rate-limit', options.rateLimit, 1, 100_000);
 	const authority = await readAuthority(options);
 	const from = openStorage(options.storage, process.env);
 	const to: Storage[] = [];
@@ -77,7 +78,7 @@ async function copy(name: string | undefined, options: CopyCommandOptions, signa
 		const env = envWith(DESTINATION_KEYS, process.env);
 		for (const url of options.toStorage) to.push(openStorage(url, env));
 		const opened = await Repository.open(from, { signal, authority });
-		const repository = allowUnsigned(opened, options, wanted);
+		const repository = allowUnsignedOption(opened, options, wanted);
 		const group = wanted?.group;
 		const what =
 			wanted && !options.missing

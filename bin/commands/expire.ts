@@ -18,7 +18,14 @@ import { parsePolicy, type RetentionPolicy, type Risk, RISKS } from '../../core/
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
 import type { Protection } from '../../core/storage/storage';
-import { type AddCommand, repeated, wholeNumber, type AuthorityOptions, readAuthority, SIGNERS_HELP } from '../options';
+import {
+	type AddCommand,
+	repeated,
+	wholeNumberOption,
+	type AuthorityOptions,
+	readAuthority,
+	SIGNERS_HELP,
+} from '../options';
 import { EXIT, printError, printJson, printLine, showProgress } from '../output';
 
 interface ExpireOptions extends AuthorityOptions {
@@ -68,7 +75,7 @@ async function expire(options: ExpireOptions, signal: AbortSignal): Promise<numb
 	}
 	const policy = readPolicy(options);
 	for (const group of options.group ?? []) assertGroup(group);
-	const lockWaitMs = wholeNumber('--wait', options.wait, 0, 24 * 60) * 60_000;
+	const lockWaitMs = wholeNumberOption('--wait', options.wait, 0, 24 * 60) * 60_000;
 	const authority = await readAuthority(options);
 	const storage = openStorage(options.storage, process.env);
 	try {

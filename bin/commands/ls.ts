@@ -3,7 +3,7 @@ import { Argument } from 'commander';
 import { BackupError } from '../../core/base/errors';
 import { listSome } from '../../core/records/list-some';
 import { Repository } from '../../core/records/repository';
-import { diffBackups, listContents } from '../../core/sources/files/list';
+import { diffBackups, listEntries } from '../../core/sources/files/list';
 import { openStorage } from '../../core/storage/create';
 import { lookInto, type LookRequest } from '../../core/verbs/look/look';
 import { chooseForRestore } from '../../core/verbs/restore/restore';
@@ -16,7 +16,7 @@ import {
 	readHostKey,
 	readKeys,
 	SIGNERS_HELP,
-	wholeNumber,
+	wholeNumberOption,
 } from '../options';
 import { EXIT, printJsonArray, printLines, printWarning } from '../output';
 
@@ -74,7 +74,7 @@ async function ls(name: string, path: string | undefined, options: LookOptions, 
 		const chosen = await chooseForRestore(repository, await listSome(repository, [group]), choice, signal);
 		for (const warning of chosen.warnings) printWarning(warning);
 		await lookInto({ ...request, group, label: chosen.label }, async (backup, under) => {
-			const entries = listContents(backup, { path, signal: under });
+			const entries = listEntries(backup, { path, signal: under });
 			await printAll(entries, options, ({ mode, owner, size, modifiedAt, path: at, target }) => {
 				const link = target === null ? '' : ` -> ${target}`;
 				return `${mode}  ${owner.padEnd(8)}  ${String(size ?? '-').padStart(12)}  ${modifiedAt.slice(0, 19)}Z  ${at}${link}`;
@@ -146,5 +146,5 @@ async function printAll<T>(all: AsyncIterable<T>, options: LookOptions, text: (e
 }
 
 function limitOf({ limit }: LookOptions): number {
-	return limit === undefined ? Infinity : wholeNumber('--limit', limit, 1, 1_000_000_000);
+	return limit === undefined ? Infinity : wholeNumberOption('--limit', limit, 1, 1_000_000_000);
 }

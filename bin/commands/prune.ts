@@ -4,7 +4,7 @@ import { prune, type PruneResult } from '../../core/verbs/prune/prune';
 import { Repository } from '../../core/records/repository';
 import { sizeText } from '../../core/base/size-text';
 import { openStorage } from '../../core/storage/create';
-import { type AddCommand, wholeNumber } from '../options';
+import { type AddCommand, wholeNumberOption } from '../options';
 import { EXIT, printJson, printLine } from '../output';
 
 interface PruneOptions {
@@ -26,7 +26,7 @@ export const pruneCommand: AddCommand = (program, run) => {
 };
 
 async function pruneStorage(options: PruneOptions, signal: AbortSignal): Promise<number> {
-	const graceHours = wholeNumber('--grace-hours', options.graceHours, 0, 24 * 365);
+	const graceHours = wholeNumberOption('--grace-hours', options.graceHours, 0, 24 * 365);
 	const storage = openStorage(options.storage, process.env);
 	try {
 		const repository = await Repository.open(storage, { signal });

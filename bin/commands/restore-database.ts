@@ -8,7 +8,7 @@ import type { RewriteRules } from '../../core/sources/postgres/replay/rewrite';
 import { postgresRestorer, type RestoredDatabase } from '../../core/sources/postgres/restore/restorer';
 import type { RestorePlace } from '../../core/sources/postgres/restore/target';
 import type { RestoreResult } from '../../core/verbs/restore/types';
-import { parseDatabaseUrl, wholeNumber } from '../options';
+import { parseDatabaseUrl, wholeNumberOption } from '../options';
 import { printLine } from '../output';
 import type { RestoreWay } from './restore-way';
 
@@ -38,7 +38,7 @@ export function isDatabaseUrl(to: string): boolean {
 
 /** @throws BackupError 'invalid-input' */
 export async function databaseWay(options: DatabaseFlags): Promise<RestoreWay<RestoredDatabase>> {
-	const connections = wholeNumber('--connections', options.connections, 1, 64);
+	const connections = wholeNumberOption('--connections', options.connections, 1, 64);
 	const rules = readRules(options);
 	const { target, database } = await readTarget(options);
 	return {

@@ -13,7 +13,7 @@ import type { RestoreRequest } from '../../core/verbs/restore/types';
 import {
 	type AddCommand,
 	ALLOW_UNSIGNED_HELP,
-	allowUnsigned,
+	allowUnsignedOption,
 	type AuthorityOptions,
 	repeated,
 	parseBackupName,
@@ -110,7 +110,7 @@ async function restore(name: string, options: RestoreOptions, signal: AbortSigna
 	const storage = openStorage(options.storage, process.env);
 	try {
 		const opened = await Repository.open(storage, { signal, authority });
-		const repository = allowUnsigned(opened, options, { group, label });
+		const repository = allowUnsignedOption(opened, options, { group, label });
 		const reading = { repository, group, keys, signal };
 		if (toDatabase === null && (await isCluster(repository, group, signal))) {
 			if (before !== null) throw wrongUse('--before is given for a cluster', 'Give the moment itself with --until.');

@@ -11,7 +11,14 @@ import { sizeText } from '../../core/base/size-text';
 import { spanText } from '../../core/report/status/ages';
 import { parsePolicy } from '../../core/retention/policy';
 import { openStorage } from '../../core/storage/create';
-import { type AddCommand, type AuthorityOptions, repeated, readAuthority, SIGNERS_HELP, wholeNumber } from '../options';
+import {
+	type AddCommand,
+	type AuthorityOptions,
+	repeated,
+	readAuthority,
+	SIGNERS_HELP,
+	wholeNumberOption,
+} from '../options';
 import { EXIT, printJson, printLine } from '../output';
 
 /** As Nagios and its kin have them. */
@@ -94,10 +101,10 @@ async function readAll(options: StatusOptions, signal: AbortSignal): Promise<Sta
 			const { group, value } = pair('--policy', text);
 			return { group, policy: parsePolicy(value) };
 		}),
-		capacities: (options.capacity ?? []).map((text) => wholeNumber('--capacity', text, 1, 10_000_000) * 1e9),
+		capacities: (options.capacity ?? []).map((text) => wholeNumberOption('--capacity', text, 1, 10_000_000) * 1e9),
 		targets: {
-			rpoMs: options.rpo === undefined ? null : wholeNumber('--rpo', options.rpo, 1, 100_000) * 3_600_000,
-			rtoMs: options.rto === undefined ? null : wholeNumber('--rto', options.rto, 1, 1_000_000) * 60_000,
+			rpoMs: options.rpo === undefined ? null : wholeNumberOption('--rpo', options.rpo, 1, 100_000) * 3_600_000,
+			rtoMs: options.rto === undefined ? null : wholeNumberOption('--rto', options.rto, 1, 1_000_000) * 60_000,
 		},
 	};
 	const facts = [];
@@ -124,7 +131,7 @@ function localZone(): string {
 function parseExpectation(text: string): Expectation {
 	if (!text.includes('=')) return { group: text, everyHours: null };
 	const { group, value } = pair('--expect', text);
-	return { group, everyHours: wholeNumber('--expect', value, 1, 100_000) };
+	return { group, everyHours: wholeNumberOption('--expect', value, 1, 100_000) };
 }
 
 function pair(option: string, text: string): { group: string; value: string } {
@@ -172,7 +179,7 @@ async function runs({ storage: url, group, days, json }: RunsOptions, signal: Ab
 	const storage = openStorage(url, process.env);
 	try {
 		const { storage: limited } = await Repository.open(storage, { signal });
-		const from = new Date(Date.now() - wholeNumber('--days', days, 1, 3650) * 86_400_000);
+		const from = new Date(Date.now() - wholeNumberOption('--days', days, 1, 3650) * 86_400_000);
 		const all = await readRuns(limited, { from, to: new Date(Date.now() + 86_400_000), signal });
 		const wanted = all.filter((run) => group === undefined || run.group === group);
 		if (json) printJson(wanted);

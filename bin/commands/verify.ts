@@ -30,7 +30,7 @@ import {
 	parseDatabaseUrl,
 	readKeys,
 	ALLOW_UNSIGNED_HELP,
-	allowUnsigned,
+	allowUnsignedOption,
 	type AuthorityOptions,
 	printUnauthenticated,
 	readAuthority,
@@ -126,7 +126,7 @@ async function verify(name: string | undefined, options: VerifyOptions, signal: 
 	const storage = openStorage(options.storage, process.env);
 	try {
 		const opened = await Repository.open(storage, { signal, authority });
-		const repository = allowUnsigned(opened, options, wanted);
+		const repository = allowUnsignedOption(opened, options, wanted);
 		const n8n = asked && n8nChecks({ ...asked, withArchive: partnersOf(repository, asked.group, keys, signal) });
 		const drills = scratch
 			? [

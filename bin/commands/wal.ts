@@ -10,7 +10,7 @@ import type { Source } from '../../core/sources/source';
 import { openStorage } from '../../core/storage/create';
 import { backUpNews, type BackupResult } from '../../core/verbs/backup/backup';
 import { addBackupOptions, type BackupOptions, readBackupOptions } from '../backup-options';
-import { type AddCommand, parseDatabaseUrl, wholeNumber } from '../options';
+import { type AddCommand, parseDatabaseUrl, wholeNumberOption } from '../options';
 import { EXIT, printJson, printLine, printWarning } from '../output';
 
 interface WalOptions extends BackupOptions {
@@ -37,7 +37,7 @@ export const walCommand: AddCommand = (program, run) => {
 
 async function wal(options: WalOptions, signal: AbortSignal): Promise<number> {
 	assertGroupOf('log', options.group);
-	const every = options.every === undefined ? null : wholeNumber('--every', options.every, 1, 86_400);
+	const every = options.every === undefined ? null : wholeNumberOption('--every', options.every, 1, 86_400);
 	if (options.slot !== undefined && !/^[a-z0-9_]{1,63}$/.test(options.slot)) {
 		throw new BackupError('invalid-input', `invalid value for --slot: ${options.slot}`, {
 			hint: 'Names of slots are made of lower-case letters, digits and underscores, 63 at most.',

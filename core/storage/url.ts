@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { BackupError, messageOf } from '../base/errors';
 import type { StorageConfig } from './config';
-import { placeAt, type Place } from './s3/providers';
+import { placeAt, type BucketAddress } from './s3/providers';
 
 const SFTP_PARAMETERS = ['hostKey', 'key'];
 const S3_PARAMETERS = [
@@ -136,7 +136,7 @@ function isRole(query: URLSearchParams): boolean {
 }
 
 /** @throws BackupError 'invalid-input' where there is no such provider, or the bucket cannot be there */
-function placeOf(query: URLSearchParams, env: NodeJS.ProcessEnv): Place {
+function placeOf(query: URLSearchParams, env: NodeJS.ProcessEnv): BucketAddress {
 	const provider = query.get('provider') ?? 'other';
 	// A region of the environment is one of Amazon; other providers have their own.
 	const known = ['other', 'aws'].includes(provider) ? env.AWS_REGION || undefined : undefined;

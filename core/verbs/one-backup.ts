@@ -44,14 +44,14 @@ export async function onBackup<T extends { changed: boolean }>(
 		{ ...{ verb, group, label, actor, limits, signal, advice: 'try again' }, open: alreadyOpen(request.repository) },
 		async (run) => {
 			await run.hold(group, label);
-			if (!(await isThere(run.repository, group, label))) throw await missing(request);
+			if (!(await backupExists(run.repository, group, label))) throw await missing(request);
 			return await work(run);
 		},
 		({ changed }) => ({ outcome: 'ok', facts: { changed } }),
 	);
 }
 
-export async function isThere(repository: Repository, group: string, label: string): Promise<boolean> {
+export async function backupExists(repository: Repository, group: string, label: string): Promise<boolean> {
 	return (await repository.storage.stat(objectKey(group, label, MANIFEST))) !== null;
 }
 

@@ -42,7 +42,7 @@ const count = (displayName: string, name: string, description: string): INodePro
 });
 
 /** Of a custom policy: how many to keep of each kind. Together they must keep something. */
-export function keepField(displayOptions: IDisplayOptions): INodeProperties {
+export function policyField(displayOptions: IDisplayOptions): INodeProperties {
 	return {
 		displayName: 'Keep',
 		name: 'keep',

@@ -2,7 +2,7 @@
 import type { INodeProperties } from 'n8n-workflow';
 import { groupField, labelField } from '../shared/fields';
 import { PRESET_OPTIONS } from '../shared/policy';
-import { keepField, retentionOptions } from './policy-fields';
+import { policyField, retentionOptions } from './policy-fields';
 
 const forPolicy = { show: { operation: ['apply', 'plan'] } };
 const forPins = { show: { operation: ['pin', 'unpin', 'approve'] } };
@@ -101,7 +101,7 @@ export const properties: INodeProperties[] = [
 			'Of the last hours, days and so on that have a backup, the newest one of each is kept. Pinned backups, what a kept backup needs, the newest verified one and the last few always stay.',
 		displayOptions: forPolicy,
 	},
-	keepField({ ...forPolicy, hide: { policy: PRESET_OPTIONS.map(({ value }) => value) } }),
+	policyField({ ...forPolicy, hide: { policy: PRESET_OPTIONS.map(({ value }) => value) } }),
 	groupField({ displayOptions: forPins }),
 	labelField({ displayOptions: forPins }),
 	{

@@ -22,7 +22,7 @@ export interface ClusterSettings {
 }
 
 /** Which cluster. @throws BackupError 'invalid-input' */
-export async function readCluster(
+export async function readClusterChoice(
 	context: IExecuteFunctions,
 	itemIndex: number,
 ): Promise<Pick<ClusterSettings, 'target' | 'groups'>> {
@@ -37,7 +37,7 @@ export async function readCluster(
 export async function readSettings(context: IExecuteFunctions, itemIndex: number): Promise<ClusterSettings> {
 	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
 	return {
-		...(await readCluster(context, itemIndex)),
+		...(await readClusterChoice(context, itemIndex)),
 		allowAnotherServer: options.allowAnotherServer === true,
 		store: await readStoreSettings(context, itemIndex, options),
 	};

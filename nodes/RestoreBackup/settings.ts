@@ -61,7 +61,7 @@ interface TablespaceFields {
 }
 
 /** What every operation reads. */
-export interface BackupSettings {
+export interface ChosenBackupSettings {
 	allowUnsigned: boolean;
 	group: string;
 	choice: BackupChoice;
@@ -73,7 +73,7 @@ const ESCROW =
 	'Add the identity to the credential while you restore, or restore with "n8n-backup restore --identity FILE" where the identity is.';
 
 /** Which backup, and how it is opened. @throws BackupError 'invalid-input' */
-export async function readBackupSettings(context: IExecuteFunctions, itemIndex: number): Promise<BackupSettings> {
+export async function readBackupSettings(context: IExecuteFunctions, itemIndex: number): Promise<ChosenBackupSettings> {
 	return { ...(await readOpening(context, itemIndex)), choice: readChoice(context, itemIndex) };
 }
 
@@ -81,7 +81,7 @@ export async function readBackupSettings(context: IExecuteFunctions, itemIndex: 
 export async function readOpening(
 	context: IExecuteFunctions,
 	itemIndex: number,
-): Promise<Omit<BackupSettings, 'choice'>> {
+): Promise<Omit<ChosenBackupSettings, 'choice'>> {
 	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
 	return {
 		allowUnsigned: options.allowUnsigned === true,
@@ -130,7 +130,7 @@ export async function readFiles(context: IExecuteFunctions, itemIndex: number): 
 }
 
 /** Where a cluster is restored to, and up to which moment. @throws BackupError 'invalid-input', 'access-denied' */
-export async function readCluster(
+export async function readClusterRestore(
 	context: IExecuteFunctions,
 	itemIndex: number,
 ): Promise<ClusterRestoreOptions & { label: string | undefined; target: RecoveryTarget; fetchLogBy: string }> {

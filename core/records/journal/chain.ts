@@ -7,7 +7,7 @@
 import { BackupError, isBackupError } from '../../base/errors';
 import { addDays, chainEnd, listDay, newestDay } from './days';
 import { entryKey } from '../layout';
-import { formatEntry, hashOf, type NewEntry, parseEntry } from './entry';
+import { formatJournalEntry, hashOf, type NewEntry, parseJournalEntry } from './entry';
 import { readText, writeText } from '../small-objects';
 import type { Storage } from '../../storage/storage';
 
@@ -38,8 +38,8 @@ export async function append(storage: Storage, entry: NewEntry, today: string, s
 		signal.throwIfAborted();
 		const closes = place.day < today;
 		const text = closes
-			? formatEntry({ kind: 'next-day', next: today, at: entry.at }, place.previous)
-			: formatEntry(entry, place.previous);
+			? formatJournalEntry({ kind: 'next-day', next: today, at: entry.at }, place.previous)
+			: formatJournalEntry(entry, place.previous);
 		const key = entryKey(place.day, place.number);
 		try {
 			await writeText(storage, key, text, { signal });
@@ -103,7 +103,7 @@ async function placeAfter(
  */
 function dayAfter(text: string, { day, today }: { day: string; today: string }, location: string): string | null {
 	try {
-		const entry = parseEntry(text, location);
+		const entry = parseJournalEntry(text, location);
 		return entry.kind === 'next-day' && entry.next > day && entry.next <= addDays(today, 1) ? entry.next : null;
 	} catch (error) {
 		if (error instanceof BackupError) return null;

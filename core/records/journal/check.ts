@@ -3,7 +3,7 @@ import { BackupError, isBackupError } from '../../base/errors';
 import { inParallel } from '../../base/in-parallel';
 import { addDays, chainEnd, type Day, dayOf, listDays, newestDay } from './days';
 import { entryKey } from '../layout';
-import { hashOf, type JournalEntry, parseEntry } from './entry';
+import { hashOf, type JournalEntry, parseJournalEntry } from './entry';
 import { readText } from '../small-objects';
 import type { Storage } from '../../storage/storage';
 
@@ -95,7 +95,7 @@ async function readLink(storage: Storage, day: string, number: number, signal?: 
 	}
 	const hash = hashOf(text);
 	try {
-		return { key, number, hash, entry: parseEntry(text, key), problem: null };
+		return { key, number, hash, entry: parseJournalEntry(text, key), problem: null };
 	} catch (error) {
 		if (!(error instanceof BackupError)) throw error;
 		const problem = error.code === 'newer-format' ? null : 'is not as it was written';

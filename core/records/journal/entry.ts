@@ -71,7 +71,7 @@ type Unlinked<T> = T extends unknown ? Omit<T, 'format' | 'previous' | 'sha256'>
 export type NewEntry = Unlinked<JournalEntry>;
 
 /** The text of an entry at its place in the chain. */
-export function formatEntry(entry: NewEntry, previous: string | null): string {
+export function formatJournalEntry(entry: NewEntry, previous: string | null): string {
 	return withChecksum({ format: FORMAT, previous, ...entry });
 }
 
@@ -79,7 +79,7 @@ export function formatEntry(entry: NewEntry, previous: string | null): string {
  * @param location where it lies, for messages
  * @throws BackupError 'damaged', 'newer-format'
  */
-export function parseEntry(text: string, location: string): JournalEntry {
+export function parseJournalEntry(text: string, location: string): JournalEntry {
 	try {
 		const data: unknown = JSON.parse(text);
 		assertFormat(data, location);

@@ -7,7 +7,7 @@ import { STALE_AFTER_MS } from '../heartbeat';
 import { inParallel } from '../../base/in-parallel';
 import { READERS } from './check';
 import { addDays, type Day, dayOf, listDays } from './days';
-import { type EndEntry, type JournalEntry, parseEntry, type RunEntry } from './entry';
+import { type EndEntry, type JournalEntry, parseJournalEntry, type RunEntry } from './entry';
 import { isDead, sinceHeartbeat } from '../locks/holder';
 import { hostName } from '../../base/process-identity';
 import { readText } from '../small-objects';
@@ -160,7 +160,7 @@ class JournalReader {
 	/** null when it is damaged or gone. */
 	async #entry(key: string): Promise<JournalEntry | null> {
 		try {
-			return parseEntry(await readText(this.storage, key, this.signal), key);
+			return parseJournalEntry(await readText(this.storage, key, this.signal), key);
 		} catch (error) {
 			if (isBackupError(error, 'not-found', 'damaged', 'newer-format')) return null;
 			throw error;

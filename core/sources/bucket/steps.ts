@@ -4,7 +4,7 @@ import type { S3Object } from '../../storage/s3/listing';
 import { Base } from '../files/archive/base.ts';
 import type { MergedEntry } from '../files/merge.ts';
 import type { Bytes } from '../files/names.ts';
-import { objectKey } from '../files/object.ts';
+import { keyOfObject } from '../files/object.ts';
 import { ObjectNames } from './names';
 
 /** An object to read. */
@@ -67,7 +67,7 @@ export async function* stepsOf(
 	try {
 		for await (const page of objects.list(signal)) {
 			for (const object of page) {
-				const key = objectKey({ key: object.name });
+				const key = keyOfObject({ key: object.name });
 				yield* goneBefore(base, key);
 				const path = names.pathOf(object.name);
 				const before = base.take(key);

@@ -4,7 +4,7 @@ import type { S3Version } from '../../storage/s3/listing';
 import { Base } from '../files/archive/base.ts';
 import type { MergedEntry } from '../files/merge.ts';
 import type { Bytes } from '../files/names.ts';
-import { isCurrent, objectKey, versionsBelow } from '../files/object.ts';
+import { isCurrent, keyOfObject, versionsBelow } from '../files/object.ts';
 import { ObjectNames } from './names';
 import { modifiedOf, type ReadStep, type Step } from './steps';
 import { versionPathOf } from './version-names';
@@ -40,7 +40,7 @@ export async function* versionStepsOf(
 		for await (const versions of objectsOf(objects, watch, signal)) {
 			if (versions === null) yield { kind: 'page' };
 			else {
-				const key = objectKey({ key: versions[0]!.name });
+				const key = keyOfObject({ key: versions[0]!.name });
 				yield* goneBefore(base, key);
 				yield* stepsOfObject(versions, takeObject(base, key), names, watch);
 			}

@@ -19,19 +19,19 @@ export function composeReferences(text: string, folder: string): Reference[] {
 		if (found.length < MAX_REFERENCES) found.push({ path: path.resolve(folder, name), kind, required });
 	};
 	for (const root of rootsOf(text)) {
-		for (const each of listOf(get(root, 'include'))) {
-			for (const file of isMap(each) ? listOf(get(each, 'path')) : [each]) add(textOf(file), 'compose');
-			for (const file of listOf(get(each, 'env_file'))) add(textOf(file), 'env');
+		for (const each of itemsOfNode(get(root, 'include'))) {
+			for (const file of isMap(each) ? itemsOfNode(get(each, 'path')) : [each]) add(scalarText(file), 'compose');
+			for (const file of itemsOfNode(get(each, 'env_file'))) add(scalarText(file), 'env');
 		}
 		for (const top of ['configs', 'secrets']) {
-			for (const each of membersOf(get(root, top))) add(textOf(get(each, 'file')), null);
+			for (const each of membersOf(get(root, top))) add(scalarText(get(each, 'file')), null);
 		}
 		for (const service of membersOf(get(root, 'services'))) {
-			add(textOf(get(get(service, 'extends'), 'file')), 'compose');
-			for (const file of listOf(get(service, 'env_file'))) {
-				add(textOf(file) ?? textOf(get(file, 'path')), 'env', textOf(get(file, 'required')) !== 'false');
+			add(scalarText(get(get(service, 'extends'), 'file')), 'compose');
+			for (const file of itemsOfNode(get(service, 'env_file'))) {
+				add(scalarText(file) ?? scalarText(get(file, 'path')), 'env', scalarText(get(file, 'required')) !== 'false');
 			}
-			for (const volume of listOf(get(service, 'volumes'))) add(sourceOf(volume), null);
+			for (const volume of itemsOfNode(get(service, 'volumes'))) add(sourceOf(volume), null);
 		}
 	}
 	return found;
@@ -44,7 +44,7 @@ export function composeImages(text: string): Record<string, string> {
 		const services = get(root, 'services');
 		if (!isMap(services)) continue;
 		for (const { key, value } of services.items) {
-			const image = textOf(get(value, 'image'));
+			const image = scalarText(get(value, 'image'));
 			if (image !== null) images.push([String(isScalar(key) ? key.value : '?'), image]);
 		}
 	}
@@ -65,8 +65,8 @@ export function rootsOf(text: string): Node[] {
 
 /** What is mounted: a path of the host; null for a volume by name. */
 function sourceOf(volume: unknown): string | null {
-	const short = textOf(volume);
-	if (short === null) return textOf(get(volume, 'type')) === 'bind' ? textOf(get(volume, 'source')) : null;
+	const short = scalarText(volume);
+	if (short === null) return scalarText(get(volume, 'type')) === 'bind' ? scalarText(get(volume, 'source')) : null;
 	const source = short.split(':')[0]!;
 	return short.includes(':') && /^[./]/.test(source) ? source : null;
 }
@@ -77,7 +77,7 @@ export function get(node: unknown, key: string): unknown {
 }
 
 /** The items of a list, a single one as a list of it. */
-export function listOf(node: unknown): readonly unknown[] {
+export function itemsOfNode(node: unknown): readonly unknown[] {
 	return isSeq(node) ? node.items : node === undefined ? [] : [node];
 }
 
@@ -86,7 +86,7 @@ function membersOf(node: unknown): unknown[] {
 }
 
 /** A scalar as text; null for all else. */
-export function textOf(node: unknown): string | null {
+export function scalarText(node: unknown): string | null {
 	const value = isScalar(node) ? node.value : null;
 	return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : null;
 }

@@ -2,7 +2,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { type CertificateFacts, certificates } from './certificates.ts';
 import { linePassages } from './formats/lines.ts';
-import { formatOf } from './kinds.ts';
+import { configFormatOf } from './kinds.ts';
 import { type Sanitised, sanitise } from './sanitise.ts';
 
 /** A file of configuration. */
@@ -32,7 +32,7 @@ export function inspect(file: ConfigFile, digestKey: string | null): Inspected {
 	return {
 		sanitised,
 		certificates: certificates(file.bytes),
-		settings: formatOf(file.path) === 'env' && !sanitised.leftOut ? settingsOf(file, sanitised, digestKey) : null,
+		settings: configFormatOf(file.path) === 'env' && !sanitised.leftOut ? settingsOf(file, sanitised, digestKey) : null,
 	};
 }
 

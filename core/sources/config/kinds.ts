@@ -71,7 +71,7 @@ const FORMATS: ReadonlyArray<readonly [RegExp, ConfigFormat]> = [
 ];
 
 /** How a file is written by its path. */
-export function formatOf(file: string): ConfigFormat {
+export function configFormatOf(file: string): ConfigFormat {
 	const name = `/${file}`.replaceAll(path.sep, '/').toLowerCase();
 	if (name.endsWith('/pg_hba.conf') || name.endsWith('/pg_ident.conf')) return 'text';
 	return FORMATS.find(([pattern]) => pattern.test(name))?.[1] ?? 'text';

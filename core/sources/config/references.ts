@@ -1,6 +1,6 @@
 /** The other files that a file of configuration names, by what it is for. */
 import path from 'node:path';
-import { composeReferences, get, listOf, rootsOf, textOf } from './compose.ts';
+import { composeReferences, get, itemsOfNode, rootsOf, scalarText } from './compose.ts';
 import type { ConfigKind } from './kinds.ts';
 import type { Reference } from './reference.ts';
 
@@ -44,11 +44,15 @@ const READERS: Partial<Record<ConfigKind, (naming: Naming) => Promise<Reference[
 	traefik: async ({ path: file, text }) => (file.endsWith('.toml') ? [] : traefikReferences(text, path.dirname(file))),
 	prometheus: async ({ path: file, text }) =>
 		rootsOf(text).flatMap((root) =>
-			listOf(get(root, 'rule_files')).flatMap((each) => at(textOf(each), path.dirname(file), 'prometheus', false)),
+			itemsOfNode(get(root, 'rule_files')).flatMap((each) =>
+				at(scalarText(each), path.dirname(file), 'prometheus', false),
+			),
 		),
 	alertmanager: async ({ path: file, text }) =>
 		rootsOf(text).flatMap((root) =>
-			listOf(get(root, 'templates')).flatMap((each) => at(textOf(each), path.dirname(file), 'alertmanager', false)),
+			itemsOfNode(get(root, 'templates')).flatMap((each) =>
+				at(scalarText(each), path.dirname(file), 'alertmanager', false),
+			),
 		),
 	// systemd.exec(5): a dash before the path says that the file may be missing.
 	systemd: async ({ text }) =>
@@ -61,9 +65,9 @@ const READERS: Partial<Record<ConfigKind, (naming: Naming) => Promise<Reference[
 function traefikReferences(text: string, folder: string): Reference[] {
 	return rootsOf(text).flatMap((root) => {
 		const provider = get(get(root, 'providers'), 'file');
-		const below = textOf(get(provider, 'directory'));
+		const below = scalarText(get(provider, 'directory'));
 		return [
-			...at(textOf(get(provider, 'filename')), folder, 'traefik', false),
+			...at(scalarText(get(provider, 'filename')), folder, 'traefik', false),
 			...(below === null ? [] : at(path.join(below, '*'), folder, 'traefik', false)),
 		];
 	});

@@ -1,7 +1,7 @@
 /** Makes a file of configuration safe to show: what is secret in it is replaced, all else stays as it is, to the byte. */
 import { certificates } from './certificates.ts';
 import { applied, findSecrets } from './find-secrets.ts';
-import { formatOf } from './kinds.ts';
+import { configFormatOf } from './kinds.ts';
 import { type Edit, UnreadableFile } from './passage.ts';
 import { hasCutKey, shapesIn } from './secret-shapes.ts';
 
@@ -40,7 +40,7 @@ export function sanitise({ path, bytes }: { path: string; bytes: Buffer }): Sani
 	if (hasCutKey(text)) return { leftOut: 'has a private key without an end' };
 	if (/^PuTTY-User-Key-File-/m.test(text)) return { leftOut: 'is a private key' };
 	try {
-		const format = formatOf(path);
+		const format = configFormatOf(path);
 		const first = findSecrets(text, format);
 		let safe = applied(text, first);
 		for (let round = 1; ; round++) {
@@ -65,7 +65,7 @@ export function secretNames(done: Sanitised): string[] | null {
 
 /** Whether a line of a file that is looked at line by line is so long that this would take minutes. */
 function hasLongLine(bytes: Buffer, path: string): boolean {
-	if (['yaml', 'json', 'toml'].includes(formatOf(path)) || bytes.includes(0)) return false;
+	if (['yaml', 'json', 'toml'].includes(configFormatOf(path)) || bytes.includes(0)) return false;
 	for (let at = 0; at < bytes.length; ) {
 		const end = bytes.indexOf(10, at);
 		if ((end === -1 ? bytes.length : end) - at > MAX_LINE_BYTES) return true;

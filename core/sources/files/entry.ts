@@ -4,8 +4,8 @@
  * of a chain together.
  */
 import { Fault } from './fault.ts';
-import { type Bytes, fromText, isAscii, sortKey, toText } from './names.ts';
-import { assertObject, objectKey, type ObjectFacts } from './object.ts';
+import { type Bytes, fromText, isAscii, sortKey, nameToText } from './names.ts';
+import { assertObject, keyOfObject, type ObjectFacts } from './object.ts';
 
 /** Types of entries, and the two that say that there is nothing any more. */
 export const ENTRY_TYPES = [
@@ -77,8 +77,8 @@ export function isGone({ type }: Entry): boolean {
 }
 
 /** The key by which entries are sorted: objects by their names in the bucket, as S3 lists them. */
-export function keyOf({ path, type, object }: Entry): string {
-	if (object) return objectKey(object);
+export function entrySortKey({ path, type, object }: Entry): string {
+	if (object) return keyOfObject(object);
 	return sortKey(path, type === 'directory' || type === 'gone-directory');
 }
 
@@ -94,7 +94,7 @@ export function formatEntry(entry: Entry): string {
 
 /** A name under its own key as text, or in base64 under another one where it is not UTF-8. */
 function named(key: string, name: Bytes): Record<string, string> {
-	const text = toText(name);
+	const text = nameToText(name);
 	return text === null ? { [`${key}Base64`]: Buffer.from(name, 'latin1').toString('base64') } : { [key]: text };
 }
 

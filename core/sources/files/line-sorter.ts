@@ -83,10 +83,10 @@ export class LineSorter<Key extends number | string> {
 			for (const { key, line } of lines) {
 				buffer += keyed ? `${key} ${line}\n` : `${line}\n`;
 				if (buffer.length < BUFFER_CHARACTERS) continue;
-				writeText(fd, buffer);
+				writeWholeText(fd, buffer);
 				buffer = '';
 			}
-			writeText(fd, buffer);
+			writeWholeText(fd, buffer);
 		} finally {
 			fs.closeSync(fd);
 		}
@@ -95,7 +95,7 @@ export class LineSorter<Key extends number | string> {
 }
 
 /** Writes a text behind what is in a temporary file. @throws Fault 'storage-full' */
-export function writeText(fd: number, text: string): void {
+export function writeWholeText(fd: number, text: string): void {
 	const bytes = Buffer.from(text, 'utf8');
 	writingTemporary(() => {
 		for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done);

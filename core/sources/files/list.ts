@@ -38,7 +38,7 @@ export interface ListedChange {
  * @param options.path only this folder, and all below it; or one file
  * @throws BackupError 'not-found' when there is no such path; those of opening its parts
  */
-export async function* listContents(
+export async function* listEntries(
 	backup: OpenBackup,
 	{ path, signal }: { path?: string; signal: AbortSignal },
 ): AsyncGenerator<ListedEntry, void, undefined> {

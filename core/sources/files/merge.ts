@@ -1,5 +1,5 @@
 /** The indexes of a chain as one: what was there when the last of its backups was made, and where its contents lie. */
-import { type Entry, isGone, keyOf, parseEntry } from './entry.ts';
+import { type Entry, isGone, entrySortKey, parseEntry } from './entry.ts';
 import { Fault } from './fault.ts';
 import { readLines } from './lines.ts';
 import { versionsBelow } from './object.ts';
@@ -63,7 +63,7 @@ function next(lines: Generator<string>, distance: number, before: Layer | null |
 	const line = lines.next();
 	if (line.done) return null;
 	const entry = parseEntry(line.value);
-	const key = keyOf(entry);
+	const key = entrySortKey(entry);
 	if (before && key <= before.key) {
 		throw new Fault('damaged', 'the index is not in order', 'No program of ours writes that. Use another backup.');
 	}

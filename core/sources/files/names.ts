@@ -15,7 +15,7 @@ export function isAscii(name: Bytes): boolean {
 }
 
 /** The name as text, or null when its bytes are not UTF-8. */
-export function toText(name: Bytes): string | null {
+export function nameToText(name: Bytes): string | null {
 	if (isAscii(name)) return name;
 	const bytes = Buffer.from(name, 'latin1');
 	return isUtf8(bytes) ? bytes.toString('utf8') : null;
@@ -23,7 +23,7 @@ export function toText(name: Bytes): string | null {
 
 /** The name for people: bytes that are not UTF-8 are the replacement character, control characters are escaped. */
 export function toDisplay(name: Bytes): string {
-	const text = toText(name) ?? Buffer.from(name, 'latin1').toString('utf8');
+	const text = nameToText(name) ?? Buffer.from(name, 'latin1').toString('utf8');
 	return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (character) => {
 		const code = character.codePointAt(0)!;
 		return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;

@@ -33,7 +33,7 @@ export function isCurrent({ latest, marker }: ObjectFacts): boolean {
  * The key by which an entry of an object is sorted: by its name as S3 sorts names, and of one name what was current first, then the
  * others, oldest first. NUL is less than anything in a name: there it is written otherwise, in the same order.
  */
-export function objectKey(object: ObjectFacts): string {
+export function keyOfObject(object: ObjectFacts): string {
 	const name = fromText(object.key).replaceAll('\x01', '\x01\x02').replaceAll('\0', '\x01\x01');
 	return isCurrent(object) ? name : `${name}\0${String(object.order).padStart(ORDER_DIGITS, '0')}`;
 }

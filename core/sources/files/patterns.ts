@@ -1,6 +1,6 @@
 /** Patterns in gitignore's syntax, asked of very many paths. For worker threads too. */
 import ignore from 'ignore';
-import { type Bytes, toDisplay, toText } from './names.ts';
+import { type Bytes, toDisplay, nameToText } from './names.ts';
 
 /** The library remembers what it answered for each path, for ever: after so many it begins anew. */
 const MOST_REMEMBERED = 20_000;
@@ -19,6 +19,6 @@ export function patternMatcher(patterns: readonly string[]): ((path: Bytes, isDi
 	let asked = 0;
 	return (path, isDirectory) => {
 		if (++asked % MOST_REMEMBERED === 0) rules = begin();
-		return rules.ignores(`${toText(path) ?? toDisplay(path)}${isDirectory ? '/' : ''}`);
+		return rules.ignores(`${nameToText(path) ?? toDisplay(path)}${isDirectory ? '/' : ''}`);
 	};
 }

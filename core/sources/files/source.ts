@@ -13,7 +13,7 @@ import { startArchive } from './archive/host';
 import type { ArchiveOptions, ArchiveSummary, Root } from './archive/messages.ts';
 import { type FilesContents, formatContents } from './contents';
 import { FILES } from './kind';
-import { type Bytes, toDisplay, toText } from './names';
+import { type Bytes, toDisplay, nameToText } from './names';
 import { type AssertAllowed, resolveRoots } from './roots';
 import { spoolIndexes } from './spool';
 
@@ -72,7 +72,7 @@ export function filesSource(options: FilesOptions): Source {
 
 function whyEncrypt(roots: () => Root[], mustEncrypt: (real: readonly string[]) => string | undefined) {
 	try {
-		return mustEncrypt(roots().map(({ real }) => toText(real) ?? toDisplay(real)));
+		return mustEncrypt(roots().map(({ real }) => nameToText(real) ?? toDisplay(real)));
 	} catch (error) {
 		// Opening it will say the same, within a run that is noted.
 		if (isBackupError(error)) return undefined;
@@ -132,7 +132,7 @@ export async function basesOf(
 
 /** SQLite takes names as text only: a file with another one is read as it is. */
 async function copyDatabase(from: Bytes, folder: string, signal: AbortSignal): Promise<DatabaseCopy> {
-	const file = toText(from);
+	const file = nameToText(from);
 	return file === null ? { refused: 'locked' } : await snapshotSqlite(file, folder, signal);
 }
 

@@ -3,7 +3,7 @@ import { Fault } from './fault.ts';
 import { type Bytes, toDisplay } from './names.ts';
 
 /** Does something for the entry of a path. What fails then says which one it was. */
-export function naming<T>(path: Bytes, work: () => T): T {
+export function namingPath<T>(path: Bytes, work: () => T): T {
 	try {
 		return work();
 	} catch (error) {

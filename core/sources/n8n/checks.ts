@@ -6,7 +6,7 @@ import path from 'node:path';
 import { BackupError } from '../../base/errors';
 import type { FilesContents } from '../files/contents';
 import { entriesOf } from '../files/entries-of';
-import { toText } from '../files/names';
+import { nameToText } from '../files/names';
 import type { FilesCheck } from '../files/restore/restorer';
 import type { DrillCheck } from '../postgres/drill/drill';
 import type { AssertionResult, OpenBackup } from '../source';
@@ -92,7 +92,7 @@ async function sqliteDatabases(backup: OpenBackup<FilesContents>, signal: AbortS
 		const rows: unknown = sqlite?.rows;
 		if (type !== 'file' || typeof rows !== 'object' || rows === null) continue;
 		const tables = Object.keys(rows).map((name) => ({ schema: '', name }));
-		const name = toText(each);
+		const name = nameToText(each);
 		if (name !== null && findN8nTables(tables).length > 0) found.push(name);
 	}
 	const usual = found.filter((name) => path.basename(name) === USUAL_NAME);

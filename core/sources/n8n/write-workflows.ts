@@ -19,7 +19,7 @@ export interface WrittenWorkflows {
 	secrets: string[];
 }
 
-export interface WriteOptions {
+export interface WriteWorkflowsOptions {
 	/** Exists; files in it that are no workflows are left alone. */
 	folder: string;
 	/** The workflows are all there are: files of others are removed. @default false */
@@ -33,7 +33,7 @@ export interface WriteOptions {
  */
 export async function writeWorkflows(
 	workflows: readonly unknown[],
-	{ folder, complete = false }: WriteOptions,
+	{ folder, complete = false }: WriteWorkflowsOptions,
 ): Promise<WrittenWorkflows> {
 	const files = new Map<string, WorkflowFile>();
 	for (const workflow of workflows) {

@@ -22,7 +22,7 @@ export const postgresKind: SourceKind<DatabaseFacts> = {
 		return parseContents((await collect(body, MAX_CONTENTS_BYTES, tooLarge)).toString('utf8'));
 	},
 
-	checkData: ({ manifest }) => (formatOf(manifest) === 'custom' ? archiveHeader() : lastWords()),
+	checkData: ({ manifest }) => (dumpFormatOf(manifest) === 'custom' ? archiveHeader() : lastWords()),
 
 	classify({ code, details }) {
 		const sqlState = details?.sqlState;
@@ -37,7 +37,7 @@ export const postgresKind: SourceKind<DatabaseFacts> = {
 };
 
 /** As pg_dump wrote it. */
-export function formatOf({ source }: Manifest): 'plain' | 'custom' {
+export function dumpFormatOf({ source }: Manifest): 'plain' | 'custom' {
 	return source.details.format === 'custom' ? 'custom' : 'plain';
 }
 

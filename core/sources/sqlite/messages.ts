@@ -12,10 +12,10 @@ export interface CopyFacts {
  * Why there is no copy. `damaged`: SQLite cannot read it. `locked`: somebody holds it locked, or left a journal that must be rolled
  * back first. `no-database`: it only begins like one.
  */
-export type Refusal = 'damaged' | 'locked' | 'no-database';
+export type CopyRefusal = 'damaged' | 'locked' | 'no-database';
 
 /** The copy, or why there is none. */
-export type DatabaseCopy = { file: string; facts: CopyFacts } | { refused: Refusal };
+export type DatabaseCopy = { file: string; facts: CopyFacts } | { refused: CopyRefusal };
 
 export interface SnapshotJob {
 	from: string;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { unlessAborted } from '../../base/deadline';
 import { BackupError } from '../../base/errors';
 import { randomWord } from '../../base/random-word';
-import { type SnapshotJob, type CopyMessage, type DatabaseCopy, NOT_OF_SQLITE, type Refusal } from './messages.ts';
+import { type SnapshotJob, type CopyMessage, type DatabaseCopy, NOT_OF_SQLITE, type CopyRefusal } from './messages.ts';
 import { startThread } from '../../base/thread';
 
 /** Transactions are short, as a rule. */
@@ -22,7 +22,7 @@ const CORRUPT = 11;
 const FULL = 13;
 const CANTOPEN = 14;
 const NOTADB = 26;
-const REFUSALS: Record<number, Refusal> = {
+const REFUSALS: Record<number, CopyRefusal> = {
 	[NONE]: 'locked',
 	[BUSY]: 'locked',
 	[LOCKED]: 'locked',

@@ -13,7 +13,17 @@ import { takeBody } from '../body';
 import { exactly, resolveRange } from '../exact';
 import { errnoOf, folderError } from './errors';
 import { foldersAbove } from '../above';
-import { isMissing, isThere, placeOf, realBase, realIfThere, syncDir, tidyUp, walk, type Place } from './paths';
+import {
+	isFileMissing,
+	fileExists,
+	placeOf,
+	realBase,
+	realIfThere,
+	syncDir,
+	tidyUp,
+	walkFolder,
+	type PlaceOnDisk,
+} from './paths';
 import { publish } from './publish';
 import { createTemporary, leftovers } from './temporary';
 import { assertPrefix, isKey, isKeySegment } from '../key';
@@ -75,7 +85,7 @@ export class FolderStorage implements Storage {
 		if (options.signal?.aborted) throw abortError(options.signal);
 		return await this.#try('read', key, async () => {
 			const place = await placeOf(this.#base, key);
-			if (!(await isThere(place))) throw this.#missing(key);
+			if (!(await fileExists(place))) throw this.#missing(key);
 			const handle = await this.#open(place, key);
 			try {
 				const stats = await handle.stat();
@@ -105,7 +115,7 @@ export class FolderStorage implements Storage {
 	async stat(key: string, { signal }: CallOptions = {}): Promise<StoredObject | null> {
 		const look = async () => {
 			const place = await placeOf(this.#base, key);
-			return (await isThere(place)) ? await lookAt({ key, file: place.file }) : null;
+			return (await fileExists(place)) ? await lookAt({ key, file: place.file }) : null;
 		};
 		return await this.#try('look at', key, () => untilAborted(look, signal));
 	}
@@ -116,7 +126,7 @@ export class FolderStorage implements Storage {
 		try {
 			const base = await realBase(this.#base);
 			const looks: Array<Promise<StoredObject | null>> = [];
-			for await (const found of walk(base, prefix, (name) => (isKeySegment(name) ? name : null))) {
+			for await (const found of walkFolder(base, prefix, (name) => (isKeySegment(name) ? name : null))) {
 				// Other programs' files can lie too deep.
 				if (!isKey(found.key)) continue;
 				const look = lookAt({ key: found.key, file: path.join(found.dir, found.name) });
@@ -226,11 +236,11 @@ export class FolderStorage implements Storage {
 		return size;
 	}
 
-	async #open(place: Place, key: string): Promise<FileHandle> {
+	async #open(place: PlaceOnDisk, key: string): Promise<FileHandle> {
 		try {
 			return await fs.open(place.file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 		} catch (error) {
-			if (isMissing(error) || errnoOf(error) === 'ELOOP') throw this.#missing(key);
+			if (isFileMissing(error) || errnoOf(error) === 'ELOOP') throw this.#missing(key);
 			throw error;
 		}
 	}
@@ -262,7 +272,7 @@ async function lookAt({ key, file }: { key: string; file: string }): Promise<Sto
 		const stats = await fs.lstat(file);
 		return stats.isFile() ? { key, size: stats.size, modifiedAt: stats.mtime } : null;
 	} catch (error) {
-		if (isMissing(error)) return null;
+		if (isFileMissing(error)) return null;
 		throw error;
 	}
 }

@@ -10,7 +10,7 @@ import { errnoOf } from './errors';
 import { assertKey, compareKeys, isKeySegment } from '../key';
 
 /** A key's place on disk. */
-export interface Place {
+export interface PlaceOnDisk {
 	/** The base folder, without symbolic links. */
 	base: string;
 	/** The folder that holds the file. */
@@ -28,7 +28,7 @@ export async function realBase(base: string): Promise<string> {
 		const real = await fs.realpath(base);
 		if ((await fs.stat(real)).isDirectory()) return real;
 	} catch (error) {
-		if (!isMissing(error)) throw error;
+		if (!isFileMissing(error)) throw error;
 	}
 	throw new BackupError('bucket-not-found', `the folder ${base} does not exist`, {
 		hint: 'Create the folder, or mount the disk it lies on. It is not created by itself, so that a missing disk is noticed.',
@@ -45,7 +45,7 @@ export function realIfThere(folder: string): string {
 }
 
 /** @throws BackupError 'invalid-input', 'bucket-not-found' */
-export async function placeOf(base: string, key: string): Promise<Place> {
+export async function placeOf(base: string, key: string): Promise<PlaceOnDisk> {
 	assertKey(key);
 	const real = await realBase(base);
 	const segments = key.split('/');
@@ -58,12 +58,12 @@ export async function placeOf(base: string, key: string): Promise<Place> {
  * Whether a key's folder is there.
  * @throws BackupError 'access-denied' when a symbolic link lies on the way
  */
-export async function isThere({ dir }: Place): Promise<boolean> {
+export async function fileExists({ dir }: PlaceOnDisk): Promise<boolean> {
 	try {
 		if ((await fs.realpath(dir)) !== dir) throw linked(dir);
 		return true;
 	} catch (error) {
-		if (isMissing(error)) return false;
+		if (isFileMissing(error)) return false;
 		throw error;
 	}
 }
@@ -72,7 +72,7 @@ export async function isThere({ dir }: Place): Promise<boolean> {
  * Makes a key's folder, one level at a time from the base, with nobody else allowed in.
  * @throws BackupError 'already-exists' when an object lies where a folder is needed, 'access-denied' for symbolic links
  */
-export async function makeDir({ base, dir }: Place): Promise<void> {
+export async function makeDir({ base, dir }: PlaceOnDisk): Promise<void> {
 	let current = base;
 	for (const segment of path.relative(base, dir).split(path.sep).filter(Boolean)) {
 		const parent = current;
@@ -92,12 +92,12 @@ export async function makeDir({ base, dir }: Place): Promise<void> {
 }
 
 /** Removes a folder and those above it, below the base, as long as they are empty. */
-export async function tidyUp({ base, dir }: Pick<Place, 'base' | 'dir'>): Promise<void> {
+export async function tidyUp({ base, dir }: Pick<PlaceOnDisk, 'base' | 'dir'>): Promise<void> {
 	for (let current = dir; current !== base; current = path.dirname(current)) {
 		try {
 			await fs.rmdir(current);
 		} catch (error) {
-			if (isMissing(error)) continue;
+			if (isFileMissing(error)) continue;
 			// Not empty, or somebody else's folder: it stays, and so do those above it.
 			if (['ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM', 'EBUSY', 'EROFS'].includes(errnoOf(error) ?? '')) return;
 			throw error;
@@ -108,7 +108,7 @@ export async function tidyUp({ base, dir }: Pick<Place, 'base' | 'dir'>): Promis
 /** Makes the names in a folder survive a power failure. A folder that is gone has none. */
 export async function syncDir(dir: string): Promise<void> {
 	const handle = await fs.open(dir, 'r').catch((error: unknown) => {
-		if (isMissing(error)) return null;
+		if (isFileMissing(error)) return null;
 		throw error;
 	});
 	if (!handle) return;
@@ -133,7 +133,7 @@ export interface Found {
  * keys are left out; the caller says which names are.
  * @param keyName the last segment of the key that a file name stands for, or null to leave the file out
  */
-export async function* walk(
+export async function* walkFolder(
 	dir: string,
 	prefix: string,
 	keyName: (file: string) => string | null,
@@ -141,7 +141,8 @@ export async function* walk(
 ): AsyncGenerator<Found> {
 	for (const { name, key } of await sortedEntries(dir, keyName, parent)) {
 		if (key.endsWith('/')) {
-			if (key.startsWith(prefix) || prefix.startsWith(key)) yield* walk(path.join(dir, name), prefix, keyName, key);
+			if (key.startsWith(prefix) || prefix.startsWith(key))
+				yield* walkFolder(path.join(dir, name), prefix, keyName, key);
 		} else if (key.startsWith(prefix)) {
 			yield { key, dir, name };
 		}
@@ -155,7 +156,7 @@ async function sortedEntries(
 	parent: string,
 ): Promise<Array<{ name: string; key: string }>> {
 	const entries = await fs.readdir(dir, { withFileTypes: true }).catch((error: unknown) => {
-		if (isMissing(error)) return []; // removed while we came here
+		if (isFileMissing(error)) return []; // removed while we came here
 		throw error;
 	});
 	const found = entries.flatMap((entry) => {
@@ -171,7 +172,7 @@ async function sortedEntries(
 const isSubfolder = (name: string, parent: string) => isKeySegment(name) && !(parent === '' && name === 'lost+found');
 
 /** ENOTDIR: a part of the way is a file, so that nothing can be there either. */
-export function isMissing(error: unknown): boolean {
+export function isFileMissing(error: unknown): boolean {
 	return ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
 }
 

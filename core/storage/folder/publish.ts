@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { errnoOf } from './errors';
-import { isMissing, syncDir, type Place } from './paths';
+import { isFileMissing, syncDir, type PlaceOnDisk } from './paths';
 
 /**
  * How file systems say that they have no hard links. EIO is what rclone's and some other mounts in user space answer; where
@@ -14,7 +14,7 @@ const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EIO'];
  * Gives a finished file its name, so that it survives a power failure. The temporary name may be left.
  * @returns false when the name was taken
  */
-export async function publish(temporary: string, place: Place): Promise<boolean> {
+export async function publish(temporary: string, place: PlaceOnDisk): Promise<boolean> {
 	if (!(await link(temporary, place))) return false;
 	try {
 		await syncDir(place.dir);
@@ -25,7 +25,7 @@ export async function publish(temporary: string, place: Place): Promise<boolean>
 	}
 }
 
-async function link(temporary: string, place: Place): Promise<boolean> {
+async function link(temporary: string, place: PlaceOnDisk): Promise<boolean> {
 	try {
 		await fs.link(temporary, place.file);
 		return true;
@@ -40,7 +40,7 @@ async function link(temporary: string, place: Place): Promise<boolean> {
  * For FAT and some network shares. rename(2) would replace an existing file, so that a second name, which only one
  * writer can create, guards the look and the rename. A writer killed in between leaves it; `removeUnfinished` removes it.
  */
-async function renameGuarded(temporary: string, place: Place): Promise<boolean> {
+async function renameGuarded(temporary: string, place: PlaceOnDisk): Promise<boolean> {
 	const guard = path.join(place.dir, `.${place.name}.publish`);
 	try {
 		await (await fs.open(guard, 'wx', 0o600)).close();
@@ -62,7 +62,7 @@ async function exists(file: string): Promise<boolean> {
 		await fs.lstat(file);
 		return true;
 	} catch (error) {
-		if (isMissing(error)) return false;
+		if (isFileMissing(error)) return false;
 		throw error;
 	}
 }

@@ -3,14 +3,14 @@ import { randomBytes } from 'node:crypto';
 import fs, { type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { errnoOf } from './errors';
-import { isMissing, makeDir, walk, type Found, type Place } from './paths';
+import { isFileMissing, makeDir, walkFolder, type Found, type PlaceOnDisk } from './paths';
 import type { Unfinished } from '../storage';
 
 /** `.<name>.<random>.partial` while being written; `.<name>.publish` while getting its name without link(2). */
 const LEFTOVER = /^\.(.+)\.(?:[0-9a-f]{12}\.partial|publish)$/;
 
 /** A new file next to the one to be. A neighbour that is being tidied up may take the folder away: then once more. */
-export async function createTemporary(place: Place): Promise<[FileHandle, string]> {
+export async function createTemporary(place: PlaceOnDisk): Promise<[FileHandle, string]> {
 	for (let attempt = 1; ; attempt++) {
 		const temporary = path.join(place.dir, `.${place.name}.${randomBytes(6).toString('hex')}.partial`);
 		try {
@@ -24,9 +24,9 @@ export async function createTemporary(place: Place): Promise<[FileHandle, string
 
 /** Temporary files below a prefix. What is finished or removed meanwhile is left out. */
 export async function* leftovers(base: string, prefix: string): AsyncGenerator<Found & Unfinished> {
-	for await (const found of walk(base, prefix, (file) => LEFTOVER.exec(file)?.[1] ?? null)) {
+	for await (const found of walkFolder(base, prefix, (file) => LEFTOVER.exec(file)?.[1] ?? null)) {
 		const stats = await fs.lstat(path.join(found.dir, found.name)).catch((error: unknown) => {
-			if (isMissing(error)) return null;
+			if (isFileMissing(error)) return null;
 			throw error;
 		});
 		if (stats) yield { ...found, startedAt: stats.mtime };

@@ -6,7 +6,7 @@ import { BackupError } from '../../base/errors';
 import type { S3ConnectionOptions } from './connection';
 
 /** Where a bucket is: as it is typed, and as it follows from that. */
-export type Place = Pick<S3ConnectionOptions, 'endpoint' | 'region' | 'pathStyle'>;
+export type BucketAddress = Pick<S3ConnectionOptions, 'endpoint' | 'region' | 'pathStyle'>;
 
 /** One provider. The endpoint follows from the region, is always the same, or has to be typed. */
 interface Rules {
@@ -94,7 +94,7 @@ export const S3_PROVIDERS: readonly string[] = [...Object.keys(RULES), 'other'];
  * @param provider one of {@link S3_PROVIDERS}
  * @throws BackupError 'invalid-input' that says what the provider wants instead
  */
-export function placeAt(provider: string, place: Place): Place {
+export function placeAt(provider: string, place: BucketAddress): BucketAddress {
 	if (provider === 'other') return place;
 	if (isKnown(provider)) {
 		const rules: Rules = RULES[provider];
@@ -125,7 +125,7 @@ function regionFor({ name, region: wanted, signedAs, typed }: Rules, region?: st
 	);
 }
 
-function endpointFor({ name, endpoint: known, typed }: Rules, place: Place): string {
+function endpointFor({ name, endpoint: known, typed }: Rules, place: BucketAddress): string {
 	if (known) {
 		const expected = known(place.region ?? '');
 		if (place.endpoint === undefined || trimmed(place.endpoint) === expected) return expected;

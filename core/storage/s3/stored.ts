@@ -17,7 +17,7 @@ export interface Expected {
 }
 
 /** What an upload knows of what it made. */
-export interface Made {
+export interface UploadedVersion {
 	/** In buckets that keep versions. */
 	versionId?: string;
 	/** An earlier request may have got through as well. */
@@ -62,7 +62,7 @@ export async function verified(
 	name: string,
 	expected: Expected,
 	options: UploadOptions,
-	made: Made,
+	made: UploadedVersion,
 ): Promise<Stored> {
 	const object = await find(bucket, name, expected, options, made);
 	if (object?.size === expected.size) {
@@ -86,7 +86,7 @@ async function find(
 	name: string,
 	expected: Expected,
 	options: UploadOptions,
-	{ versionId, isRepeated }: Made,
+	{ versionId, isRepeated }: UploadedVersion,
 ): Promise<Stored | null> {
 	const versions = versionId === undefined || options.replace ? null : await visibleVersions(bucket, name, options);
 	if (!versions) return await retry(() => bucket.head(name), options.retry);

@@ -12,7 +12,7 @@ import { classHeaders } from './at-rest';
 import type { S3Bucket } from './bucket';
 import { protecting } from './object-lock';
 import { intoParts, partSizeOf, PartMemory, type Part } from './part';
-import { assertFree, LAST_REQUESTS, ownObject, verified, type Made, type Stored } from './stored';
+import { assertFree, LAST_REQUESTS, ownObject, verified, type UploadedVersion, type Stored } from './stored';
 import { UploadOptions } from './upload-options';
 
 /**
@@ -50,7 +50,7 @@ export async function upload(
 async function uploadWhole(bucket: S3Bucket, name: string, part: Part, options: UploadOptions): Promise<Stored> {
 	const { signal, onProgress } = options;
 	const expected = { size: part.size, etag: part.md5.toString('hex') };
-	let made: Made;
+	let made: UploadedVersion;
 	try {
 		made = await retry(
 			async (attempt) => {

@@ -14,7 +14,7 @@ export function statusOf(error: unknown): number | undefined {
 	return typeof code === 'number' ? code : undefined;
 }
 
-export function isMissing(error: unknown): boolean {
+export function isNoSuchFile(error: unknown): boolean {
 	return statusOf(error) === NO_SUCH_FILE;
 }
 

@@ -2,7 +2,7 @@
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
 import { untilAborted } from '../../base/deadline';
 import { isBackupError } from '../../base/errors';
-import { connectionLost, END_OF_FILE, isMissing, isUnsupported, statusOf } from './errors';
+import { connectionLost, END_OF_FILE, isNoSuchFile, isUnsupported, statusOf } from './errors';
 import type { SftpChannel } from './session';
 
 type Done<T> = (error: Error | undefined | null, value: T) => void;
@@ -75,7 +75,7 @@ export class SftpFiles {
 		try {
 			return await this.#asked<Stats>((done) => this.sftp.lstat(file, done));
 		} catch (error) {
-			if (isMissing(error)) return null;
+			if (isNoSuchFile(error)) return null;
 			throw error;
 		}
 	}
@@ -94,7 +94,7 @@ export class SftpFiles {
 		try {
 			await this.#asked<unknown>((done) => this.sftp.unlink(file, done as never));
 		} catch (error) {
-			if (!isMissing(error)) throw error;
+			if (!isNoSuchFile(error)) throw error;
 		}
 	}
 
@@ -108,7 +108,7 @@ export class SftpFiles {
 			await this.#asked<unknown>((done) => this.sftp.rmdir(dir, done as never));
 			return true;
 		} catch (error) {
-			return isMissing(error);
+			return isNoSuchFile(error);
 		}
 	}
 
@@ -117,7 +117,7 @@ export class SftpFiles {
 		try {
 			return await this.#asked<FileEntryWithStats[]>((done) => this.sftp.readdir(dir, done));
 		} catch (error) {
-			if (isMissing(error)) return [];
+			if (isNoSuchFile(error)) return [];
 			throw error;
 		}
 	}

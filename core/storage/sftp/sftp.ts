@@ -13,11 +13,11 @@ import { exactly, resolveRange } from '../exact';
 import { assertKey, assertPrefix, isKey, isKeySegment } from '../key';
 import { refuseProtection } from '../protection';
 import type { CallOptions, ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from '../storage';
-import { isMissing, sftpError, statusOf } from './errors';
+import { isNoSuchFile, sftpError, statusOf } from './errors';
 import { SftpFiles } from './files';
 import { type SftpOptions, SftpSession } from './session';
 import { MOST_ON_THE_WAY_BYTES, readRange, writeAll } from './transfer';
-import { isRegular, makeFolders, removeEmpty, walk } from './tree';
+import { isRegular, makeFolders, removeEmpty, walkTree } from './tree';
 
 /** `.<name>.<random>.partial` while being written. */
 const LEFTOVER = /^\.(.+)\.[0-9a-f]{12}\.partial$/;
@@ -125,7 +125,7 @@ export class SftpStorage implements Storage {
 				return [await files.open(temporary, 'wx'), temporary];
 			} catch (error) {
 				// A neighbour that is being tidied up may take the folder away: then once more.
-				if (!isMissing(error) || attempt === 10) throw error;
+				if (!isNoSuchFile(error) || attempt === 10) throw error;
 			}
 		}
 	}
@@ -139,7 +139,7 @@ export class SftpStorage implements Storage {
 			const found = await files.look(file);
 			if (!found || !isRegular(found)) throw this.#missing(key);
 			const handle = await files.open(file, 'r').catch((error: unknown) => {
-				throw isMissing(error) ? this.#missing(key) : error;
+				throw isNoSuchFile(error) ? this.#missing(key) : error;
 			});
 			const { start, length } = resolveRange(options, found.size);
 			const source = Readable.from(readRange(files, handle, start, length), { objectMode: false });
@@ -169,7 +169,7 @@ export class SftpStorage implements Storage {
 		try {
 			const files = await untilAborted(async () => await this.#files(), signal);
 			await this.#assertBase(files);
-			for await (const { key, size, modifiedAt } of walk(files, this.#base, {
+			for await (const { key, size, modifiedAt } of walkTree(files, this.#base, {
 				prefix,
 				keyName: (name) => (isKeySegment(name) ? name : null),
 				signal,
@@ -199,7 +199,7 @@ export class SftpStorage implements Storage {
 		assertPrefix(prefix);
 		return await this.#try('tidy up', prefix, undefined, async (files) => {
 			let removed = 0;
-			for await (const { key, file, modifiedAt } of walk(files, this.#base, { prefix, keyName: leftoverOf })) {
+			for await (const { key, file, modifiedAt } of walkTree(files, this.#base, { prefix, keyName: leftoverOf })) {
 				if (!accept(key, modifiedAt)) continue;
 				await files.remove(file);
 				await removeEmpty(files, this.#base, path.dirname(file));
@@ -213,7 +213,7 @@ export class SftpStorage implements Storage {
 		assertPrefix(prefix);
 		try {
 			const files = await this.#files();
-			for await (const { key, modifiedAt } of walk(files, this.#base, { prefix, keyName: leftoverOf })) {
+			for await (const { key, modifiedAt } of walkTree(files, this.#base, { prefix, keyName: leftoverOf })) {
 				yield { key, startedAt: modifiedAt };
 			}
 		} catch (error) {
@@ -243,7 +243,7 @@ export class SftpStorage implements Storage {
 			const found = await files.look(await files.realPath(this.#base));
 			if (found?.isDirectory()) return;
 		} catch (error) {
-			if (!isMissing(error)) throw error;
+			if (!isNoSuchFile(error)) throw error;
 		}
 		throw new BackupError('bucket-not-found', `the folder ${this.#base} does not exist on the server`, {
 			hint: 'Create the folder, or mount the disk it lies on. It is not created by itself, so that a missing disk is noticed.',

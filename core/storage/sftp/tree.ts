@@ -55,7 +55,7 @@ export interface WalkOptions {
 }
 
 /** Every file whose key would start with a prefix, by key ascending. Links and names that cannot be keys are left out. */
-export async function* walk(
+export async function* walkTree(
 	files: SftpFiles,
 	folder: string,
 	options: WalkOptions,
@@ -74,7 +74,7 @@ export async function* walk(
 	for (const { filename, attrs, key } of found) {
 		const file = path.join(folder, filename);
 		if (key.endsWith('/')) {
-			if (key.startsWith(prefix) || prefix.startsWith(key)) yield* walk(files, file, options, key);
+			if (key.startsWith(prefix) || prefix.startsWith(key)) yield* walkTree(files, file, options, key);
 		} else if (key.startsWith(prefix)) {
 			yield { key, file, size: attrs.size, modifiedAt: new Date(attrs.mtime * 1000) };
 		}

@@ -1,6 +1,6 @@
 /** Pins: a pinned backup is one that no policy removes. */
 import { PIN, objectKey } from '../../records/layout';
-import { assertReason, isThere, missing, onBackup, type OneBackupRequest } from '../one-backup';
+import { assertReason, backupExists, missing, onBackup, type OneBackupRequest } from '../one-backup';
 
 export interface PinRequest extends OneBackupRequest {
 	/** Why, for people, up to 500 characters. Whoever reads the storage can read it. */
@@ -28,7 +28,7 @@ export async function pinBackup(request: PinRequest): Promise<PinResult> {
 		await repository.readManifest(group, label, signal);
 		const changed = await repository.writePin(group, label, { at: new Date().toISOString(), reason }, signal);
 		// Somebody may have removed it by hand, and a pin alone is nothing.
-		if (await isThere(repository, group, label)) return { changed };
+		if (await backupExists(repository, group, label)) return { changed };
 		await repository.removePin(group, label);
 		throw await missing(request);
 	});

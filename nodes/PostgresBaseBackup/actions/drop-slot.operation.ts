@@ -5,11 +5,11 @@ import { endSlot } from '../../../core/sources/postgres/physical/wal/slot';
 import { slotName } from '../../../core/sources/postgres/physical/wal/slot-name';
 import { openNodeStorage } from '../../shared/credentials';
 import { cancelSignal } from '../../shared/run';
-import { readCluster } from '../settings';
+import { readClusterChoice } from '../settings';
 
 /** Ends collecting: the server keeps no log for it any more. */
 export async function dropSlot(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
-	const { target, groups } = await readCluster(context, itemIndex);
+	const { target, groups } = await readClusterChoice(context, itemIndex);
 	// The name of a slot is made of the storage's.
 	const storage = await openNodeStorage(context, itemIndex);
 	const name = slotName(storage.location, groups.log);

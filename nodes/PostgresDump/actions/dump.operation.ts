@@ -6,7 +6,7 @@ import { toSegment } from '../../../core/records/label';
 import { describeTarget } from '../../../core/sources/postgres/connection/target';
 import { postgresDrill } from '../../../core/sources/postgres/drill/drill';
 import { postgresSource } from '../../../core/sources/postgres/dump/dump';
-import { dumpOf, formatOf } from '../../../core/sources/postgres/kind';
+import { dumpOf, dumpFormatOf } from '../../../core/sources/postgres/kind';
 import { readAfterwards, type TestRestore } from '../../shared/afterwards';
 import { backUpEach, type Made, type SourceToBackUp, storedFacts } from '../../shared/back-up-each';
 import { openNodeStorage } from '../../shared/credentials';
@@ -48,7 +48,7 @@ export async function dump(context: IExecuteFunctions, itemIndex: number): Promi
 
 const EMBEDDED: TestRestore = {
 	drill: postgresDrill({ scratch: { kind: 'embedded' } }),
-	isPossible: (manifest, maxBytes) => dumpOf(manifest).original.bytes <= maxBytes && formatOf(manifest) === 'plain',
+	isPossible: (manifest, maxBytes) => dumpOf(manifest).original.bytes <= maxBytes && dumpFormatOf(manifest) === 'plain',
 };
 
 /** The backup's facts: never bytes, never a secret. */

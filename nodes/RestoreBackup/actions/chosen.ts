@@ -8,10 +8,10 @@ import type { Repository } from '../../../core/records/repository';
 import { actorOf } from '../../shared/actor';
 import { allowUnsigned, withRepository } from '../../shared/backups';
 import { cancelSignal, progressLine } from '../../shared/run';
-import { type BackupSettings, readBackupSettings } from '../settings';
+import { type ChosenBackupSettings, readBackupSettings } from '../settings';
 
 /** A backup that was chosen, and how it is opened. */
-export interface Chosen extends Omit<BackupSettings, 'choice' | 'allowUnsigned'> {
+export interface Chosen extends Omit<ChosenBackupSettings, 'choice' | 'allowUnsigned'> {
 	repository: Repository;
 	label: string;
 	warnings: readonly string[];

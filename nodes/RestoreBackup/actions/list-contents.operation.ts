@@ -1,6 +1,6 @@
 /** Restore Backup: List Contents. One item per file or folder of a backup of files. */
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
-import { listContents as list } from '../../../core/sources/files/list';
+import { listEntries as list } from '../../../core/sources/files/list';
 import { lookInto } from '../../../core/verbs/look/look';
 import { wholeNumber } from '../../shared/values';
 import { withChosen } from './chosen';

@@ -11,13 +11,13 @@ import { actorOf } from '../../shared/actor';
 import { allowUnsigned, withRepository } from '../../shared/backups';
 import { cancelSignal, progressLine } from '../../shared/run';
 import { rounded } from '../../shared/summary';
-import { readCluster, readOpening } from '../settings';
+import { readClusterRestore, readOpening } from '../settings';
 
 /** Restores a cluster to a moment, into a folder in which a server can be started. */
 export async function restoreCluster(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const signal = cancelSignal(context);
 	const { allowUnsigned: isAllowed, group, keys, limits } = await readOpening(context, itemIndex);
-	const { target, label: wanted, to, tablespaces, fetchLogBy } = await readCluster(context, itemIndex);
+	const { target, label: wanted, to, tablespaces, fetchLogBy } = await readClusterRestore(context, itemIndex);
 	const show = progressLine(context);
 	return await withRepository(context, itemIndex, signal, async (opened) => {
 		const repository = allowUnsigned(opened, isAllowed, wanted === undefined ? null : { group, label: wanted });

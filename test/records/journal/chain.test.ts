@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { checkRuns } from '../../../core/verbs/check/check';
 import { BackupError } from '../../../core/base/errors';
 import { checkJournal, readNewestRuns, readRuns, recordRun } from '../../../core/records/journal/journal';
-import { formatEntry, hashOf, parseEntry } from '../../../core/records/journal/entry';
+import { formatJournalEntry, hashOf, parseJournalEntry } from '../../../core/records/journal/entry';
 import { readText, writeText } from '../../../core/records/small-objects';
 import { MemoryStorage } from '../../../core/storage/memory';
 import type { Storage, StoredObject } from '../../../core/storage/storage';
@@ -139,8 +139,8 @@ describe('the chain of the journal', () => {
 		const { storage, keys } = await threeDays();
 		for (const key of keys.slice(0, -1)) {
 			const text = await readText(storage, key);
-			const { previous, format: _, sha256: __, ...entry } = parseEntry(text, key);
-			await replaceText(storage, key, formatEntry({ ...entry, at: '2026-11-18T00:00:00.000Z' }, previous));
+			const { previous, format: _, sha256: __, ...entry } = parseJournalEntry(text, key);
+			await replaceText(storage, key, formatJournalEntry({ ...entry, at: '2026-11-18T00:00:00.000Z' }, previous));
 			expect((await problemKeys(storage)).length).toBeGreaterThan(0);
 			await replaceText(storage, key, text);
 			expect(await problemKeys(storage)).toEqual([]);
@@ -243,9 +243,9 @@ describe('a clock that jumps, timestamps in the future', () => {
 		await pin(storage, storage.now);
 		const last = await readText(storage, 'runs/2026-11-20/000002.json');
 		const forged = { kind: 'next-day', next: '9999-12-31', at: '2026-11-20T10:00:01.000Z' } as const;
-		await writeText(storage, 'runs/2026-11-20/000003.json', formatEntry(forged, hashOf(last)));
+		await writeText(storage, 'runs/2026-11-20/000003.json', formatJournalEntry(forged, hashOf(last)));
 		const beginning = { kind: 'next-day', next: '9999-12-31', at: '2026-11-20T10:00:02.000Z' } as const;
-		await writeText(storage, 'runs/9999-12-31/000001.json', formatEntry(beginning, null));
+		await writeText(storage, 'runs/9999-12-31/000001.json', formatJournalEntry(beginning, null));
 		await pin(storage, storage.now);
 		storage.now = at('2026-11-21T10:00:00Z');
 		await pin(storage, storage.now);
@@ -257,7 +257,7 @@ describe('a clock that jumps, timestamps in the future', () => {
 		expect(runs.map(({ state }) => state)).toEqual(['ok', 'ok', 'ok']);
 
 		const empty = new ClockedStorage(at('2026-11-20T10:00:00Z'));
-		await writeText(empty, 'runs/9999-12-31/000001.json', formatEntry(beginning, null));
+		await writeText(empty, 'runs/9999-12-31/000001.json', formatJournalEntry(beginning, null));
 		await pin(empty, empty.now);
 		expect((await entriesIn(empty)).filter((key) => key.startsWith('runs/2026-11-20'))).toHaveLength(2);
 	});
@@ -266,7 +266,7 @@ describe('a clock that jumps, timestamps in the future', () => {
 		const storage = new ClockedStorage(at('2026-11-20T10:00:00Z'));
 		const forge = async (day: string) => {
 			const forged = { kind: 'next-day', next: '9999-12-31', at: `${day}T10:00:01.000Z` } as const;
-			await writeText(storage, `runs/${day}/999999999.json`, formatEntry(forged, null));
+			await writeText(storage, `runs/${day}/999999999.json`, formatJournalEntry(forged, null));
 		};
 		await forge('2026-11-19');
 		await pin(storage, storage.now);

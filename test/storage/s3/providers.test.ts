@@ -1,6 +1,6 @@
 /** The providers of S3: what a choice fills in, and what it refuses. */
 import { NodeHelpers, type INodeParameters } from 'n8n-workflow';
-import { placeAt, S3_PROVIDERS, serverOf, type Place } from '../../../core/storage/s3/providers';
+import { placeAt, S3_PROVIDERS, serverOf, type BucketAddress } from '../../../core/storage/s3/providers';
 import { S3Connection } from '../../../core/storage/s3/connection';
 import { parseStorageUrl } from '../../../core/storage/url';
 import { BackupStorageApi } from '../../../credentials/BackupStorageApi.credentials';
@@ -23,7 +23,7 @@ it.each([
 	['r2', { endpoint: `https://${ACCOUNT}.eu.r2.cloudflarestorage.com` }, undefined, 'auto', true],
 	['minio', { endpoint: 'http://127.0.0.1:9000' }, 'http://127.0.0.1:9000', undefined, true],
 	['ceph', { endpoint: 'https://rgw', region: 'Berlin_1' }, 'https://rgw', 'Berlin_1', true],
-] as const)('a bucket of %s is found from %j', async (provider, typed: Place, endpoint, region, pathStyle) => {
+] as const)('a bucket of %s is found from %j', async (provider, typed: BucketAddress, endpoint, region, pathStyle) => {
 	const place = placeAt(provider, typed);
 	expect(place).toEqual({ endpoint: endpoint ?? typed.endpoint, region, pathStyle });
 	// Whatever is filled in is something that a connection takes.
@@ -50,7 +50,7 @@ it.each([
 	['minio', {}, /MinIO needs an endpoint/, /address of your server/],
 	['minio', { endpoint: 'https://s3.eu-west-1.amazonaws.com' }, /is no endpoint of MinIO/, /Amazon S3/],
 	['wasabi', { region: 'us-east-1', endpoint: 'https://minio' }, /another one is given/, /Leave the endpoint empty/],
-] as const)('%s with %j is refused, and what is wanted is said', (provider, typed: Place, message, hint) => {
+] as const)('%s with %j is refused, and what is wanted is said', (provider, typed: BucketAddress, message, hint) => {
 	expect(() => placeAt(provider, typed)).toThrow(
 		expect.objectContaining({
 			code: 'invalid-input',

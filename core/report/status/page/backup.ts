@@ -172,7 +172,7 @@ function restoreSection(manifest: Manifest): Html {
 	const { page } = kindOnPage(source.kind);
 	return html`<h2>Bring it back without n8n</h2>
 		<p class="dim">On any machine with Node.js and the identity:</p>
-		${restoreCommand({ group, label, kind: source.kind })}
+		${restoreCommandHtml({ group, label, kind: source.kind })}
 		<p class="dim">
 			By hand, in the folder of the
 			backup${parents.length > 0 &&
@@ -183,7 +183,7 @@ function restoreSection(manifest: Manifest): Html {
 }
 
 /** The command that restores a backup, for a shell. */
-export function restoreCommand({ group, label, kind }: { group: string; label: string; kind: string }): Html {
+export function restoreCommandHtml({ group, label, kind }: { group: string; label: string; kind: string }): Html {
 	const { to, page } = kindOnPage(kind);
 	if (to === null) return html`<p>It is not restored alone: ${page}.</p>`;
 	const command = `npx n8n-nodes-backup restore '${group}/${label}' --storage STORAGE --identity key.txt --to ${to}`;

@@ -1,7 +1,7 @@
 /** The page of one source: its facts, and its backups, newest first. */
 import type { Button } from '../../api/button';
 import type { GroupStatus } from '../status';
-import { restoreCommand } from './backup';
+import { restoreCommandHtml } from './backup';
 import { html, type Html } from './html';
 import { kindOnPage } from './kinds';
 import { badge, charts, figures, reasonList } from './overview';
@@ -113,7 +113,7 @@ export function groupPage(group: GroupStatus, words: Words, request: GroupPage):
 				On any machine with Node.js and the identity. By hand, with age, zstd and psql or tar alone:
 				docs/restore-by-hand.md.
 			</p>
-			${restoreCommand(restorable(group))}`}
+			${restoreCommandHtml(restorable(group))}`}
 	</article>`;
 }
 
@@ -134,6 +134,6 @@ function buttons({ group, kind, newest }: GroupStatus, { token, hasWorkflow }: G
 	</div>`;
 }
 
-function restorable({ group, kind, proved, newest }: GroupStatus): Parameters<typeof restoreCommand>[0] {
+function restorable({ group, kind, proved, newest }: GroupStatus): Parameters<typeof restoreCommandHtml>[0] {
 	return { group, label: proved?.label ?? newest!.label, kind: kind ?? '' };
 }

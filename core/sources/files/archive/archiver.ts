@@ -12,7 +12,7 @@ import { isChanged, OwnerNames, typeOf } from './attributes.ts';
 import { Base } from './base.ts';
 import { EntryStore, type OnEntry, type SnapshotDatabase } from './entries.ts';
 import { Folder, lookAt } from './folder.ts';
-import { Lister, type Names, type Place } from './lister.ts';
+import { Lister, type Names, type WalkedFolder } from './lister.ts';
 import type { ArchiveJob, ArchiveSummary, Root } from './messages.ts';
 import type { Output } from './output.ts';
 import { Record } from './record.ts';
@@ -95,7 +95,7 @@ export class Archiver {
 	}
 
 	/** A directory, what is in it, and then its directories. Closes the folder. */
-	async #archiveFolder(place: Place): Promise<void> {
+	async #archiveFolder(place: WalkedFolder): Promise<void> {
 		const { folder, path } = place;
 		try {
 			const key = sortKey(path, true);
@@ -122,7 +122,7 @@ export class Archiver {
 	}
 
 	/** Of a directory that did not change, the files that did. Where there is none, it needs no header. */
-	async #archiveChanged(place: Place, entry: Entry, { files, listing, odd }: Names): Promise<void> {
+	async #archiveChanged(place: WalkedFolder, entry: Entry, { files, listing, odd }: Names): Promise<void> {
 		const changed: Array<{ name: Bytes; before: MergedEntry | null }> = [];
 		for (const name of files) {
 			const path = `${place.path}/${name}`;
@@ -144,7 +144,7 @@ export class Archiver {
 	 * @returns null where nothing must be waited for: a promise for each file would be dear
 	 */
 	#archiveName(
-		{ folder, path: above }: Place,
+		{ folder, path: above }: WalkedFolder,
 		name: Bytes,
 		isOdd: boolean,
 		taken?: MergedEntry | null,
@@ -172,7 +172,7 @@ export class Archiver {
 		else this.#store.vanished(path, before);
 	}
 
-	async #archiveBelow({ folder, path: above, root, device }: Place, name: Bytes): Promise<void> {
+	async #archiveBelow({ folder, path: above, root, device }: WalkedFolder, name: Bytes): Promise<void> {
 		const path = `${above}/${name}`;
 		const key = sortKey(path, true);
 		this.#goneBefore(key);

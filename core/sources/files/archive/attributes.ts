@@ -24,7 +24,7 @@ export function typeOf(stats: fs.BigIntStats): Exclude<EntryType, 'link' | 'gone
 }
 
 /** A time in nanoseconds as seconds with nine digits behind the point, before 1970 as well. */
-export function timeText(nanoseconds: bigint): string {
+export function nanosecondsText(nanoseconds: bigint): string {
 	if (nanoseconds >= 1_000_000_000n) {
 		const text = String(nanoseconds);
 		return `${text.slice(0, -9)}.${text.slice(-9)}`;
@@ -44,8 +44,8 @@ export class OwnerNames {
 		const user = this.#users.get(uid);
 		const group = this.#groups.get(gid);
 		const mode = Number(stats.mode) & 0o7777;
-		const mtime = timeText(stats.mtimeNs);
-		const ctime = timeText(stats.ctimeNs);
+		const mtime = nanosecondsText(stats.mtimeNs);
+		const ctime = nanosecondsText(stats.ctimeNs);
 		const ino = String(stats.ino);
 		// The usual case without a spread, which takes as long as a call of the system.
 		if (user !== undefined && group !== undefined) return { mode, uid, gid, user, group, mtime, ctime, ino };

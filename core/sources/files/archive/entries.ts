@@ -7,7 +7,7 @@ import type { DatabaseCopy } from '../../sqlite/messages.ts';
 import { type Entry, storedSize } from '../entry.ts';
 import type { MergedEntry } from '../merge.ts';
 import { type Bytes, toFs } from '../names.ts';
-import { deviceOf, isChanged, type OwnerNames, timeText, typeOf, UNCHANGING } from './attributes.ts';
+import { deviceOf, isChanged, type OwnerNames, nanosecondsText, typeOf, UNCHANGING } from './attributes.ts';
 import { FileStore, type StoredFile } from './file.ts';
 import { lookAt } from './folder.ts';
 import type { ArchiveOptions } from './messages.ts';
@@ -249,7 +249,7 @@ function inodeOf({ dev, ino }: fs.BigIntStats): string {
 /** Size and time of a database's write-ahead log; null where there is none. */
 function logOf(from: Bytes): string | null {
 	const stats = lookAt(`${from}-wal`);
-	return stats && stats.size > 0n ? `${stats.size}:${timeText(stats.mtimeNs)}` : null;
+	return stats && stats.size > 0n ? `${stats.size}:${nanosecondsText(stats.mtimeNs)}` : null;
 }
 
 function codeOf(error: unknown): string {

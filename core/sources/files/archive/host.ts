@@ -6,7 +6,7 @@ import { memoryOf } from '../../../streams/chunk';
 import { createGate, openGate } from '../../../streams/gate.ts';
 import { toError } from '../faults';
 import type { DatabaseCopy } from '../../sqlite/messages.ts';
-import type { ArchiveJob, ArchiveMessage, ArchiveSummary, Recycled } from './messages.ts';
+import type { ArchiveJob, ArchiveMessage, ArchiveSummary, RecycledBuffer } from './messages.ts';
 import { startThread } from '../../../base/thread';
 
 /** From the sources in tests, from the built files in use. */
@@ -107,7 +107,7 @@ export function startArchive(job: Omit<ArchiveJob, 'gate'>, host: ArchiveHost): 
 		body,
 		recycle(chunk) {
 			const memory = memoryOf(chunk);
-			if (memory) worker.postMessage(memory satisfies Recycled, [memory]);
+			if (memory) worker.postMessage(memory satisfies RecycledBuffer, [memory]);
 		},
 		summary: () => summary!,
 	};

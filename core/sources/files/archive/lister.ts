@@ -7,7 +7,7 @@ import type { ArchiveOptions } from './messages.ts';
 import type { Record } from './record.ts';
 
 /** A directory of the walk. The device is the file system of its root. */
-export interface Place {
+export interface WalkedFolder {
 	folder: Folder;
 	/** As it is named in the archive. */
 	path: Bytes;
@@ -37,7 +37,7 @@ export class Lister {
 	}
 
 	/** What of a directory is archived. What is left out is noted. */
-	namesOf({ folder, path, root, device }: Place): Names {
+	namesOf({ folder, path, root, device }: WalkedFolder): Names {
 		if (this.#options.oneFileSystem && folder.stat().dev !== device) {
 			this.#record.remark(path, 'other-file-system');
 			return { files: [], directories: [], listing: [], odd: new Set() };

@@ -72,4 +72,4 @@ export type ArchiveMessage =
 	| { kind: 'fault'; fault: ToldFault };
 
 /** To the thread: memory that can be used again. */
-export type Recycled = ArrayBuffer;
+export type RecycledBuffer = ArrayBuffer;

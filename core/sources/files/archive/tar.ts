@@ -4,7 +4,7 @@
  * header takes 20 µs, which is as much as all calls to the system that a small file needs.
  */
 import type { Entry } from '../entry.ts';
-import { type Bytes, toText } from '../names.ts';
+import { type Bytes, nameToText } from '../names.ts';
 
 const BLOCK = 512;
 /** Bytes of a block that are used: all fields but the prefix of a name. */
@@ -200,7 +200,7 @@ function isPlain(text: Bytes, most = MAX_NAME): boolean {
 
 /** Whether bsdtar would change a name: one that is not UTF-8, or whose letters have their accents apart, which it puts together. */
 function isBinary(name: Bytes): boolean {
-	const text = toText(name);
+	const text = nameToText(name);
 	return text === null || text.normalize('NFC') !== text;
 }
 

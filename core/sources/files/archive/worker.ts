@@ -6,7 +6,7 @@ import { passGate } from '../../../streams/gate.ts';
 import { faultOf } from '../thread-faults.ts';
 import type { DatabaseCopy } from '../../sqlite/messages.ts';
 import { Archiver } from './archiver.ts';
-import type { ArchiveJob, ArchiveMessage, Recycled } from './messages.ts';
+import type { ArchiveJob, ArchiveMessage, RecycledBuffer } from './messages.ts';
 import { Output } from './output.ts';
 
 const job = workerData as ArchiveJob;
@@ -22,7 +22,7 @@ const output = new Output({
 	},
 	// New memory is filled with zeros by the system, page by page: memory that came back costs nothing.
 	next() {
-		const recycled = receiveMessageOnPort(parentPort!)?.message as Recycled | undefined;
+		const recycled = receiveMessageOnPort(parentPort!)?.message as RecycledBuffer | undefined;
 		return new Uint8Array(recycled ?? new ArrayBuffer(CHUNK_BYTES));
 	},
 });

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { lookAt } from '../archive/folder.ts';
-import { timeText, typeOf } from '../archive/attributes.ts';
+import { nanosecondsText, typeOf } from '../archive/attributes.ts';
 import type { Entry } from '../entry.ts';
 import { type Bytes, toDisplay, toFs } from '../names.ts';
 import type { AttributeSetter } from './attributes.ts';
@@ -60,7 +60,7 @@ export class Comparer {
 		this.#expect(entry, 'mode ', mode.toString(8), Number(stats.mode & 0o7777n).toString(8));
 		const owner = this.#attributes.ownerOf(entry);
 		if (owner) this.#expect(entry, 'owner ', `${owner.uid}:${owner.gid}`, `${stats.uid}:${stats.gid}`);
-		const time = timeText(stats.mtimeNs);
+		const time = nanosecondsText(stats.mtimeNs);
 		if (Math.abs(Number(time) - Number(entry.mtime)) > TIME_SLACK_SECONDS)
 			this.#differs(entry, `time ${entry.mtime}`, time);
 		if (entry.type === 'file' && this.#readBack) this.#expect(entry, 'SHA-256 ', entry.sha256!, this.#digest(at));

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { storedSize } from '../entry.ts';
-import { LineSorter, writeText } from '../line-sorter.ts';
+import { LineSorter, writeWholeText } from '../line-sorter.ts';
 import type { MergedEntry } from '../merge.ts';
 import { writingTemporary } from '../thread-faults.ts';
 import type { HolderPlan } from './messages.ts';
@@ -48,12 +48,12 @@ export class PlanWriter {
 		count(this.#plan, entry);
 		this.#buffer += `${JSON.stringify(entry)}\n`;
 		if (this.#buffer.length < BUFFER_CHARACTERS) return;
-		writeText(this.#fd, this.#buffer);
+		writeWholeText(this.#fd, this.#buffer);
 		this.#buffer = '';
 	}
 
 	end(): HolderPlan {
-		writeText(this.#fd, this.#buffer);
+		writeWholeText(this.#fd, this.#buffer);
 		fs.closeSync(this.#fd);
 		return this.#plan;
 	}

@@ -5,7 +5,7 @@
 import { storedSize } from '../entry.ts';
 import type { MergedEntry } from '../merge.ts';
 import { toDisplay } from '../names.ts';
-import { naming } from '../thread-faults.ts';
+import { namingPath } from '../thread-faults.ts';
 import { AttributeSetter } from './attributes.ts';
 import { Comparer } from './compare.ts';
 import type { HolderPlan, RestoreJob, RestoreSummary } from './messages.ts';
@@ -68,7 +68,7 @@ export class Restoring {
 			if (entry.type === 'file' && storedSize(entry) > 0) plans.add(entry);
 			else if (this.#makers !== null) {
 				const { placer } = this.#makers;
-				naming(entry.path, () => this.#make(entry, placer));
+				namingPath(entry.path, () => this.#make(entry, placer));
 			}
 		}
 		return plans.end();

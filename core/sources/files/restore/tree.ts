@@ -1,11 +1,11 @@
 /** What comes last of a restore: hard links, whose files must be there, and attributes of folders, which change while files come. */
 import fs from 'node:fs';
 import { lookAt } from '../archive/folder.ts';
-import { keyOf } from '../entry.ts';
+import { entrySortKey } from '../entry.ts';
 import { Fault } from '../fault.ts';
 import type { MergedEntry } from '../merge.ts';
 import { type Bytes, toDisplay, toFs } from '../names.ts';
-import { naming } from '../thread-faults.ts';
+import { namingPath } from '../thread-faults.ts';
 import type { AttributeSetter } from './attributes.ts';
 import type { Placer } from './placing.ts';
 import type { Target } from './target.ts';
@@ -37,15 +37,15 @@ export function finishTree(entries: Iterable<MergedEntry>, parts: TreeParts): vo
 	};
 	const leaveLast = () => {
 		const last = open.pop()!;
-		naming(last.entry.path, () => leave(last));
+		namingPath(last.entry.path, () => leave(last));
 	};
 	for (const entry of entries) {
 		// All else is there already, and a file that stands in for another name of it is not in order.
 		if (entry.type !== 'directory' && entry.type !== 'link') continue;
-		const key = keyOf(entry);
+		const key = entrySortKey(entry);
 		while (open.length > 0 && !key.startsWith(open.at(-1)!.key)) leaveLast();
 		if (entry.type === 'directory') open.push({ key, entry });
-		else naming(entry.path, () => link(entry, parts));
+		else namingPath(entry.path, () => link(entry, parts));
 	}
 	while (open.length > 0) leaveLast();
 }

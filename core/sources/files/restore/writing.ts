@@ -9,7 +9,7 @@ import { readLines } from '../lines.ts';
 import type { MergedEntry } from '../merge.ts';
 import { type Bytes, toDisplay, toFs } from '../names.ts';
 import { SharedContents } from '../shared-contents.ts';
-import { naming } from '../thread-faults.ts';
+import { namingPath } from '../thread-faults.ts';
 import type { HolderPlan } from './messages.ts';
 import { assertDigest, damaged, type Placer, type Unplaced } from './placing.ts';
 import { SortedPlanWriter } from './plan.ts';
@@ -73,7 +73,7 @@ export class ContentsWriter {
 			if (start < at) throw damaged(entry, 'is not where its index says');
 			const piece = bytes.subarray(start - at, Math.min(bytes.length, entry.at! + storedSize(entry) - at));
 			this.#position = start + piece.length;
-			if (!naming(entry.path, () => this.#write(entry, piece))) break;
+			if (!namingPath(entry.path, () => this.#write(entry, piece))) break;
 			this.#advance();
 		}
 		this.#position = Math.max(this.#position, at);
@@ -123,7 +123,7 @@ export class ContentsWriter {
 			if (line.done) return;
 			const entry = JSON.parse(line.value) as MergedEntry;
 			const known = this.#restored.get(entry.at!);
-			if (known !== undefined && naming(entry.path, () => this.#copy(known, entry))) continue;
+			if (known !== undefined && namingPath(entry.path, () => this.#copy(known, entry))) continue;
 			if (entry.at! >= this.#position) {
 				this.#next = entry;
 				return;

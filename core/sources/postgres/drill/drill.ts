@@ -4,7 +4,7 @@ import { abortError, BackupError, isBackupError, messageOf } from '../../../base
 import type { Allowance } from '../replay/allowances';
 import { askAll, prepareChecks } from '../../checks';
 import type { AssertionResult, Check, Drill, DrillResult } from '../../source';
-import { dumpOf, formatOf, postgresKind } from '../kind';
+import { dumpOf, dumpFormatOf, postgresKind } from '../kind';
 import { type Assertion, assertQuestions, runAssertions } from './assertions';
 import { compareContents } from '../dump/compare';
 import { queryOf } from '../connection/query';
@@ -79,7 +79,7 @@ export function postgresDrill(options: DrillOptions): Drill<DatabaseFacts> {
 				scratch: withPatience(options.scratch, stallTimeoutMs),
 				dump: {
 					open: async () => await open(dump),
-					format: formatOf(manifest),
+					format: dumpFormatOf(manifest),
 					originalBytes: dump.original.bytes,
 					contents,
 				},

@@ -6,7 +6,7 @@
 import type { Client, Connection, Submittable } from 'pg';
 
 /** One of the tables that a command answers with; `pg` gives what came as it came. */
-export interface Answer {
+export interface AnswerTable {
 	columns: string[];
 	rows: Array<Array<string | null>>;
 }
@@ -36,7 +36,7 @@ interface Wire extends Connection {
 /** A command whose answer is copied to us while it comes. Give it to `client.query`, then wait for `done`. */
 export class ReplicationCommand implements Submittable {
 	/** The tables of the answer so far. */
-	readonly answers: Answer[] = [];
+	readonly answers: AnswerTable[] = [];
 	/** Resolves when the command has ended, and rejects with what `pg` or a handler throws. */
 	readonly done: Promise<void>;
 	readonly #text: string;
@@ -137,7 +137,7 @@ export class ReplicationCommand implements Submittable {
  * Runs a command that answers with tables.
  * @throws what `pg` throws
  */
-export async function runCommand(client: Client, text: string): Promise<Answer[]> {
+export async function runCommand(client: Client, text: string): Promise<AnswerTable[]> {
 	const command = new ReplicationCommand(text);
 	client.query(command);
 	await command.done;

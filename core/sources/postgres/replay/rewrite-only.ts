@@ -8,7 +8,7 @@ import { parseRelation, relationText } from './rewrite-names';
 import { isSessionAuthorization } from './rewrite-roles';
 import { subjectOf, type Subject } from './sql-subject';
 import type { CopyStatement, SqlStatement } from './sql-splitter';
-import { keyOf, type Relation, type SqlTokens } from './sql-tokens';
+import { relationKey, type Relation, type SqlTokens } from './sql-tokens';
 import type { TocEntry } from '../dump/toc';
 
 export type Sql = SqlStatement | CopyStatement;
@@ -51,8 +51,8 @@ export class PartOfDump {
 		this.#schemasOfTables = new Set(relations.map(({ schema }) => schema));
 		for (const schema of schemas) this.#missing.set(schema, `schema ${schema}`);
 		for (const relation of relations) {
-			this.#chosen.add(keyOf(relation));
-			this.#missing.set(keyOf(relation), `table ${relationText(relation)}`);
+			this.#chosen.add(relationKey(relation));
+			this.#missing.set(relationKey(relation), `table ${relationText(relation)}`);
 		}
 	}
 
@@ -88,14 +88,14 @@ export class PartOfDump {
 	#apply(verdict: Verdict, statements: Sql[], child: Relation | undefined): Sql[] {
 		if (verdict === 'leave') return [];
 		if (verdict === 'keep') return [...(child ? this.#choose(child) : []), ...statements];
-		const key = keyOf(verdict.hold);
+		const key = relationKey(verdict.hold);
 		this.#held.set(key, [...(this.#held.get(key) ?? []), { statements, child }]);
 		return [];
 	}
 
 	/** @returns what was held back for it */
 	#choose(relation: Relation): Sql[] {
-		const key = keyOf(relation);
+		const key = relationKey(relation);
 		this.#chosen.add(key);
 		const held = this.#held.get(key) ?? [];
 		this.#held.delete(key);
@@ -103,7 +103,7 @@ export class PartOfDump {
 	}
 
 	#isChosen(relation: Relation): boolean {
-		const key = keyOf(relation);
+		const key = relationKey(relation);
 		const bySchema = this.#schemas.has(relation.schema);
 		if (!bySchema && !this.#chosen.has(key)) return false;
 		this.#missing.delete(bySchema ? relation.schema : key);
@@ -153,7 +153,7 @@ export class PartOfDump {
 }
 
 function nameOf({ member, relation }: Subject): string {
-	return JSON.stringify([member?.kind, member?.name, keyOf(relation)]);
+	return JSON.stringify([member?.kind, member?.name, relationKey(relation)]);
 }
 
 /** What pg_dump sets for all that follows, wherever it stands. */

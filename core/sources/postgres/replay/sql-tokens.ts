@@ -91,7 +91,7 @@ export class SqlTokens {
 }
 
 /** A name in a schema as text that is the same for the same name only. */
-export function keyOf({ schema, name }: Relation): string {
+export function relationKey({ schema, name }: Relation): string {
 	return JSON.stringify([schema, name]);
 }
 

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { abortError, BackupError } from '../../../base/errors';
-import { endProgram, isMissing, programNotFound } from '../dump/engines/client-program';
+import { endProgram, isProgramMissing, programNotFound } from '../dump/engines/client-program';
 import { cleanText } from '../connection/errors';
 import { needsAllowance } from '../replay/refusals';
 import { refusedStatement } from '../replay/errors';
@@ -38,7 +38,7 @@ export async function assertArchiveAllowed(
 	signal.addEventListener('abort', onAbort, { once: true });
 	try {
 		await once(child, 'spawn').catch((error: unknown) => {
-			throw isMissing(error) ? programNotFound(program, 'pg_restore', error) : error;
+			throw isProgramMissing(error) ? programNotFound(program, 'pg_restore', error) : error;
 		});
 		const closed = once(child, 'close') as Promise<[number | null]>;
 		const looking = look(child.stdout, target, rules);

@@ -6,7 +6,7 @@ import type { OpenBackup } from '../../source';
 import type { DatabaseFacts } from '../dump/contents';
 import { readStart } from '../dump/custom-archive';
 import { MAX_GLOBALS_BYTES } from '../dump/globals';
-import { dumpOf, formatOf } from '../kind';
+import { dumpOf, dumpFormatOf } from '../kind';
 import type { RewriteRules } from '../replay/rewrite';
 import { type Dump, PG_RESTORE } from './fill';
 import { assertNativeRestore } from './native';
@@ -27,7 +27,7 @@ export async function openDatabaseBackup(
 	const dump = dumpOf(manifest);
 	const openDump = async () => await open(dump);
 	const start = await readStart(await openDump());
-	const format = formatOf(manifest);
+	const format = dumpFormatOf(manifest);
 	if (format === 'custom') await assertNativeRestore(nativePath ?? PG_RESTORE, rules, start);
 	const saved = manifest.parts.find(({ role }) => role === 'globals');
 	const name = `${manifest.group}/${manifest.label}`;

@@ -6,7 +6,13 @@ import type { Readable, Writable } from 'node:stream';
 import { abortError, BackupError, isBackupError } from '../../../base/errors';
 import { CONNECT_TIMEOUT_MS } from '../connection/connection';
 import type { DatabaseFacts } from '../dump/contents';
-import { clientEnvironment, endProgram, isMissing, programNotFound, readVersion } from '../dump/engines/client-program';
+import {
+	clientEnvironment,
+	endProgram,
+	isProgramMissing,
+	programNotFound,
+	readVersion,
+} from '../dump/engines/client-program';
 import { readArchiveHeader } from '../dump/custom-archive';
 import { cleanText, toBackupError } from '../connection/errors';
 import { isEverything } from '../replay/only';
@@ -101,7 +107,7 @@ export async function nativeRestore(
 		let stderr = '';
 		running.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-STDERR_LIMIT)));
 		await once(running, 'spawn').catch((error: unknown) => {
-			throw isMissing(error) ? programNotFound(program, 'pg_restore', error) : error;
+			throw isProgramMissing(error) ? programNotFound(program, 'pg_restore', error) : error;
 		});
 		child = running;
 		const closed = once(running, 'close') as Promise<[number | null, string | null]>;

@@ -25,7 +25,7 @@ import {
 	dropDatabase,
 	lookAtPlace,
 	type RestorePlace,
-	temporaryName,
+	temporaryDatabase,
 	withClient,
 } from './target';
 
@@ -119,7 +119,7 @@ async function intoNew(work: Work, mode: 'new' | 'replace'): Promise<RestoredDat
 		await prepare(work, client, { createsDatabase: true, replaces });
 		return found?.tablespace;
 	});
-	const restored = temporaryName(into.database, 'restoring');
+	const restored = temporaryDatabase(into.database, 'restoring');
 	const id = newId();
 	try {
 		run.signal.throwIfAborted();

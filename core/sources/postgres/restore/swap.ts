@@ -10,7 +10,7 @@ import { type Query } from '../connection/query';
 import { keepProperties } from '../dump/database-properties';
 import { toBackupError } from '../connection/errors';
 import { unmark } from './leftovers';
-import { dropDatabase, temporaryName, withClient } from './target';
+import { dropDatabase, temporaryDatabase, withClient } from './target';
 import { sqlStateOf } from '../connection/sql-state';
 import type { DatabaseTarget } from '../connection/target';
 
@@ -48,7 +48,7 @@ export async function moveIntoPlace(
  * @throws BackupError; then the old one is in its place
  */
 export async function swapDatabases(server: DatabaseTarget, restored: string, name: string): Promise<string[]> {
-	const aside = temporaryName(name, 'replaced');
+	const aside = temporaryDatabase(name, 'replaced');
 	const warnings = await withClient(server, NEVER, async (client) => {
 		let kept: string[] = [];
 		await renameAlone(client, server, name, [name, restored], async (query) => {

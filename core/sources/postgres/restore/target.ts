@@ -36,11 +36,11 @@ export async function withClient<T>(
 export const TEMPORARY_ENDING = '_(restoring|replaced)_[a-z2-9]{6}$';
 
 /** A name for a while that says whose it is: `shop_restoring_k3f9x2`. Unique, and never too long. */
-export function temporaryName(database: string, purpose: 'restoring' | 'replaced'): string {
+export function temporaryDatabase(database: string, purpose: 'restoring' | 'replaced'): string {
 	return withEnding(database, `_${purpose}_${randomWord(6)}`);
 }
 
-/** Whether {@link temporaryName} may have made a name for this database. */
+/** Whether {@link temporaryDatabase} may have made a name for this database. */
 export function isTemporaryNameOf(name: string, database: string): boolean {
 	const ending = new RegExp(TEMPORARY_ENDING).exec(name)?.[0];
 	return ending !== undefined && name === withEnding(database, ending);

@@ -6,7 +6,7 @@ import { Client } from 'pg';
 import { thisHost } from '../../../../core/base/process-identity';
 import { checkDatabase } from '../../../../core/sources/postgres/check';
 import { DEFAULT_DUMP_OPTIONS } from '../../../../core/sources/postgres/dump/dump';
-import { temporaryName } from '../../../../core/sources/postgres/restore/target';
+import { temporaryDatabase } from '../../../../core/sources/postgres/restore/target';
 import { databaseUrl, run, start } from '../../../support/command-line';
 import { makeBackup } from '../../../support/backups';
 import { restoreDatabase } from '../../../support/database-verbs';
@@ -148,7 +148,7 @@ it('leaves no mark on what is whole, nor on what somebody is to look at', async 
 
 /** As a restore would have left it now. */
 async function leave(into: string, purpose: 'replaced' | 'restoring', mark: object | string | null): Promise<string> {
-	const name = temporaryName(into, purpose);
+	const name = temporaryDatabase(into, purpose);
 	made.push(name);
 	await sql(shop.server.target(), `CREATE DATABASE ${quoteName(name)}`);
 	if (mark === null) return name;

@@ -4,7 +4,7 @@ import { moveIntoPlace, swapDatabases } from '../../../../core/sources/postgres/
 import {
 	createDatabase,
 	dropDatabase,
-	temporaryName,
+	temporaryDatabase,
 	withClient,
 } from '../../../../core/sources/postgres/restore/target';
 import { openSnapshot } from '../../../../core/sources/postgres/dump/snapshot';
@@ -124,9 +124,9 @@ describe('a database made like the one that was dumped', () => {
 
 describe('a name for a while', () => {
 	it('says what it is for, differs each time, and is never too long', () => {
-		expect(temporaryName('shop', 'restoring')).toMatch(/^shop_restoring_[a-z2-9]{6}$/);
-		expect(temporaryName('shop', 'restoring')).not.toBe(temporaryName('shop', 'restoring'));
-		const long = temporaryName('ü'.repeat(31), 'replaced');
+		expect(temporaryDatabase('shop', 'restoring')).toMatch(/^shop_restoring_[a-z2-9]{6}$/);
+		expect(temporaryDatabase('shop', 'restoring')).not.toBe(temporaryDatabase('shop', 'restoring'));
+		const long = temporaryDatabase('ü'.repeat(31), 'replaced');
 		expect(Buffer.byteLength(long)).toBeLessThanOrEqual(63);
 		expect(long).toMatch(/^ü+_replaced_/);
 	});

@@ -8,7 +8,14 @@ import Module from 'node:module';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Extension, messages, PGlite } from '@electric-sql/pglite';
-import { type Answer, type ChildInput, type ChildSays, HEAD_BYTES, LIFELINE, type Refusal } from './messages.ts';
+import {
+	type DatabaseAnswer,
+	type ChildInput,
+	type ChildSays,
+	HEAD_BYTES,
+	LIFELINE,
+	type SqlRefusal,
+} from './messages.ts';
 import { putStandIns, seal } from './seal.ts';
 
 /**
@@ -86,8 +93,8 @@ async function open({ task, folder, program, modules }: ChildInput): Promise<PGl
 	});
 }
 
-async function answer(database: PGlite, message: Uint8Array): Promise<Answer> {
-	const result: Answer = { columns: [], rows: [], tag: null, refusal: null, warnings: [], status: null };
+async function answer(database: PGlite, message: Uint8Array): Promise<DatabaseAnswer> {
+	const result: DatabaseAnswer = { columns: [], rows: [], tag: null, refusal: null, warnings: [], status: null };
 	for (const part of await database.execProtocolStream(message, { syncToFs: false, throwOnError: false })) {
 		switch (part.name) {
 			case 'rowDescription':
@@ -121,7 +128,7 @@ async function answer(database: PGlite, message: Uint8Array): Promise<Answer> {
 	return result;
 }
 
-function refusal({ severity, code, message, detail, hint, where }: messages.DatabaseError): Refusal {
+function refusal({ severity, code, message, detail, hint, where }: messages.DatabaseError): SqlRefusal {
 	return { severity: severity ?? '', code: code ?? '', message, detail, hint, where };
 }
 

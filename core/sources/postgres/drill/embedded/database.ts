@@ -13,7 +13,7 @@ import { DatabaseProcess } from './process';
 import { findProgram } from './program';
 import { EmbeddedSession } from './session';
 import { takeTurn } from './turn';
-import { toRows, toText } from './values';
+import { toRows, toPostgresText } from './values';
 
 /**
  * The largest plain dump that a drill should restore here, bytes; larger ones were not tried. Measured on two busy cores,
@@ -79,7 +79,7 @@ export async function openEmbeddedDatabase({ signal, onWait, extensions }: Embed
 		if (signal.aborted) throw abortError(signal);
 		const session = new EmbeddedSession(server);
 		const query = async <Row extends object>(text: string, values: unknown[] = []) =>
-			toRows<Row>(await session.query(text, values.map(toText)));
+			toRows<Row>(await session.query(text, values.map(toPostgresText)));
 		const [row] = await query<{ server_version: string }>('SHOW server_version');
 		return { session, query, version: row!.server_version, close };
 	} catch (error) {

@@ -22,10 +22,10 @@ export interface ChildInput {
 }
 
 /** null: it is ready. */
-export type ChildSays = Answer | { broken: string } | null;
+export type ChildSays = DatabaseAnswer | { broken: string } | null;
 
 /** Field names as in `pg`. */
-export interface Refusal {
+export interface SqlRefusal {
 	severity: string;
 	/** SQLSTATE. */
 	code: string;
@@ -36,12 +36,12 @@ export interface Refusal {
 }
 
 /** What the database said to one message of PostgreSQL's protocol, up to its "ready for query". */
-export interface Answer {
+export interface DatabaseAnswer {
 	columns: Array<{ name: string; type: number }>;
 	rows: Array<Array<string | null>>;
 	/** Of the command that was completed, e.g. "COPY 80000"; null when none was. */
 	tag: string | null;
-	refusal: Refusal | null;
+	refusal: SqlRefusal | null;
 	warnings: string[];
 	/** Whether a transaction is open (T), failed (E) or not open (I); null when the database did not say so at the end. */
 	status: string | null;

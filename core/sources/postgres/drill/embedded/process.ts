@@ -3,13 +3,13 @@ import { abortError, BackupError, messageOf } from '../../../../base/errors';
 import { AnswerReader } from './answers';
 import { type CageOptions, type CagedProcess, inheritedDescriptors, spawnCaged } from './cage';
 import { noSpaceLeft } from './no-space';
-import { type Answer, type ChildInput, type ChildSays, HEAD_BYTES } from './messages.ts';
+import { type DatabaseAnswer, type ChildInput, type ChildSays, HEAD_BYTES } from './messages.ts';
 
 /** Of what the process complained of, characters: its last words. */
 const MAX_COMPLAINT = 2000;
 
 interface Waiting {
-	resolve: (answer: Answer | null) => void;
+	resolve: (answer: DatabaseAnswer | null) => void;
 	reject: (error: Error) => void;
 }
 
@@ -71,7 +71,7 @@ export class DatabaseProcess {
 	 * @param message of PostgreSQL's protocol
 	 * @throws BackupError 'connection-lost' or 'storage-full' when the database broke down; what it was stopped with
 	 */
-	async ask(message: Buffer): Promise<Answer> {
+	async ask(message: Buffer): Promise<DatabaseAnswer> {
 		const answer = await this.#send(message);
 		const { status = null, tag = null, refusal = null } = answer ?? {};
 		const isWhole = status !== null && (tag !== null || refusal !== null);
@@ -88,7 +88,7 @@ export class DatabaseProcess {
 		await this.#gone;
 	}
 
-	async #send(message: Buffer): Promise<Answer | null> {
+	async #send(message: Buffer): Promise<DatabaseAnswer | null> {
 		return await new Promise((resolve, reject) => {
 			if (this.#end) return reject(this.#end);
 			this.#waiting.push({ resolve, reject });

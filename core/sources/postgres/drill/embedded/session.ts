@@ -2,7 +2,7 @@
 import type { ReplaySession } from '../../replay/session';
 import { copyMessages } from './copy-messages';
 import { transcoderFor, type Transcoder } from './encoding';
-import type { Answer, Refusal } from './messages.ts';
+import type { DatabaseAnswer, SqlRefusal } from './messages.ts';
 import type { DatabaseProcess } from './process';
 import { extendedMessage, queryMessage } from './wire';
 
@@ -18,7 +18,7 @@ export class EmbeddedError extends Error {
 	readonly detail: string | undefined;
 	readonly where: string | undefined;
 
-	constructor({ code, message, detail, where }: Refusal) {
+	constructor({ code, message, detail, where }: SqlRefusal) {
 		super(message);
 		this.code = code;
 		this.detail = detail;
@@ -73,7 +73,7 @@ export class EmbeddedSession implements ReplaySession {
 	}
 
 	/** Executes one statement with values, in a session as a new connection would have it. */
-	async query(text: string, values: ReadonlyArray<string | null>): Promise<Answer> {
+	async query(text: string, values: ReadonlyArray<string | null>): Promise<DatabaseAnswer> {
 		if (this.#isUsed && !this.inTransaction) {
 			await this.#ask(queryMessage([DISCARD_ALL]));
 			this.#isUsed = false;
@@ -93,12 +93,12 @@ export class EmbeddedSession implements ReplaySession {
 		}
 	}
 
-	async #use(message: Buffer): Promise<Answer> {
+	async #use(message: Buffer): Promise<DatabaseAnswer> {
 		this.#isUsed = true;
 		return await this.#ask(message);
 	}
 
-	async #ask(message: Buffer): Promise<Answer> {
+	async #ask(message: Buffer): Promise<DatabaseAnswer> {
 		const answer = await this.#database.ask(message);
 		this.#status = answer.status ?? 'I';
 		for (const warning of answer.warnings) this.onWarning?.(warning);

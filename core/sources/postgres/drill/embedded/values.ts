@@ -1,13 +1,13 @@
 /** Values of a query in the embedded database, as `pg` would take and give them. */
 import { types } from 'pg';
 import { BackupError } from '../../../../base/errors';
-import type { Answer } from './messages.ts';
+import type { DatabaseAnswer } from './messages.ts';
 
 /**
  * A value for a statement, in text form.
  * @throws BackupError 'invalid-input' for anything else than texts, numbers, booleans, null, and lists of these
  */
-export function toText(value: unknown): string | null {
+export function toPostgresText(value: unknown): string | null {
 	switch (typeof value) {
 		case 'string':
 			return value;
@@ -26,13 +26,13 @@ export function toText(value: unknown): string | null {
 
 /** As an element of an array (PostgreSQL manual, "Array Input and Output Syntax"). */
 function toElement(value: unknown): string {
-	const text = toText(value);
+	const text = toPostgresText(value);
 	if (text === null || Array.isArray(value)) return text ?? 'NULL';
 	return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
 }
 
 /** The rows with their values parsed, as `pg` does by default: a bigint is a string, a boolean is one. */
-export function toRows<Row extends object>({ columns, rows }: Answer): Row[] {
+export function toRows<Row extends object>({ columns, rows }: DatabaseAnswer): Row[] {
 	const parsers = columns.map(({ type }) => types.getTypeParser(type, 'text') as (text: string) => unknown);
 	return rows.map(
 		(row) =>

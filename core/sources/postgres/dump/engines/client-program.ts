@@ -84,7 +84,7 @@ export async function readVersion(program: string, name: ProgramName): Promise<E
 	return { major: Number(major), text };
 }
 
-export function isMissing(error: unknown): boolean {
+export function isProgramMissing(error: unknown): boolean {
 	return ['ENOENT', 'EACCES', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code));
 }
 

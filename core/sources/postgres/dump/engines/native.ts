@@ -9,7 +9,7 @@ import { type DatabaseTarget, describeTarget } from '../../connection/target';
 import { type Forwarder, forwardLocally, type TunnelTarget } from '../../connection/tunnel';
 import { dumpArguments } from './args';
 import { DumpBody } from './body';
-import { clientEnvironment, endProgram, isMissing, programNotFound, readVersion } from './client-program';
+import { clientEnvironment, endProgram, isProgramMissing, programNotFound, readVersion } from './client-program';
 import { WRITING_OPTIONS } from '../session-settings';
 import type { DumpRequest, Engine, RunningDump } from './engine';
 import { openOutlet, type Outlet } from './outlet';
@@ -56,7 +56,7 @@ async function start(program: string, request: DumpRequest, signal: AbortSignal)
 	} catch (error) {
 		child = undefined; // it never came to life
 		await release();
-		throw isMissing(error) ? programNotFound(program, 'pg_dump', error) : error;
+		throw isProgramMissing(error) ? programNotFound(program, 'pg_dump', error) : error;
 	}
 	outlet.writeEnd.destroy(); // the program has its own, and shall be the only one who can end it
 	// 'close', not 'exit': only then all of its stderr has arrived.

@@ -8,7 +8,7 @@ import { parseLsn } from '../lsn';
 import type { ClusterContents } from './contents';
 import { type ListedFile } from './file-list';
 import { PageCheck } from './page-check';
-import { archiveOf, listOf } from './parts';
+import { archivePartOf, readListedFiles } from './parts';
 import { TarReader } from './tar-reader';
 
 /**
@@ -17,8 +17,8 @@ import { TarReader } from './tar-reader';
  */
 export async function checkArchive(backup: OpenBackup<ClusterContents>, part: StoredPart): Promise<DataCheck> {
 	const { group, label } = backup.manifest;
-	const archive = archiveOf(part);
-	const expected = new FileCheck(`${group}/${label}`, await listOf(backup), archive.prefix);
+	const archive = archivePartOf(part);
+	const expected = new FileCheck(`${group}/${label}`, await readListedFiles(backup), archive.prefix);
 	const { checksums, start } = backup.contents;
 	const pages = checksums ? new PageCheck(parseLsn(start.lsn)) : null;
 	const reader = new TarReader(`${group}/${label}/${part.name}`, (entry) => {

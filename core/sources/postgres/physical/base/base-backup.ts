@@ -32,7 +32,7 @@ export interface BaseArchive {
 }
 
 /** A place in the log and the timeline it is on, as the server wrote them. */
-export interface Place {
+export interface LogPoint {
 	lsn: string;
 	timeline: number;
 }
@@ -46,8 +46,8 @@ export interface Tablespace {
 
 /** What the server said of the whole. */
 export interface BaseBackupFacts {
-	start: Place;
-	end: Place;
+	start: LogPoint;
+	end: LogPoint;
 	tablespaces: Tablespace[];
 }
 
@@ -202,7 +202,7 @@ function commandText({ major, incremental }: { major: number; incremental: boole
 	return `BASE_BACKUP (${[...options, ...(incremental ? ['INCREMENTAL'] : [])].join(', ')})`;
 }
 
-function placeOf(rows: Array<Array<string | null>>): Place {
+function placeOf(rows: Array<Array<string | null>>): LogPoint {
 	const [lsn, timeline] = rows[0] ?? [];
 	return { lsn: lsn ?? '', timeline: Number(timeline) };
 }

@@ -19,7 +19,7 @@ export interface ArchivePart {
  * Which archive a part is, by its name.
  * @throws BackupError 'damaged'
  */
-export function archiveOf({ name }: StoredPart): ArchivePart {
+export function archivePartOf({ name }: StoredPart): ArchivePart {
 	const [, base, oid] = /^(?:(base)|(\d{1,10}))\.tar(?:\.|$)/.exec(name) ?? [];
 	if (base !== undefined) return { tablespace: null, prefix: '' };
 	if (oid !== undefined) return { tablespace: Number(oid), prefix: `pg_tblspc/${oid}/` };
@@ -32,7 +32,7 @@ export function archiveOf({ name }: StoredPart): ArchivePart {
  * Reads the server's list of files.
  * @throws BackupError 'damaged', and as opening a part does
  */
-export async function listOf(backup: OpenBackup<ClusterContents>): Promise<ListedFile[]> {
+export async function readListedFiles(backup: OpenBackup<ClusterContents>): Promise<ListedFile[]> {
 	const { group, label } = backup.manifest;
 	return await readFileList(await openList(backup), `${group}/${label}`);
 }

@@ -32,7 +32,7 @@ export function assertAskable(major: number, { assertions }: ClusterQuestions): 
  * @param names the databases of the cluster that take connections
  * @throws BackupError 'invalid-input' where the database is not there, or is not known; as {@link runAssertions}; what `pg` throws
  */
-export async function askCluster(
+export async function askDrilledCluster(
 	server: PrivateServer,
 	names: readonly string[],
 	{ assertions, database: wanted }: ClusterQuestions,

@@ -15,7 +15,7 @@ import { clusterRestorer } from '../restore/restorer';
 import { LOG } from '../wal/word';
 import { markDrill, markIn, stopAbandonedDrills } from './abandoned';
 import { checkRelations } from './amcheck';
-import { askCluster, assertAskable, type ClusterQuestions } from './asking';
+import { askDrilledCluster, assertAskable, type ClusterQuestions } from './asking';
 import { type Account, findServerProgram, serverAccount } from './programs';
 import { PrivateServer } from './server';
 
@@ -166,14 +166,14 @@ function soundText(relations: number | null): string {
 		: `, ${relations} of their tables and indexes sound`;
 }
 
-/** @throws BackupError 'unsupported' where nobody can log in; as {@link askCluster} */
+/** @throws BackupError 'unsupported' where nobody can log in; as {@link askDrilledCluster} */
 async function askAll(
 	server: PrivateServer,
 	found: Found | null,
 	questions: ClusterQuestions,
 ): Promise<AssertionResult[]> {
 	if (found !== null || questions.assertions.length === 0)
-		return await askCluster(server, found?.names ?? [], questions);
+		return await askDrilledCluster(server, found?.names ?? [], questions);
 	throw new BackupError('unsupported', 'the assertions cannot be asked: nobody can log in as "postgres"', {
 		hint: 'Leave them out, or make a superuser of that name on the server.',
 	});

@@ -7,7 +7,7 @@ import type { Comparison, OpenBackup, Restored, Restorer, RestoreRun } from '../
 import { FileCheck } from '../base/archive-check';
 import type { ClusterContents } from '../base/contents';
 import { CLUSTER } from '../base/word';
-import { archiveOf, listOf } from '../base/parts';
+import { archivePartOf, readListedFiles } from '../base/parts';
 import type { ListedFile } from '../base/file-list';
 import { parseLsn } from '../lsn';
 import type { LogContents } from '../wal/contents';
@@ -126,11 +126,11 @@ async function writeFiles(
 	const onBytes = (more: number) => run.onProgress({ phase: 'restoring', bytes: (bytes += more) });
 	let written: Written = { files: 0, bytes: 0 };
 	for (const each of [backup, ...backup.parents].reverse()) {
-		const list = await listOf(each);
+		const list = await readListedFiles(each);
 		written = { files: 0, bytes: 0 };
 		if (each.parents.length > 0) await removeOldLog(folder);
 		for (const part of each.manifest.parts.filter(({ role }) => role === 'data')) {
-			const { tablespace, prefix } = archiveOf(part);
+			const { tablespace, prefix } = archivePartOf(part);
 			// Dropped since: nothing of it is in the backup that is wanted.
 			if (tablespace !== null && !tablespaces.has(tablespace)) continue;
 			const name = `${each.manifest.group}/${each.manifest.label}/${part.name}`;

@@ -15,7 +15,7 @@ import {
 	BASE_ARCHIVE,
 	type BaseArchive,
 	type BaseBackupFacts,
-	type Place,
+	type LogPoint,
 	type Tablespace,
 } from '../base/base-backup';
 import { PageCheck, PageJudge } from '../base/page-check';
@@ -41,7 +41,7 @@ const MAX_HISTORY_BYTES = 1024 * 1024;
 
 /** What is known of the server when the backup begins. */
 interface Beginning {
-	start: Place;
+	start: LogPoint;
 	systemIdentifier: string;
 	tablespaces: Tablespace[];
 	files: ServerFile[];
@@ -57,7 +57,7 @@ export class SqlBaseBackup implements RunningBase {
 	readonly #list = new FileListWriter();
 	readonly #pages: PageChecks | null;
 	readonly #now = Math.floor(Date.now() / 1000);
-	#end: Place | null = null;
+	#end: LogPoint | null = null;
 
 	private constructor(client: Client, target: DatabaseTarget, request: BaseRequest, began: Beginning) {
 		this.#client = client;

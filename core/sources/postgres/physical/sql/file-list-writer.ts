@@ -1,14 +1,14 @@
 /** The list of the files of a base backup, as a server writes it (PostgreSQL manual, "Backup Manifest Format"). */
 import { createHash } from 'node:crypto';
-import type { Place } from '../base/base-backup';
+import type { LogPoint } from '../base/base-backup';
 
 /** All that it says besides the files. */
 export interface ListFacts {
 	/** Of the server: 18. */
 	major: number;
 	systemIdentifier: string;
-	start: Place;
-	end: Place;
+	start: LogPoint;
+	end: LogPoint;
 }
 
 /** Collects the lines while the files pass. */

@@ -20,7 +20,12 @@ const MAX_HISTORY_BYTES = 1024 * 1024;
 type Next = LogReading['next'];
 
 /** Begins to read when somebody wants the first byte. @param maySlot whether the role may move the slot on */
-export function readLog(client: Client, target: DatabaseTarget, request: LogRequest, maySlot: boolean): LogReading {
+export function readLogFiles(
+	client: Client,
+	target: DatabaseTarget,
+	request: LogRequest,
+	maySlot: boolean,
+): LogReading {
 	const ends: { next: Next } = { next: null };
 	async function* bytes(): AsyncGenerator<Buffer> {
 		try {

@@ -6,7 +6,7 @@ import type { Transport } from '../transport/transport';
 import { slotLiteral } from '../wal/slot-name';
 import { SqlBaseBackup } from './base-backup';
 import { askIdentity } from './identity';
-import { readHistory, readLog } from './log';
+import { readHistory, readLogFiles } from './log';
 import type { Rights } from './rights';
 
 /**
@@ -33,7 +33,7 @@ export function sqlTransport(
 			await client.query('SELECT pg_catalog.pg_drop_replication_slot($1)', [slotLiteral(name)]);
 		},
 		beginBase: async (request) => await SqlBaseBackup.begin(client, target, request),
-		readLog: (request) => readLog(client, target, request, maySlot),
+		readLog: (request) => readLogFiles(client, target, request, maySlot),
 		readHistory: async (timeline) => await readHistory(client, timeline),
 		close: async () => await disconnect(client),
 	};

@@ -11,7 +11,7 @@ import { memoryOf } from '../../../../../streams/chunk';
 import type { DumpRequest, Engine, RunningDump } from '../engine';
 import { createFeed } from './feed';
 import { createGate, openGate } from '../../../../../streams/gate.ts';
-import type { Recycled, WorkerInput, WorkerMessage } from './messages.ts';
+import type { RecycledChunk, WorkerInput, WorkerMessage } from './messages.ts';
 import { MoneyLocale } from './money';
 import { BUILTIN_VERSION, loadProgram } from './program';
 import { createRing } from './ring.ts';
@@ -111,7 +111,7 @@ async function start(request: DumpRequest, signal: AbortSignal): Promise<Running
 
 	const recycle = (chunk: Buffer) => {
 		const memory = memoryOf(chunk);
-		if (memory) worker.postMessage(memory satisfies Recycled, [memory]);
+		if (memory) worker.postMessage(memory satisfies RecycledChunk, [memory]);
 	};
 
 	signal.addEventListener('abort', onAbort, { once: true });

@@ -16,7 +16,7 @@ export interface WorkerInput {
 }
 
 /** A chunk's memory that comes back to the worker, to be filled again. */
-export type Recycled = ArrayBuffer;
+export type RecycledChunk = ArrayBuffer;
 
 export type WorkerMessage =
 	/** Bytes for the server. */

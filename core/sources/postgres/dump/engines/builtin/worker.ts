@@ -4,7 +4,7 @@ import { CHUNK_BYTES, CHUNK_PATIENCE_MS } from '../../../../../streams/chunk.ts'
 import { errno } from './errno.ts';
 import { passGate } from '../../../../../streams/gate.ts';
 import { runProgram } from './machine.ts';
-import type { Recycled, WorkerInput, WorkerMessage } from './messages.ts';
+import type { RecycledChunk, WorkerInput, WorkerMessage } from './messages.ts';
 import { isEmpty, readRing, waitForBytes } from './ring.ts';
 
 /** Exit code for a program that broke instead of ending. */
@@ -18,7 +18,7 @@ function post(message: WorkerMessage, transfer: ArrayBuffer[] = []): void {
 
 /** New memory is filled with zeros by the system, page by page: memory that came back costs nothing. */
 function nextChunk(): Uint8Array<ArrayBuffer> {
-	const recycled = receiveMessageOnPort(parentPort!)?.message as Recycled | undefined;
+	const recycled = receiveMessageOnPort(parentPort!)?.message as RecycledChunk | undefined;
 	return new Uint8Array(recycled ?? new ArrayBuffer(CHUNK_BYTES));
 }
 
