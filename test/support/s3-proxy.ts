@@ -36,7 +36,7 @@ export class S3Proxy {
 	readonly seen: SeenRequest[] = [];
 	/** Endless answers that somebody still takes. */
 	endless = 0;
-	#fate: (request: SeenRequest) => Fate = () => 'pass';
+	#fate: (request: SeenRequest) => Fate | Promise<Fate> = () => 'pass';
 	readonly #server: http.Server;
 
 	private constructor(private readonly target: URL) {
@@ -53,8 +53,8 @@ export class S3Proxy {
 		return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
 	}
 
-	/** What happens to the requests that come from now on. */
-	let(fate: (request: SeenRequest) => Fate): void {
+	/** What happens to the requests that come from now on; a request waits for what is promised. */
+	let(fate: (request: SeenRequest) => Fate | Promise<Fate>): void {
 		this.#fate = fate;
 	}
 
@@ -76,6 +76,11 @@ export class S3Proxy {
 		const seen = { method, url, headers, number: this.seen.length + 1 };
 		this.seen.push(seen);
 		const fate = this.#fate(seen);
+		if (fate instanceof Promise) void fate.then((late) => this.#meet(late, request, response));
+		else this.#meet(fate, request, response);
+	}
+
+	#meet(fate: Fate, request: IncomingMessage, response: ServerResponse): void {
 		if (fate === 'hang') return;
 		if (fate === 'cut') return void request.socket.destroy();
 		if (typeof fate === 'object' && 'endless' in fate) {

@@ -10,7 +10,7 @@ import { type BucketArchived, BucketGroup, TestBucket } from '../../support/buck
 import { stopClock } from '../../support/clock';
 import { createFolder, removeFolder } from '../../support/folders';
 import { sharedS3 } from '../../support/s3';
-import { S3Proxy } from '../../support/s3-proxy';
+import { type Fate, S3Proxy } from '../../support/s3-proxy';
 
 const server = sharedS3();
 let proxy: S3Proxy;
@@ -184,12 +184,12 @@ describe('versions that change while the archive is made', () => {
 	it('are read as they were listed, and named when they are gone or were added', async () => {
 		for (const key of ['a', 'b', 'c']) await change(key, `1 of ${key}`);
 		await change('b', '2 of b');
-		let isDone = false;
-		proxy.let(({ method, url }) => {
-			if (isDone || method !== 'GET' || !url.includes('/a?versionId')) return 'pass';
-			isDone = true;
-			void purge('b').then(async () => await change('c', '2 of c'));
-			return 'cut';
+		let changed: Promise<void> | undefined;
+		proxy.let(async ({ method, url }): Promise<Fate> => {
+			// All is listed when the first one is read.
+			if (method === 'GET' && url.includes('?versionId'))
+				await (changed ??= purge('b').then(async () => await change('c', '2 of c')));
+			return 'pass';
 		});
 		const full = await group.back({ bucket: throughProxy() });
 		expect(full.manifest).toMatchObject({ status: 'whole', source: { details: { objects: 2, versions: 1 } } });

@@ -81,7 +81,8 @@ export class FileStore {
 
 	#storeOnce(fd: number, file: FileToStore, stats: fs.BigIntStats): StoredFile {
 		const size = Number(stats.size);
-		const entry: StoredFile = { ...file.attributesOf(stats), path: file.path, type: 'file', size, sha256: '', at: 0 };
+		// Path and type come first in a line of the index: the commands of docs/restore-files-by-hand.md look for them there.
+		const entry: StoredFile = { path: file.path, type: 'file', ...file.attributesOf(stats), size, sha256: '', at: 0 };
 		if (hasHoles(stats)) return this.#storeLarge(fd, { ...entry, extents: findExtents(fd, size) });
 		return size <= SMALL_BYTES ? this.#storeSmall(fd, entry) : this.#storeLarge(fd, entry);
 	}

@@ -166,6 +166,8 @@ function configText({
 		fsync: 'off',
 		full_page_writes: 'off',
 		autovacuum: 'off',
+		// It says that it is ready when all log is replayed, and not before: what is counted in the middle of it proves nothing.
+		hot_standby: 'off',
 		archive_mode: 'off',
 		logging_collector: 'off',
 		// Functions of users that would run when somebody logs in, since PostgreSQL 17.
