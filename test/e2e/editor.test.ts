@@ -140,9 +140,8 @@ describe('the canvas', () => {
 			expect([overlapping(nodes), overlapping(notes)]).toEqual([[], []]);
 			const widest = (boxes: Box[]) => Math.max(...boxes.map(({ width }) => width));
 			const zoom = widest(notes) / widest(placesOf(template).notes);
-			expect(nodes.map(({ width, height }) => [Math.round(width / zoom), Math.round(height / zoom)])).toEqual(
-				nodes.map(() => [NODE_SIZE, NODE_SIZE]),
-			);
+			// Those with many outputs are higher.
+			expect(new Set(nodes.map(({ width }) => Math.round(width / zoom)))).toEqual(new Set([NODE_SIZE]));
 			const picture = `workflows/images/${file.replace('.json', '.png')}`;
 			await takePicture(page, picture, around([...nodes, ...notes]));
 		},

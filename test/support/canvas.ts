@@ -1,7 +1,7 @@
 /** Where a template's nodes and notes stand on n8n's canvas. */
 import type { Box } from './browser';
 
-/** Width and height of a node on the canvas, in its own pixels; test/e2e/editor.test.ts measures it. */
+/** Width of a node on the canvas, in its own pixels, as test/e2e/editor.test.ts measures it; its height with one or two outputs. */
 export const NODE_SIZE = 96;
 
 /** What a template says of a node or of a note, which has a size of its own. */
