@@ -28,7 +28,10 @@ function make(sql = ''): void {
 }
 
 async function copy() {
-	const made = await snapshotSqlite(source, copies, signal);
+	let made = await snapshotSqlite(source, copies, signal);
+	// On a busy machine, somebody else may have the lock for longer than a copy waits.
+	for (let tries = 1; 'refused' in made && made.refused === 'locked' && tries < 5; tries++)
+		made = await snapshotSqlite(source, copies, signal);
 	if ('refused' in made) throw new Error(`refused: ${made.refused}`);
 	return made;
 }
