@@ -12,8 +12,8 @@ import { startThread } from '../../../base/thread';
 /** From the sources in tests, from the built files in use. */
 const WORKER_FILE = path.join(__dirname, `worker${path.extname(__filename)}`);
 /**
- * It holds the names of one directory at a time, the last contents that can be shared, and a chunk or two. The young generation is as small
- * as it can be without more work for the garbage collector: left to itself, it grows to a hundred megabytes of dead strings. MB.
+ * It holds the names of one directory at a time, the last contents that can be shared, and a chunk or two. The young generation is small:
+ * left to itself, V8 keeps far more memory than is in use (bench/README.md). MB.
  */
 const WORKER_LIMITS = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 24 };
 /** Enough for the thread to run ahead of a consumer that pauses briefly. */
