@@ -109,10 +109,14 @@ export class S3Proxy {
 				let left = 'cutAfter' in fate ? fate.cutAfter : 'hangAfter' in fate ? fate.hangAfter : 0;
 				reply.on('data', (chunk: Buffer) => {
 					if (left <= 0) return;
-					response.write(chunk.subarray(0, left), () => {
+					const isTaken = response.write(chunk.subarray(0, left), () => {
 						if (left <= 0 && 'cutAfter' in fate) request.socket.destroy();
 					});
 					left -= chunk.length;
+					// Otherwise all that the reader does not take would lie in memory here.
+					if (isTaken) return;
+					reply.pause();
+					response.once('drain', () => reply.resume());
 				});
 			},
 		);

@@ -3,7 +3,6 @@ import { Readable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { BucketGroup, TestBucket } from '../../support/buckets';
-import { stopClock } from '../../support/clock';
 import { type S3Server, sharedS3, startS3 } from '../../support/s3';
 import { S3Proxy } from '../../support/s3-proxy';
 import { rounds, tell } from '../../support/soak';
@@ -19,7 +18,6 @@ const HOURS_MS = 3_600_000;
 const shared = sharedS3();
 let server: S3Server;
 let proxy: S3Proxy;
-stopClock();
 beforeAll(async () => {
 	// One in memory would take as much of it.
 	server = await rounds(
