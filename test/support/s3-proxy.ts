@@ -103,10 +103,14 @@ export class S3Proxy {
 					reply.resume().once('end', () => request.socket.destroy());
 					return;
 				}
+				// A server that breaks off is one that breaks off to the client as well.
+				reply.once('close', () => void (reply.complete || request.socket.destroy()));
 				response.writeHead(reply.statusCode ?? 500, reply.headers);
 				response.flushHeaders();
 				if (typeof fate !== 'object' || 'takes' in fate) return void reply.pipe(response);
 				let left = 'cutAfter' in fate ? fate.cutAfter : 'hangAfter' in fate ? fate.hangAfter : 0;
+				// An answer with fewer bytes than that passes.
+				reply.once('end', () => void (left > 0 && response.end()));
 				reply.on('data', (chunk: Buffer) => {
 					if (left <= 0) return;
 					const isTaken = response.write(chunk.subarray(0, left), () => {

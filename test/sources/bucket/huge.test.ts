@@ -7,9 +7,9 @@ import { type S3Server, sharedS3, startS3 } from '../../support/s3';
 import { S3Proxy } from '../../support/s3-proxy';
 import { rounds, tell } from '../../support/soak';
 
-const BYTES = rounds(24e6, 5.4e9);
+const BYTES = rounds(12e6, 5.4e9);
 /** After so many bytes of an answer the connection breaks. */
-const PIECE_BYTES = rounds(9e6, 1e9);
+const PIECE_BYTES = rounds(5e6, 1e9);
 /** More than chunks and parts on their way, and what a proxy and a client of the same process take. */
 const MEMORY_BYTES = 350e6;
 const CHUNK_BYTES = 1024 * 1024;

@@ -116,8 +116,8 @@ describe('a chain of backups', () => {
 
 		for (const [at, backup] of backups.entries()) {
 			expect(await group.verify(backup, at > 2 ? 'restored' : 'readable')).toBe('ok');
-			// The second is the first.
-			if (at === 1) continue;
+			// Full backups alone are restored below, and the second one has nothing new.
+			if (at < 2) continue;
 			const [all, now] = [await freshBucket(), await freshBucket()];
 			const { comparison } = await group.restore(backup, { to: all.config(), versions: true });
 			expect(comparison).toMatchObject({ ok: true, differences: [] });
@@ -200,9 +200,8 @@ describe('versions that change while the archive is made', () => {
 	});
 
 	it('go on where a connection broke, when they are large', async () => {
-		const [first, second] = [randomBytes(SMALL_BYTES + 100_000), randomBytes(SMALL_BYTES + 1)];
-		await bucket.put('large', { bytes: first });
-		await bucket.put('large', { bytes: second });
+		await bucket.put('large', { bytes: randomBytes(SMALL_BYTES + 100_000) });
+		await change('large', 'small by now');
 		await change('z', '1');
 		proxy.let(({ url, headers }) =>
 			url.includes('/large?versionId') && !headers.range ? { cutAfter: SMALL_BYTES } : 'pass',
@@ -211,7 +210,7 @@ describe('versions that change while the archive is made', () => {
 		expect(full.manifest).toMatchObject({ status: 'whole', warnings: [] });
 		const other = await freshBucket();
 		expect((await group.restore(full, { to: other.config(), versions: true })).comparison).toMatchObject({
-			...{ ok: true, says: '2 objects with 3 versions of 16.9 MB and 0 delete markers as they were' },
+			...{ ok: true, says: '2 objects with 3 versions of 8.5 MB and 0 delete markers as they were' },
 		});
 		expect(await other.seeVersions()).toEqual(await bucket.seeVersions());
 	});
