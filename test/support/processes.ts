@@ -20,6 +20,14 @@ export function childrenOf(pid: number): number[] {
 		.flatMap((text) => text.split(' ').filter(Boolean).map(Number));
 }
 
+/** How many threads of this process bear a name; Node names a thread after what started it. */
+export function threadsNamed(name: string): number {
+	const threads = fs.readdirSync('/proc/self/task');
+	return threads
+		.flatMap((thread) => readIfThere(`/proc/self/task/${thread}/comm`))
+		.filter((comm) => comm.trim() === name).length;
+}
+
 /** What a process has taken so far, by proc(5); null when it is gone. */
 export function usageOf(pid: number): { peakBytes: number; cpuSeconds: number } | null {
 	const peak = /^VmHWM:\s*(\d+) kB/m.exec(readIfThere(`/proc/${pid}/status`).join(''))?.[1];

@@ -1,6 +1,6 @@
-import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createDigest, startHashing } from '../../../core/codecs/digest/digest';
+import { threadsNamed } from '../../support/processes';
 import { cut, dumpText, run, through } from '../streams';
 
 describe('digest', () => {
@@ -93,11 +93,8 @@ describe('digest', () => {
 	});
 });
 
-/** Threads of this process that hash; workers get their name from what started them. */
-function threads(): number {
-	const tasks = fs.readdirSync('/proc/self/task');
-	return tasks.filter((task) => fs.readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim() === 'digest').length;
-}
+/** Threads of this process that hash. */
+const threads = () => threadsNamed('digest');
 
 async function noThreadIsLeft(): Promise<void> {
 	await until(() => threads() === 0);
