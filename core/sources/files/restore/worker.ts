@@ -15,6 +15,8 @@ function guarded(work: () => void): void {
 	try {
 		work();
 	} catch (error) {
+		// What waits behind it is not done.
+		parentPort!.removeAllListeners('message');
 		const { code, message, hint } = faultOf(error, 'restored', toDisplay(job.to));
 		post({ kind: 'fault', fault: { code, message, hint } });
 		parentPort!.close();

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BackupError } from '../../../../core/base/errors';
 import { Repository } from '../../../../core/records/repository';
 import { clusterRestorer } from '../../../../core/sources/postgres/physical/restore/restorer';
@@ -120,13 +121,18 @@ it('reads the manifests of log side by side, and marks one piece of it for all',
 	}
 	let reading = 0;
 	let most = 0;
+	let together = () => undefined as void;
+	const second = new Promise<void>((resolve) => (together = resolve));
 	const { storage } = backups;
 	const marks: string[] = [];
 	const read = storage.read.bind(storage);
 	const reads = jest.spyOn(storage, 'read').mockImplementation(async (key, ...more) => {
-		most = Math.max(most, key.startsWith('wal/') ? ++reading : 0);
-		await new Promise(setImmediate);
-		if (key.startsWith('wal/')) reading--;
+		if (!key.startsWith('wal/')) return await read(key, ...more);
+		most = Math.max(most, ++reading);
+		if (reading > 1) together();
+		// The first waits for a second one, but not for ever.
+		await Promise.race([second, delay(500)]);
+		reading--;
 		return await read(key, ...more);
 	});
 	const write = storage.write.bind(storage);

@@ -74,7 +74,7 @@ function post(message: FromWriter): void {
 	parentPort!.postMessage(message);
 }
 
-parentPort!.on('message', ({ deeds, bytes }: ToWriter) => {
+function work({ deeds, bytes }: ToWriter): void {
 	try {
 		const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 		for (const deed of deeds) act(deed, all);
@@ -82,12 +82,16 @@ parentPort!.on('message', ({ deeds, bytes }: ToWriter) => {
 		if (deeds.length === 0) closeLog();
 		post({ kind: 'took' });
 	} catch (error) {
-		current?.close();
+		// What waits behind it is not done: the numbers of closed files belong to others of this process by then.
+		parentPort!.off('message', work);
 		if (error instanceof Fault) post({ kind: 'failed', message: error.message, hint: error.hint, code: error.code });
 		else {
 			const { message, code } = error as NodeJS.ErrnoException;
 			post({ kind: 'failed', message, system: code });
 		}
+		// Node closes the files that a thread leaves open when it ends.
 		parentPort!.close();
 	}
-});
+}
+
+parentPort!.on('message', work);
