@@ -176,8 +176,9 @@ async function pasteAll(page: Page, text: string, count: number): Promise<void> 
 async function wholeCanvas(page: Page): Promise<{ nodes: Box[]; notes: Box[] }> {
 	// Not by the mouse: the button is hidden once a picture was taken.
 	await page.getByTestId('zoom-to-fit').dispatchEvent('click');
-	// The dots behind the nodes make a picture large.
-	const content = '.vue-flow__panel, .vue-flow__background, [role=alert] { display: none !important }';
+	// The dots behind the nodes make a picture large; buttons stand on top of a high one.
+	const hidden = '.vue-flow__panel, .vue-flow__background, [role=alert], [class*=executionButtons]';
+	const content = `${hidden} { display: none !important }`;
 	await page.addStyleTag({ content });
 	const nodes = await boxesOf(page.locator('.vue-flow__node:not(:has([data-test-id=sticky]))'));
 	const notes = await boxesOf(page.locator('.vue-flow__node:has([data-test-id=sticky])'));
