@@ -5,7 +5,7 @@
 const { createHash } = require('node:crypto');
 const { PROGRAM } = require('../dist/core/base/program.js');
 const { evidenceName, formatEvidence } = require('../dist/core/records/evidence.js');
-const { formatEntry, hashOf } = require('../dist/core/records/journal/entry.js');
+const { formatJournalEntry, hashOf } = require('../dist/core/records/journal/entry.js');
 const { createLabel } = require('../dist/core/records/label.js');
 const { entryKey, objectKey } = require('../dist/core/records/layout.js');
 const { formatManifest } = require('../dist/core/records/manifest.js');
@@ -120,7 +120,7 @@ function* journal(perGroup, now) {
 		const next = entry.at.slice(0, 10);
 		const all = next === day ? [entry] : [{ kind: 'next-day', next, at: entry.at }, entry];
 		for (const each of all) {
-			const text = formatEntry(each, previous);
+			const text = formatJournalEntry(each, previous);
 			yield [entryKey(day, ++number), Buffer.from(text)];
 			previous = hashOf(text);
 			if (each.kind === 'next-day') [day, number] = [next, 0];

@@ -19,3 +19,22 @@ it('no two files of core export the same name', () => {
 	const twice = [...files].filter(([name, of]) => of.size > 1 && !OF_EVERY_KIND.includes(name));
 	expect(Object.fromEntries(twice.map(([name, of]) => [name, [...of].sort()]))).toEqual({});
 });
+
+it('what a benchmark takes of the built files is what core exports', () => {
+	const bench = path.join(__dirname, '../bench');
+	const taken = fs
+		.readdirSync(bench)
+		.filter((file) => file.endsWith('.cjs'))
+		.flatMap((file) => [
+			...fs
+				.readFileSync(path.join(bench, file), 'utf8')
+				.matchAll(/const \{([^}]+)\} = require\('\.\.\/dist\/core\/(.+)\.js'\)/g),
+		])
+		.flatMap(([, names, file]) => names!.split(',').map((name) => ({ name: name.trim(), file: `${file}.ts` })));
+	expect(taken.length).toBeGreaterThan(10);
+	const missing = taken.filter(({ name, file }) => {
+		const text = fs.readFileSync(path.join(CORE, file), 'utf8');
+		return ![...text.matchAll(EXPORT)].some(([, exported]) => exported === name);
+	});
+	expect(missing).toEqual([]);
+});

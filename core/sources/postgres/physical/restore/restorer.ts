@@ -155,8 +155,8 @@ async function writeFiles(
 /** Each backup brings the log that it needs. */
 async function removeOldLog(folder: string): Promise<void> {
 	const log = path.join(folder, 'pg_wal');
-	for (const entry of await fs.readdir(log, { withFileTypes: true })) {
-		if (entry.isFile()) await fs.rm(path.join(log, entry.name));
+	for (const entry of await fs.readdir(log, { recursive: true, withFileTypes: true })) {
+		if (entry.isFile()) await fs.rm(path.join(entry.parentPath, entry.name));
 	}
 }
 
