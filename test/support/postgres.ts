@@ -45,6 +45,8 @@ export interface StartOptions {
 	tls?: ServerOptions['tls'];
 	/** What initdb is told besides: checksums, the size of files of the log. */
 	initdb?: ServerOptions['initdb'];
+	/** Lets other servers replicate it, which asks for a line of its own in pg_hba.conf. */
+	replication?: boolean;
 	/** Lines of postgresql.conf. */
 	settings?: ServerOptions['settings'];
 	/** A cluster that was restored to this folder, and its superuser's password: it starts in there, as it was configured. */
@@ -160,6 +162,7 @@ function serverOptions(major: Major, options: StartOptions): ServerOptions {
 		auth: options.hba ?? 'scram',
 		tls: options.tls,
 		initdb: options.initdb,
+		replication: options.replication,
 		settings: { ...FAST, ...options.settings },
 		...(options.restored && {
 			...{ dataDir: options.restored.folder, password: options.restored.password, restored: true },
