@@ -12,6 +12,7 @@ import {
 	type ClusterRestoreOptions,
 	clusterRestorer,
 } from '../../core/sources/postgres/physical/restore/restorer';
+import { fetchLogFile } from '../../core/sources/postgres/physical/restore/fetch';
 import type { RecoveryTarget } from '../../core/sources/postgres/physical/restore/recovery';
 import { followLog, type FollowOptions } from '../../core/sources/postgres/physical/wal/follow';
 import { slotName } from '../../core/sources/postgres/physical/wal/slot-name';
@@ -20,7 +21,7 @@ import { MemoryStorage } from '../../core/storage/memory';
 import type { Storage } from '../../core/storage/storage';
 import { backUp, backUpNews, type BackupRequest } from '../../core/verbs/backup/backup';
 import { type ClusterPlan, planClusterRestore } from '../../core/sources/postgres/physical/restore/plan';
-import { readContents } from '../../core/verbs/open-backup';
+import { openBackup, readContents } from '../../core/verbs/open-backup';
 import { restoreBackup } from '../../core/verbs/restore/restore';
 import type { RestoreResult } from '../../core/verbs/restore/types';
 import { type Major, type OwnServer, sql, startPostgres } from './postgres';
@@ -101,6 +102,22 @@ export class ClusterBackups {
 			readContents: async (manifest) =>
 				await readContents(manifest, { repository, keys, signal: NEVER, stallTimeoutMs: 60_000 }),
 		});
+	}
+
+	/**
+	 * Fetches one file of the log into the folder of a restored cluster, as its server would have it done.
+	 * @param label of the base backup
+	 * @returns its bytes; null where nothing of it is stored
+	 */
+	async fetch(label: string, file: string, folder: string): Promise<Buffer | null> {
+		const repository = await Repository.open(this.storage, { signal: NEVER });
+		const reading = { repository, keys: await this.keys(), signal: NEVER, stallTimeoutMs: 60_000 };
+		const open = async (group: string, of: string) =>
+			await openBackup([await repository.readManifest(group, of, NEVER)], reading);
+		const to = path.join(folder, 'pg_wal', 'RECOVERYXLOG');
+		const base = { group: CLUSTER_GROUP, label };
+		const isThere = await fetchLogFile({ repository, base, file, to, open, upToGap: true, signal: NEVER });
+		return isThere ? fs.readFileSync(to) : null;
 	}
 
 	/** Restores to a moment. */

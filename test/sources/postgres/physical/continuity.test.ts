@@ -79,7 +79,7 @@ it('a server that was restored to an earlier moment is another history: refused,
 	const backups = new ClusterBackups();
 	await sql(first.target(), 'CREATE TABLE ledger (id int)');
 	await backups.log(first.target());
-	await backups.base(first.target());
+	const base = await backups.base(first.target());
 	await sql(first.target(), 'INSERT INTO ledger SELECT generate_series(1, 10000)');
 	await backups.log(first.target());
 	await backups.restore({ kind: 'base' }, { to: path.join(top, 'earlier') });
@@ -90,11 +90,14 @@ it('a server that was restored to an earlier moment is another history: refused,
 		code: 'broken-log',
 		hint: expect.stringContaining('Start over'),
 	});
+	// Its log lies at the same places as that of the timeline it has left, of which nothing belongs to it.
+	const between = await backups.base(earlier.target());
+	expect(await backups.plan({ kind: 'newest' }, between)).toMatchObject({ log: null, restorableUntil: null });
 	const anew = await backups.log(earlier.target(), { startOver: true });
 	expect(anew).toMatchObject({ source: { details: { newBeginning: true, timeline: 2 } } });
 	expect(anew!.warnings).toContainEqual(expect.stringContaining('make a base backup now'));
 	// What was made of the first history is still there, up to its end, and nothing of the second is joined to it.
-	const plan = await backups.plan({ kind: 'newest' });
+	const plan = await backups.plan({ kind: 'newest' }, base);
 	expect(plan.log!.labels).not.toContain(anew!.label);
 });
 
@@ -118,7 +121,11 @@ it('a server whose disk was put back is refused; log from before and after it is
 	await server.stop();
 	fs.cpSync(disk, `${disk}-snapshot`, { recursive: true });
 	server = await start();
-	await sql(server.target(), 'INSERT INTO ledger SELECT n FROM generate_series(1, 20000) n');
+	// Into files behind the one in which a base backup will end.
+	for (let n = 0; n < 3; n++) {
+		await sql(server.target(), 'INSERT INTO ledger SELECT n FROM generate_series(1, 20000) n');
+		await sql(server.target(), 'SELECT pg_switch_wal()');
+	}
 	await backups.log(server.target());
 	await server.stop();
 	fs.rmSync(disk, { recursive: true });
@@ -128,6 +135,15 @@ it('a server whose disk was put back is refused; log from before and after it is
 	server = await start();
 	await sql(server.target(), 'INSERT INTO ledger VALUES (1), (2), (3)');
 	await expect(backups.log(server.target())).rejects.toMatchObject({ code: 'broken-log' });
+	// Made by its own schedule, before anybody has started over: at its places, the log of the other state lies.
+	const between = await backups.base(server.target());
+	const wrong = { code: 'broken-log', message: expect.stringContaining('of another history') };
+	const joined = backups.restore({ kind: 'newest' }, { to: path.join(top, 'joined'), label: between });
+	await expect(joined).rejects.toMatchObject(wrong);
+	expect(fs.existsSync(path.join(top, 'joined'))).toBe(false);
+	await backups.restore({ kind: 'base' }, { to: path.join(top, 'alone'), label: between });
+	const last = fs.readdirSync(path.join(top, 'alone', 'pg_wal')).findLast((name) => /^[0-9A-F]{24}$/.test(name))!;
+	await expect(backups.fetch(between, last, path.join(top, 'alone'))).rejects.toMatchObject(wrong);
 	await backups.log(server.target(), { startOver: true });
 	await backups.base(server.target());
 	await sql(server.target(), 'SET LOCAL synchronous_commit = on; INSERT INTO ledger VALUES (4)');

@@ -90,6 +90,32 @@ it('gives a base backup that can be read, and no log: that is its primary’s', 
 	});
 });
 
+it('gives a base backup that ends within a file of the log, whose beginning is not fetched but comes with it', async () => {
+	await sql(primary.target(), 'CREATE TABLE early AS SELECT n FROM generate_series(1, 5000) n');
+	await backups.log(primary.target());
+	// The base backup begins behind what has been stored, in the middle of a file.
+	await sql(primary.target(), 'CHECKPOINT');
+	await caughtUp();
+	await sql(standby.target(), 'CHECKPOINT');
+	const label = await backups.base(standby.target());
+	await sql(primary.target(), 'CREATE TABLE later AS SELECT n FROM generate_series(1, 5000) n');
+	await backups.log(primary.target());
+	const folder = path.join(top, 'fetching');
+	await backups.restore({ kind: 'base' }, { to: folder, label });
+	const log = path.join(folder, 'pg_wal');
+	const file = fs.readdirSync(log).findLast((name) => /^[0-9A-F]{24}$/.test(name))!;
+	const fetched = (await backups.fetch(label, file, folder))!;
+	const brought = fs.readFileSync(path.join(log, file));
+	await backups.restore({ kind: 'newest' }, { to: path.join(top, 'written'), label });
+	expect(fetched.equals(fs.readFileSync(path.join(top, 'written', 'pg_wal', file)))).toBe(true);
+	expect(fetched.equals(brought)).toBe(false);
+	// Without it, the end of the base backup must not be taken for that of the log.
+	fs.rmSync(path.join(log, file));
+	await expect(backups.fetch(label, file, folder)).rejects.toMatchObject({
+		message: expect.stringContaining('the log that the base backup brought is not in'),
+	});
+});
+
 it('says in the server’s own words when the primary’s changes end a dump, and that it may be tried again', async () => {
 	// More than what is on its way at one time.
 	await sql(

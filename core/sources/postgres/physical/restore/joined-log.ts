@@ -99,6 +99,8 @@ export function joinLog(base: Manifest, log: readonly Manifest[]): JoinedLog {
 	for (const piece of ofSameHistory(base, log)) {
 		const { walStart, walEnd, lastCommit } = piece.source.details;
 		const [from, to] = [parseLsn(String(walStart)), parseLsn(String(walEnd))];
+		// Written before the server was restored to an earlier place, from which it went on on a timeline of its own.
+		if (Number(piece.source.details.timeline) < Number(base.source.details.timeline) && to > joined.end) continue;
 		if (to <= joined.end) {
 			if (joined.pieces.length === 0 && to > parseLsn(String(baseStart))) joined.earlier.push(piece);
 			continue;

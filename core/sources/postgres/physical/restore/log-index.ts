@@ -25,8 +25,9 @@ const schema = z.strictObject({
 	/** Of the base backup: storage, group and label. */
 	base: z.string(),
 	segmentBytes: z.number().int().positive(),
-	/** Where the base backup ends: up to there, it brings its own log. */
+	/** Where the base backup ends, and on which timeline: up to there, it brings its own log. */
 	baseEnd: place,
+	baseTimeline: z.number().int().positive(),
 	/** Behind the last byte that joins, and the piece that would follow, were nothing missing before it; null where all joins. */
 	end: place,
 	gap: z.string().nullable(),
@@ -74,7 +75,8 @@ export async function buildIndex(
 	const index: LogIndex = {
 		version: 1,
 		...{ base: nameOf(repository, { group, label }), segmentBytes },
-		...{ baseEnd: String(parseLsn(baseEnd.lsn)), end: String(joined.end), gap: joined.gap?.label ?? null },
+		...{ baseEnd: String(parseLsn(baseEnd.lsn)), baseTimeline: baseEnd.timeline },
+		...{ end: String(joined.end), gap: joined.gap?.label ?? null },
 		...{ pieces: [], histories: [] },
 	};
 	for (const manifest of [...joined.earlier, ...joined.pieces]) addParts(index, manifest);

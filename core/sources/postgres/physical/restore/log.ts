@@ -6,6 +6,7 @@ import { abortError, BackupError } from '../../../../base/errors';
 import { formatLsn, parseLsn, segmentName, segmentStart } from '../lsn';
 import type { LogContents, LogPiece } from '../wal/contents';
 import { LogVerifier } from '../wal/verifier';
+import { type OwnLog, OwnLogCheck } from './own-log';
 import type { FolderWriter } from './writing/folder-writer';
 import type { Deed } from './writing/messages';
 
@@ -29,24 +30,23 @@ export interface WrittenLog {
 }
 
 /**
- * Writes log that follows a base backup.
- * @param folder of the cluster
- * @param from where the log of the base backup ends: what is written begins there or before
+ * Writes log that follows a base backup. What that has brought itself is compared, and stays.
+ * @param own what the base backup has brought
  * @param logs in the order in which they were made
- * @throws BackupError 'broken-log' where something is missing between two of them; 'damaged', 'cancelled'; errors of the file system as
- * they are
+ * @throws BackupError 'broken-log' where something is missing between two of them, or they are not of this base backup's history; 'damaged',
+ * 'cancelled'; errors of the file system as they are
  */
 export async function writeLog(
-	folder: string,
-	from: bigint,
+	own: OwnLog,
 	logs: AsyncIterable<StoredLog>,
 	{ writer, signal, onBytes }: { writer: FolderWriter; signal: AbortSignal; onBytes: (bytes: number) => void },
 ): Promise<WrittenLog> {
-	const written: WrittenLog = { end: from, bytes: 0, lastCommit: null, restorePoints: [] };
+	const written: WrittenLog = { end: own.end, bytes: 0, lastCommit: null, restorePoints: [] };
+	const check = new OwnLogCheck(own);
 	for await (const log of logs) {
 		if (signal.aborted) throw abortError(signal);
 		for (const name of log.contents.histories) {
-			const file = path.join(folder, 'pg_wal', name.toUpperCase().replace('.HISTORY', '.history'));
+			const file = path.join(own.folder, name.toUpperCase().replace('.HISTORY', '.history'));
 			await fs.writeFile(file, await all(await log.open(name)), { mode: 0o600 });
 		}
 		for (const piece of log.contents.pieces) {
@@ -58,7 +58,8 @@ export async function writeLog(
 				if (signal.aborted) throw abortError(signal);
 				const { length } = bytes;
 				verifier.add(bytes, at);
-				await writer.write(deedsFor(folder, piece, log.contents, at, length), bytes);
+				const known = await check.compare(log.name, piece.timeline, at, bytes);
+				await writer.write(deedsFor(own.folder, piece, log.contents, at, { from: known, length }), bytes);
 				at += BigInt(length);
 				written.bytes += length;
 				onBytes(length);
@@ -73,20 +74,20 @@ export async function writeLog(
 	return written;
 }
 
-/** Bytes of the log at their places in the files of a timeline. */
+/** Bytes of the log at their places in the files of a timeline. @param at place of the first byte, also where it is not written */
 function deedsFor(
 	folder: string,
 	{ timeline }: LogPiece,
 	{ segmentBytes: size }: LogContents,
 	at: bigint,
-	length: number,
+	{ from: first, length }: { from: number; length: number },
 ): Deed[] {
 	const deeds: Deed[] = [];
-	for (let from = 0; from < length; ) {
+	for (let from = first; from < length; ) {
 		const place = at + BigInt(from);
 		const within = Number(place - segmentStart(place, size));
 		const to = Math.min(from + size - within, length);
-		const file = path.join(folder, 'pg_wal', segmentName(timeline, place, size));
+		const file = path.join(folder, segmentName(timeline, place, size));
 		deeds.push({ kind: 'log', path: file, size, at: within, from, to });
 		from = to;
 	}

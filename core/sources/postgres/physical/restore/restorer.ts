@@ -85,7 +85,9 @@ async function replay(
 	let bytes = 0;
 	const onBytes = (more: number) => onProgress({ phase: 'writing the log', bytes: (bytes += more) });
 	const logs = storedLog(alongside, contents);
-	const written = await writeLog(folder, parseLsn(contents.end.lsn), logs, { writer, signal, onBytes });
+	const { end, segmentBytes } = contents;
+	const own = { folder: path.join(folder, 'pg_wal'), timeline: end.timeline, end: parseLsn(end.lsn), segmentBytes };
+	const written = await writeLog(own, logs, { writer, signal, onBytes });
 	await writer.finish();
 	return written;
 }
