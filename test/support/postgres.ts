@@ -41,6 +41,8 @@ export interface OwnServer extends PostgresServer {
 export interface StartOptions {
 	/** How clients prove their password. Default: 'scram'. */
 	hba?: 'scram' | 'md5' | 'trust';
+	/** Its name; default: 'postgres'. */
+	superuser?: string;
 	/** PEM texts; `required` refuses connections without TLS. */
 	tls?: ServerOptions['tls'];
 	/** What initdb is told besides: checksums, the size of files of the log. */
@@ -162,6 +164,7 @@ function serverOptions(major: Major, options: StartOptions): ServerOptions {
 		auth: options.hba ?? 'scram',
 		tls: options.tls,
 		initdb: options.initdb,
+		superuser: options.superuser,
 		replication: options.replication,
 		settings: { ...FAST, ...options.settings },
 		...(options.restored && {

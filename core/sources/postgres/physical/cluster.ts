@@ -15,18 +15,21 @@ export interface Cluster extends Identity {
 	summarizesLog: boolean;
 	/** A standby: its log comes from elsewhere. */
 	inRecovery: boolean;
-	/** What a server must have at least to replay this one's log: `max_connections` and others, by name. */
-	settings: Record<string, number>;
+	/** The superuser that `initdb` made: every cluster has it, whatever its name. */
+	superuser: string;
+	/** What a server must have at least to replay this one's log, by name. */
+	settings: ReplaySettings;
 }
 
 /** A server whose values are lower refuses to replay ("recovery aborted because of insufficient parameter settings"). */
-const REPLAY_SETTINGS = [
+export const REPLAY_SETTINGS = [
 	'max_connections',
 	'max_worker_processes',
 	'max_wal_senders',
 	'max_prepared_transactions',
 	'max_locks_per_transaction',
-];
+] as const;
+export type ReplaySettings = Readonly<Partial<Record<(typeof REPLAY_SETTINGS)[number], number>>>;
 
 /**
  * Asks a server.
@@ -48,7 +51,10 @@ export async function readCluster(transport: Transport): Promise<Cluster> {
 		`SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY ('{${[...names, ...REPLAY_SETTINGS].join()}}')`,
 	);
 	const settings = new Map(rows.map(({ name, setting }) => [name, setting]));
-	const recovery = await client.query<{ standby: boolean }>('SELECT pg_catalog.pg_is_in_recovery() AS standby');
+	const state = await client.query<{ standby: boolean; superuser: string }>(
+		'SELECT pg_catalog.pg_is_in_recovery() AS standby, rolname::text AS superuser FROM pg_catalog.pg_roles WHERE oid = 10',
+	);
+	const { standby, superuser } = state.rows[0]!;
 	assertReplicable(settings);
 	return {
 		...identity,
@@ -57,7 +63,8 @@ export async function readCluster(transport: Transport): Promise<Cluster> {
 		segmentBytes: Number(settings.get('wal_segment_size')),
 		checksums: settings.get('data_checksums') === 'on',
 		summarizesLog: settings.get('summarize_wal') === 'on',
-		inRecovery: recovery.rows[0]!.standby,
+		inRecovery: standby,
+		superuser,
 		settings: Object.fromEntries(REPLAY_SETTINGS.map((name) => [name, Number(settings.get(name))])),
 	};
 }

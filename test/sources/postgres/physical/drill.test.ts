@@ -32,7 +32,8 @@ let log: string;
 
 beforeAll(async () => {
 	top = reachableFolder();
-	server = await startPostgres(18, { settings: { synchronous_commit: 'on' } });
+	// Whatever its name, the superuser that initdb made is who looks.
+	server = await startPostgres(18, { superuser: 'keeper', settings: { synchronous_commit: 'on' } });
 	const space = path.join(top, 'space');
 	fs.mkdirSync(space);
 	await giveToServer(space);
@@ -261,7 +262,16 @@ it.each<[string, (data: string) => void, object]>([
 	const program = path.join(PROGRAMS, 'postgres');
 	const account = await serverAccount();
 	await expect(
-		PrivateServer.start({ program, data, folder, account, settings: {}, major: 18, signal: NEVER }),
+		PrivateServer.start({
+			program,
+			data,
+			folder,
+			account,
+			settings: {},
+			superuser: 'keeper',
+			major: 18,
+			signal: NEVER,
+		}),
 	).rejects.toMatchObject(expected);
 });
 
@@ -286,7 +296,16 @@ it('looks at every table and index, and names those that are damaged', async () 
 	await giveToServer(folder);
 	const program = path.join(PROGRAMS, 'postgres');
 	const account = await serverAccount();
-	const started = await PrivateServer.start({ program, data, folder, account, settings: {}, major: 18, signal: NEVER });
+	const started = await PrivateServer.start({
+		program,
+		data,
+		folder,
+		account,
+		settings: {},
+		superuser: 'keeper',
+		major: 18,
+		signal: NEVER,
+	});
 	const warnings: string[] = [];
 	const run = { signal: NEVER, warn: (text: string) => void warnings.push(text) };
 	try {

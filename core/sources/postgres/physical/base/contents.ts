@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { readJsonContents } from '../../../json-contents';
+import { REPLAY_SETTINGS } from '../cluster';
 
 const MAX_BYTES = 1024 * 1024;
 
@@ -26,8 +27,10 @@ const schema = z.strictObject({
 	end: place,
 	/** Besides the two that every cluster has: its number, and its folder on the server. */
 	tablespaces: z.array(z.strictObject({ oid: z.number().int().positive(), location: z.string().min(1) })).max(990),
-	/** What the server that replays this must have at least: `max_connections` and others, by name. */
-	settings: z.record(z.number().int().nonnegative()),
+	/** What the server that replays this must have at least. Under other names, a program could be named that it runs. */
+	settings: z.record(z.enum(REPLAY_SETTINGS), z.number().int().nonnegative()),
+	/** The superuser that `initdb` made, as whom a test restore looks at what it has restored. */
+	superuser: z.string().min(1).max(63).default('postgres'),
 });
 
 /** What is said of a base backup. */

@@ -89,11 +89,12 @@ function opened({ transport, cluster, backup, isFull, warnings }: Opened): OpenS
 			}
 			facts = backup.facts();
 			const { start, end, tablespaces } = facts;
-			const { systemIdentifier, serverVersion, serverVersionNumber, segmentBytes, checksums, settings } = cluster;
+			const { systemIdentifier, serverVersion, serverVersionNumber, segmentBytes, checksums } = cluster;
+			const { settings, superuser } = cluster;
 			const contents = formatContents({
 				version: 1,
 				...{ systemIdentifier, serverVersion, serverVersionNumber, segmentBytes, checksums },
-				...{ start, end, tablespaces, settings },
+				...{ start, end, tablespaces, settings, superuser },
 			});
 			yield { role: 'contents', name: 'contents.json', body: Readable.from([Buffer.from(contents)]) };
 		},

@@ -125,9 +125,12 @@ async function drill(
 	await fs.rm(path.join(data, 'standby.signal'), { force: true });
 	if (account.uid !== undefined) await giveTo(account, folder);
 	run.onProgress({ phase: 'starting a server', bytes: comparison.figures.bytes! });
-	const { settings } = backup.contents;
+	const { settings, superuser } = backup.contents;
 	const major = majorOf(backup.contents);
-	const server = await PrivateServer.start({ program, data, folder, account, settings, major, signal: run.signal });
+	const server = await PrivateServer.start({
+		...{ program, data, folder, account, settings, superuser, major },
+		signal: run.signal,
+	});
 	try {
 		const restoreSeconds = (performance.now() - startedAt) / 1000;
 		run.onProgress({ phase: 'looking', bytes: comparison.figures.bytes! });
@@ -174,8 +177,8 @@ async function askAll(
 ): Promise<AssertionResult[]> {
 	if (found !== null || questions.assertions.length === 0)
 		return await askDrilledCluster(server, found?.names ?? [], questions);
-	throw new BackupError('unsupported', 'the assertions cannot be asked: nobody can log in as "postgres"', {
-		hint: 'Leave them out, or make a superuser of that name on the server.',
+	throw new BackupError('unsupported', `the assertions cannot be asked: nobody can log in as "${server.superuser}"`, {
+		hint: 'Leave them out, or let that role log in on the server.',
 	});
 }
 

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { abortError, BackupError } from '../../../../base/errors';
+import type { ReplaySettings } from '../cluster';
 import type { Account } from './programs';
 
 /** Of its socket's name; it listens on no network. */
@@ -24,8 +25,10 @@ export interface PrivateServerOptions {
 	/** A folder that only the account can enter, for its socket, configuration and log. */
 	folder: string;
 	account: Account;
-	/** By name: what it must have at least to replay the log. */
-	settings: Readonly<Record<string, number>>;
+	/** What it must have at least to replay the log. */
+	settings: ReplaySettings;
+	/** As whom it is looked at. */
+	superuser: string;
 	/** Of the program. */
 	major: number;
 	signal: AbortSignal;
@@ -39,7 +42,11 @@ export class PrivateServer {
 	readonly #folder: string;
 	readonly #gone: Promise<void>;
 
-	private constructor(child: ChildProcess, folder: string) {
+	private constructor(
+		child: ChildProcess,
+		folder: string,
+		readonly superuser: string,
+	) {
 		this.#child = child;
 		this.#folder = folder;
 		this.#gone = new Promise((resolve) => {
@@ -59,6 +66,7 @@ export class PrivateServer {
 		folder,
 		account,
 		settings,
+		superuser,
 		major,
 		signal,
 	}: PrivateServerOptions): Promise<PrivateServer> {
@@ -74,7 +82,7 @@ export class PrivateServer {
 			stdio: ['ignore', log.fd, log.fd],
 		});
 		await log.close();
-		const server = new PrivateServer(child, folder);
+		const server = new PrivateServer(child, folder, superuser);
 		try {
 			while (!(await server.#isReady(data))) {
 				if (signal.aborted) throw abortError(signal);
@@ -90,7 +98,7 @@ export class PrivateServer {
 
 	/**
 	 * A connection to a database.
-	 * @param as.role by default the superuser that every cluster has under the usual name
+	 * @param as.role by default the superuser
 	 * @param as.patienceMs how long a statement may take; 0 is for ever
 	 * @throws what `pg` throws
 	 */
@@ -99,7 +107,7 @@ export class PrivateServer {
 		{ role, patienceMs = 60_000 }: { role?: string; patienceMs?: number } = {},
 	): Promise<Client> {
 		const client = new Client({
-			...{ host: this.#folder, port: PORT, user: role ?? 'postgres', database, query_timeout: patienceMs },
+			...{ host: this.#folder, port: PORT, user: role ?? this.superuser, database, query_timeout: patienceMs },
 			options: role === undefined ? SAFE_OPTIONS : '',
 		});
 		// One that breaks fails the query that runs, or the next one.
