@@ -15,6 +15,9 @@ beforeEach(() => {
 	minute = 0;
 });
 
+/** A second of the day of all that is made here. */
+const at = (second: number) => `2026-11-20T10:00:0${second}.000Z`;
+
 /** A run of log from one place to another, in hexadecimal digits, each a minute after the one before. */
 function log(from: string, to: string, { anew = false, server = 'a', commit = null as string | null } = {}): Manifest {
 	const label = `20261120T10${String(++minute).padStart(2, '0')}00Z-full-aaaa`;
@@ -69,9 +72,15 @@ it('reads only what may belong behind a base backup', async () => {
 it('joins what follows without a gap, of the same server, and knows what lies beside the base backup', async () => {
 	const pieces = [log('0', '100', { anew: true }), log('0', '250')];
 	const made = base('200', '300');
-	const later = [log('200', '400', { commit: 'one' }), log('400', '500', { server: 'b' }), log('300', '600')];
+	const later = [log('200', '400', { commit: at(1) }), log('400', '500', { server: 'b' }), log('300', '600')];
 	expect(await joined(made, [...pieces, ...later])).toEqual({
-		...{ earlier: [pieces[1]], pieces: [later[0], later[2]], end: 0x600n, lastCommit: 'one', gap: null },
+		...{
+			earlier: [pieces[1]],
+			pieces: [later[0], later[2]],
+			end: 0x600n,
+			lastCommit: { time: at(1), isKnown: true },
+			gap: null,
+		},
 	});
 });
 
@@ -83,17 +92,22 @@ it('says where log is missing, and joins nothing behind it', async () => {
 
 it('never joins log of a server that was put back to an older state, on either side', async () => {
 	const before = base('100', '200');
-	const old = [log('0', '300', { anew: true }), log('300', '900', { commit: 'lost' })];
+	const old = [log('0', '300', { anew: true }), log('300', '900', { commit: at(2) })];
 	// Put back, and written anew at the same places.
-	const anew = [log('100', '400', { anew: true }), log('400', 'a00', { commit: 'new' })];
+	const anew = [log('100', '400', { anew: true }), log('400', 'a00', { commit: at(3) })];
 	const after = base('500', '600');
 	const more = log('a00', 'b00');
 	const all = [...old, ...anew, more];
-	expect(await joined(before, all)).toMatchObject({ pieces: old, end: 0x900n, lastCommit: 'lost', gap: null });
+	expect(await joined(before, all)).toMatchObject({
+		pieces: old,
+		end: 0x900n,
+		lastCommit: { time: at(2), isKnown: true },
+		gap: null,
+	});
 	expect(await joined(after, all)).toMatchObject({
 		earlier: [],
 		pieces: [anew[1], more],
 		end: 0xb00n,
-		lastCommit: 'new',
+		lastCommit: { time: at(3), isKnown: true },
 	});
 });

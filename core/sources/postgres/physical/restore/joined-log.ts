@@ -5,6 +5,7 @@ import type { Manifest } from '../../../../records/manifest';
 import type { BackupEntry, Repository } from '../../../../records/repository';
 import { parseLsn } from '../lsn';
 import { LOG } from '../wal/word';
+import { type LastCommit, laterCommit } from './last-commit';
 
 /** There may be thousands of pieces of log; so many manifests are read at a time. */
 const READS = 8;
@@ -85,8 +86,8 @@ export interface JoinedLog {
 	earlier: Manifest[];
 	/** Behind the last byte. */
 	end: bigint;
-	/** Of the last transaction, ISO 8601; of the base backup itself, nobody knows. */
-	lastCommit: string | null;
+	/** Of the last transaction in these pieces. */
+	lastCommit: LastCommit;
 	/** The first piece that would follow, were nothing missing before it; null where all that is stored of this history joins. */
 	gap: Manifest | null;
 }
@@ -95,9 +96,9 @@ export interface JoinedLog {
 export function joinLog(base: Manifest, log: readonly Manifest[]): JoinedLog {
 	const { walStart: baseStart, walEnd: baseEnd } = base.source.details;
 	const end = parseLsn(String(baseEnd));
-	const joined: JoinedLog = { pieces: [], earlier: [], end, lastCommit: null, gap: null };
+	const joined: JoinedLog = { pieces: [], earlier: [], end, lastCommit: { time: null, isKnown: true }, gap: null };
 	for (const piece of ofSameHistory(base, log)) {
-		const { walStart, walEnd, lastCommit } = piece.source.details;
+		const { walStart, walEnd } = piece.source.details;
 		const [from, to] = [parseLsn(String(walStart)), parseLsn(String(walEnd))];
 		// Written before the server was restored to an earlier place, from which it went on on a timeline of its own.
 		if (Number(piece.source.details.timeline) < Number(base.source.details.timeline) && to > joined.end) continue;
@@ -111,7 +112,7 @@ export function joinLog(base: Manifest, log: readonly Manifest[]): JoinedLog {
 		}
 		joined.pieces.push(piece);
 		joined.end = to;
-		if (typeof lastCommit === 'string') joined.lastCommit = lastCommit;
+		joined.lastCommit = laterCommit(joined.lastCommit, piece);
 	}
 	return joined;
 }

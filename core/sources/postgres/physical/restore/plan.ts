@@ -12,6 +12,7 @@ import { formatLsn, parseLsn } from '../lsn';
 import type { RecoveryTarget } from './recovery';
 import type { LogContents } from '../wal/contents';
 import { type JoinedLog, joinLog, readLog, readLogBehind } from './joined-log';
+import { lastCommitOf } from './last-commit';
 
 /** What will be restored. */
 export interface ClusterPlan {
@@ -62,12 +63,17 @@ export async function planClusterRestore(choice: ClusterChoice): Promise<Cluster
 	}
 	if (pieces.length === 0)
 		warnings.push(`no log follows ${base.group}/${base.label}: it is restored as it was at its end`);
+	if (reached.kind === 'time' && !lastCommit.isKnown) {
+		warnings.push(
+			'when the last transaction in this log ended is not known: where the server says that recovery ended before its target was reached, restore to the newest moment',
+		);
+	}
 	return {
 		label: base.label,
 		log: pieces.length === 0 ? null : { group: logGroup, labels: needed.map(({ label }) => label) },
 		target:
 			target.kind === 'name' ? target : pieces.length === 0 && reached.kind === 'newest' ? { kind: 'base' } : reached,
-		restorableUntil: lastCommit,
+		restorableUntil: lastCommit.isKnown ? lastCommit.time : null,
 		warnings,
 	};
 }
@@ -138,10 +144,12 @@ function isBefore(wanted: RecoveryTarget, { finishedAt, source }: Manifest): str
 
 /** Only as much log as the target needs. */
 function cut(pieces: readonly Manifest[], wanted: RecoveryTarget): readonly Manifest[] {
-	const isBehind = ({ source: { details } }: Manifest): boolean => {
-		if (wanted.kind === 'time')
-			return typeof details.lastCommit === 'string' && Date.parse(details.lastCommit) > wanted.time.getTime();
-		return wanted.kind === 'lsn' && parseLsn(String(details.walEnd)) > parseLsn(wanted.lsn);
+	const isBehind = (piece: Manifest): boolean => {
+		if (wanted.kind === 'time') {
+			const { time } = lastCommitOf(piece);
+			return time !== null && Date.parse(time) > wanted.time.getTime();
+		}
+		return wanted.kind === 'lsn' && parseLsn(String(piece.source.details.walEnd)) > parseLsn(wanted.lsn);
 	};
 	const last = pieces.findIndex(isBehind);
 	return last < 0 ? pieces : pieces.slice(0, last + 1);
@@ -163,10 +171,11 @@ function reach(
 	}
 	if (wanted.kind !== 'time') return wanted;
 	const time = wanted.time.getTime();
-	if (lastCommit !== null && Date.parse(lastCommit) > time) return wanted;
+	if (lastCommit.time !== null && Date.parse(lastCommit.time) > time) return wanted;
 	// All that was committed before this moment had been stored.
 	const complete = pieces.at(-1)?.startedAt ?? base.finishedAt;
-	if (time <= Date.parse(complete)) return { kind: 'newest' };
+	// Where nobody knows whether something was committed behind it, a server that refuses is better than one that goes past it.
+	if (time <= Date.parse(complete)) return lastCommit.isKnown ? { kind: 'newest' } : wanted;
 	throw new BackupError(
 		'invalid-input',
 		`nothing is stored of ${wanted.time.toISOString()}: the log was collected at ${complete}`,

@@ -31,6 +31,14 @@ const OVERWRITES = 8;
 const XLOG = 0;
 const XACT = 1;
 const SWITCH = 0x40;
+/**
+ * The kinds of records about transactions with which one ends: COMMIT, ABORT, COMMIT_PREPARED, ABORT_PREPARED. Each begins with its time. So
+ * does no other kind: PREPARE (0x10), ASSIGNMENT (0x50), INVALIDATIONS (0x60; written where `wal_level` is `logical`).
+ */
+const ENDINGS: ReadonlySet<number> = new Set([0x00, 0x20, 0x30, 0x40]);
+const COMMITS: ReadonlySet<number> = new Set([0x00, 0x30]);
+/** The bits of a record about transactions that say its kind. */
+const XACT_KIND = 0x70;
 const RESTORE_POINT = 0x70;
 /** Records are limited to a bit over 1 GB. */
 const MAX_RECORD = 1_074_790_400;
@@ -38,6 +46,8 @@ const MAX_RECORD = 1_074_790_400;
 const KEPT = 128;
 /** Between 1970 and 2000, where PostgreSQL's times begin, in microseconds. */
 const EPOCH_US = 946_684_800_000_000n;
+/** Milliseconds from 1970 that a Date can hold, in both directions. */
+const MAX_DATE = 8_640_000_000_000_000n;
 
 /** A name that somebody gave to a moment, with `pg_create_restore_point`. */
 export interface RestorePoint {
@@ -48,8 +58,12 @@ export interface RestorePoint {
 /** What a piece of log holds. */
 export interface LogSummary {
 	records: number;
+	/** Transactions that were committed. */
 	commits: number;
-	/** Of the last transaction that was committed or rolled back; null where there is none. */
+	/**
+	 * The latest time at which a transaction was committed or rolled back: a server that is told to stop at an earlier one does stop. Times do not
+	 * always rise along the log. Null where no transaction ended.
+	 */
 	lastCommit: Date | null;
 	restorePoints: RestorePoint[];
 	/** Behind the last whole record; null where there is none. */
@@ -96,7 +110,8 @@ export class LogVerifier {
 	#end: number | null = null;
 	#records = 0;
 	#commits = 0;
-	#lastCommit: bigint | null = null;
+	/** Milliseconds since 1970. */
+	#lastCommit: number | null = null;
 	readonly #points: RestorePoint[] = [];
 
 	constructor(options: VerifierOptions) {
@@ -135,7 +150,7 @@ export class LogVerifier {
 		return {
 			records: this.#records,
 			commits: this.#commits,
-			lastCommit: this.#lastCommit === null ? null : new Date(Number((this.#lastCommit + EPOCH_US) / 1000n)),
+			lastCommit: this.#lastCommit === null ? null : new Date(this.#lastCommit),
 			restorePoints: this.#points,
 			end: this.#end === null ? null : lsn(this.#end),
 			major: this.#major,
@@ -254,8 +269,7 @@ export class LogVerifier {
 
 	#isWanted(): boolean {
 		const [manager, info] = [this.#head[17], this.#head[16]!];
-		// Commits and aborts, also those of prepared transactions; restore points.
-		return (manager === XACT && (info & 0x70) % 0x30 === 0) || (manager === XLOG && (info & 0xf0) === RESTORE_POINT);
+		return (manager === XACT && ENDINGS.has(info & XACT_KIND)) || (manager === XLOG && (info & 0xf0) === RESTORE_POINT);
 	}
 
 	#complete(end: number): void {
@@ -281,8 +295,10 @@ export class LogVerifier {
 		const data = mainData(this.#kept.subarray(0, this.#keptBytes));
 		if (data === null || data.length < 8) return;
 		if (this.#head[17] === XACT) {
-			this.#commits++;
-			this.#lastCommit = data.readBigInt64LE(0);
+			if (COMMITS.has(this.#head[16]! & XACT_KIND)) this.#commits++;
+			const time = (data.readBigInt64LE(0) + EPOCH_US) / 1000n;
+			if (time < -MAX_DATE || time > MAX_DATE) return;
+			this.#lastCommit = Math.max(this.#lastCommit ?? Number(time), Number(time));
 		} else {
 			const name = data.subarray(8).toString('utf8').split('\0')[0]!;
 			this.#points.push({ name, lsn: lsn(this.#end!) });
