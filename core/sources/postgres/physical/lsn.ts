@@ -9,6 +9,11 @@ export const WAL_PAGE_BYTES = 8192;
 
 const LSN = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i;
 
+/** Whether something is a place in the log, as text. */
+export function isLsn(value: unknown): value is string {
+	return typeof value === 'string' && LSN.test(value);
+}
+
 /**
  * Reads a place in the log.
  * @throws BackupError 'invalid-input'

@@ -3,7 +3,7 @@ import { isBackupError } from '../../../../base/errors';
 import { inParallel } from '../../../../base/in-parallel';
 import type { Manifest } from '../../../../records/manifest';
 import type { BackupEntry, Repository } from '../../../../records/repository';
-import { parseLsn } from '../lsn';
+import { assertLogRange, logRangeOf } from '../wal/position';
 import { LOG } from '../wal/word';
 import { type LastCommit, laterCommit } from './last-commit';
 
@@ -49,9 +49,10 @@ export async function readLogBehind(
 }
 
 /** Whether nothing that was made before this piece, which is older than the base backup, belongs behind that. */
-function isFirstOf(base: Manifest, { source }: Manifest): boolean {
+function isFirstOf(base: Manifest, piece: Manifest): boolean {
+	const { source } = piece;
 	if (source.server !== base.source.server) return false;
-	const endsBefore = parseLsn(String(source.details.walEnd)) <= parseLsn(String(base.source.details.walStart));
+	const endsBefore = assertLogRange(piece).end <= assertLogRange(base).start;
 	return endsBefore || source.details.newBeginning === true;
 }
 
@@ -68,7 +69,7 @@ async function readEach(
 		signal.throwIfAborted();
 		try {
 			const manifest = await repository.readManifest(group, label, signal);
-			return manifest.source.kind === LOG ? [manifest] : [];
+			return manifest.source.kind === LOG && logRangeOf(manifest) !== null ? [manifest] : [];
 		} catch (error) {
 			if (!isBackupError(error, 'invalid-manifest', 'not-found', 'unsigned', 'unknown-signer', 'bad-signature'))
 				throw error;
@@ -92,18 +93,20 @@ export interface JoinedLog {
 	gap: Manifest | null;
 }
 
-/** @param log in the order in which it was made, of any server */
+/**
+ * Which of the log belongs to a base backup.
+ * @param log in the order in which it was made, of any server
+ * @throws BackupError 'invalid-manifest' where one of them does not say which log it holds
+ */
 export function joinLog(base: Manifest, log: readonly Manifest[]): JoinedLog {
-	const { walStart: baseStart, walEnd: baseEnd } = base.source.details;
-	const end = parseLsn(String(baseEnd));
+	const { start, end } = assertLogRange(base);
 	const joined: JoinedLog = { pieces: [], earlier: [], end, lastCommit: { time: null, isKnown: true }, gap: null };
 	for (const piece of ofSameHistory(base, log)) {
-		const { walStart, walEnd } = piece.source.details;
-		const [from, to] = [parseLsn(String(walStart)), parseLsn(String(walEnd))];
+		const { start: from, end: to } = assertLogRange(piece);
 		// Written before the server was restored to an earlier place, from which it went on on a timeline of its own.
 		if (Number(piece.source.details.timeline) < Number(base.source.details.timeline) && to > joined.end) continue;
 		if (to <= joined.end) {
-			if (joined.pieces.length === 0 && to > parseLsn(String(baseStart))) joined.earlier.push(piece);
+			if (joined.pieces.length === 0 && to > start) joined.earlier.push(piece);
 			continue;
 		}
 		if (from > joined.end) {

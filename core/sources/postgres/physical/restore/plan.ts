@@ -11,6 +11,7 @@ import { logGroupOf } from '../groups';
 import { formatLsn, parseLsn } from '../lsn';
 import type { RecoveryTarget } from './recovery';
 import type { LogContents } from '../wal/contents';
+import { assertLogRange } from '../wal/position';
 import { type JoinedLog, joinLog, readLog, readLogBehind } from './joined-log';
 import { lastCommitOf } from './last-commit';
 
@@ -126,7 +127,9 @@ async function readBase(repository: Repository, entry: BackupEntry, signal: Abor
 	const name = `${entry.group}/${entry.label}`;
 	try {
 		const manifest = await repository.readManifest(entry.group, entry.label, signal);
-		return manifest.source.kind === CLUSTER ? manifest : `${name} is no base backup`;
+		if (manifest.source.kind !== CLUSTER) return `${name} is no base backup`;
+		assertLogRange(manifest);
+		return manifest;
 	} catch (error) {
 		// A storage that does not answer says nothing about this backup.
 		if (!isBackupError(error) || signal.aborted || isOfStorage(error.code)) throw error;
@@ -135,10 +138,11 @@ async function readBase(repository: Repository, entry: BackupEntry, signal: Abor
 }
 
 /** Whether a target lies before the end of a base backup, which is the first moment that it can be restored to. */
-function isBefore(wanted: RecoveryTarget, { finishedAt, source }: Manifest): string | null {
+function isBefore(wanted: RecoveryTarget, base: Manifest): string | null {
+	const { finishedAt } = base;
 	if (wanted.kind === 'time' && wanted.time.getTime() < Date.parse(finishedAt)) return finishedAt;
-	const end = String(source.details.walEnd);
-	if (wanted.kind === 'lsn' && parseLsn(wanted.lsn) < parseLsn(end)) return end;
+	const { end } = assertLogRange(base);
+	if (wanted.kind === 'lsn' && parseLsn(wanted.lsn) < end) return formatLsn(end);
 	return null;
 }
 
@@ -149,7 +153,7 @@ function cut(pieces: readonly Manifest[], wanted: RecoveryTarget): readonly Mani
 			const { time } = lastCommitOf(piece);
 			return time !== null && Date.parse(time) > wanted.time.getTime();
 		}
-		return wanted.kind === 'lsn' && parseLsn(String(piece.source.details.walEnd)) > parseLsn(wanted.lsn);
+		return wanted.kind === 'lsn' && assertLogRange(piece).end > parseLsn(wanted.lsn);
 	};
 	const last = pieces.findIndex(isBehind);
 	return last < 0 ? pieces : pieces.slice(0, last + 1);

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { BackupError } from '../../../../base/errors';
 import type { Manifest } from '../../../../records/manifest';
 import { START_OVER } from '../errors';
-import { parseLsn, WAL_PAGE_BYTES } from '../lsn';
+import { isLsn, parseLsn, WAL_PAGE_BYTES } from '../lsn';
 import { LOG } from './word';
 
 /** Where the newest backup of log ends, as its manifest says in the clear. */
@@ -30,13 +30,35 @@ export function tailStart(end: bigint): bigint {
  */
 export function positionOf(previous: Manifest | null): LogPosition | null {
 	if (previous?.source.kind !== LOG) return null;
-	const { timeline, walEnd, tail } = previous.source.details;
-	if (typeof timeline !== 'number' || typeof walEnd !== 'string' || typeof tail !== 'string') {
-		throw new BackupError('invalid-manifest', `${previous.group}/${previous.label} does not say how far it goes`, {
-			hint: 'No program of ours writes that. Look at who else writes to this storage.',
-		});
-	}
-	return { timeline, end: parseLsn(walEnd), tail, server: previous.source.server };
+	const { end } = assertLogRange(previous);
+	const { timeline, tail } = previous.source.details;
+	if (typeof timeline !== 'number' || typeof tail !== 'string') throw unclear(previous);
+	return { timeline, end, tail, server: previous.source.server };
+}
+
+/** Places in the log: of the first byte, and behind the last one. */
+export interface LogRange {
+	start: bigint;
+	end: bigint;
+}
+
+/** What of the log a base backup or a backup of log holds, as its manifest says in the clear; null where it does not say so. */
+export function logRangeOf({ source }: Pick<Manifest, 'source'>): LogRange | null {
+	const { walStart, walEnd } = source.details;
+	return isLsn(walStart) && isLsn(walEnd) ? { start: parseLsn(walStart), end: parseLsn(walEnd) } : null;
+}
+
+/** The same. @throws BackupError 'invalid-manifest' where it does not say so */
+export function assertLogRange(manifest: Manifest): LogRange {
+	const range = logRangeOf(manifest);
+	if (range === null) throw unclear(manifest);
+	return range;
+}
+
+function unclear({ group, label }: Manifest): BackupError {
+	return new BackupError('invalid-manifest', `${group}/${label} does not say how far it goes`, {
+		hint: 'No program of ours writes that. Look at who else writes to this storage.',
+	});
 }
 
 /**

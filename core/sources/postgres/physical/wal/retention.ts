@@ -7,7 +7,7 @@ import { type KeptBase, type LogEnd, planLog } from '../../../../retention/log';
 import type { GroupPlan } from '../../../../retention/plan';
 import { CLUSTER } from '../base/word';
 import { baseGroupOf } from '../groups';
-import { parseLsn } from '../lsn';
+import { logRangeOf } from './position';
 import { LOG } from './word';
 
 /**
@@ -37,21 +37,23 @@ export async function planLogGroup(
 	return planLog(group, members, bases, ends);
 }
 
-/** @returns null where one of them cannot be read */
+/** @returns null where one of them cannot be read, or does not say which log it needs */
 async function readBases(repository: Repository, group: string, signal: AbortSignal): Promise<KeptBase[] | null> {
 	const bases: KeptBase[] = [];
 	for (const entry of await repository.list(group)) {
 		const manifest = await read(repository, entry, signal);
 		if (manifest === null) return null;
-		const { walStart } = manifest.source.details;
-		if (manifest.source.kind !== CLUSTER || typeof walStart !== 'string') continue;
-		bases.push({ label: entry.label, server: manifest.source.server, start: parseLsn(walStart) });
+		if (manifest.source.kind !== CLUSTER) continue;
+		const range = logRangeOf(manifest);
+		if (range === null) return null;
+		bases.push({ label: entry.label, server: manifest.source.server, start: range.start });
 	}
 	return bases;
 }
 
-function endOf({ source: { server, details } }: Manifest): LogEnd | null {
-	return typeof details.walEnd === 'string' ? { server, end: parseLsn(details.walEnd) } : null;
+function endOf(manifest: Manifest): LogEnd | null {
+	const range = logRangeOf(manifest);
+	return range && { server: manifest.source.server, end: range.end };
 }
 
 /** @returns null where nobody can read it @throws BackupError of the storage, 'cancelled' */
