@@ -36,7 +36,7 @@ export async function writeRecovery(folder: string, target: RecoveryTarget, rest
 export function formatRecovery(target: RecoveryTarget, restoreCommand = 'false'): string {
 	const wanted = targetSettings(target);
 	const settings = [
-		...Object.entries(NO_OTHER_TARGET).filter(([name]) => !(name in wanted)),
+		...Object.entries(NOT_OF_THE_BACKUP).filter(([name]) => !(name in wanted)),
 		...Object.entries({ restore_command: restoreCommand, recovery_target_action: 'promote' }),
 		// Last: an empty setting behind it would be a second target for PostgreSQL 13.
 		...Object.entries(wanted),
@@ -50,10 +50,11 @@ export function formatRecovery(target: RecoveryTarget, restoreCommand = 'false')
 	].join('\n');
 }
 
-/** A server that was itself restored, or a standby, has settings of its own for that, which come along. */
-const NO_OTHER_TARGET = {
+/** A server that was itself restored, or a standby, has settings of its own for that, which come along: targets, commands, a delay. */
+const NOT_OF_THE_BACKUP = {
 	archive_cleanup_command: '',
 	recovery_end_command: '',
+	recovery_min_apply_delay: '0',
 	recovery_target: '',
 	recovery_target_inclusive: 'on',
 	recovery_target_lsn: '',
