@@ -41,6 +41,8 @@ export function exactly(source: Readable, size: number, options: ExactOptions): 
 	source.once('end', finish);
 	source.once('close', finish);
 	source.on('error', (error) => result.destroy(options.toError(error)));
+	// Whoever asked for it may have given up waiting; unheard, the error would end the process.
+	result.on('error', () => undefined);
 	if (signal?.aborted) onAbort();
 	else signal?.addEventListener('abort', onAbort, { once: true });
 	return result;

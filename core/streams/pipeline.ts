@@ -205,9 +205,14 @@ export function named<E>(where: string, error: E): E | BackupError {
 const DAMAGED =
 	'The object was changed or damaged in the storage. Use another backup: a verification says which ones are sound.';
 
-/** Begins to read. A storage that does not let go must not hold up the failure. */
-async function opened(storage: Storage, key: string, signal: AbortSignal): Promise<Readable> {
-	const reading = storage.read(key, { signal });
+/** Begins to read. A storage that does not let go must not hold up the failure; what it gives later is destroyed. */
+export async function opened(
+	storage: Storage,
+	key: string,
+	signal: AbortSignal,
+	range: { start?: number; length?: number } = {},
+): Promise<Readable> {
+	const reading = storage.read(key, { ...range, signal });
 	reading
 		.then((body) => {
 			// Whatever it says before somebody reads it is heard by the reader, who finds it broken.

@@ -12,7 +12,7 @@ import { watchStall } from '../base/limits';
 import { AGE_HEAD_BYTES, AgeFile, type Range } from '../codecs/age/random-access';
 import { readSeekTable, type SeekTable, seekTableSize } from '../codecs/zstd/seek-table';
 import { objectKey } from '../records/layout';
-import { named, type OpenRequest } from './pipeline';
+import { named, opened, type OpenRequest } from './pipeline';
 
 const decompress = promisify(zstdDecompress) as (frame: Buffer, options: ZstdOptions) => Promise<Buffer>;
 
@@ -152,7 +152,7 @@ class StoredStreamReader implements RandomAccess {
 						() => ({ moved, waitingFor: `storage ${storage.location}` }),
 					);
 		try {
-			const body = await unlessAborted(storage.read(this.#key, { start, length, signal: combined }), combined);
+			const body = await opened(storage, this.#key, combined, { start, length });
 			body.on('data', (chunk: Buffer) => (moved += chunk.length));
 			const tooMuch = () => damaged('the storage gave more than it was asked for');
 			const bytes = await unlessAborted(collect(body, length, tooMuch), combined);

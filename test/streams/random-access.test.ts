@@ -153,17 +153,26 @@ it('says that the identity does not fit', async () => {
 	});
 });
 
+/** Access that waits 0.3 s for the storage. */
+async function impatient(storage: Storage, stream: StoredStream) {
+	const of = { group: GROUP, label: LABEL, keys: null, signal, stallTimeoutMs: 300 };
+	return await openRandomAccess({ storage, stream, ...of });
+}
+
 it('gives up when the storage gives nothing for too long', async () => {
 	const { storage, stream } = await stored(null);
-	const access = await openRandomAccess({
-		storage,
-		group: GROUP,
-		label: LABEL,
-		stream,
-		keys: null,
-		signal,
-		stallTimeoutMs: 300,
-	});
+	const access = await impatient(storage, stream);
 	jest.spyOn(storage, 'read').mockResolvedValue(new Readable({ read() {} }));
 	await expect(collected(access.read(5 * MB, 100))).rejects.toMatchObject({ code: 'stalled' });
+});
+
+it('destroys what the storage gives when nobody waits for it any more', async () => {
+	const { storage, stream } = await stored(null);
+	const access = await impatient(storage, stream);
+	const answer = Promise.withResolvers<Readable>();
+	jest.spyOn(storage, 'read').mockReturnValue(answer.promise);
+	await expect(collected(access.read(5 * MB, 100))).rejects.toMatchObject({ code: 'stalled' });
+	const late = new Readable({ read() {}, destroy: (_, done) => done(new Error('nobody hears this')) });
+	answer.resolve(late);
+	await new Promise((resolve) => late.once('close', resolve));
 });

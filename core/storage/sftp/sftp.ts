@@ -9,7 +9,7 @@ import { untilAborted } from '../../base/deadline';
 import { abortError, BackupError } from '../../base/errors';
 import { foldersAbove } from '../above';
 import { takeBody } from '../body';
-import { exactly, resolveRange } from '../exact';
+import { assertRange, exactly, resolveRange } from '../exact';
 import { assertKey, assertPrefix, isKey, isKeySegment } from '../key';
 import { refuseProtection } from '../protection';
 import type { CallOptions, ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from '../storage';
@@ -132,6 +132,7 @@ export class SftpStorage implements Storage {
 
 	async read(key: string, options: ReadOptions = {}): Promise<Readable> {
 		assertKey(key);
+		assertRange(options);
 		const { signal } = options;
 		if (signal?.aborted) throw abortError(signal);
 		return await this.#try('read', key, signal, async (files) => {
@@ -143,6 +144,8 @@ export class SftpStorage implements Storage {
 			});
 			const { start, length } = resolveRange(options, found.size);
 			const source = Readable.from(readRange(files, handle, start, length), { objectMode: false });
+			// Not at the end of the generator: one that nobody has begun has none.
+			source.once('close', () => void files.close(handle).catch(() => undefined));
 			return exactly(source, length, {
 				signal,
 				toError: (error) => sftpError(`cannot read ${this.#name(key)}`, error) as Error,

@@ -70,14 +70,9 @@ export async function* readRange(
 		waiting.push(reading);
 		next += size;
 	};
-	try {
-		while (next < end || waiting.length > 0) {
-			while (next < end && waiting.length < ON_THE_WAY) ask();
-			const piece = await waiting.shift()!;
-			yield piece;
-		}
-	} finally {
-		await files.close(handle).catch(() => undefined);
+	while (next < end || waiting.length > 0) {
+		while (next < end && waiting.length < ON_THE_WAY) ask();
+		yield await waiting.shift()!;
 	}
 }
 

@@ -1,0 +1,52 @@
+/** SFTP servers that are not OpenSSH, or slow, or hostile. */
+import { buffer } from 'node:stream/consumers';
+import { SftpStorage } from '../../core/storage/sftp/sftp';
+import { type SftpServer, startSftp, type Ways } from '../support/sftp-server';
+import { until } from '../support/until';
+
+let server: SftpServer;
+let storage: SftpStorage;
+
+async function start(ways?: Ways): Promise<void> {
+	server = await startSftp(ways);
+	storage = new SftpStorage(server.options);
+}
+
+afterEach(async () => {
+	await storage.close();
+	await server.stop();
+});
+
+const nothingIsOpen = async () => await until('every handle is closed', () => server.open.size === 0);
+
+it('a read that is cancelled while the server opens the file ends nothing else, and leaves no handle open', async () => {
+	const opening = Promise.withResolvers<void>();
+	const going = Promise.withResolvers<void>();
+	await start({
+		onOpen: async () => {
+			opening.resolve();
+			await going.promise;
+		},
+	});
+	server.files.set('/base/a', Buffer.from('bytes'));
+	const stop = new AbortController();
+	const reading = storage.read('a', { signal: stop.signal });
+	await opening.promise;
+	stop.abort();
+	await expect(reading).rejects.toMatchObject({ code: 'cancelled' });
+	going.resolve();
+	await until('the file is open', () => server.given > 0);
+	// An error that nobody hears would come now, and end the process.
+	await nothingIsOpen();
+});
+
+it('a stream that nobody begins to read leaves no handle open, and neither does a range that is none', async () => {
+	await start();
+	server.files.set('/base/a', Buffer.from('bytes'));
+	(await storage.read('a')).destroy();
+	await nothingIsOpen();
+	await expect(storage.read('a', { start: -1 })).rejects.toMatchObject({ code: 'invalid-input' });
+	expect(server.open.size).toBe(0);
+	expect((await buffer(await storage.read('a', { start: 1 }))).toString()).toBe('ytes');
+	await nothingIsOpen();
+});
