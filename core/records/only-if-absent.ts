@@ -39,5 +39,5 @@ export async function findOnlyIfAbsent(storage: Storage, signal?: AbortSignal): 
 export function describeOnlyIfAbsent(found: OnlyIfAbsent): string {
 	if (found === 'kept') return 'of several runs that write the same object at once, one wins';
 	const does = found === 'ignored' ? 'ignores' : 'refuses';
-	return `the server ${does} "only if absent" (If-None-Match), so that it cannot promise that one of several runs wins: each waits ${SETTLE_MS / 1000} s and looks whether its lock is still its own. Where several workers run n8n, do not let two of them back up the same source in the same moment`;
+	return `the server ${does} "only if absent" (If-None-Match of S3, the rename of SFTP), so that it cannot promise that one of several runs wins: each waits ${SETTLE_MS / 1000} s and looks whether its lock is still its own. Where several workers run n8n, do not let two of them back up the same source in the same moment`;
 }

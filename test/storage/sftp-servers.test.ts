@@ -1,5 +1,8 @@
 /** SFTP servers that are not OpenSSH, or slow, or hostile. */
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { acquireLock } from '../../core/records/locks/lock';
+import { Repository } from '../../core/records/repository';
 import { SftpStorage } from '../../core/storage/sftp/sftp';
 import { type SftpServer, startSftp, type Ways } from '../support/sftp-server';
 import { until } from '../support/until';
@@ -49,4 +52,31 @@ it('a stream that nobody begins to read leaves no handle open, and neither does 
 	expect(server.open.size).toBe(0);
 	expect((await buffer(await storage.read('a', { start: 1 }))).toString()).toBe('ytes');
 	await nothingIsOpen();
+});
+
+it.each([
+	['kept', 'fails where the name is taken', false],
+	['ignored', 'writes over what is there', true],
+] as const)('"only if absent" is %s where a rename %s', async (found, _, renameReplaces) => {
+	await start({ renameReplaces });
+	await storage.write('check', Readable.from([Buffer.from('bytes')]));
+	expect(await storage.onlyIfAbsent('check')).toBe(found);
+	expect([...server.files.keys()]).toEqual(['/base/check']);
+	expect(server.files.get('/base/check')!.toString()).toBe(found === 'kept' ? 'bytes' : '');
+});
+
+it('of two runs, one gets the lock, also where a rename writes over what is there', async () => {
+	await start({ renameReplaces: true });
+	const repository = await Repository.open(storage, { create: true });
+	expect(repository.onlyIfAbsent).toBe('ignored');
+	const other = new SftpStorage(server.options);
+	try {
+		const locks = [storage, other].map(async (each) => await acquireLock(each, 'postgres/shop', { settleMs: 300 }));
+		const results = await Promise.allSettled(locks);
+		const held = results.filter((result) => result.status === 'fulfilled');
+		expect(held).toHaveLength(1);
+		await held[0]!.value.release();
+	} finally {
+		await other.close();
+	}
 });

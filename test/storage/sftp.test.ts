@@ -104,6 +104,17 @@ describe('a server that must not be trusted, or does not answer as it should', (
 		}
 	});
 
+	it('of several writers of one name, one wins, and the server says so', async () => {
+		const storage = new SftpStorage(optionsFor(folder));
+		try {
+			await storage.write('a', Readable.from([Buffer.from('first')]));
+			expect(await storage.onlyIfAbsent('a')).toBe('kept');
+			expect(fs.readdirSync(folder)).toEqual(['a']);
+		} finally {
+			await storage.close();
+		}
+	});
+
 	it('a link below the folder is not followed', async () => {
 		const outside = fs.mkdtempSync(path.join(top, 'outside-'));
 		fs.symlinkSync(outside, path.join(folder, 'linked'));

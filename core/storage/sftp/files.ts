@@ -84,7 +84,10 @@ export class SftpFiles {
 		return await this.#asked((done) => this.sftp.realpath(file, done as never));
 	}
 
-	/** Fails where the new name is taken: the protocol says so, and OpenSSH does it with link(2). */
+	/**
+	 * Fails where the new name is taken: the protocol says so, and OpenSSH does it with link(2). Other servers, such as those made
+	 * with Go's pkg/sftp, write over what is there.
+	 */
 	async rename(from: string, to: string): Promise<void> {
 		await this.#asked<unknown>((done) => this.sftp.rename(from, to, done as never));
 	}

@@ -1,18 +1,28 @@
 /**
  * Objects as files on an SFTP server. Written under a temporary name that no key can have, synced and checked where the server can, and only
- * then given their name, by a rename that the protocol lets fail where the name is taken.
+ * then given their name, by a rename. The protocol lets it fail where the name is taken; some servers write over what is there, which
+ * `onlyIfAbsent` finds out.
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path/posix';
 import { Readable } from 'node:stream';
 import { untilAborted } from '../../base/deadline';
-import { abortError, BackupError } from '../../base/errors';
+import { abortError, BackupError, isBackupError } from '../../base/errors';
 import { foldersAbove } from '../above';
 import { takeBody } from '../body';
 import { assertRange, exactly, resolveRange } from '../exact';
 import { assertKey, assertPrefix, isKey, isKeySegment } from '../key';
 import { refuseProtection } from '../protection';
-import type { CallOptions, ReadOptions, Space, Storage, StoredObject, Unfinished, WriteOptions } from '../storage';
+import type {
+	CallOptions,
+	OnlyIfAbsent,
+	ReadOptions,
+	Space,
+	Storage,
+	StoredObject,
+	Unfinished,
+	WriteOptions,
+} from '../storage';
 import { isNoSuchFile, sftpError, statusOf } from './errors';
 import { SftpFiles } from './files';
 import { type SftpOptions, SftpSession } from './session';
@@ -222,6 +232,22 @@ export class SftpStorage implements Storage {
 		} catch (error) {
 			throw sftpError(`cannot list what is unfinished in ${this.#name(prefix)}`, error);
 		}
+	}
+
+	async onlyIfAbsent(key: string, { signal }: CallOptions = {}): Promise<OnlyIfAbsent> {
+		assertKey(key);
+		return await this.#try('look at', key, signal, async (files) => {
+			const [handle, temporary] = await this.#createTemporary(files, key);
+			try {
+				await files.close(handle);
+				await this.#publish(files, temporary, this.#file(key), key);
+				return 'ignored';
+			} catch (error) {
+				await files.remove(temporary).catch(() => undefined);
+				if (isBackupError(error, 'already-exists')) return 'kept';
+				throw error;
+			}
+		});
 	}
 
 	outer(): Storage[] {
