@@ -8,6 +8,7 @@ import { passwordWarning } from '../connection/password-exposure';
 import { type DatabaseTarget, describeTarget } from '../connection/target';
 import { cannotBeIncremental } from './base/incremental';
 import { type Cluster, readCluster } from './cluster';
+import { configurationState } from './configuration';
 import { explain } from './errors';
 import { grantStatement, readRights } from './sql/rights';
 import { openTransport } from './transport/open';
@@ -61,6 +62,7 @@ export async function checkCluster(target: DatabaseTarget, slot: string, signal:
 		await of('slots', async () => (used.noSlots === null ? await slotState(asked, slot) : { warning: used.noSlots }));
 		if (used.noSlots === null) await of('slot limit', async () => await slotLimit(asked));
 		await of('archive', async () => await archiveState(asked));
+		await of('configuration', async () => await configurationState(asked));
 		await of('checksums', async () =>
 			Promise.resolve(
 				cluster.checksums

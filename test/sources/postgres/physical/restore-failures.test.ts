@@ -25,6 +25,11 @@ beforeAll(async () => {
 	space = path.join(top, 'space');
 	fs.mkdirSync(space);
 	await giveToServer(space);
+	// As Debian has it: the configuration lies elsewhere.
+	const [{ folder }] = (await sql(server.target(), "SELECT current_setting('data_directory') AS folder")) as [
+		{ folder: string },
+	];
+	for (const name of ['postgresql.conf', 'pg_hba.conf']) fs.rmSync(path.join(folder, name));
 	await sql(server.target(), `CREATE TABLESPACE fast LOCATION '${space}'`);
 	await sql(server.target(), 'CREATE TABLE orders TABLESPACE fast AS SELECT generate_series(1, 1000) AS n');
 	backups = new ClusterBackups();
@@ -84,11 +89,17 @@ it('that is cancelled leaves an empty folder empty, with the permissions that it
 	expect(fs.existsSync(path.join(top, 'fast'))).toBe(false);
 });
 
-it('writes no file on the thread on which n8n runs', async () => {
+it('writes no file on the thread on which n8n runs, and says that the configuration of the server is not in the backup', async () => {
 	const writing = jest.spyOn(fs, 'writeSync');
 	const opening = jest.spyOn(fs, 'openSync');
 	try {
-		await restore(path.join(top, 'responsive'), path.join(top, 'responsive-fast'));
+		expect(await restore(path.join(top, 'responsive'), path.join(top, 'responsive-fast'))).toMatchObject({
+			warnings: [
+				expect.stringMatching(
+					/^the backup has no postgresql\.conf and pg_hba\.conf, .* -c config_file=… -c hba_file=… -c data_directory=…/,
+				),
+			],
+		});
 		expect([...writing.mock.calls, ...opening.mock.calls]).toEqual([]);
 	} finally {
 		writing.mockRestore();

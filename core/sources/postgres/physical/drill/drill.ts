@@ -118,6 +118,8 @@ async function drill(
 	);
 	const { comparison } = await clusterRestorer({ to: data, tablespaces, target }).restore(backup, {
 		...run,
+		// That it has no configuration of its own, for one: this server gets ours.
+		warn: () => undefined,
 		...(log && { alongside: log }),
 	});
 	// These would be obeyed, whatever another configuration says.

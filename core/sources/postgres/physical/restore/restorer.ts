@@ -9,6 +9,7 @@ import type { ClusterContents } from '../base/contents';
 import { CLUSTER } from '../base/word';
 import { archivePartOf, readListedFiles } from '../base/parts';
 import type { ListedFile } from '../base/file-list';
+import { missingConfiguration } from '../configuration';
 import { parseLsn } from '../lsn';
 import type { LogContents } from '../wal/contents';
 import { Destination, withoutDestinations } from './destination';
@@ -55,6 +56,8 @@ export function clusterRestorer(options: ClusterRestoreOptions): Restorer<Cluste
 				const log = await replay(backup, cluster.folder, writer, run);
 				await writeTablespaceMap(cluster.folder, tablespaces);
 				await writeRecovery(cluster.folder, options.target ?? { kind: 'base' }, options.restoreCommand);
+				const missing = await missingConfiguration(cluster.folder);
+				if (missing !== null) run.warn(missing);
 				return restored(backup, cluster.folder, files, log);
 			} catch (error) {
 				await writer.stop();
