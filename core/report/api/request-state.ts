@@ -30,15 +30,26 @@ interface Work {
 	code: string | null;
 }
 
-/** @throws BackupError of the storage */
-export async function readWork(repository: Repository, id: string, signal: AbortSignal): Promise<Work> {
+/**
+ * What was done for a request, as the nodes behind it say, or the journal where they say nothing of it.
+ * @param named backups that those nodes name
+ * @throws BackupError of the storage
+ */
+export async function readWork(
+	repository: Repository,
+	id: string,
+	named: RequestEnd['backups'],
+	signal: AbortSignal,
+): Promise<Work> {
 	const known = await readRequest(repository.storage, id, signal);
+	const isAsked = ({ group }: { group: string | null }) =>
+		known?.asked.group === undefined || group === known.asked.group;
+	if (named.some(isAsked)) return { isDone: true, backups: named, code: null };
 	if (!known) return { isDone: false, backups: [], code: null };
 	const runs = await readRequestRuns(repository, { id, acceptedAt: known.acceptedAt }, signal);
 	const done = runs.filter(({ verb, state }) => verb === known.verb && (state === 'ok' || state === 'degraded'));
-	const wanted = known.asked.group;
 	return {
-		isDone: done.some(({ group }) => wanted === undefined || group === wanted),
+		isDone: done.some(isAsked),
 		backups: done.flatMap(({ group, label }) => (group === null || label === null ? [] : [{ group, label }])),
 		code: runs.findLast(({ code }) => code !== null)?.code ?? null,
 	};

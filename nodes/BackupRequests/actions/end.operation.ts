@@ -1,6 +1,7 @@
 /** Requests for Backups: End Request. The items that came in, after how the work ended is written down. */
 import { type IExecuteFunctions, type INodeExecutionData, NodeOperationError } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
+import { isGroup, parseLabel } from '../../../core/records/label';
 import { endRequest, REQUEST_ID } from '../../../core/records/requests';
 import { readWork } from '../../../core/report/api/request-state';
 import { errorText, factsOf, nameOf } from '../../../core/report/values';
@@ -21,13 +22,14 @@ export async function endAll(context: IExecuteFunctions): Promise<INodeExecution
 		const failed = items.find(({ json, error }) => json.error !== undefined || error !== undefined);
 		const named = items.flatMap(({ json }) => {
 			const { group, label } = { ...json, ...factsOf(json.details) };
-			return typeof group === 'string' && typeof label === 'string' ? [{ group, label }] : [];
+			const isBackup =
+				typeof group === 'string' && isGroup(group) && typeof label === 'string' && parseLabel(label) !== null;
+			return isBackup ? [{ group, label }] : [];
 		});
 		const signal = cancelSignal(context);
 		const isDone = await withRepository(context, 0, signal, async (repository) => {
 			// Another workflow gives whatever its last node gives: what it has done is in the journal.
-			const work =
-				named.length > 0 ? { isDone: true, backups: named, code: null } : await readWork(repository, id, signal);
+			const work = await readWork(repository, id, named, signal);
 			const isOk = !failed && work.isDone;
 			const code = failed ? nameOf(factsOf(failed.json.details).code) || work.code : isOk ? null : 'unsupported';
 			await endRequest(
