@@ -6,7 +6,9 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { BackupError, isBackupError } from '../base/errors';
+import { assertFits } from '../base/fits';
 import { randomWord } from '../base/random-word';
+import { pause } from '../base/retry';
 import type { Storage } from '../storage/storage';
 import { forgetOld } from './forget-old';
 import { requestKey, REQUESTS } from './layout';
@@ -15,7 +17,9 @@ import { readText, writeText } from './small-objects';
 /** So long a key is known, milliseconds: 30 days. */
 const KEEP_MS = 30 * 24 * 3_600_000;
 
-const word = z.string().max(1000);
+const MAX_WORD = 1000;
+const MAX_BACKUPS = 1000;
+const word = z.string().max(MAX_WORD);
 
 const requestSchema = z.object({
 	format: z.literal(1),
@@ -26,6 +30,8 @@ const requestSchema = z.object({
 	/** Of n8n: number of the workflow, and of the execution that accepted it. */
 	workflow: word,
 	execution: word,
+	/** What its doing needs besides; absent where nothing is. */
+	offered: z.record(word).optional(),
 	/** Tells two writers apart. */
 	attempt: word,
 });
@@ -35,11 +41,11 @@ const endSchema = z.object({
 	outcome: z.enum(['ok', 'failed']),
 	code: word.nullable(),
 	/** What was backed up, verified or restored. */
-	backups: z.array(z.object({ group: word, label: word })).max(1000),
+	backups: z.array(z.object({ group: word, label: word })).max(MAX_BACKUPS),
 });
 
 /** A request as it was accepted. */
-export type AcceptedRequest = Omit<z.infer<typeof requestSchema>, 'format' | 'attempt'>;
+export type AcceptedRequest = Omit<z.infer<typeof requestSchema>, 'format' | 'offered' | 'attempt'>;
 /** How its work ended. */
 export type RequestEnd = Omit<z.infer<typeof endSchema>, 'format'>;
 
@@ -59,26 +65,41 @@ export function requestId(idempotencyKey: string): string {
 	return createHash('sha256').update(idempotencyKey).digest('hex').slice(0, 20);
 }
 
+/** What the doing of a request needs besides what was asked. */
+export type Offer = Readonly<Record<string, string>>;
+
+export interface AcceptOptions {
+	/** Asked for where nobody has sent this key before. What it throws refuses the request, which is not written down then. */
+	offer?: () => Promise<Offer>;
+	/**
+	 * Where the storage cannot promise that one of several writers wins: how long to wait before looking which one did, milliseconds.
+	 * @default 0, without a look
+	 */
+	settleMs?: number;
+	signal?: AbortSignal;
+}
+
 /**
  * Accepts a request, unless one with this id was accepted before.
- * @returns the one that counts: the given one where it is new, else the earlier one
- * @throws BackupError of the storage
+ * @returns the one that counts, with what it was offered: the given one where it is new, else the earlier one
+ * @throws BackupError of the storage; what `offer` throws
  */
 export async function acceptRequest(
 	storage: Storage,
 	id: string,
 	request: AcceptedRequest,
-	signal?: AbortSignal,
-): Promise<{ isNew: boolean; request: AcceptedRequest }> {
+	{ offer = async () => ({}), settleMs = 0, signal }: AcceptOptions = {},
+): Promise<{ isNew: boolean; request: AcceptedRequest; offer: Offer }> {
 	await forgetOld(storage, REQUESTS, { olderThanMs: KEEP_MS, signal });
-	const attempt = randomWord(12);
 	const key = requestKey(id, 'accepted');
-	try {
-		await writeText(storage, key, textOf({ ...request, attempt }), { signal });
-		return { isNew: true, request };
-	} catch (error) {
-		if (!isBackupError(error, 'already-exists')) throw error;
-	}
+	const earlier = await readObject(storage, key, requestSchema, signal);
+	if (earlier) return { isNew: false, ...acceptanceOf(earlier.value) };
+	const offered = await offer();
+	const attempt = randomWord(12);
+	const text = textOf(requestSchema, { format: 1, ...request, offered, attempt });
+	const isWritten = await writeOnce(storage, key, text, signal);
+	if (isWritten && settleMs === 0) return { isNew: true, request, offer: offered };
+	await pause(settleMs, signal);
 	const known = await readObject(storage, key, requestSchema, signal);
 	if (!known) {
 		throw new BackupError('storage-failed', `${storage.location}/${key} was there, and is not any more`, {
@@ -86,7 +107,7 @@ export async function acceptRequest(
 		});
 	}
 	// A storage that repeats a write whose answer was lost finds what it wrote itself.
-	return { isNew: known.value.attempt === attempt, request: acceptedOf(known.value) };
+	return { isNew: known.value.attempt === attempt, ...acceptanceOf(known.value) };
 }
 
 /** What is known of a request; null where it was never accepted, or so long ago that it was forgotten. */
@@ -101,12 +122,21 @@ export async function readRequest(storage: Storage, id: string, signal?: AbortSi
 	};
 }
 
-/** Writes down how the work of a request ended. What was written first stays. */
+/** Writes down how the work of a request ended. What was written first stays. Of more backups than are kept, the first ones are. */
 export async function endRequest(storage: Storage, id: string, end: RequestEnd, signal?: AbortSignal): Promise<void> {
+	const { outcome, code, backups } = end;
+	const kept = { outcome, code: code && code.slice(0, MAX_WORD), backups: backups.slice(0, MAX_BACKUPS) };
+	await writeOnce(storage, requestKey(id, 'end'), textOf(endSchema, { format: 1, ...kept }), signal);
+}
+
+/** @returns false where something lies there already */
+async function writeOnce(storage: Storage, key: string, text: string, signal?: AbortSignal): Promise<boolean> {
 	try {
-		await writeText(storage, requestKey(id, 'end'), textOf(end), { signal });
+		await writeText(storage, key, text, { signal });
+		return true;
 	} catch (error) {
-		if (!isBackupError(error, 'already-exists')) throw error;
+		if (isBackupError(error, 'already-exists')) return false;
+		throw error;
 	}
 }
 
@@ -133,6 +163,12 @@ function acceptedOf({ verb, asked, requestedBy, workflow, execution }: z.infer<t
 	return { verb, asked, requestedBy, workflow, execution };
 }
 
-function textOf(value: object): string {
-	return `${JSON.stringify({ format: 1, ...value })}\n`;
+function acceptanceOf(value: z.infer<typeof requestSchema>): { request: AcceptedRequest; offer: Offer } {
+	return { request: acceptedOf(value), offer: value.offered ?? {} };
+}
+
+/** The text of a record. @throws BackupError 'invalid-input' for one that could not be read again */
+function textOf<T>(schema: z.ZodType<T>, value: T): string {
+	assertFits(schema, value, 'a record of a request');
+	return `${JSON.stringify(value)}\n`;
 }

@@ -9,6 +9,8 @@ const BOTH = { show: { operation: ['answer', 'button'] } };
 /** Calls of one role within a minute, where the options say nothing. */
 export const CALLS_PER_MINUTE = 60;
 export const CHANGES_PER_MINUTE = 10;
+/** As in Postgres Dump. */
+export const DATABASE_PREFIX = 'postgres';
 
 export const properties: INodeProperties[] = [
 	{
@@ -79,6 +81,16 @@ export const properties: INodeProperties[] = [
 		displayOptions: ANSWER,
 	},
 	...Object.values(STATUS_FIELDS).map((field) => ({ ...field, displayOptions: ANSWER })),
+	{
+		displayName: 'Group Prefix',
+		name: 'groupPrefix',
+		type: 'string',
+		default: DATABASE_PREFIX,
+		required: true,
+		description:
+			'First part of the groups of databases that a request names: <code>accepted.prefix</code> then, for the node that backs them up',
+		displayOptions: ANSWER,
+	},
 	{ ...WORKFLOWS_FIELD, displayOptions: BOTH },
 	{
 		displayName: 'Request ID',

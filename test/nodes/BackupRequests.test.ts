@@ -99,6 +99,48 @@ it('accepts a request once, in a storage where there is nothing yet, and says ho
 	expect((await get('request', { id })).json).toMatchObject({ state: 'ok', backups: [{ group: 'postgres/shop' }] });
 });
 
+it('answers a repeated request as before, also where the settings have changed meanwhile', async () => {
+	const first = await post('backup', { group: 'files/acme' }, KEY, { workflows: 'files/* = Kf3nQ9sLx2TbVw7Z' });
+	const again = await post('backup', { group: 'files/acme' }, KEY, { workflows: '' });
+	expect(again).toMatchObject({ status: 202, accepted: null, json: { ...first.json, repeated: true } });
+	expect((await post('backup', { group: 'files/other' }, KEY)).json).toMatchObject({ code: 'key-reused' });
+	const repository = await Repository.open(createStorage({ type: 'folder', path: folder }), { create: true });
+	await buildBackup(repository, { group: 'postgres/shop' });
+	const asked = [{ group: 'postgres/shop' }, `${KEY}-shop`] as const;
+	expect((await post('backup', ...asked)).json).toMatchObject({ database: 'shop', repeated: false });
+	expect((await post('backup', ...asked)).json).toMatchObject({ database: 'shop', repeated: true });
+});
+
+it('starts, and shows requests, of its groups only', async () => {
+	const repository = await Repository.open(createStorage({ type: 'folder', path: folder }), { create: true });
+	await buildBackup(repository, { group: 'postgres/secret' });
+	const only = { groups: 'postgres/shop' };
+	const secret = { group: 'postgres/secret' };
+	for (const [call, body] of [
+		['backup', secret],
+		['backup', { database: 'secret' }],
+		['restore', { ...secret, database: 'shop', confirmation: 'shop' }],
+		['verify', secret],
+	] as const) {
+		const { json, accepted } = await post(call, body, KEY, only);
+		expect({ code: json.code, accepted }).toEqual({ code: 'not-offered', accepted: null });
+		expect(json.detail).toContain('postgres/secret is none of the groups');
+	}
+	const prefixed = { groups: 'prod/*', groupPrefix: 'prod' };
+	expect(await post('backup', { database: 'secret' }, KEY, prefixed)).toMatchObject({
+		...{ status: 202, accepted: { database: 'secret', prefix: 'prod' } },
+	});
+	const { json } = await post('verify', secret, `${KEY}-verify`);
+	expect((await get('request', { id: json.id }, only)).json).toMatchObject({ status: 404, code: 'not-found' });
+	expect((await get('request', { id: json.id })).json).toMatchObject({ state: 'running' });
+});
+
+it('refuses a time with more digits than any clock has, before it is written down', async () => {
+	const before = `2026-11-20T14:30:00.${'0'.repeat(1100)}Z`;
+	const body = { group: 'postgres/shop', database: 'x', confirmation: 'x', before };
+	expect((await post('restore', body)).json).toMatchObject({ code: 'invalid-input' });
+});
+
 it('fails where the work of a request has failed, after it was written down, by code and without a message', async () => {
 	const { json } = await post('backup', { database: 'shop' });
 	const failed = {
@@ -158,7 +200,8 @@ it('leaves a group to the workflow that is named for it, before its first backup
 
 	const { json: other } = await post('backup', { group: 'bucket/photos' }, `${KEY}-other`, workflows);
 	await work('bucket/videos', other.id, LABEL);
-	await expect(end(other.id, [{ ended: true }])).rejects.toThrow('no node has done what the request asked for');
+	const named = [{ group: 'bucket/videos', label: LABEL }];
+	await expect(end(other.id, named)).rejects.toThrow('no node has done what the request asked for');
 	expect((await post('backup', { group: 'files/a' }, `${KEY}-a`, { workflows: 'files/*' })).json).toMatchObject({
 		...{ code: 'failed', detail: '"Workflows" has a line that names no workflow: files/*' },
 	});

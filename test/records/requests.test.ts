@@ -1,8 +1,10 @@
 /** Requests that were accepted, on real storages in memory. */
 import { Readable } from 'node:stream';
+import { BackupError } from '../../core/base/errors';
 import { endRequest, acceptRequest, readRequest, REQUEST_ID, requestId } from '../../core/records/requests';
 import { writeText } from '../../core/records/small-objects';
 import { MemoryStorage } from '../../core/storage/memory';
+import { OverwritingStorage } from '../support/overwriting-storage';
 
 const REQUEST = {
 	...{ verb: 'backup' as const, asked: { database: 'shop' }, requestedBy: 'operator', workflow: 'w', execution: '1' },
@@ -23,6 +25,43 @@ it('accepts a request once, also when many come at the same time, and the first 
 	const first = all.find(({ isNew }) => isNew)!;
 	expect(all.map(({ request }) => request)).toEqual(all.map(() => first.request));
 	expect(await readRequest(storage, ID)).toMatchObject({ ...first.request, end: null });
+});
+
+it('starts nothing twice where a server ignores "only if absent": who wrote last counts, for all', async () => {
+	const storage = new OverwritingStorage();
+	const accept = async (execution: string) =>
+		await acceptRequest(storage, ID, { ...REQUEST, execution }, { settleMs: 100 });
+	const all = await Promise.all(['1', '2'].map(accept));
+	expect(all.filter(({ isNew }) => isNew)).toHaveLength(1);
+	const first = all.find(({ isNew }) => isNew)!;
+	expect(all.map(({ request }) => request)).toEqual([first.request, first.request]);
+});
+
+it('asks what can be done only where the key is new, and remembers what was offered', async () => {
+	const storage = new MemoryStorage();
+	const refused = new BackupError('unsupported', 'nobody does that');
+	await expect(acceptRequest(storage, ID, REQUEST, { offer: async () => Promise.reject(refused) })).rejects.toBe(
+		refused,
+	);
+	expect(await readRequest(storage, ID)).toBeNull();
+	const offer = { workflow: 'w' };
+	expect(await acceptRequest(storage, ID, REQUEST, { offer: async () => offer })).toMatchObject({ isNew: true, offer });
+	const again = await acceptRequest(storage, ID, REQUEST, { offer: async () => Promise.reject(refused) });
+	expect(again).toMatchObject({ isNew: false, offer });
+});
+
+it('writes nothing that it could not read again', async () => {
+	const storage = new MemoryStorage();
+	const asked = { before: 'x'.repeat(1001) };
+	await expect(acceptRequest(storage, ID, { ...REQUEST, asked })).rejects.toMatchObject({
+		code: 'invalid-input',
+		message: expect.stringContaining('asked.before'),
+	});
+	expect(await readRequest(storage, ID)).toBeNull();
+	await acceptRequest(storage, ID, REQUEST);
+	const backups = Array.from({ length: 1001 }, (_, at) => ({ group: `files/${at}`, label: 'x' }));
+	await endRequest(storage, ID, { outcome: 'failed', code: 'x'.repeat(1001), backups });
+	expect((await readRequest(storage, ID))!.end!.backups).toEqual(backups.slice(0, 1000));
 });
 
 it('knows what it wrote itself when the answer to its first try was lost', async () => {

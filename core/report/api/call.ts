@@ -10,6 +10,8 @@ import { Problem } from './problem';
 const MAX_BODY = 16 * 1024;
 /** PostgreSQL's. */
 const MAX_NAME_BYTES = 63;
+/** Characters of a time: a year to nanoseconds has 30. */
+const MAX_TIME = 40;
 /** Characters of an Idempotency-Key, as that of https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header. */
 const KEY = /^[\x21-\x7e]{8,200}$/;
 const RUN_ID = /^[a-z2-9]{12}$/;
@@ -93,7 +95,7 @@ const ACTIONS = {
 	restore: z
 		.object({
 			...{ group, label, database },
-			before: z.string().datetime().optional(),
+			before: z.string().max(MAX_TIME).datetime().optional(),
 			into: z.enum(['new', 'empty', 'replace']).default('new'),
 			confirmation: z.string().max(500).optional(),
 		})

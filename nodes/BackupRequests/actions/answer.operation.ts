@@ -2,6 +2,7 @@
 import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
 import { cancelRun } from '../../../core/records/cancellation';
+import { isUnsure, SETTLE_MS } from '../../../core/records/only-if-absent';
 import { acceptRequest, type AcceptedRequest } from '../../../core/records/requests';
 import { type Answer, jsonAnswer } from '../../../core/report/api/answer';
 import { type ApiRequest, type Call, type CancelCall, type DoCall, parseCall } from '../../../core/report/api/call';
@@ -14,6 +15,7 @@ import { readGroups } from '../../shared/status-settings';
 import { unknownOption, wholeNumber } from '../../shared/values';
 import { readWorkflows } from '../../shared/workflows';
 import { CALLS_PER_MINUTE, CHANGES_PER_MINUTE } from '../properties';
+import { type AskedGroups, readAskedGroups } from './asked-groups';
 import { findOffer } from './offered';
 import { answerRead } from './reads';
 
@@ -45,7 +47,7 @@ async function answered(context: IExecuteFunctions, itemIndex: number): Promise<
 		assertRate(context, itemIndex, request);
 		const call = parseCall(request);
 		if (call.call === 'cancel') return { answer: await cancel(context, itemIndex, call), accepted: null };
-		if (isDoing(call)) return await accept(context, itemIndex, call);
+		if (isDoing(call)) return await accept(context, itemIndex, call, readAskedGroups(context, itemIndex));
 		return { answer: await answerRead(context, itemIndex, call), accepted: null };
 	} catch (error) {
 		const problem = toProblem(error);
@@ -128,21 +130,31 @@ async function cancel(context: IExecuteFunctions, itemIndex: number, call: Cance
 	});
 }
 
-/** Writes the request down, so that its key starts nothing a second time. */
-export async function accept(context: IExecuteFunctions, itemIndex: number, doing: DoCall): Promise<Answered> {
+/**
+ * Writes the request down, so that its key starts nothing a second time.
+ * @param ours what the node is about; everything when absent
+ */
+export async function accept(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	doing: DoCall,
+	ours?: AskedGroups,
+): Promise<Answered> {
 	const { call, id, asked, requestedBy } = doing;
 	const { id: workflow = '' } = context.getWorkflow();
 	const request = { verb: call, asked, requestedBy, workflow, execution: context.getExecutionId() };
 	const signal = cancelSignal(context);
 	const workflowOf = readWorkflows(context, itemIndex);
-	const { offer, found } = await withRepository(
+	const { isNew, ...found } = await withRepository(
 		context,
 		itemIndex,
 		signal,
-		async (repository) => ({
-			offer: await findOffer(repository, doing, workflowOf, signal),
-			found: await acceptRequest(repository.storage, id, request, signal),
-		}),
+		async (repository) =>
+			await acceptRequest(repository.storage, id, request, {
+				offer: async () => await findOffer(repository, doing, { workflowOf, ours, signal }),
+				settleMs: isUnsure(repository.onlyIfAbsent) ? SETTLE_MS : 0,
+				signal,
+			}),
 		// The first backup of all begins it.
 		{ create: call === 'backup' },
 	);
@@ -151,18 +163,15 @@ export async function accept(context: IExecuteFunctions, itemIndex: number, doin
 		throw new Problem('key-reused', 'the request that came with this key asked for something else', hint);
 	}
 	const location = `request?id=${id}`;
+	const { database } = found.offer;
 	const document = {
-		id,
-		verb: call,
-		...asked,
-		...(offer.database !== undefined && { database: offer.database }),
-		requestedBy: found.request.requestedBy,
-		location,
-		repeated: !found.isNew,
+		...{ id, verb: call, ...asked },
+		...(database !== undefined && { database }),
+		...{ requestedBy: found.request.requestedBy, location, repeated: !isNew },
 	};
 	return {
 		answer: jsonAnswer(202, document, { name: 'Location', value: location }),
-		accepted: found.isNew ? { verb: call, id, requestedBy, ...asked, ...offer } : null,
+		accepted: isNew ? { verb: call, id, requestedBy, ...asked, ...found.offer } : null,
 	};
 }
 

@@ -2,24 +2,35 @@
 import { chooseReadable } from '../../../core/records/readable-choice';
 import { newestOfEach } from '../../../core/records/newest';
 import type { Repository } from '../../../core/records/repository';
+import type { Offer } from '../../../core/records/requests';
 import { type DoCall, namedBy } from '../../../core/report/api/call';
 import { Problem } from '../../../core/report/api/problem';
 import { kindOf } from '../../../core/sources/registry';
 import { postgresKind } from '../../../core/sources/postgres/kind';
+import type { AskedGroups } from './asked-groups';
+
+interface OfferOptions {
+	/** The workflow that backs up a group, where the settings name one. */
+	workflowOf: (group: string) => string | null;
+	/** What the node is about; everything when absent. */
+	ours?: AskedGroups;
+	signal: AbortSignal;
+}
 
 /**
  * What the nodes behind the request need to know besides what was asked. Refuses what none of them would do, before it is accepted: by
- * the kind of the newest backup of its group.
- * @param workflowOf the workflow that backs up a group, where the settings name one
+ * the groups of the node, and by the kind of the newest backup of its group.
  * @throws Problem 'not-offered', 'not-found'; BackupError of the storage, 'unsupported'
  */
 export async function findOffer(
 	repository: Repository,
-	{ call, asked: { group } }: DoCall,
-	workflowOf: (group: string) => string | null,
-	signal: AbortSignal,
-): Promise<Record<string, string>> {
-	if (call === 'verify' || group === undefined) return {};
+	{ call, asked }: DoCall,
+	{ workflowOf, ours, signal }: OfferOptions,
+): Promise<Offer> {
+	if (ours) assertOurs(ours, asked);
+	const { group } = asked;
+	if (group === undefined) return ours ? { prefix: ours.prefix } : {};
+	if (call === 'verify') return {};
 	const workflow = call === 'backup' ? workflowOf(group) : null;
 	if (workflow !== null) return { workflow, ...namedBy(group) };
 	const { chosen } = await chooseReadable(repository, await repository.list(group), newestOfEach, signal);
@@ -42,6 +53,14 @@ export async function findOffer(
 		`${group} is a backup of ${noun}, which this workflow does not ${call === 'backup' ? 'back up' : 'restore'}`,
 		hint,
 	);
+}
+
+/** @throws Problem 'not-offered' */
+function assertOurs(ours: AskedGroups, asked: DoCall['asked']): void {
+	const group = ours.groupOf(asked);
+	if (ours.isOurs(group)) return;
+	const hint = '"Groups" of the node Answer Request says which ones are. GET list shows those with backups.';
+	throw new Problem('not-offered', `${group} is none of the groups of this workflow`, hint);
 }
 
 /** @throws Problem 'not-offered' where the group is not called after a database */

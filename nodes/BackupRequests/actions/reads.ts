@@ -11,6 +11,7 @@ import { matchesGroup } from '../../shared/group-patterns';
 import { cancelSignal, splitList } from '../../shared/run';
 import { backupItems, healthItem, runItem, runItems, storageItem } from '../../shared/status-items';
 import { readGroups, readStatus } from '../../shared/status-settings';
+import { readAskedGroups } from './asked-groups';
 
 /** How far back a run is looked for, days. */
 const RUN_DAYS = 31;
@@ -65,10 +66,11 @@ async function oneRun(context: IExecuteFunctions, itemIndex: number, id: string)
 /** How far the work of a request is; the newest of its runs last. */
 async function oneRequest(context: IExecuteFunctions, itemIndex: number, id: string): Promise<IDataObject> {
 	const signal = cancelSignal(context);
+	const { groupOf, isOurs } = readAskedGroups(context, itemIndex);
 	return await withRepository(context, itemIndex, signal, async (repository) => {
 		const { storage } = repository;
 		const known = await readRequest(storage, id, signal);
-		if (!known) {
+		if (!known || !isOurs(groupOf(known.asked))) {
 			throw new Problem(
 				'not-found',
 				`no request ${id} was accepted in the last 30 days`,
@@ -80,8 +82,9 @@ async function oneRequest(context: IExecuteFunctions, itemIndex: number, id: str
 		return {
 			...{ id, verb, ...asked, ...rest, state: requestState(known, runs, Date.now()) },
 			...{ acceptedAt: acceptedAt.toISOString(), endedAt: end?.at.toISOString() ?? null },
-			...{ code: end?.code ?? null, backups: end?.backups ?? [] },
-			runs: runs.map((run) => runItem(run, storage.location)),
+			code: end?.code ?? null,
+			backups: (end?.backups ?? []).filter(({ group }) => isOurs(group)),
+			runs: runs.filter(({ group }) => group === null || isOurs(group)).map((run) => runItem(run, storage.location)),
 		};
 	});
 }
