@@ -5,7 +5,8 @@ import { readFileList } from '../../../../core/sources/postgres/physical/base/fi
 import { FileListWriter } from '../../../../core/sources/postgres/physical/sql/file-list-writer';
 import { listFiles } from '../../../../core/sources/postgres/physical/sql/list-files';
 import { batched } from '../../../../core/sources/postgres/physical/sql/read-whole';
-import { tarHeader } from '../../../../core/sources/postgres/physical/sql/tar-writer';
+import { type TarEntry, TarReader } from '../../../../core/sources/postgres/physical/base/tar-reader';
+import { type TarredEntry, tarHeader } from '../../../../core/sources/postgres/physical/sql/tar-writer';
 
 /** A server whose folder has these files; those that end with `/` are folders. */
 function serverWith(paths: readonly string[]): Client {
@@ -73,6 +74,24 @@ it('a folder that contains itself through a link is refused', async () => {
 	});
 });
 
+it('a time that no calendar has is brought into one, so that it can be written down', async () => {
+	const query = async (_: string, [folder]: [string]) => ({
+		rows:
+			folder === '.'
+				? ['8640000000001', '-8640000000001'].map((mtime, n) => ({ name: `${n}`, folder: false, size: '1', mtime }))
+				: [],
+	});
+	const files = await listFiles({ query } as unknown as Client, [], 'PG_18_1');
+	const list = new FileListWriter();
+	for (const file of files) list.add({ ...file, crc32c: 0 });
+	const place = { lsn: '0/2000028', timeline: 1 };
+	const text = Buffer.concat([...list.text({ major: 18, systemIdentifier: '1', start: place, end: place })]).toString();
+	expect(text.match(/"Last-Modified": "[^"]*"/g)).toEqual([
+		'"Last-Modified": "9999-01-01 00:00:00 GMT"',
+		'"Last-Modified": "1900-01-01 00:00:00 GMT"',
+	]);
+});
+
 it('the list of files that is written can be read, for each version', async () => {
 	for (const major of [13, 18]) {
 		const list = new FileListWriter();
@@ -88,9 +107,31 @@ it('the list of files that is written can be read, for each version', async () =
 	}
 });
 
+it.each<[string, Partial<TarredEntry>]>([
+	['of more than 8 GB', { size: 9 * 1024 ** 3 }],
+	['changed before 1970', { mtime: -86_400 }],
+	['with letters that are not ASCII', { path: 'log/Büro – 日本.txt' }],
+	['whose name takes all the room that there is', { path: 'x'.repeat(100) }],
+	['with a long path', { path: `${'a'.repeat(150)}/${'b'.repeat(99)}` }],
+	['that is a folder', { path: 'conf.d', isFolder: true }],
+])('a file %s is read as it was written', (_, change) => {
+	const written = { path: 'log/postgresql.log', size: 0, mtime: 1, forGroup: false, ...change };
+	const read: TarEntry[] = [];
+	const reader = new TarReader('base.tar', (entry) => {
+		read.push(entry);
+		return { take: () => undefined, end: () => undefined };
+	});
+	reader.add(tarHeader(written));
+	expect(read).toEqual([
+		expect.objectContaining({ path: written.path, size: written.size, type: written.isFolder ? 'folder' : 'file' }),
+	]);
+});
+
 it('a path that no tar of a server holds is refused, and pieces are asked for in questions of limited size', () => {
 	expect(tarHeader({ path: `${'a'.repeat(90)}/${'b'.repeat(90)}`, mtime: 1, forGroup: false })).toHaveLength(512);
-	expect(() => tarHeader({ path: 'a'.repeat(300), mtime: 1, forGroup: false })).toThrow('too long a name');
+	for (const path of ['a'.repeat(300), `${'ü'.repeat(60)}.txt`, `${'a'.repeat(200)}/b`]) {
+		expect(() => tarHeader({ path, mtime: 1, forGroup: false })).toThrow('too long a name');
+	}
 	const piece = (length: number) => ({ path: 'x', offset: 0, length });
 	const sizes = (lengths: number[]) =>
 		[...batched(lengths.map(piece))].map((batch) => batch.map(({ length }) => length));

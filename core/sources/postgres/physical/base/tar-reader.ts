@@ -4,6 +4,7 @@
  */
 import { Header } from 'tar';
 import { BackupError } from '../../../../base/errors';
+import { decodeName } from './file-name';
 
 const BLOCK = 512;
 
@@ -93,7 +94,7 @@ export class TarReader {
 		const header = new Header(block);
 		if (!header.cksumValid) throw this.#damaged('has a header whose checksum is wrong');
 		const type = TYPES[header.type];
-		const path = (header.path ?? '').replace(/^\.\//, '').replace(/\/+$/, '');
+		const path = pathOf(block);
 		if (!type) throw this.#damaged(`holds an entry of type ${header.type}`);
 		if (!isBelow(path)) throw this.#damaged(`holds an entry that leads out of its folder: ${path.slice(0, 200)}`);
 		const size = type === 'file' ? (header.size ?? 0) : 0;
@@ -115,6 +116,19 @@ export class TarReader {
 			hint: 'No server writes that. Look at who else writes to this storage, and use another backup.',
 		});
 	}
+}
+
+/** The path in a header: relative, without a slash at its end. */
+export function pathOf(block: Buffer): string {
+	const [name, prefix] = [field(block, 0, 100), field(block, 345, 155)];
+	const path = prefix.length === 0 ? name : Buffer.concat([prefix, Buffer.from('/'), name]);
+	return decodeName(path).replace(/^\.\//, '').replace(/\/+$/, '');
+}
+
+function field(block: Buffer, from: number, length: number): Buffer {
+	const bytes = block.subarray(from, from + length);
+	const end = bytes.indexOf(0);
+	return end < 0 ? bytes : bytes.subarray(0, end);
 }
 
 const TYPES: Partial<Record<string, TarEntry['type']>> = {

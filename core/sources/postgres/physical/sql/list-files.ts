@@ -87,12 +87,21 @@ async function listFolder(client: Client, folder: string): Promise<Entry[]> {
 			[...(folder === '' ? ['.', ''] : [folder, `${folder}/`]), last],
 		);
 		for (const { name, folder: isFolder, size, mtime } of rows) {
-			if (isFolder !== null) entries.push({ name, isFolder, size: isFolder ? 0 : Number(size), mtime: Number(mtime) });
+			if (isFolder !== null)
+				entries.push({ name, isFolder, size: isFolder ? 0 : Number(size), mtime: inTime(Number(mtime)) });
 		}
 		if (rows.length < ENTRIES_AT_ONCE || entries.length > MAX_FILES) return entries;
 		last = rows.at(-1)!.name;
 	}
 }
+
+/** A file system may tell any number; years have four digits in the list of files. */
+function inTime(mtime: number): number {
+	return Math.min(Math.max(mtime, EARLIEST), LATEST);
+}
+
+const EARLIEST = Date.UTC(1900, 0, 1) / 1000;
+const LATEST = Date.UTC(9999, 0, 1) / 1000;
 
 function endless(folder: string): BackupError {
 	return new BackupError('unsupported', `there is no end to the files in the server’s folder ${folder || '.'}`, {

@@ -1,6 +1,7 @@
 /** Blocks of a tar as the server writes it: plain `ustar`, files and folders, one after the other. */
 import { Header } from 'tar';
 import { BackupError } from '../../../../base/errors';
+import { pathOf } from '../base/tar-reader';
 
 const BLOCK = 512;
 
@@ -19,7 +20,10 @@ export interface TarredEntry {
 	forGroup: boolean;
 }
 
-/** What stands before the bytes of a file. @throws BackupError 'unsupported' for a path that no server could write either */
+/**
+ * What stands before the bytes of a file. Sizes and times that no octal number holds are written to base 256, as the server does it.
+ * @throws BackupError 'unsupported' for a path that a header has no room for; the server refuses such a file as well
+ */
 export function tarHeader({ path, isFolder = false, size = 0, mtime, forGroup }: TarredEntry): Buffer {
 	const block = Buffer.alloc(BLOCK);
 	const own = isFolder ? 0o700 : 0o600;
@@ -28,8 +32,9 @@ export function tarHeader({ path, isFolder = false, size = 0, mtime, forGroup }:
 		...{ mode: forGroup ? own | (isFolder ? 0o050 : 0o040) : own, mtime: new Date(mtime * 1000) },
 		...{ uid: 0, gid: 0, uname: 'postgres', gname: 'postgres' },
 	});
-	const isTooLong = header.encode(block, 0);
-	if (!isTooLong) return block;
+	// It says that something is better put into a pax record, also where a name is not ASCII: what stands there decides.
+	header.encode(block, 0);
+	if (pathOf(block) === path) return block;
 	throw new BackupError('unsupported', `the server has a file with too long a name: ${path.slice(0, 300)}`, {
 		hint: 'No server has such files of its own. Move it out of the server’s folder.',
 	});
