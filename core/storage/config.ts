@@ -1,7 +1,7 @@
 /** Where a storage is: plain data, from a URL of the command line or a credential of n8n. */
 import type { FolderOptions } from './folder/folder';
 import type { S3Options } from './s3/s3';
-import type { SftpOptions } from './sftp/session';
+import type { SftpOptions } from './sftp/sftp';
 
 /** From the provider of a bucket, and what was typed of its place, to where it is. */
 export { placeAt } from './s3/providers';

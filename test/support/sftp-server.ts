@@ -1,8 +1,9 @@
 /** An SFTP server in this process, with files in memory: for what OpenSSH does not do and other servers do. */
 import type { AddressInfo } from 'node:net';
 import path from 'node:path/posix';
-import ssh2, { type Attributes, type Connection, type SFTPWrapper } from 'ssh2';
-import { fingerprintOf, type SftpOptions } from '../../core/storage/sftp/session';
+import ssh2, { type Attributes, type Client, type Connection, type SFTPWrapper } from 'ssh2';
+import { fingerprintOf } from '../../core/storage/sftp/session';
+import type { SftpOptions } from '../../core/storage/sftp/sftp';
 
 const { Server, utils } = ssh2;
 const { STATUS_CODE, OPEN_MODE } = utils.sftp;
@@ -16,8 +17,6 @@ export interface Ways {
 	renameReplaces?: boolean;
 	/** Its listings have names only. */
 	namesOnly?: boolean;
-	/** Each of its listings begins anew for ever. */
-	listsForEver?: boolean;
 	/** Each of its folders has a folder in it. */
 	isBottomless?: boolean;
 	/** Awaited before a file is opened for reading. */
@@ -47,6 +46,8 @@ export async function startSftp(ways: Ways = {}): Promise<SftpServer> {
 	const open = new Handles();
 	const server = new Server({ hostKeys: [keys.private] }, (client) => {
 		connections.add(client);
+		// Else each answer waits 40 ms for the next one.
+		(client as Connection & Pick<Client, 'setNoDelay'>).setNoDelay();
 		client.on('error', () => undefined).on('close', () => connections.delete(client));
 		client.on('authentication', (context) => context.accept());
 		client.on('session', (accept) => {
@@ -155,9 +156,7 @@ function answer(sftp: SFTPWrapper, { files, folders, open }: Disk, ways: Ways): 
 	sftp.on('READDIR', (id, handle) => {
 		const folder = paths.get(String(handle))!;
 		const names = namesIn(folder);
-		if (names.length === 0 || (listed.has(String(handle)) && !ways.listsForEver)) {
-			return void sftp.status(id, STATUS_CODE.EOF);
-		}
+		if (names.length === 0 || listed.has(String(handle))) return void sftp.status(id, STATUS_CODE.EOF);
 		listed.add(String(handle));
 		const none = {} as Attributes;
 		sftp.name(

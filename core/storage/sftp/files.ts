@@ -1,9 +1,12 @@
 /** The calls of SFTP that a storage needs, as promises. */
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
 import { untilAborted } from '../../base/deadline';
-import { isBackupError } from '../../base/errors';
+import { BackupError, isBackupError } from '../../base/errors';
 import { connectionLost, END_OF_FILE, isNoSuchFile, isUnsupported, statusOf } from './errors';
 import type { SftpChannel } from './session';
+
+/** In one folder. Ours have some thousands. */
+const MOST_NAMES = 1_000_000;
 
 type Done<T> = (error: Error | undefined | null, value: T) => void;
 
@@ -115,12 +118,38 @@ export class SftpFiles {
 		}
 	}
 
-	/** None where the folder is gone. */
+	/**
+	 * None where the folder is gone.
+	 * @throws BackupError 'storage-failed' where there are more than a million, or the server does not come to an end
+	 */
 	async names(dir: string): Promise<FileEntryWithStats[]> {
+		let handle: Buffer;
 		try {
-			return await this.#asked<FileEntryWithStats[]>((done) => this.sftp.readdir(dir, done));
+			handle = await this.#asked<Buffer>((done) => this.sftp.opendir(dir, done));
 		} catch (error) {
 			if (isNoSuchFile(error)) return [];
+			throw error;
+		}
+		const found: FileEntryWithStats[] = [];
+		try {
+			// An answer without a name counts as well: a server could send those for ever.
+			for (let answers = 0; ; answers++) {
+				const some = await this.#someNames(handle);
+				if (some === null) return found;
+				for (const each of some) found.push(each);
+				if (found.length + answers > MOST_NAMES) throw tooManyNames(dir);
+			}
+		} finally {
+			await this.close(handle).catch(() => undefined);
+		}
+	}
+
+	/** The next ones; null behind the last. */
+	async #someNames(handle: Buffer): Promise<FileEntryWithStats[] | null> {
+		try {
+			return await this.#asked<FileEntryWithStats[]>((done) => this.sftp.readdir(handle, done));
+		} catch (error) {
+			if (statusOf(error) === END_OF_FILE) return null;
 			throw error;
 		}
 	}
@@ -138,4 +167,10 @@ export class SftpFiles {
 			throw error;
 		}
 	}
+}
+
+function tooManyNames(dir: string): BackupError {
+	return new BackupError('storage-failed', `the folder ${dir} on the server has more than a million names`, {
+		hint: 'Other programs fill it, or the server never says that it has come to the end. Use a folder of its own for backups.',
+	});
 }

@@ -3,13 +3,11 @@ import { createHash } from 'node:crypto';
 import type { Client, ClientErrorExtensions, SFTPWrapper } from 'ssh2';
 import { BackupError, messageOf } from '../../base/errors';
 
-export interface SftpOptions {
+export interface SessionOptions {
 	host: string;
 	/** @default 22 */
 	port?: number;
 	user: string;
-	/** An existing folder on the server. */
-	path: string;
 	password?: string;
 	/** In OpenSSH's or PEM format. */
 	privateKey?: string;
@@ -40,7 +38,7 @@ export class SftpSession {
 	#client: Client | null = null;
 	#closed = false;
 
-	constructor(private readonly options: SftpOptions) {}
+	constructor(private readonly options: SessionOptions) {}
 
 	/** The server, for people. */
 	get where(): string {
@@ -52,9 +50,13 @@ export class SftpSession {
 	 * @throws BackupError 'unreachable', 'wrong-credentials', 'untrusted-certificate' for another host key than the pinned one
 	 */
 	async channel(): Promise<SftpChannel> {
-		if (this.#closed) throw new BackupError('invalid-input', 'the storage is closed');
+		this.#assertOpen();
 		this.#opening ??= this.#open();
 		return await this.#opening;
+	}
+
+	#assertOpen(): void {
+		if (this.#closed) throw new BackupError('invalid-input', 'the storage is closed');
 	}
 
 	close(): void {
@@ -67,6 +69,7 @@ export class SftpSession {
 	async #open(): Promise<SftpChannel> {
 		// Loaded by who needs it.
 		const { Client } = await import('ssh2');
+		this.#assertOpen();
 		const client = new Client();
 		this.#client = client;
 		let seen: string | null = null;

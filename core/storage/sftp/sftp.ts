@@ -25,12 +25,17 @@ import type {
 } from '../storage';
 import { isNoSuchFile, sftpError, statusOf } from './errors';
 import { SftpFiles } from './files';
-import { type SftpOptions, SftpSession } from './session';
+import { type SessionOptions, SftpSession } from './session';
 import { MOST_ON_THE_WAY_BYTES, readRange, writeAll } from './transfer';
 import { isRegular, makeFolders, removeEmpty, walkTree } from './tree';
 
 /** `.<name>.<random>.partial` while being written. */
 const LEFTOVER = /^\.(.+)\.[0-9a-f]{12}\.partial$/;
+
+export interface SftpOptions extends SessionOptions {
+	/** An existing folder on the server. */
+	path: string;
+}
 
 export class SftpStorage implements Storage {
 	readonly location: string;
@@ -38,12 +43,12 @@ export class SftpStorage implements Storage {
 	readonly protection = null;
 	readonly #base: string;
 	readonly #session: SftpSession;
-	readonly #options: Omit<SftpOptions, 'path'>;
+	readonly #options: SessionOptions;
 
 	constructor({ path: base, ...options }: SftpOptions) {
 		this.#options = options;
 		this.#base = base.replace(/(?<=.)\/+$/, '');
-		this.#session = new SftpSession({ ...options, path: base });
+		this.#session = new SftpSession(options);
 		const port = options.port && options.port !== 22 ? `:${options.port}` : '';
 		this.location = `sftp://${encodeURIComponent(options.user)}@${options.host}${port}${encodeURI(this.#base)}`;
 	}

@@ -1,8 +1,10 @@
 /** Folders and files below the base folder on an SFTP server. No link below it is followed. */
 import path from 'node:path/posix';
+import type { Stats } from 'ssh2';
 import { untilAborted } from '../../base/deadline';
 import { BackupError } from '../../base/errors';
-import { compareKeys, isKeySegment } from '../key';
+import { inParallel } from '../../base/in-parallel';
+import { compareKeys, isKey } from '../key';
 import type { StoredObject } from '../storage';
 import type { SftpFiles } from './files';
 
@@ -10,6 +12,11 @@ import type { SftpFiles } from './files';
 const TYPE_BITS = 0o170000;
 const REGULAR = 0o100000;
 const FOLDER = 0o040000;
+
+/** Requests on their way at once. */
+const LOOKS_AT_ONCE = 16;
+
+type Attributes = Pick<Stats, 'mode' | 'size' | 'mtime'>;
 
 export function isRegular({ mode }: { mode: number }): boolean {
 	return (mode & TYPE_BITS) === REGULAR;
@@ -62,10 +69,11 @@ export async function* walkTree(
 	parent = '',
 ): AsyncGenerator<StoredObject & { file: string }> {
 	const { prefix, keyName, signal } = options;
-	const entries = await untilAborted(async () => await files.names(folder), signal);
+	const entries = await untilAborted(async () => await entriesOf(files, folder), signal);
 	const found = entries.flatMap(({ filename, attrs }) => {
 		const isFolder = (attrs.mode & TYPE_BITS) === FOLDER;
-		if (isFolder) return isKeySegment(filename) ? [{ filename, attrs, key: `${parent}${filename}/` }] : [];
+		// Where no name would be short enough for a key, nothing of ours lies; so folders have a bottom.
+		if (isFolder) return isKey(`${parent}${filename}/a`) ? [{ filename, attrs, key: `${parent}${filename}/` }] : [];
 		const segment = isRegular(attrs) ? keyName(filename) : null;
 		return segment === null ? [] : [{ filename, attrs, key: `${parent}${segment}` }];
 	});
@@ -79,6 +87,19 @@ export async function* walkTree(
 			yield { key, file, size: attrs.size, modifiedAt: new Date(attrs.mtime * 1000) };
 		}
 	}
+}
+
+/** What lies in a folder, with its attributes: some servers give names alone, and are asked for each. */
+async function entriesOf(files: SftpFiles, folder: string): Promise<Array<{ filename: string; attrs: Attributes }>> {
+	const named = await files.names(folder);
+	const entries = await inParallel(named, LOOKS_AT_ONCE, async ({ filename, attrs }) => {
+		// By the protocol, each of them may be missing; the types do not say so.
+		const given: Partial<Attributes> = attrs;
+		const isGiven = given.mode !== undefined && given.size !== undefined && given.mtime !== undefined;
+		const found = isGiven ? attrs : await files.look(path.join(folder, filename));
+		return found === null ? [] : [{ filename, attrs: found }];
+	});
+	return entries.flat();
 }
 
 function linked(folder: string): BackupError {
