@@ -13,6 +13,11 @@ import { IncrementalFile } from '../../../../core/sources/postgres/physical/rest
 
 const crcOf = (text: string) => crc32cOf(updateCrc32c(CRC32C_START, Buffer.from(text)));
 
+function listText(files: object[], checksum?: string): string {
+	const text = `{ "PostgreSQL-Backup-Manifest-Version": 1,\n"Files": ${JSON.stringify(files)},\n`;
+	return `${text}"Manifest-Checksum": "${checksum ?? createHash('sha256').update(text).digest('hex')}"}\n`;
+}
+
 it('computes CRC-32C as RFC 3720, appendix B.4, says', () => {
 	const of = (bytes: Uint8Array) => crc32cOf(updateCrc32c(CRC32C_START, bytes)).toString(16);
 	expect(of(new Uint8Array(32))).toBe('8a9136aa');
@@ -72,6 +77,31 @@ describe('tar', () => {
 		for (const step of [1, 7, 511, 512, 513, bytes.length]) expect(read(bytes, step)).toEqual(expected);
 	});
 
+	it.each<[string, Buffer]>([
+		['UTF-8', Buffer.from('Büro.txt')],
+		['no UTF-8', Buffer.from('Büro.txt', 'latin1')],
+		['what only looks like UTF-8', Buffer.from([0xc3, 0x28])],
+	])('has the name that the list has: %s', async (_, name) => {
+		const bytes = entry('x', '');
+		name.copy(bytes, 0);
+		bytes.fill(32, 148, 156);
+		bytes.write(
+			bytes
+				.subarray(0, 512)
+				.reduce((sum, byte) => sum + byte, 0)
+				.toString(8)
+				.padStart(6, '0'),
+			148,
+		);
+		const [path] = Object.keys(read(Buffer.concat([bytes, END])));
+		const [listed] = await readFileList(
+			Readable.from([Buffer.from(listText([{ 'Encoded-Path': name.toString('hex'), Size: 0 }]))]),
+			'x',
+		);
+		expect(path).toBe(listed!.path);
+		expect(path).not.toContain('\ufffd');
+	});
+
 	it.each<[string, Buffer, string]>([
 		['leads up', Buffer.concat([entry('../x', 'x'), END]), 'leads out of its folder'],
 		['is absolute', Buffer.concat([entry('/etc/x', 'x'), END]), 'leads out of its folder'],
@@ -88,10 +118,6 @@ describe('tar', () => {
 });
 
 describe('the list of files', () => {
-	function listText(files: object[], checksum?: string): string {
-		const text = `{ "PostgreSQL-Backup-Manifest-Version": 1,\n"Files": ${JSON.stringify(files)},\n`;
-		return `${text}"Manifest-Checksum": "${checksum ?? createHash('sha256').update(text).digest('hex')}"}\n`;
-	}
 	const read = async (text: string) => await readFileList(Readable.from([Buffer.from(text)]), 'cluster/main/x');
 	const hex = Buffer.alloc(4);
 	hex.writeUInt32LE(crcOf('text'));

@@ -22,7 +22,7 @@ function serverWith(paths: readonly string[]): Client {
 }
 
 async function listed(paths: readonly string[], tablespaces: number[] = []): Promise<string[]> {
-	return (await listFiles(serverWith(paths), tablespaces, 'PG_18_202506291')).map(({ path }) => path);
+	return (await listFiles(serverWith(paths), tablespaces, 'PG_18_202506291')).files.map(({ path }) => path);
 }
 
 it('what a server keeps out of its base backups is left out, and nothing else', async () => {
@@ -66,6 +66,25 @@ it('of tablespaces, those that are known are read, and in them this server’s f
 	]);
 });
 
+it('what may be a link, and what cannot be asked for by its name, is told', async () => {
+	const server = serverWith([
+		'base/',
+		'log/',
+		'elsewhere/',
+		'elsewhere/x',
+		'B\ufffdro.txt',
+		'log/\ufffd/',
+		'PG_VERSION',
+	]);
+	const { files, warnings } = await listFiles(server, [], 'PG_18_1');
+	expect(files.map(({ path }) => path)).toEqual(['base', 'log', 'elsewhere', 'PG_VERSION', 'elsewhere/x']);
+	expect(warnings).toEqual([
+		expect.stringMatching(/^elsewhere in the server’s folder was backed up: where it is a link/),
+		expect.stringMatching(/^B\ufffdro\.txt, log\/\ufffd is not in the backup/),
+	]);
+	expect((await listFiles(serverWith(['base/', 'pg_wal/']), [], 'PG_18_1')).warnings).toEqual([]);
+});
+
 it('a folder that contains itself through a link is refused', async () => {
 	const query = async () => ({ rows: [{ name: 'loop', folder: true, size: '0', mtime: '2' }] });
 	await expect(listFiles({ query } as unknown as Client, [], 'PG_18_1')).rejects.toMatchObject({
@@ -81,7 +100,7 @@ it('a time that no calendar has is brought into one, so that it can be written d
 				? ['8640000000001', '-8640000000001'].map((mtime, n) => ({ name: `${n}`, folder: false, size: '1', mtime }))
 				: [],
 	});
-	const files = await listFiles({ query } as unknown as Client, [], 'PG_18_1');
+	const { files } = await listFiles({ query } as unknown as Client, [], 'PG_18_1');
 	const list = new FileListWriter();
 	for (const file of files) list.add({ ...file, crc32c: 0 });
 	const place = { lsn: '0/2000028', timeline: 1 };

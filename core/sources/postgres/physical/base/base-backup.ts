@@ -68,6 +68,8 @@ class ArchiveBody extends Readable {
 }
 
 export class BaseBackup {
+	/** The server takes what it takes. */
+	readonly warnings = [];
 	readonly #command: ReplicationCommand;
 	readonly #major: number;
 	readonly #ready: BaseArchive[] = [];

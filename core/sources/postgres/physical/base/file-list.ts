@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { collect } from '../../../../base/collect';
 import { BackupError } from '../../../../base/errors';
+import { decodeName } from './file-name';
 
 /** A file takes about 150 bytes. */
 const MAX_BYTES = 256 * 1024 * 1024;
@@ -61,7 +62,7 @@ export async function readFileList(body: Readable, backup: string): Promise<List
 	const found = createHash('sha256').update(text.slice(0, end)).digest('hex');
 	if (found !== result.data['Manifest-Checksum']) throw damaged('is not as the server wrote it: its checksum differs');
 	return result.data.Files.map((each) => ({
-		path: each.Path ?? Buffer.from(each['Encoded-Path'] ?? '', 'hex').toString('latin1'),
+		path: each.Path ?? decodeName(Buffer.from(each['Encoded-Path'] ?? '', 'hex')),
 		size: each.Size,
 		crc32c: each['Checksum-Algorithm'] === 'CRC32C' ? checksumOf(each.Checksum ?? '') : null,
 	}));

@@ -110,7 +110,7 @@ function opened({ transport, cluster, backup, isFull, warnings }: Opened): OpenS
 					checksums: cluster.checksums,
 					transport: transport.name,
 				},
-				warnings,
+				warnings: [...warnings, ...backup.warnings],
 			});
 		},
 		close: async () => await transport.close(),

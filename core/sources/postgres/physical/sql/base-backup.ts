@@ -45,6 +45,7 @@ interface Beginning {
 	systemIdentifier: string;
 	tablespaces: Tablespace[];
 	files: ServerFile[];
+	warnings: string[];
 	/** A group of the server's may read its files. */
 	forGroup: boolean;
 }
@@ -82,11 +83,15 @@ export class SqlBaseBackup implements RunningBase {
 		const { lsn, tablespaces } = await start(client, target, request.major);
 		const { systemIdentifier, timeline } = await askIdentity(client);
 		const numbers = tablespaces.map(({ oid }) => oid);
-		const files = await listFiles(client, numbers, `PG_${request.major}_${catalog}`);
+		const { files, warnings } = await listFiles(client, numbers, `PG_${request.major}_${catalog}`);
 		return new SqlBaseBackup(client, target, request, {
-			...{ start: { lsn, timeline }, systemIdentifier, tablespaces, files },
+			...{ start: { lsn, timeline }, systemIdentifier, tablespaces, files, warnings },
 			forGroup: (Number.parseInt(mode, 8) & 0o040) !== 0,
 		});
+	}
+
+	get warnings(): readonly string[] {
+		return this.#began.warnings;
 	}
 
 	async *archives(): AsyncGenerator<BaseArchive> {

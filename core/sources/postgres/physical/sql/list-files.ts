@@ -1,4 +1,7 @@
-/** Which files of a running server belong to a base backup: those that the server itself would take (`basebackup.c`). */
+/**
+ * Which files of a running server belong to a base backup: those that the server itself would take (`basebackup.c`), and what links of its folder
+ * lead to, which the server leaves out: SQL cannot tell a link.
+ */
 import type { Client } from 'pg';
 import { BackupError } from '../../../../base/errors';
 
@@ -25,13 +28,28 @@ const RELATIONS = /^(?:global|base\/\d+|pg_tblspc\/\d+\/PG_[^/]+\/\d+)\/([^/]+)$
 const TEMPORARY = /^t\d+_\d+(?:_[a-z]+)?(?:\.\d+)?$/;
 const INIT = /^(\d+)_init$/;
 const FORK = /^(\d+)(?:_(?:fsm|vm))?(?:\.\d+)?$/;
+/** What a server has in its own folder; `log` and `pg_log` are where it is told to write. */
+const OWN_FOLDERS = new Set(
+	`base global log pg_commit_ts pg_dynshmem pg_log pg_logical pg_multixact pg_notify pg_replslot pg_serial pg_snapshots pg_stat pg_stat_tmp
+	pg_subtrans pg_tblspc pg_twophase pg_wal pg_xact`.split(/\s+/),
+);
+/** Stands where bytes of a name are no UTF-8: by such a name, nothing can be asked for. */
+const NO_LETTER = '\ufffd';
 /** No server has folders within folders like that: a link leads back to where it lies. */
 const MAX_DEPTH = 12;
 /** About 150 bytes each here. */
 const MAX_FILES = 2_000_000;
 
+/** What is to be read. */
+export interface FoundFiles {
+	/** Folders before what is in them. */
+	files: ServerFile[];
+	/** What is left out though the server would take it, or may be there though it would not. */
+	warnings: string[];
+}
+
 /**
- * Lists them, folders before what is in them.
+ * Lists them.
  * @param tablespaces those that belong to the backup, by number
  * @param versionFolder how this server calls its folder in a tablespace, where other servers may have theirs
  * @throws what `pg` throws; BackupError 'unsupported' where there is no end of them
@@ -40,7 +58,8 @@ export async function listFiles(
 	client: Client,
 	tablespaces: readonly number[],
 	versionFolder: string,
-): Promise<ServerFile[]> {
+): Promise<FoundFiles> {
+	const unreadable: string[] = [];
 	const found: ServerFile[] = [];
 	const folders = [''];
 	for (let folder = folders.shift(); folder !== undefined; folder = folders.shift()) {
@@ -49,7 +68,8 @@ export async function listFiles(
 		for (const { name, ...entry } of entries) {
 			const path = folder === '' ? name : `${folder}/${name}`;
 			if (LEFT_OUT.test(path) || (RELATIONS.test(path) && isOfNoUse(name, unlogged))) continue;
-			if (!entry.isFolder) found.push({ path, ...entry });
+			if (name.includes(NO_LETTER)) unreadable.push(path);
+			else if (!entry.isFolder) found.push({ path, ...entry });
 			else if (folder === 'pg_tblspc') {
 				const number = Number(name);
 				if (tablespaces.includes(number)) folders.push(path);
@@ -60,8 +80,29 @@ export async function listFiles(
 		}
 		if (folder.split('/').length > MAX_DEPTH || found.length > MAX_FILES) throw endless(folder);
 	}
-	return found;
+	return { files: found, warnings: warningsOf(found, unreadable) };
 }
+
+function warningsOf(files: readonly ServerFile[], unreadable: readonly string[]): string[] {
+	const strange = files.filter(({ path, isFolder }) => isFolder && !path.includes('/') && !OWN_FOLDERS.has(path));
+	return [
+		...(strange.length === 0
+			? []
+			: [
+					`${some(strange.map(({ path }) => path))} in the server’s folder was backed up: where it is a link, what it leads to as well, since over plain SQL nobody can tell`,
+				]),
+		...(unreadable.length === 0
+			? []
+			: [`${some(unreadable)} is not in the backup: a name that is not UTF-8 cannot be asked for over plain SQL`]),
+	];
+}
+
+function some(paths: readonly string[]): string {
+	const more = paths.length > NAMED ? ` and ${paths.length - NAMED} more` : '';
+	return `${paths.slice(0, NAMED).join(', ')}${more}`;
+}
+
+const NAMED = 5;
 
 /** Of a temporary table, or of an unlogged one, which comes back empty: its first file alone stays. */
 function isOfNoUse(name: string, unlogged: ReadonlySet<string>): boolean {

@@ -33,6 +33,8 @@ export interface BaseRequest {
 
 /** A base backup that has begun. */
 export interface RunningBase {
+	/** What it lacks, or has, that nobody expects. */
+	readonly warnings: readonly string[];
 	/**
 	 * Gives the archives, each when the one before has been read; the list of files is the last one.
 	 * @throws BackupError of the connection or the server, as the bodies do
