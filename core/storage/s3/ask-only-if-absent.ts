@@ -4,7 +4,7 @@ import { BackupError, isBackupError } from '../../base/errors';
 import type { OnlyIfAbsent } from '../storage';
 import type { S3Bucket } from './bucket';
 import { CONDITION, NOT_IMPLEMENTED } from './create-only';
-import { versionsOf } from './listing';
+import { versionsOf } from './version-pages';
 
 const WORDS = 'n8n-nodes-backup was here to see what this server does with If-None-Match; this file can be removed';
 

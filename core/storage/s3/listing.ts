@@ -85,8 +85,10 @@ export async function* unfinishedUploads(bucket: AskedBucket, prefix: string): A
 			uploadId: element(text, 'UploadId') ?? '',
 			startedAt: timeOf(text, 'Initiated'),
 		}));
+		const last = uploads.at(-1);
+		if (after && last?.name === after.name && last.uploadId === after.uploadId) throw noListing(bucket);
 		yield* uploads;
-		after = uploads.at(-1);
+		after = last;
 		isTruncated = element(answer, 'IsTruncated') === 'true' && after !== undefined;
 	}
 }
@@ -116,19 +118,6 @@ export async function pageOfVersions(
 	const isTruncated = element(answer, 'IsTruncated') === 'true';
 	if (isTruncated && items.length === 0) throw noListing(bucket);
 	return { items, isTruncated };
-}
-
-/** All versions of exactly this object, newest first. */
-export async function versionsOf(bucket: AskedBucket, name: string, signal?: AbortSignal): Promise<S3Version[]> {
-	const found: S3Version[] = [];
-	for (let isDone = false; !isDone; ) {
-		const page = await pageOfVersions(bucket, name, { after: found.at(-1), signal });
-		// Names that go on after this one come behind all of its versions.
-		const ours = page.items.filter((version) => version.name === name);
-		found.push(...ours);
-		isDone = !page.isTruncated || ours.length === 0 || ours.length < page.items.length;
-	}
-	return found;
 }
 
 /** Whether delete markers hide objects whose names start with `prefix`, among the first thousand versions: who deletes, deletes much. */

@@ -13,11 +13,12 @@ import { S3Bucket } from './bucket';
 import { S3Connection } from './connection';
 import { CreateOnly } from './create-only';
 import { s3Error } from './errors';
-import { pageOfObjects, pageOfVersions, type S3Object, type S3Version, versionsOf } from './listing';
+import { pageOfObjects, type S3Object, type S3Version } from './listing';
 import { ObjectLock } from './object-lock';
 import { assertBucket, type S3Options, uploadSettings } from './s3';
 import { elements, element, escape, plain } from './text';
 import { upload } from './upload';
+import { versionPages, versionsOf } from './version-pages';
 
 /** What S3 keeps of an object beside its bytes, as its headers say it. */
 export interface ObjectHead {
@@ -134,19 +135,17 @@ export class BucketObjects {
 	 * @throws BackupError 'unsupported' where the server sorts otherwise
 	 */
 	async *listVersions(signal?: AbortSignal): AsyncGenerator<S3Version[], void, undefined> {
+		const attempt = async <T>(request: () => Promise<T>) => await this.#read(request, signal);
 		let last: S3Version | undefined;
-		for (let isTruncated = true; isTruncated; ) {
-			const after = last;
-			const page = await this.#read(() => pageOfVersions(this.#bucket, this.prefix, { after, signal }), signal);
-			for (const version of page.items) {
+		for await (const page of versionPages(this.#bucket, this.prefix, { attempt, signal })) {
+			for (const version of page) {
 				const isSame = version.name === last?.name;
 				if (last && !isSame && Buffer.compare(Buffer.from(last.name), Buffer.from(version.name)) > 0) {
 					throw unsorted(this.location);
 				}
 				last = version;
 			}
-			if (page.items.length > 0) yield page.items;
-			isTruncated = page.isTruncated;
+			yield page;
 		}
 	}
 

@@ -3,8 +3,8 @@ import { BackupError, isBackupError } from '../../base/errors';
 import { retry, type RetryPolicy } from '../../base/retry';
 import { cannotProtect } from '../protection';
 import type { S3Bucket, S3Facts } from './bucket';
-import { versionsOf } from './listing';
 import type { UploadOptions } from './upload-options';
+import { versionsOf } from './version-pages';
 
 /** Requests after a failure are sent with less patience: what is left, the next run removes. */
 export const LAST_REQUESTS: RetryPolicy = { attempts: 2, firstDelayMs: 200, maxDelayMs: 200 };

@@ -8,9 +8,9 @@ import { isTransient } from '../../base/retry';
 import { asked } from '../asked';
 import { isProtected } from '../protection';
 import type { S3Bucket } from './bucket';
-import { versionsOf } from './listing';
 import type { ObjectLock } from './object-lock';
 import { element } from './text';
+import { versionsOf } from './version-pages';
 
 export class S3Versions {
 	/** Whether the bucket keeps versions, or has some from a time when it did; 'unknown' when the key may not ask. */
