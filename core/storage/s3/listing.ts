@@ -138,7 +138,8 @@ function timeOf(text: string, name: string): Date {
 }
 
 function etagOf(text: string): string {
-	return (element(text, 'ETag') ?? '').replace(/&quot;|"/g, '');
+	// The quotes are `"` or an escape, by name or by number.
+	return plain(element(text, 'ETag') ?? '').replaceAll('"', '');
 }
 
 /**
