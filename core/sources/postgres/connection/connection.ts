@@ -106,6 +106,19 @@ export async function connect(target: DatabaseTarget, { signal }: { signal: Abor
 }
 
 /**
+ * A storage that pauses must not end the session, and a slot must not stay in use for two hours after this host died without a word: the
+ * server's own probes find that within two minutes.
+ */
+const SENDER_SETTINGS = `SELECT ${Object.entries({
+	wal_sender_timeout: 0,
+	tcp_keepalives_idle: 60,
+	tcp_keepalives_interval: 15,
+	tcp_keepalives_count: 4,
+})
+	.map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`)
+	.join(', ')}`;
+
+/**
  * The same, for commands of the replication protocol, whose answers may be as long as a cluster is large. It takes statements
  * without values too. The server waits for us as long as we need.
  * @throws BackupError as {@link connect}, and 'access-denied' of a role that may not replicate
@@ -116,7 +129,7 @@ export async function connectForReplication(
 ): Promise<Client> {
 	const client = await openSession(target, signal, { replication: true });
 	try {
-		await client.query('SET wal_sender_timeout = 0');
+		await client.query(SENDER_SETTINGS);
 		return client;
 	} catch (error) {
 		client.connection.stream.destroy();

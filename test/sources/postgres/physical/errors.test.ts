@@ -35,6 +35,11 @@ it.each(rounds<readonly Major[]>([13, 18], MAJORS))(
 			expect(await codeOf('START_REPLICATION PHYSICAL 0/1000000 TIMELINE 99')).toBe('broken-log');
 			expect(await codeOf('START_REPLICATION SLOT "nope" PHYSICAL 0/1000 TIMELINE 1')).not.toBe('broken-log');
 			expect(await codeOf('TIMELINE_HISTORY 99')).not.toBe('broken-log');
+			const { rows } = await client.query<{ setting: string }>(
+				'SELECT setting FROM pg_settings WHERE name ~ \'^(tcp_keepalives_|wal_sender_timeout)\' ORDER BY name COLLATE "C"',
+			);
+			// A host that dies without a word is found soon; one that only pauses is waited for.
+			expect(rows.map(({ setting }) => Number(setting))).toEqual([4, 60, 15, 0]);
 		} finally {
 			await disconnect(client);
 		}
