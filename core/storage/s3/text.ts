@@ -8,10 +8,21 @@ export function element(xml: string, name: string): string | undefined {
 	return xml.slice(start, end).trim() || undefined;
 }
 
-/** Every element of these names, in order. They must not hold each other. */
+/**
+ * Every element of these names, in order. They must not hold each other. One that does not end holds all that is left, so that the time
+ * this takes is that of the text, whatever a server sends.
+ */
 export function elements(xml: string, ...names: string[]): { name: string; text: string }[] {
-	const found = xml.matchAll(new RegExp(`<(${names.join('|')})>(.*?)</\\1>`, 'gs'));
-	return [...found].map(([, name = '', text = '']) => ({ name, text }));
+	const found: { name: string; text: string }[] = [];
+	const start = new RegExp(`<(${names.join('|')})>`, 'g');
+	for (let match = start.exec(xml); match; match = start.exec(xml)) {
+		const name = match[1]!;
+		const end = xml.indexOf(`</${name}>`, start.lastIndex);
+		found.push({ name, text: xml.slice(start.lastIndex, end < 0 ? undefined : end) });
+		if (end < 0) break;
+		start.lastIndex = end + `</${name}>`.length;
+	}
+	return found;
 }
 
 /** Text in a query, as S3's signatures want it: stricter than encodeURIComponent. */
