@@ -3,11 +3,12 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { Header } from 'tar';
 import { createHash } from 'node:crypto';
 import { crc32cOf, CRC32C_START, updateCrc32c } from '../../../../core/codecs/digest/crc32c';
 import { FileCheck } from '../../../../core/sources/postgres/physical/base/archive-check';
-import { readFileList } from '../../../../core/sources/postgres/physical/base/file-list';
+import { readableList, readFileList } from '../../../../core/sources/postgres/physical/base/file-list';
 import { TarReader } from '../../../../core/sources/postgres/physical/base/tar-reader';
 import { IncrementalFile } from '../../../../core/sources/postgres/physical/restore/writing/incremental-file';
 
@@ -122,6 +123,13 @@ describe('the list of files', () => {
 	const hex = Buffer.alloc(4);
 	hex.writeUInt32LE(crcOf('text'));
 	const file = { Path: 'base/1/2', Size: 4, 'Checksum-Algorithm': 'CRC32C', Checksum: hex.toString('hex') };
+
+	it('is stored only as long as it can be read again', async () => {
+		const lines = [Buffer.alloc(10), Buffer.alloc(10)];
+		const stored = (most: number) => buffer(Readable.from(readableList(Readable.from(lines), most)));
+		expect(await stored(20)).toHaveLength(20);
+		await expect(stored(19)).rejects.toMatchObject({ code: 'unsupported', hint: expect.stringContaining('databases') });
+	});
 
 	it('is believed when its own checksum is right', async () => {
 		expect(await read(listText([file, { 'Encoded-Path': '62', Size: 1 }]))).toEqual([

@@ -85,6 +85,20 @@ it('what may be a link, and what cannot be asked for by its name, is told', asyn
 	expect((await listFiles(serverWith(['base/', 'pg_wal/']), [], 'PG_18_1')).warnings).toEqual([]);
 });
 
+it('more files than a list of them may have are refused before they are read', async () => {
+	const long = 'x'.repeat(2000);
+	const query = async (_: string, [folder]: [string]) => ({
+		rows:
+			folder === '.'
+				? Array.from({ length: 99_999 }, (_none, n) => ({ name: `f${n}`, folder: n < 3, size: '0', mtime: '2' }))
+				: Array.from({ length: 99_999 }, () => ({ name: long, folder: false, size: '0', mtime: '2' })),
+	});
+	await expect(listFiles({ query } as unknown as Client, [], 'PG_18_1')).rejects.toMatchObject({
+		code: 'unsupported',
+		message: expect.stringContaining('more files than a base backup may have'),
+	});
+});
+
 it('a folder that contains itself through a link is refused', async () => {
 	const query = async () => ({ rows: [{ name: 'loop', folder: true, size: '0', mtime: '2' }] });
 	await expect(listFiles({ query } as unknown as Client, [], 'PG_18_1')).rejects.toMatchObject({

@@ -9,8 +9,8 @@ import { collect } from '../../../../base/collect';
 import { BackupError } from '../../../../base/errors';
 import { decodeName } from './file-name';
 
-/** A file takes about 150 bytes. */
-const MAX_BYTES = 256 * 1024 * 1024;
+/** A file takes about 150 bytes; one and a half million of them. A backup whose list is longer is not made. */
+export const MAX_LIST_BYTES = 256 * 1024 * 1024;
 
 const file = z.object({
 	Path: z.string().optional(),
@@ -47,7 +47,7 @@ export async function readFileList(body: Readable, backup: string): Promise<List
 			hint: 'It was changed or damaged. Use another backup.',
 			cause,
 		});
-	const bytes = await collect(body, MAX_BYTES, () => damaged('is larger than any that can be read'));
+	const bytes = await collect(body, MAX_LIST_BYTES, () => damaged('is larger than any that can be read'));
 	const text = bytes.toString('utf8');
 	let data: unknown;
 	try {
@@ -66,6 +66,30 @@ export async function readFileList(body: Readable, backup: string): Promise<List
 		size: each.Size,
 		crc32c: each['Checksum-Algorithm'] === 'CRC32C' ? checksumOf(each.Checksum ?? '') : null,
 	}));
+}
+
+/**
+ * The list as it comes from a server, while it is stored.
+ * @throws BackupError 'unsupported' as soon as it is longer than one that could be read again
+ */
+export async function* readableList(body: AsyncIterable<Buffer>, most = MAX_LIST_BYTES): AsyncGenerator<Buffer> {
+	let bytes = 0;
+	for await (const chunk of body) {
+		bytes += chunk.length;
+		if (bytes > most) throw tooManyFiles();
+		yield chunk;
+	}
+}
+
+/** A cluster has more files than a list of them may have. */
+export function tooManyFiles(): BackupError {
+	return new BackupError(
+		'unsupported',
+		'the cluster has more files than a base backup may have: about one and a half million',
+		{
+			hint: 'Each table and index is a file or more: drop what nobody needs, or back up the databases one by one.',
+		},
+	);
 }
 
 /** Written as its bytes lie in the memory of the server, which are little-endian wherever such servers run. */

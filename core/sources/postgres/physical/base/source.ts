@@ -13,6 +13,7 @@ import { openTransport } from '../transport/open';
 import type { RunningBase, Transport } from '../transport/transport';
 import { type BaseBackupFacts, BACKUP_MANIFEST } from './base-backup';
 import { type ClusterContents, formatContents } from './contents';
+import { readableList } from './file-list';
 import { cannotBuildOn } from './incremental';
 import { CLUSTER } from './word';
 
@@ -85,7 +86,8 @@ function opened({ transport, cluster, backup, isFull, warnings }: Opened): OpenS
 		server: serverMark(cluster.systemIdentifier),
 		async *parts() {
 			for await (const { name, body } of backup.archives()) {
-				yield { role: name === BACKUP_MANIFEST ? 'index' : 'data', name, body };
+				if (name !== BACKUP_MANIFEST) yield { role: 'data', name, body };
+				else yield { role: 'index', name, body: Readable.from(readableList(body), { objectMode: false }) };
 			}
 			facts = backup.facts();
 			const { start, end, tablespaces } = facts;

@@ -4,6 +4,7 @@
  */
 import type { Client } from 'pg';
 import { BackupError } from '../../../../base/errors';
+import { MAX_LIST_BYTES, tooManyFiles } from '../base/file-list';
 
 /** A file or folder of the server. */
 export interface ServerFile {
@@ -37,8 +38,10 @@ const OWN_FOLDERS = new Set(
 const NO_LETTER = '\ufffd';
 /** No server has folders within folders like that: a link leads back to where it lies. */
 const MAX_DEPTH = 12;
-/** About 150 bytes each here. */
-const MAX_FILES = 2_000_000;
+/** What the list has of a file besides its path, at least. */
+const LINE_BYTES = 140;
+/** More of them never fit into the list. */
+const MAX_FILES = Math.ceil(MAX_LIST_BYTES / LINE_BYTES);
 
 /** What is to be read. */
 export interface FoundFiles {
@@ -52,7 +55,7 @@ export interface FoundFiles {
  * Lists them.
  * @param tablespaces those that belong to the backup, by number
  * @param versionFolder how this server calls its folder in a tablespace, where other servers may have theirs
- * @throws what `pg` throws; BackupError 'unsupported' where there is no end of them
+ * @throws what `pg` throws; BackupError 'unsupported' where there is no end of them, or more than their list may have
  */
 export async function listFiles(
 	client: Client,
@@ -62,6 +65,7 @@ export async function listFiles(
 	const unreadable: string[] = [];
 	const found: ServerFile[] = [];
 	const folders = [''];
+	let listBytes = 0;
 	for (let folder = folders.shift(); folder !== undefined; folder = folders.shift()) {
 		const entries = await listFolder(client, folder);
 		const unlogged = new Set(entries.flatMap(({ name }) => INIT.exec(name)?.[1] ?? []));
@@ -69,8 +73,10 @@ export async function listFiles(
 			const path = folder === '' ? name : `${folder}/${name}`;
 			if (LEFT_OUT.test(path) || (RELATIONS.test(path) && isOfNoUse(name, unlogged))) continue;
 			if (name.includes(NO_LETTER)) unreadable.push(path);
-			else if (!entry.isFolder) found.push({ path, ...entry });
-			else if (folder === 'pg_tblspc') {
+			else if (!entry.isFolder) {
+				found.push({ path, ...entry });
+				listBytes += path.length + LINE_BYTES;
+			} else if (folder === 'pg_tblspc') {
 				const number = Number(name);
 				if (tablespaces.includes(number)) folders.push(path);
 			} else if (!/^pg_tblspc\/\d+$/.test(folder) || name === versionFolder) {
@@ -78,7 +84,8 @@ export async function listFiles(
 				if (!EMPTY_FOLDERS.has(path)) folders.push(path);
 			}
 		}
-		if (folder.split('/').length > MAX_DEPTH || found.length > MAX_FILES) throw endless(folder);
+		if (folder.split('/').length > MAX_DEPTH) throw endless(folder);
+		if (entries.length > MAX_FILES || listBytes > MAX_LIST_BYTES) throw tooManyFiles();
 	}
 	return { files: found, warnings: warningsOf(found, unreadable) };
 }
