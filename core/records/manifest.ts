@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { BackupError } from '../base/errors';
+import { assertFits } from '../base/fits';
 import { BACKUP_TYPES, parseLabel } from './label';
 
 /** Version of the storage format this program writes, and the newest it reads. */
@@ -201,6 +202,11 @@ export function assertBelongs(manifest: Manifest, group: string, label: string, 
 	throw new BackupError('invalid-manifest', `${location} belongs to the backup ${manifest.group}/${manifest.label}`, {
 		hint: 'The file was moved or copied by hand. Put it back to where it belongs.',
 	});
+}
+
+/** Refuses what nobody could read again. @throws BackupError 'invalid-input' */
+export function assertManifest(manifest: Manifest): void {
+	assertFits(schema, manifest, 'the manifest');
 }
 
 /** The text that is stored: stable order, readable by people. */

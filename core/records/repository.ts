@@ -12,7 +12,15 @@ import { isReserved, tagName, objectKey, EXPIRED, PIN, MANIFEST, REPOSITORY_KEY,
 import { DEFAULT_LIMITS } from '../base/limits';
 import { pause } from '../base/retry';
 import { assertSigned, type Authority, NAMESPACES, NO_AUTHORITY, type Signed, signatureOf } from './authority';
-import { assertBelongs, assertFormat, FORMAT, formatManifest, type Manifest, parseManifest } from './manifest';
+import {
+	assertBelongs,
+	assertFormat,
+	assertManifest,
+	FORMAT,
+	formatManifest,
+	type Manifest,
+	parseManifest,
+} from './manifest';
 import { findOnlyIfAbsent, isUnsure, SETTLE_MS } from './only-if-absent';
 import { assertNotInside } from './outer';
 import { readText, writeText } from './small-objects';
@@ -247,8 +255,12 @@ export class Repository {
 		return name;
 	}
 
-	/** Makes the backup exist, signed where there is a key. Its objects must be stored before. */
+	/**
+	 * Makes the backup exist, signed where there is a key. Its objects must be stored before.
+	 * @throws BackupError 'invalid-input' for a manifest that nobody could read again
+	 */
 	async writeManifest(manifest: Manifest, options?: WriteOptions): Promise<void> {
+		assertManifest(manifest);
 		const text = formatManifest(manifest);
 		// Before it: what exists is signed.
 		await this.sign(objectKey(manifest.group, manifest.label, MANIFEST), text, NAMESPACES.manifest, options);

@@ -19,12 +19,21 @@ export async function readText(storage: Storage, key: string, signal?: AbortSign
 	return (await collect(await storage.read(key, { signal }), MAX_TEXT_BYTES, tooLarge)).toString('utf8');
 }
 
-/** Stores a small text; never overwrites. */
+/**
+ * Stores a small text; never overwrites.
+ * @throws BackupError 'invalid-input' for one of more than a megabyte, which could not be read again
+ */
 export async function writeText(
 	storage: Storage,
 	key: string,
 	text: string,
 	options?: WriteOptions,
 ): Promise<StoredObject> {
-	return await storage.write(key, Readable.from([Buffer.from(text)]), options);
+	const bytes = Buffer.from(text);
+	if (bytes.length > MAX_TEXT_BYTES) {
+		throw new BackupError('invalid-input', `${storage.location}/${key} would be larger than a megabyte`, {
+			hint: 'It could not be read again. Make fewer things one backup.',
+		});
+	}
+	return await storage.write(key, Readable.from([bytes]), options);
 }

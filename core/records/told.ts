@@ -8,7 +8,8 @@ import type { Storage } from '../storage/storage';
 import { TOLD } from './layout';
 import { readText, writeText } from './small-objects';
 
-const text = z.string().max(2000);
+const MAX_TEXT = 2000;
+const text = z.string().max(MAX_TEXT);
 
 const schema = z.object({
 	format: z.literal(1),
@@ -75,7 +76,7 @@ export async function writeTold(
 		await writeText(
 			storage,
 			`${TOLD}${String(next).padStart(8, '0')}.json`,
-			`${JSON.stringify({ format: 1, alerts })}\n`,
+			`${JSON.stringify({ format: 1, alerts: shortened(alerts) })}\n`,
 			{ signal },
 		);
 	} catch (error) {
@@ -84,4 +85,10 @@ export async function writeTold(
 	}
 	if (key !== null && !storage.appendOnly) await storage.remove(key, { signal });
 	return true;
+}
+
+/** With texts that can be read again: one that is too long would have all alerts told anew each time. */
+function shortened(alerts: Told): Told {
+	const each = Object.entries(alerts).map(([key, alert]) => [key, { ...alert, text: alert.text.slice(0, MAX_TEXT) }]);
+	return Object.fromEntries(each) as Told;
 }

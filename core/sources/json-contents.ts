@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import { collect } from '../base/collect';
 import { BackupError } from '../base/errors';
+import { assertFits } from '../base/fits';
 
 /** What a kind of source writes. */
 export interface JsonContents<Schema extends z.ZodTypeAny> {
@@ -12,6 +13,24 @@ export interface JsonContents<Schema extends z.ZodTypeAny> {
 	maxBytes: number;
 	/** For messages: "an archive". */
 	noun: string;
+}
+
+/**
+ * What is written.
+ * @param indent blanks of each level
+ * @throws BackupError 'invalid-input' for what could not be read again
+ */
+export function formatJsonContents<Schema extends z.ZodTypeAny>(
+	contents: z.infer<Schema>,
+	{ schema, maxBytes, noun }: JsonContents<Schema>,
+	indent: number,
+): string {
+	assertFits(schema, contents, `what is said of ${noun}`);
+	const text = `${JSON.stringify(contents, null, indent)}\n`;
+	if (Buffer.byteLength(text) <= maxBytes) return text;
+	throw new BackupError('invalid-input', `what is said of ${noun} could not be read again: it is too large`, {
+		hint: 'Back up less at once.',
+	});
 }
 
 /**

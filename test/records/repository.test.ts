@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { buildBackup } from '../support/build-backup';
 import { manifestOf } from '../support/manifest';
 import { BackupError } from '../../core/base/errors';
@@ -172,10 +173,22 @@ describe('a repository', () => {
 		});
 	});
 
+	it.each([
+		['more parents than can be read', { parents: Array.from({ length: 1001 }, () => 'x') }, /parents/],
+		['more warnings than fit into a megabyte', { warnings: ['x'.repeat(2_000_000)] }, /larger than a megabyte/],
+	])('does not make a backup with %s', async (_, change, message) => {
+		const repository = await Repository.open(new MemoryStorage(), { create: true });
+		const label = createLabel('full', new Date());
+		await expect(repository.writeManifest({ ...manifestOf(GROUP, label), ...change })).rejects.toMatchObject({
+			...{ code: 'invalid-input', message: expect.stringMatching(message) },
+		});
+		expect(await repository.list()).toEqual([]);
+	});
+
 	it('does not read a manifest of more than a megabyte', async () => {
 		const repository = await Repository.open(new MemoryStorage(), { create: true });
 		const label = createLabel('full', new Date());
-		await writeText(repository.storage, objectKey(GROUP, label, 'manifest.json'), ' '.repeat(2_000_000));
+		await repository.storage.write(objectKey(GROUP, label, 'manifest.json'), Readable.from([Buffer.alloc(2_000_000)]));
 		await expect(repository.readManifest(GROUP, label)).rejects.toBeInstanceOf(BackupError);
 		await expect(repository.readManifest(GROUP, label)).rejects.toMatchObject({ code: 'damaged' });
 	});

@@ -101,6 +101,7 @@ it('what was told lies in the storage: one object, newest counts, and of two at 
 		for await (const { key } of storage.list('')) all.push(key);
 		return all;
 	};
+	const at = new Date(START).toISOString();
 	const none = await readTold(storage);
 	expect(none).toEqual({ alerts: {}, next: 1, key: null });
 	look(0, health(['postgres/shop', 'late', 'warning']));
@@ -110,6 +111,9 @@ it('what was told lies in the storage: one object, newest counts, and of two at 
 	expect(stored).toEqual({ alerts: told, next: 2, key: 'monitoring/told-00000001.json' });
 	expect(await writeTold(storage, stored, {})).toBe(true);
 	expect(await keys()).toEqual(['monitoring/told-00000002.json']);
-	await storage.write('monitoring/told-00000003.json', Readable.from([Buffer.from('{"format":1,"alerts":{"a":1}}')]));
-	expect(await readTold(storage)).toMatchObject({ alerts: {}, next: 4 });
+	const long = { a: { severity: 'warning', text: 'x'.repeat(3000), since: at, toldAt: at } } as const;
+	expect(await writeTold(storage, await readTold(storage), long)).toBe(true);
+	expect((await readTold(storage)).alerts).toEqual({ a: { ...long.a, text: 'x'.repeat(2000) } });
+	await storage.write('monitoring/told-00000004.json', Readable.from([Buffer.from('{"format":1,"alerts":{"a":1}}')]));
+	expect(await readTold(storage)).toMatchObject({ alerts: {}, next: 5 });
 });

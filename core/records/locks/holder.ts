@@ -33,6 +33,9 @@ export interface LockHolder {
 	execution?: string;
 }
 
+/** Longer names are cut: a lock that cannot be read again would stand in everybody's way. */
+const MAX_WORD = 200;
+
 const holderSchema = z.object({
 	id: z.string(),
 	/** As {@link thisHost} gives it. */
@@ -41,8 +44,8 @@ const holderSchema = z.object({
 	/** Absent in locks of early versions. */
 	purpose: z.enum(PURPOSES).default('backup'),
 	startedAt: z.string().datetime(),
-	workflow: z.string().max(200).optional(),
-	execution: z.string().max(200).optional(),
+	workflow: z.string().max(MAX_WORD).optional(),
+	execution: z.string().max(MAX_WORD).optional(),
 });
 export type Holder = z.infer<typeof holderSchema>;
 
@@ -69,7 +72,11 @@ const ownIds = ((globalThis as WithRegistry)[REGISTRY] ??= new Set<string>());
 /** Makes a holder of this process. `forget` it when it holds nothing any more. */
 export function newHolder(purpose: LockPurpose, { workflow, execution }: Partial<Actor> = {}): Holder {
 	const id = newId();
-	return { id, host: thisHost(), pid: process.pid, purpose, startedAt: new Date().toISOString(), workflow, execution };
+	return {
+		...{ id, host: thisHost(), pid: process.pid, purpose, startedAt: new Date().toISOString() },
+		workflow: workflow?.slice(0, MAX_WORD),
+		execution: execution?.slice(0, MAX_WORD),
+	};
 }
 
 /** For the name of a lock, of a mark, of a run. */

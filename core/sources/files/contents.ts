@@ -1,7 +1,7 @@
 /** What is said of an archive as a whole, beside its index: small, and encrypted whenever the backup is. */
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
-import { readJsonContents } from '../json-contents';
+import { formatJsonContents, readJsonContents } from '../json-contents';
 
 /** More than anything this program writes. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -30,9 +30,11 @@ const schema = z.strictObject({
 /** What is said of an archive as a whole. */
 export type FilesContents = z.infer<typeof schema>;
 
+const FORM = { schema, maxBytes: MAX_BYTES, noun: 'an archive' };
+
 /** What is written. */
 export function formatContents(contents: FilesContents): string {
-	return `${JSON.stringify(contents, null, 2)}\n`;
+	return formatJsonContents(contents, FORM, 2);
 }
 
 /**
@@ -41,5 +43,5 @@ export function formatContents(contents: FilesContents): string {
  * @throws BackupError 'damaged', 'newer-format'
  */
 export async function readContents(body: Readable, backup: string): Promise<FilesContents> {
-	return await readJsonContents(body, backup, { schema, maxBytes: MAX_BYTES, noun: 'an archive' });
+	return await readJsonContents(body, backup, FORM);
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { acquireLock, findStaleLocks, removeStaleLocks } from '../../../core/records/locks/lock';
 import { thisHost } from '../../../core/base/process-identity';
@@ -45,6 +46,14 @@ describe('the lock of a group', () => {
 		await lock.release();
 		expect(await locks(storage)).toEqual([]);
 		await (await acquireLock(storage, GROUP)).release();
+	});
+
+	it('can be read by others also where its holder has a very long name', async () => {
+		const storage = new MemoryStorage();
+		const long = 'x'.repeat(300);
+		const lock = await acquireLock(storage, GROUP, { actor: { via: 'script', workflow: long, execution: long } });
+		await expect(acquireLock(storage, GROUP)).rejects.toMatchObject({ details: { workflow: 'x'.repeat(200) } });
+		await lock.release();
 	});
 
 	it('has one winner among many', async () => {
@@ -289,7 +298,7 @@ describe('the lock of a group', () => {
 		['too large to be one', 'x'.repeat(1024 * 1024 + 1)],
 	])('that is %s is not broken: somebody has to look', async (_, text) => {
 		const storage = new MemoryStorage();
-		await writeText(storage, `locks/${GROUP}.json`, text);
+		await storage.write(`locks/${GROUP}.json`, Readable.from([Buffer.from(text)]));
 		await expect(acquireLock(storage, GROUP)).rejects.toMatchObject({
 			code: 'locked',
 			message: `the lock memory:/locks/${GROUP}.json is damaged`,

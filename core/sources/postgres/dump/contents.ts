@@ -80,6 +80,15 @@ export const MAX_CONTENTS_BYTES = 128 * 1024 * 1024;
 /** In all of it; 100,000 tables need about 700,000. Each takes some hundred bytes of memory at most, however short it is written. */
 const MAX_VALUES = 4_000_000;
 
+/** What is written. @throws BackupError 'unsupported' where there is more than could be read again */
+export function contentsText(contents: DatabaseFacts): string {
+	const text = `${JSON.stringify(contents, null, 1)}\n`;
+	if (Buffer.byteLength(text) <= MAX_CONTENTS_BYTES && countValues(text) <= MAX_VALUES) return text;
+	throw new BackupError('unsupported', 'the database has more tables and columns than one backup can tell of', {
+		hint: 'Back up some of its schemas at a time.',
+	});
+}
+
 /**
  * Reads the text of a database's contents.
  * @throws BackupError 'newer-format', 'damaged'

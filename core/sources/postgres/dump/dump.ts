@@ -5,7 +5,7 @@ import { BackupError, isBackupError } from '../../../base/errors';
 import { watchStall } from '../../../base/limits';
 import type { OpenSource, Source, SourceDetails } from '../../source';
 import { serverMark } from '../server-mark';
-import type { DatabaseFacts } from './contents';
+import { contentsText, type DatabaseFacts } from './contents';
 import { warnIfEmpty } from './empty-database';
 import { chooseEngine, type EngineChoice } from './engines/choose';
 import type { DumpFilter, DumpFormat, RunningDump } from './engines/engine';
@@ -123,7 +123,7 @@ async function openDump(
 				if (compared !== null) details.rowsCompared = compared;
 				warnings.push(...(await aboutContents(contents, target, options, signal)));
 				if (globals !== undefined) yield { role: 'globals', name: 'globals.sql', body: bodyOf(globals) };
-				yield { role: 'contents', name: 'contents.json', body: bodyOf(`${JSON.stringify(contents, null, 1)}\n`) };
+				yield { role: 'contents', name: 'contents.json', body: bodyOf(contentsText(contents)) };
 			},
 			finish: async () => ({ details, warnings, ...lost }),
 			close: async () => {

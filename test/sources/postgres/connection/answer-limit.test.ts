@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { connect } from '../../../../core/sources/postgres/connection/connection';
-import { parseContents } from '../../../../core/sources/postgres/dump/contents';
+import { contentsText, type DatabaseFacts, parseContents } from '../../../../core/sources/postgres/dump/contents';
 import type { DatabaseTarget } from '../../../../core/sources/postgres/connection/target';
 
 /** A message of PostgreSQL's protocol. */
@@ -84,4 +84,9 @@ it.each([
 		}),
 	);
 	expect(process.memoryUsage().heapUsed - before).toBeLessThan(100_000_000);
+});
+
+it('contents that could not be read again are not written', () => {
+	const contents = { tables: Array(4_000_001).fill(0) } as unknown as DatabaseFacts;
+	expect(() => contentsText(contents)).toThrow(expect.objectContaining({ code: 'unsupported' }));
 });

@@ -30,6 +30,15 @@ it('are read as they were written; where no superuser is named, it has the usual
 });
 
 it.each([
+	['names more tablespaces than can be read', Array.from({ length: 991 }, () => ({ oid: 1, location: '/a' }))],
+	['is larger than can be read', [{ oid: 1, location: `/${'a'.repeat(2_000_000)}` }]],
+])('are not written where it %s', (_, tablespaces) => {
+	const write = () => formatContents({ ...CONTENTS, tablespaces });
+	expect(write).toThrow(expect.objectContaining({ code: 'invalid-input' }));
+	expect(write).toThrow(/what is said of a base backup could not be read again/);
+});
+
+it.each([
 	[
 		'a command behind a line break',
 		{ "archive_mode = 'on'\narchive_command = 'touch /tmp/obeyed'\nmax_connections": 100 },

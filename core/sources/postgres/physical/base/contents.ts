@@ -1,7 +1,7 @@
 /** What is said of a base backup beside the server's own list of files. Encrypted whenever the backup is. */
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
-import { readJsonContents } from '../../../json-contents';
+import { formatJsonContents, readJsonContents } from '../../../json-contents';
 import { REPLAY_SETTINGS } from '../cluster';
 
 const MAX_BYTES = 1024 * 1024;
@@ -36,9 +36,11 @@ const schema = z.strictObject({
 /** What is said of a base backup. */
 export type ClusterContents = z.infer<typeof schema>;
 
+const FORM = { schema, maxBytes: MAX_BYTES, noun: 'a base backup' };
+
 /** What is written. */
 export function formatContents(contents: ClusterContents): string {
-	return `${JSON.stringify(contents, null, 1)}\n`;
+	return formatJsonContents(contents, FORM, 1);
 }
 
 /**
@@ -47,5 +49,5 @@ export function formatContents(contents: ClusterContents): string {
  * @throws BackupError 'damaged', 'newer-format'
  */
 export async function readContents(body: Readable, backup: string): Promise<ClusterContents> {
-	return await readJsonContents(body, backup, { schema, maxBytes: MAX_BYTES, noun: 'a base backup' });
+	return await readJsonContents(body, backup, FORM);
 }

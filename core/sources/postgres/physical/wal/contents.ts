@@ -1,7 +1,7 @@
 /** What is said of pieces of a write-ahead log. Encrypted whenever they are. */
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
-import { readJsonContents } from '../../../json-contents';
+import { formatJsonContents, readJsonContents } from '../../../json-contents';
 
 const MAX_BYTES = 16 * 1024 * 1024;
 
@@ -36,9 +36,11 @@ const schema = z.strictObject({
 export type LogContents = z.infer<typeof schema>;
 export type LogPiece = z.infer<typeof piece>;
 
+const FORM = { schema, maxBytes: MAX_BYTES, noun: 'a piece of log' };
+
 /** What is written. */
 export function formatContents(contents: LogContents): string {
-	return `${JSON.stringify(contents, null, 1)}\n`;
+	return formatJsonContents(contents, FORM, 1);
 }
 
 /**
@@ -47,5 +49,5 @@ export function formatContents(contents: LogContents): string {
  * @throws BackupError 'damaged', 'newer-format'
  */
 export async function readContents(body: Readable, backup: string): Promise<LogContents> {
-	return await readJsonContents(body, backup, { schema, maxBytes: MAX_BYTES, noun: 'a piece of log' });
+	return await readJsonContents(body, backup, FORM);
 }
