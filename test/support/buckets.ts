@@ -143,7 +143,7 @@ export class BucketGroup {
 
 	/** @param options of every backup */
 	constructor(
-		readonly bucket: TestBucket,
+		private readonly bucket: Pick<TestBucket, 'config'>,
 		private readonly options: Partial<BucketOptions> = {},
 	) {}
 

@@ -12,7 +12,7 @@ import type { CreateOnly } from './create-only';
 import { s3Error, S3Refusal } from './errors';
 import { pageOfObjects, S3Object } from './listing';
 import type { Part } from './part';
-import { element, escape } from './text';
+import { escape, word } from './text';
 
 /** What only an object's own HEAD tells. */
 export interface S3Facts extends S3Object {
@@ -127,7 +127,7 @@ export class S3Bucket {
 			);
 			const answer = await answerText(response, `s3://${this.bucket}`);
 			// A server that needs long begins with 200 and may still fail.
-			if (answer.includes('<Error>')) throw new S3Refusal(500, element(answer, 'Code') ?? 'InternalError');
+			if (answer.includes('<Error>')) throw new S3Refusal(500, word(answer, 'Code') ?? 'InternalError');
 			return versionOf(response.headers);
 		});
 	}

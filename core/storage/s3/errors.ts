@@ -5,7 +5,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { BackupError, isBackupError, type ErrorCode } from '../../base/errors';
-import { element } from './text';
+import { word } from './text';
 
 /** An answer of an S3 server that is not 2xx, as far as it says why. */
 export class S3Refusal extends Error {
@@ -28,8 +28,8 @@ export class S3Refusal extends Error {
 /** Reads an error answer. @param body its text, empty for HEAD requests */
 export function refusalOf(status: number, body: string, headers: IncomingHttpHeaders = {}): S3Refusal {
 	const { 'x-amz-bucket-region': regionHeader, 'x-amz-delete-marker': marker } = headers;
-	const region = element(body, 'Region') ?? (typeof regionHeader === 'string' ? regionHeader : undefined);
-	const code = element(body, 'Code') ?? CODE_OF_STATUS[status] ?? `HTTP ${status}`;
+	const region = word(body, 'Region') ?? (typeof regionHeader === 'string' ? regionHeader : undefined);
+	const code = word(body, 'Code') ?? CODE_OF_STATUS[status] ?? `HTTP ${status}`;
 	return new S3Refusal(status, code, region, marker === 'true');
 }
 

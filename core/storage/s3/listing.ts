@@ -4,7 +4,7 @@
  * six times the processor time and twice the memory (`bench/catalog.ts`).
  */
 import { BackupError } from '../../base/errors';
-import { element, elements, escape, plain } from './text';
+import { element, elements, escape, plain, word } from './text';
 
 /** A bucket as listings see it. */
 export interface AskedBucket {
@@ -56,15 +56,15 @@ export async function pageOfObjects(
 	const place = after && `&marker=${escape(after)}`;
 	const query = `encoding-type=url${place}&max-keys=${limit}&prefix=${escape(prefix)}`;
 	const answer = whole(bucket, 'ListBucketResult', await bucket.ask('list', prefix, query, signal));
-	const isEncoded = element(answer, 'EncodingType') === 'url';
+	const isEncoded = word(answer, 'EncodingType') === 'url';
 	const items = elements(answer, 'Contents').map(({ text }) => ({
 		name: nameOf(text, isEncoded),
-		size: Number(element(text, 'Size') ?? 0),
+		size: Number(word(text, 'Size') ?? 0),
 		modifiedAt: timeOf(text, 'LastModified'),
 		etag: etagOf(text),
 	}));
 	if (after !== '' && items.at(-1)?.name === after) throw noListing(bucket);
-	const isTruncated = element(answer, 'IsTruncated') === 'true';
+	const isTruncated = word(answer, 'IsTruncated') === 'true';
 	// Without a name there is no place to go on from, and what comes behind would be taken for missing.
 	if (isTruncated && items.length === 0) throw noListing(bucket);
 	return { items, isTruncated };
@@ -82,14 +82,14 @@ export async function* unfinishedUploads(bucket: AskedBucket, prefix: string): A
 		);
 		const uploads = elements(answer, 'Upload').map(({ text }) => ({
 			name: element(text, 'Key') ?? '',
-			uploadId: element(text, 'UploadId') ?? '',
+			uploadId: word(text, 'UploadId') ?? '',
 			startedAt: timeOf(text, 'Initiated'),
 		}));
 		const last = uploads.at(-1);
 		if (after && last?.name === after.name && last.uploadId === after.uploadId) throw noListing(bucket);
 		yield* uploads;
 		after = last;
-		isTruncated = element(answer, 'IsTruncated') === 'true' && after !== undefined;
+		isTruncated = word(answer, 'IsTruncated') === 'true' && after !== undefined;
 	}
 }
 
@@ -103,19 +103,19 @@ export async function pageOfVersions(
 	const version = after && `&version-id-marker=${escape(after.versionId)}`;
 	const query = `encoding-type=url${place ?? ''}&prefix=${escape(prefix)}${version ?? ''}&versions`;
 	const answer = whole(bucket, 'ListVersionsResult', await bucket.ask('list the versions of', prefix, query, signal));
-	const isEncoded = element(answer, 'EncodingType') === 'url';
+	const isEncoded = word(answer, 'EncodingType') === 'url';
 	const items = elements(answer, 'Version', 'DeleteMarker').map(({ name: kind, text }) => ({
 		name: nameOf(text, isEncoded),
-		versionId: plain(element(text, 'VersionId') ?? 'null'),
+		versionId: plain(word(text, 'VersionId') ?? 'null'),
 		isMarker: kind === 'DeleteMarker',
-		isLatest: element(text, 'IsLatest') === 'true',
-		size: Number(element(text, 'Size') ?? 0),
+		isLatest: word(text, 'IsLatest') === 'true',
+		size: Number(word(text, 'Size') ?? 0),
 		modifiedAt: timeOf(text, 'LastModified'),
 		etag: etagOf(text),
 	}));
 	const last = items.at(-1);
 	if (after && last?.name === after.name && last.versionId === after.versionId) throw noListing(bucket);
-	const isTruncated = element(answer, 'IsTruncated') === 'true';
+	const isTruncated = word(answer, 'IsTruncated') === 'true';
 	if (isTruncated && items.length === 0) throw noListing(bucket);
 	return { items, isTruncated };
 }
@@ -124,7 +124,7 @@ export async function pageOfVersions(
 export async function hasMarkers(bucket: AskedBucket, prefix: string, signal?: AbortSignal): Promise<boolean> {
 	const query = `max-keys=1000&prefix=${escape(prefix)}&versions`;
 	const answer = whole(bucket, 'ListVersionsResult', await bucket.ask('list the versions of', prefix, query, signal));
-	return elements(answer, 'DeleteMarker').some(({ text }) => element(text, 'IsLatest') === 'true');
+	return elements(answer, 'DeleteMarker').some(({ text }) => word(text, 'IsLatest') === 'true');
 }
 
 /** Everybody's objects are listed, with all that S3 allows in names; some servers encode them twice. */
@@ -134,12 +134,12 @@ function nameOf(text: string, isEncoded: boolean): string {
 }
 
 function timeOf(text: string, name: string): Date {
-	return new Date(element(text, name) ?? NaN);
+	return new Date(word(text, name) ?? NaN);
 }
 
 function etagOf(text: string): string {
 	// The quotes are `"` or an escape, by name or by number.
-	return plain(element(text, 'ETag') ?? '').replaceAll('"', '');
+	return plain(word(text, 'ETag') ?? '').replaceAll('"', '');
 }
 
 /**

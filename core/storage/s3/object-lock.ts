@@ -7,7 +7,7 @@ import { BackupError, isBackupError } from '../../base/errors';
 import { asked } from '../asked';
 import { assertProtection, cannotProtect } from '../protection';
 import type { S3Bucket } from './bucket';
-import { element, escape } from './text';
+import { escape, word } from './text';
 import type { Protection } from '../storage';
 
 /** How servers say that a bucket has no Object Lock, or that they do not know what that is. */
@@ -47,7 +47,7 @@ export class ObjectLock {
 				method: 'GET',
 				query: `retention${versionQuery(versionId)}`,
 			});
-			return protectionOf(element(body, 'Mode'), element(body, 'RetainUntilDate'));
+			return protectionOf(word(body, 'Mode'), word(body, 'RetainUntilDate'));
 		} catch (error) {
 			if (isRefusal(error, NONE_HERE) || isRefusal(error, NO_LOCK)) return null;
 			throw withPermissions(error);
@@ -59,7 +59,7 @@ export class ObjectLock {
 		try {
 			const request = { method: 'GET', query: `legal-hold${versionQuery(versionId)}` };
 			const { body } = await this.bucket.request('see the lock of', name, request);
-			return element(body, 'Status') === 'ON';
+			return word(body, 'Status') === 'ON';
 		} catch (error) {
 			if (isRefusal(error, NONE_HERE) || isRefusal(error, NO_LOCK)) return false;
 			throw error;
@@ -119,7 +119,7 @@ export class ObjectLock {
 	async #askBucket(): Promise<boolean> {
 		try {
 			const body = await this.bucket.ask('see the locks of', '', 'object-lock');
-			return element(body, 'ObjectLockEnabled') === 'Enabled';
+			return word(body, 'ObjectLockEnabled') === 'Enabled';
 		} catch (error) {
 			if (isRefusal(error, NO_LOCK)) return false;
 			throw withPermissions(error);

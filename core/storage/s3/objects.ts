@@ -16,7 +16,7 @@ import { s3Error } from './errors';
 import { pageOfObjects, type S3Object, type S3Version } from './listing';
 import { ObjectLock } from './object-lock';
 import { assertBucket, type S3Options, uploadSettings } from './s3';
-import { elements, element, escape, plain } from './text';
+import { element, elements, escape, plain, word } from './text';
 import { upload } from './upload';
 import { versionPages, versionsOf } from './version-pages';
 
@@ -157,7 +157,7 @@ export class BucketObjects {
 	/** Whether the bucket keeps versions of what is written from now on. */
 	async keepsVersions(signal?: AbortSignal): Promise<boolean> {
 		const answer = await this.#read(() => this.#bucket.ask('see the versioning of', '', 'versioning', signal), signal);
-		return element(answer, 'Status') === 'Enabled';
+		return word(answer, 'Status') === 'Enabled';
 	}
 
 	/** Hides an object behind a delete marker, in a bucket that keeps versions. */
@@ -297,5 +297,5 @@ function unsorted(location: string): BackupError {
 }
 
 function xml(text: string): string {
-	return text.replace(/[<>&"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
+	return text.replace(/[<>&"'\r]/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }

@@ -7,7 +7,7 @@ import fs from 'node:fs/promises';
 import { z } from 'zod';
 import { untilAborted } from '../../base/deadline';
 import { BackupError, messageOf } from '../../base/errors';
-import { element, plain } from './text';
+import { plain, word } from './text';
 
 /** Keys that end by themselves. */
 export interface RoleKeys {
@@ -110,7 +110,7 @@ export class MachineRole {
 		});
 		const endpoint = sts || (region ? `https://sts.${region}.amazonaws.com` : 'https://sts.amazonaws.com');
 		const text = await this.#request(endpoint, { method: 'POST', body });
-		const of = (name: string) => plain(element(text, name) ?? '');
+		const of = (name: string) => plain(word(text, name) ?? '');
 		return issued({
 			AccessKeyId: of('AccessKeyId'),
 			SecretAccessKey: of('SecretAccessKey'),
@@ -130,7 +130,7 @@ export class MachineRole {
 		}
 		if (response.ok) return text;
 		// What STS refuses has a code; the text of others could hold anything.
-		const code = element(text, 'Code') ?? '';
+		const code = word(text, 'Code') ?? '';
 		throw noKeys(`${placeOf(url)} answers ${response.status}${/^\w+$/.test(code) ? ` ${code}` : ''}`);
 	}
 }

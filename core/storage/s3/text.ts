@@ -5,7 +5,12 @@ export function element(xml: string, name: string): string | undefined {
 	const start = xml.indexOf(`<${name}>`) + name.length + 2;
 	const end = xml.indexOf('<', start);
 	if (start < name.length + 2 || !xml.startsWith(`</${name}>`, end)) return undefined;
-	return xml.slice(start, end).trim() || undefined;
+	return xml.slice(start, end) || undefined;
+}
+
+/** The same, of what is a number, a time or a word: blanks around it mean nothing. Around names and tags of objects they do. */
+export function word(xml: string, name: string): string | undefined {
+	return element(xml, name)?.trim() || undefined;
 }
 
 /**

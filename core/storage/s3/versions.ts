@@ -9,7 +9,7 @@ import { asked } from '../asked';
 import { isProtected } from '../protection';
 import type { S3Bucket } from './bucket';
 import type { ObjectLock } from './object-lock';
-import { element } from './text';
+import { word } from './text';
 import { versionsOf } from './version-pages';
 
 export class S3Versions {
@@ -73,7 +73,7 @@ export class S3Versions {
 	async #ask(): Promise<boolean | 'unknown'> {
 		try {
 			const body = await this.bucket.ask('see the versioning of', '', 'versioning');
-			return element(body, 'Status') !== undefined;
+			return word(body, 'Status') !== undefined;
 		} catch (error) {
 			if (isBackupError(error, 'access-denied')) return 'unknown';
 			if (isBackupError(error, 'unsupported')) return false;
