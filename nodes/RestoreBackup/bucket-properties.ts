@@ -60,7 +60,7 @@ export const bucketProperties: INodeProperties[] = [
 		default: '',
 		placeholder: 'e.g. /photos/2026/',
 		description:
-			'Names or patterns, one per line, as in a .gitignore; a folder stands for all in it. Everything when empty. Names are those that List Contents shows.',
+			'Names or patterns, one per line, as in a .gitignore; a folder stands for all in it. Everything when empty. Names are those in the bucket; List Contents shows odd ones escaped, for example 50%25 for 50%.',
 		displayOptions: { show: BUCKET },
 	},
 	{

@@ -1,13 +1,19 @@
 /** What is wanted of a restore into a bucket, and what comes of it. */
 import { BackupError } from '../../base/errors';
 import type { StorageConfig } from '../../storage/config';
+import { fromText } from '../files/names';
+import type { ObjectFacts } from '../files/object';
+import { matcher } from '../files/restore/view';
 import type { OpenBackup, Restored } from '../source';
 import type { Existing } from './target';
 
 export interface BucketRestoreOptions {
 	/** The bucket; below its prefix, objects keep their whole names. */
 	to: StorageConfig;
-	/** Patterns in gitignore's syntax of what is wanted; one that names a folder names all that is in it. All when empty. */
+	/**
+	 * Patterns in gitignore's syntax of what is wanted, by the names that objects have in the bucket; one that names a folder names all that
+	 * is in it. All when empty.
+	 */
 	include?: readonly string[];
 	/** @default 'refuse': nothing is written where one of them is there already */
 	existing?: Existing;
@@ -26,9 +32,15 @@ export interface BucketRestored extends Restored {
 	listed: string[];
 }
 
+/** Makes the question whether an object is wanted, with all of its versions: by its own name, not by that of its file in the archive. */
+export function objectMatcher(include: readonly string[]): (object: ObjectFacts) => boolean {
+	const isWanted = matcher(include);
+	return ({ key }) => isWanted(fromText(key), false);
+}
+
 /** Patterns name nothing. */
 export function nothingLike(include: readonly string[], { manifest: { group, label } }: OpenBackup): BackupError {
 	return new BackupError('not-found', `nothing in ${group}/${label} has a name like ${include.join(', ')}`, {
-		hint: 'List what is inside. A pattern is as in a .gitignore, e.g. /photos/2026/.',
+		hint: 'List what is inside. A pattern is as in a .gitignore, e.g. /photos/2026/, and names objects as they are called in the bucket: lists show a few odd names escaped.',
 	});
 }

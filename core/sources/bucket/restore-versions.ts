@@ -8,11 +8,9 @@ import { entriesOf } from '../files/entries-of';
 import type { MergedEntry } from '../files/merge';
 import { fromText, toDisplay } from '../files/names';
 import { isCurrent } from '../files/object';
-import { matcher } from '../files/restore/view';
 import type { Comparison, OpenBackup, RestoreRun } from '../source';
-import { folderPathOf } from './names';
 import { VersionRefill } from './refill-versions';
-import { type BucketRestored, type BucketRestoreOptions, nothingLike } from './restore-options';
+import { type BucketRestored, type BucketRestoreOptions, nothingLike, objectMatcher } from './restore-options';
 
 const MAX_LISTED = 1000;
 
@@ -92,7 +90,7 @@ async function* versionsOf(
 	include: readonly string[],
 	signal: AbortSignal,
 ): AsyncGenerator<MergedEntry[], void, undefined> {
-	const isWanted = matcher(include);
+	const isWanted = objectMatcher(include);
 	let current: MergedEntry[] = [];
 	for await (const entry of entriesOf(backup, signal)) {
 		const { key } = entry.object!;
@@ -100,8 +98,7 @@ async function* versionsOf(
 			yield inOrder(current);
 			current = [];
 		}
-		// A name and its versions, wherever they lie in the archive.
-		if (isWanted(folderPathOf(key), false)) current.push(entry);
+		if (isWanted(entry.object!)) current.push(entry);
 	}
 	if (current.length > 0) yield inOrder(current);
 }

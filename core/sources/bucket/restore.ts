@@ -9,7 +9,6 @@ import type { MergedEntry } from '../files/merge';
 import { archiveOf } from '../files/parts';
 import { filesDrill, type FilesRestored, type FilesRestoreOptions, filesRestorer } from '../files/restore/restorer';
 import { Plans } from '../files/restore/plan';
-import { matcher } from '../files/restore/view';
 import { toDisplay } from '../files/names';
 import { isCurrent } from '../files/object';
 import type { Comparison, Drill, OpenBackup, Restorer, RestoreRun } from '../source';
@@ -17,7 +16,7 @@ import { bucketOf } from './config';
 import { BUCKET } from './kind';
 import { Refill } from './refill';
 import { toBucketError } from './source';
-import { type BucketRestored, type BucketRestoreOptions, nothingLike } from './restore-options';
+import { type BucketRestored, type BucketRestoreOptions, nothingLike, objectMatcher } from './restore-options';
 import { restoreVersions } from './restore-versions';
 import { matchTarget } from './target';
 
@@ -102,9 +101,9 @@ async function* wantedOf(
 	include: readonly string[],
 	signal: AbortSignal,
 ): AsyncGenerator<MergedEntry, void, undefined> {
-	const isWanted = matcher(include);
+	const isWanted = objectMatcher(include);
 	for await (const entry of entriesOf(backup, signal)) {
-		if ((!entry.object || isCurrent(entry.object)) && isWanted(entry.path, false)) yield entry;
+		if (!entry.object || (isCurrent(entry.object) && isWanted(entry.object))) yield entry;
 	}
 }
 

@@ -4,7 +4,8 @@ import { type Bytes, toDisplay, nameToText } from './names.ts';
 
 /** The library remembers what it answered for each path, for ever: after so many it begins anew. */
 const MOST_REMEMBERED = 20_000;
-const OPTIONS = { ignorecase: false };
+/** Names of objects may begin as paths do not: `/x`, `../x`. */
+const OPTIONS = { ignorecase: false, allowRelativePaths: true };
 
 /**
  * Makes the question whether patterns name an entry: itself, or a directory above it.

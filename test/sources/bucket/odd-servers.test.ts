@@ -1,7 +1,7 @@
 /** Backups of buckets whose server answers in ways that no server does which can be started here. */
 import { BucketGroup } from '../../support/buckets';
 import { stopClock } from '../../support/clock';
-import { FakeS3, fakeListing, fakeObject } from '../../support/fake-s3';
+import { FakeS3, fakeListing, fakeObject, fakeVersions } from '../../support/fake-s3';
 
 let server: FakeS3;
 let group: BucketGroup;
@@ -42,5 +42,37 @@ describe('blanks', () => {
 		});
 		const [entry] = await group.index(await group.back());
 		expect(entry!.object!.tags).toEqual({ ' lead': ' trail ', none: ' ' });
+	});
+});
+
+it('--include names objects as they are called in the bucket, with and without versions', async () => {
+	const names = ['100%.txt', 'a', 'a/', 'a/b', '../up', '/etc/passwd', 'other'].sort();
+	const isTarget = (prefix: string | null) => prefix === 'to/';
+	server.let(({ key, query }) => {
+		if (query.has('tagging')) return undefined;
+		if (key !== '') return fakeObject('1', { 'x-amz-version-id': '1' });
+		if (query.has('versioning'))
+			return { body: '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>' };
+		const found = isTarget(query.get('prefix')) ? [] : names;
+		if (query.has('versions')) return fakeVersions(Object.fromEntries(found.map((name) => [name, ['1']])));
+		return fakeListing(Object.fromEntries(found.map((name) => [name, '1'])));
+	});
+	const backups = [await group.back(), await group.back({ versions: true })];
+	const to = { ...server.config(), prefix: 'to' };
+	for (const [include, wanted] of [
+		['/100%.txt', ['100%.txt']],
+		['/a/b', ['a/b']],
+		['/a/', ['a/', 'a/b']],
+		['/etc/', ['/etc/passwd']],
+		['/../up', ['../up']],
+		['*', names],
+	] as const) {
+		for (const [at, backup] of backups.entries()) {
+			const { listed } = await group.restore(backup, { to, include: [include], versions: at === 1, dryRun: true });
+			expect({ include, listed }).toEqual({ include, listed: wanted.map((name) => `to/${name}`) });
+		}
+	}
+	await expect(group.restore(backups[0]!, { to, include: ['/100%25.txt'], dryRun: true })).rejects.toMatchObject({
+		hint: expect.stringContaining('as they are called in the bucket') as string,
 	});
 });
