@@ -5,6 +5,7 @@ import { type INodeParameters, NodeHelpers } from 'n8n-workflow';
 import { BackupError } from '../../core/base/errors';
 import { recordRun } from '../../core/records/journal/journal';
 import { Repository } from '../../core/records/repository';
+import { requestId } from '../../core/records/requests';
 import { filesSource } from '../../core/sources/files/source';
 import { createStorage } from '../../core/storage/create';
 import { backUp } from '../../core/verbs/backup/backup';
@@ -15,6 +16,7 @@ import { ACTOR, type FakeNode, fakeContext } from '../support/fake-node';
 import { createFolder, removeFolder } from '../support/folders';
 import { problemsOf } from '../support/openapi';
 import type { Json } from '../support/report-items';
+import { until } from '../support/until';
 
 const node = new BackupRequests();
 const LABEL = '20261120T020000Z-full-k3f9';
@@ -133,6 +135,19 @@ it('starts, and shows requests, of its groups only', async () => {
 	const { json } = await post('verify', secret, `${KEY}-verify`);
 	expect((await get('request', { id: json.id }, only)).json).toMatchObject({ status: 404, code: 'not-found' });
 	expect((await get('request', { id: json.id })).json).toMatchObject({ state: 'running' });
+});
+
+it('looks once more whose request it is where the server ignores "only if absent"', async () => {
+	await Repository.open(createStorage({ type: 'folder', path: folder }), { create: true });
+	const file = path.join(folder, 'repository.json');
+	const descriptor = JSON.parse(fs.readFileSync(file, 'utf8')) as Json;
+	fs.writeFileSync(file, JSON.stringify({ ...descriptor, onlyIfAbsent: 'ignored' }));
+	const posting = post('backup', { database: 'shop' });
+	const record = path.join(folder, 'monitoring', `request-${requestId(KEY)}.json`);
+	await until('the request is written down', () => fs.existsSync(record));
+	const other = { ...(JSON.parse(fs.readFileSync(record, 'utf8')) as Json), attempt: 'another' };
+	fs.writeFileSync(record, JSON.stringify(other));
+	expect(await posting).toMatchObject({ status: 202, accepted: null, json: { repeated: true } });
 });
 
 it('refuses a time with more digits than any clock has, before it is written down', async () => {
