@@ -22,9 +22,11 @@ export class FakeS3 {
 	readonly seen: string[] = [];
 	#answer: Answer = () => undefined;
 	readonly #server = http.createServer((request, response) => {
-		const { pathname, search, searchParams: query } = new URL(request.url!, 'http://localhost');
-		const key = decodeURIComponent(pathname).slice(`/${BUCKET}/`.length);
-		this.seen.push(`${key}${search}`);
+		// Not as a URL: `..` is part of a name here.
+		const [path, search = ''] = request.url!.split('?', 2) as [string, string?];
+		const query = new URLSearchParams(search);
+		const key = decodeURIComponent(path).slice(`/${BUCKET}/`.length);
+		this.seen.push(`${key}?${search}`);
 		request.resume();
 		const found = this.#answer({ key, query }) ?? (query.has('tagging') ? { body: NO_TAGS } : undefined);
 		const { headers = {}, body } = found ?? { body: NOTHING_THERE };

@@ -171,7 +171,7 @@ export class BucketArchiver {
 		const { objects, signal } = this.#job;
 		const version = step.version?.id;
 		for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-			const opened = await this.#fetcher.attempt(async () => ({
+			const opened = await this.#fetcher.attempt(step, async () => ({
 				...{ kind: 'opened' as const, open: await objects.open(step.object.name, { version, signal }) },
 			}));
 			if (opened.kind !== 'opened') {

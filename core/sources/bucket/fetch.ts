@@ -30,6 +30,8 @@ export class Fetcher {
 	tagsDenied = 0;
 	/** Whether this server has tags; known when the first object was read. */
 	#hasTags: boolean | null = null;
+	/** The versions of the object of which one was missing last: one that is not among them does not come back. */
+	#versions: { name: string; ids: ReadonlySet<string> } | null = null;
 
 	constructor(
 		private readonly objects: BucketObjects,
@@ -37,9 +39,10 @@ export class Fetcher {
 	) {}
 
 	/** @throws BackupError of the connection, or of keys that are not accepted */
-	async fetch({ object, version }: ReadStep): Promise<Fetch> {
+	async fetch(step: ReadStep): Promise<Fetch> {
+		const { object, version } = step;
 		if (object.size > SMALL_BYTES) return { kind: 'large' };
-		return await this.attempt(async () => {
+		return await this.attempt(step, async () => {
 			const read = async () => {
 				const { head, body } = await this.objects.open(object.name, { version: version?.id, signal: this.signal });
 				if (head.size <= SMALL_BYTES) return { head, bytes: await collect(body, SMALL_BYTES, grown) };
@@ -53,14 +56,30 @@ export class Fetcher {
 	}
 
 	/** Reads something of an object; that it is gone, or not given, is a result. */
-	async attempt<Result>(read: () => Promise<Result>): Promise<Result | Exclude<Fetch, { kind: 'fetched' | 'large' }>> {
-		try {
-			return await read();
-		} catch (error) {
-			if (isBackupError(error, 'not-found')) return { kind: 'vanished' };
-			if (isOfTheObject(error)) return { kind: 'refused', error };
-			throw error;
+	async attempt<Result>(
+		step: ReadStep,
+		read: () => Promise<Result>,
+	): Promise<Result | Exclude<Fetch, { kind: 'fetched' | 'large' }>> {
+		for (let isSecond = false; ; isSecond = true) {
+			try {
+				return await read();
+			} catch (error) {
+				if (isBackupError(error, 'not-found')) {
+					// A server that has lost an object may go on to list it: that is no reason to forget it.
+					if (!(await this.#isListed(step))) return { kind: 'vanished' };
+					if (isSecond) return { kind: 'refused', error: lostBy(this.objects, step, error) };
+				} else if (isOfTheObject(error)) return { kind: 'refused', error };
+				else throw error;
+			}
 		}
+	}
+
+	async #isListed({ object: { name }, version }: ReadStep): Promise<boolean> {
+		if (!version) return await this.objects.isListed(name, this.signal);
+		if (this.#versions?.name === name && !this.#versions.ids.has(version.id)) return false;
+		const versions = await this.objects.versionsOf(name, this.signal);
+		this.#versions = { name, ids: new Set(versions.map(({ versionId }) => versionId)) };
+		return this.#versions.ids.has(version.id);
 	}
 
 	/** The tags of an object; undefined where it has none, or where they cannot be read. */
@@ -91,6 +110,18 @@ function isOfTheObject(error: unknown): error is BackupError {
 	if (isBackupError(error, 'access-denied', 'unsupported')) return true;
 	const status = isBackupError(error, 'storage-failed') ? Number(error.details?.status) : NaN;
 	return (status >= 400 && status < 500 && status !== 408 && status !== 429) || status === 501;
+}
+
+function lostBy({ location }: BucketObjects, { object: { name }, version }: ReadStep, cause: BackupError): BackupError {
+	const which = version ? ` (version ${version.id})` : '';
+	return new BackupError(
+		'storage-failed',
+		`the server of ${location} lists ${name}${which}, and has no such object when asked for it`,
+		{
+			hint: 'Have the operator of the server look for lost data. If all objects are like that, check for a proxy that changes addresses.',
+			cause,
+		},
+	);
 }
 
 function grown(): BackupError {

@@ -149,6 +149,12 @@ export class BucketObjects {
 		}
 	}
 
+	/** Whether a listing names exactly this object. */
+	async isListed(key: string, signal?: AbortSignal): Promise<boolean> {
+		const page = await this.#read(() => pageOfObjects(this.#bucket, key, { limit: 1, signal }), signal);
+		return page.items[0]?.name === key;
+	}
+
 	/** All versions and delete markers of one object, newest first. */
 	async versionsOf(key: string, signal?: AbortSignal): Promise<S3Version[]> {
 		return await this.#read(() => versionsOf(this.#bucket, key, signal), signal);

@@ -76,3 +76,61 @@ it('--include names objects as they are called in the bucket, with and without v
 		hint: expect.stringContaining('as they are called in the bucket') as string,
 	});
 });
+
+describe('objects that are listed, and are not there when they are read', () => {
+	const isLost = (lost: string[]) => {
+		const objects: Record<string, string> = { a: '1', b: '2' };
+		server.let(({ key, query }) => {
+			if (query.has('tagging')) return undefined;
+			if (key === '') return fakeListing(query.get('prefix') ? { [query.get('prefix')!]: '1' } : objects);
+			return lost.includes(key) ? undefined : fakeObject(objects[key]!);
+		});
+		return objects;
+	};
+
+	it('make a backup incomplete, and what the backup before has of them stays', async () => {
+		isLost([]);
+		await group.back();
+		isLost(['a']).a = 'another';
+		const second = await group.back({ type: 'incremental' });
+		expect(second.manifest).toMatchObject({
+			status: 'incomplete',
+			warnings: ['1 object could not be read; the contents name them'],
+			source: { details: { objects: 2, storedObjects: 0, goneObjects: 0 } },
+		});
+		expect(second.summary.named).toEqual([{ path: 'a', why: 'unreadable' }]);
+	});
+
+	it('make no backup where it is all of them', async () => {
+		isLost(['a', 'b']);
+		await expect(group.back()).rejects.toMatchObject({
+			code: 'storage-failed',
+			message: expect.stringContaining('lists b, and has no such object when asked for it') as string,
+			hint: expect.stringContaining('proxy') as string,
+		});
+	});
+
+	it('are read when they are there at the second look, as what is removed and written anew', async () => {
+		let isFirst = true;
+		server.let(({ key, query }) => {
+			if (query.has('tagging')) return undefined;
+			if (key === '') return fakeListing({ a: '1' });
+			const found = isFirst ? undefined : fakeObject('1');
+			isFirst = false;
+			return found;
+		});
+		expect((await group.back()).manifest).toMatchObject({ status: 'whole', source: { details: { objects: 1 } } });
+	});
+
+	it('are named by their version where that is listed still', async () => {
+		server.let(({ key, query }) => {
+			if (query.has('tagging')) return undefined;
+			if (query.has('versions')) return fakeVersions({ a: ['2', '1'] });
+			if (key === '') return fakeListing({});
+			return query.get('versionId') === '2' ? fakeObject('2', { 'x-amz-version-id': '2' }) : undefined;
+		});
+		const { manifest, summary } = await group.back({ versions: true });
+		expect(manifest.status).toBe('incomplete');
+		expect(summary.named).toEqual([{ path: 'a (version 1)', why: 'unreadable' }]);
+	});
+});
