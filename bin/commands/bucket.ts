@@ -60,7 +60,7 @@ async function backUpBucket(options: BucketOptions, signal: AbortSignal): Promis
 	const chain = await readChainOptions(options, settings.encryption);
 	const bucket = parseStorageUrl(options.from, envWith(BUCKET_KEYS, process.env));
 	const to = parseStorageUrl(options.storage, process.env);
-	assertBucketApart(bucket, to);
+	assertBucketApart(bucket, to, options.group);
 	let summary: ArchiveSummary | null = null;
 	const source = bucketSource({
 		...{ bucket, versions: options.versions, maxLostPercent, onSummary: (each) => (summary = each) },

@@ -31,9 +31,10 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 	const options = context.getNodeParameter('options', itemIndex, {}) as OptionFields;
 	const whole = toStorageConfig(await context.getCredentials('backupStorageSecondApi', itemIndex));
 	const bucket = belowPrefix(whole, textOf(context.getNodeParameter('prefix', itemIndex, '')));
-	assertBucketApart(bucket, toStorageConfig(await context.getCredentials('backupStorageApi', itemIndex)));
+	const group = filled('Group', textOf(context.getNodeParameter('group', itemIndex)));
+	assertBucketApart(bucket, toStorageConfig(await context.getCredentials('backupStorageApi', itemIndex)), group);
 	return {
-		group: filled('Group', textOf(context.getNodeParameter('group', itemIndex))),
+		group,
 		place: bucketName(bucket),
 		bucket: {
 			bucket,

@@ -1,7 +1,7 @@
 /** Which bucket is meant, and whether backups of it would lie in it. */
 import { BackupError } from '../../base/errors';
 import type { StorageConfig } from '../../storage/config';
-import { serverOf } from '../../storage/s3/providers';
+import { hostOf } from '../../storage/s3/providers';
 
 /** The settings of a bucket. */
 export type BucketConfig = Extract<StorageConfig, { type: 's3' }>;
@@ -19,14 +19,15 @@ export function bucketOf(config: StorageConfig): BucketConfig {
 
 /**
  * Backups in the bucket that is backed up would be stored again and again, each with all that were made before it.
+ * @param group of the backups: in the storage, it is a prefix too
  * @throws BackupError 'invalid-input'
  */
-export function assertBucketApart(source: StorageConfig, storage: StorageConfig): void {
+export function assertBucketApart(source: StorageConfig, storage: StorageConfig, group: string): void {
 	const from = bucketOf(source);
-	if (storage.type !== 's3' || storage.bucket !== from.bucket || serverOf(storage.endpoint) !== serverOf(from.endpoint))
+	if (storage.type !== 's3' || storage.bucket !== from.bucket || hostOf(storage.endpoint) !== hostOf(from.endpoint))
 		return;
-	const prefix = (config: BucketConfig) => `${(config.prefix ?? '').replace(/^\/+|\/+$/g, '')}/`.replace(/^\//, '');
-	if (!prefix(storage).startsWith(prefix(from))) return;
+	const prefixOf = ({ prefix = '' }: BucketConfig) => `${prefix.replace(/^\/+|\/+$/g, '')}/`.replace(/^\//, '');
+	if (!`${prefixOf(storage)}${group}/`.startsWith(prefixOf(from))) return;
 	throw new BackupError('invalid-input', `the backups would lie in s3://${from.bucket}, which is backed up`, {
 		hint: 'Keep backups in another bucket, best of another provider, or back up a prefix beside theirs.',
 	});

@@ -144,12 +144,17 @@ function endpointFor({ name, endpoint: known, typed }: Rules, place: BucketAddre
 }
 
 /**
- * What two endpoints are compared by: those of Amazon S3 lead to the same buckets, whatever the region.
+ * What two endpoints are compared by: the host, and the port where it is not one of http or https, since one server may be spoken to by
+ * both. Those of Amazon S3 lead to the same buckets, whatever the region; those in China to others.
  * @param endpoint Amazon S3 when absent
  */
-export function serverOf(endpoint = 'https://s3.amazonaws.com'): string {
-	const plain = trimmed(endpoint);
-	return /^https?:\/\/(?:[a-z0-9-]+\.)*amazonaws\.com$/.test(plain) ? 'amazonaws.com' : plain;
+export function hostOf(endpoint = 'https://s3.amazonaws.com'): string {
+	if (!URL.canParse(endpoint)) return trimmed(endpoint);
+	const { hostname, port } = new URL(endpoint);
+	const host = hostname.replace(/\.$/, '');
+	const amazon = /(?:^|\.)amazonaws\.com(?:\.cn)?$/.exec(host);
+	if (amazon) return amazon[0].replace(/^\./, '');
+	return port === '' || port === '80' || port === '443' ? host : `${host}:${port}`;
 }
 
 function trimmed(endpoint: string): string {

@@ -1,6 +1,6 @@
 /** The providers of S3: what a choice fills in, and what it refuses. */
 import { NodeHelpers, type INodeParameters } from 'n8n-workflow';
-import { placeAt, S3_PROVIDERS, serverOf, type BucketAddress } from '../../../core/storage/s3/providers';
+import { placeAt, S3_PROVIDERS, hostOf, type BucketAddress } from '../../../core/storage/s3/providers';
 import { S3Connection } from '../../../core/storage/s3/connection';
 import { parseStorageUrl } from '../../../core/storage/url';
 import { BackupStorageApi } from '../../../credentials/BackupStorageApi.credentials';
@@ -62,10 +62,20 @@ it.each([
 
 it('two endpoints of Amazon lead to the same buckets, others to their own', () => {
 	const { endpoint } = placeAt('aws', { region: 'eu-central-1' });
-	expect(serverOf(endpoint)).toBe(serverOf());
-	expect(serverOf('https://s3.cn-north-1.amazonaws.com.cn')).not.toBe(serverOf());
-	expect(serverOf('https://MinIO:9000/')).toBe(serverOf('https://minio:9000'));
-	expect(serverOf('https://amazonaws.com.example.org')).not.toBe(serverOf());
+	expect(hostOf(endpoint)).toBe(hostOf());
+	expect(hostOf('https://s3.cn-north-1.amazonaws.com.cn')).not.toBe(hostOf());
+	expect(hostOf('https://s3.cn-north-1.amazonaws.com.cn')).toBe(hostOf('https://s3.cn-northwest-1.amazonaws.com.cn'));
+	const same = ['https://MinIO:9000/', 'https://minio:9000', 'http://minio:9000', 'https://minio.:9000'];
+	expect(new Set(same.map((each) => hostOf(each))).size).toBe(1);
+	const withoutPort = [
+		'https://m.example.org',
+		'https://m.example.org:443',
+		'http://m.example.org:80/',
+		'http://m.example.org',
+	];
+	expect(new Set(withoutPort.map((each) => hostOf(each))).size).toBe(1);
+	expect(hostOf('https://m.example.org:9000')).not.toBe(hostOf('https://m.example.org'));
+	expect(hostOf('https://amazonaws.com.example.org')).not.toBe(hostOf());
 });
 
 describe('in a URL', () => {
