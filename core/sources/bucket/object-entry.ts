@@ -11,14 +11,16 @@ export function entryOf(
 	head: ObjectHead,
 	tags: Record<string, string> | undefined,
 ): Entry {
-	const { size, etag, versionId, headers, storageClass } = head;
+	const { size, etag, headers, storageClass } = head;
+	// The listing's: some servers do not repeat it with the object, and then it would look like another one in the next backup.
+	const id = version ? idOf(version) : head.versionId;
 	// To a second in a header; in a listing to what the server has, which the next backup compares.
 	const modified = modifiedOf(etag === object.etag ? object : head);
 	return {
 		...attributesOf(path, modified, size),
 		object: {
 			...{ key: object.name, etag, modified },
-			...(versionId !== undefined && { version: versionId }),
+			...(id !== undefined && { version: id }),
 			...(version && placeOf(version)),
 			headers,
 			...(tags && { tags }),
@@ -49,6 +51,11 @@ export function keptOf({ before, path, version }: KeepStep): Entry {
 function attributesOf(path: Bytes, modified: string, size: number) {
 	const mtime = `${(Date.parse(modified) / 1000).toFixed(3)}000000`;
 	return { path, type: 'file' as const, mode: 0o644, uid: 0, gid: 0, mtime, size };
+}
+
+/** Absent of what was written before the bucket kept versions. */
+function idOf({ id }: VersionFacts): string | undefined {
+	return id === 'null' ? undefined : id;
 }
 
 function placeOf({ latest, order }: VersionFacts) {

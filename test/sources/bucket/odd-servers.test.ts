@@ -134,3 +134,17 @@ describe('objects that are listed, and are not there when they are read', () => 
 		expect(summary.named).toEqual([{ path: 'a (version 1)', why: 'unreadable' }]);
 	});
 });
+
+it('a version is not read again where the server does not repeat its id with it', async () => {
+	server.let(({ key, query }) => {
+		if (query.has('tagging')) return undefined;
+		if (query.has('versions')) return fakeVersions({ a: ['2', '1'], b: ['null'] });
+		return key === '' ? fakeListing({}) : fakeObject(query.get('versionId')!);
+	});
+	const full = await group.back({ versions: true });
+	expect((await group.index(full)).map(({ object }) => object!.version)).toEqual(['2', '1', undefined]);
+	server.seen.length = 0;
+	const { manifest } = await group.back({ versions: true, type: 'incremental' });
+	expect(manifest).toMatchObject({ type: 'incremental', source: { details: { storedObjects: 0 } } });
+	expect(server.seen.filter((each) => each.includes('versionId'))).toEqual([]);
+});
