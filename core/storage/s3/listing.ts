@@ -58,8 +58,8 @@ export async function pageOfObjects(
 	const answer = whole(bucket, 'ListBucketResult', await bucket.ask('list', prefix, query, signal));
 	const isEncoded = word(answer, 'EncodingType') === 'url';
 	const items = elements(answer, 'Contents').map(({ text }) => ({
-		name: nameOf(text, isEncoded),
-		size: Number(word(text, 'Size') ?? 0),
+		name: nameOf(bucket, prefix, text, isEncoded),
+		size: sizeOf(bucket, text),
 		modifiedAt: timeOf(text, 'LastModified'),
 		etag: etagOf(text),
 	}));
@@ -81,7 +81,7 @@ export async function* unfinishedUploads(bucket: AskedBucket, prefix: string): A
 			await bucket.ask('list unfinished uploads of', prefix, query),
 		);
 		const uploads = elements(answer, 'Upload').map(({ text }) => ({
-			name: element(text, 'Key') ?? '',
+			name: nameOf(bucket, prefix, text, false),
 			uploadId: word(text, 'UploadId') ?? '',
 			startedAt: timeOf(text, 'Initiated'),
 		}));
@@ -105,11 +105,11 @@ export async function pageOfVersions(
 	const answer = whole(bucket, 'ListVersionsResult', await bucket.ask('list the versions of', prefix, query, signal));
 	const isEncoded = word(answer, 'EncodingType') === 'url';
 	const items = elements(answer, 'Version', 'DeleteMarker').map(({ name: kind, text }) => ({
-		name: nameOf(text, isEncoded),
+		name: nameOf(bucket, prefix, text, isEncoded),
 		versionId: plain(word(text, 'VersionId') ?? 'null'),
 		isMarker: kind === 'DeleteMarker',
 		isLatest: word(text, 'IsLatest') === 'true',
-		size: Number(word(text, 'Size') ?? 0),
+		size: sizeOf(bucket, text),
 		modifiedAt: timeOf(text, 'LastModified'),
 		etag: etagOf(text),
 	}));
@@ -127,10 +127,21 @@ export async function hasMarkers(bucket: AskedBucket, prefix: string, signal?: A
 	return elements(answer, 'DeleteMarker').some(({ text }) => word(text, 'IsLatest') === 'true');
 }
 
-/** Everybody's objects are listed, with all that S3 allows in names; some servers encode them twice. */
-function nameOf(text: string, isEncoded: boolean): string {
-	const name = plain(element(text, 'Key') ?? '');
-	return isEncoded ? decode(name) : name;
+/**
+ * Everybody's objects are listed, with all that S3 allows in names; some servers encode them twice.
+ * @throws BackupError 'unsupported' where it was not asked for
+ */
+function nameOf(bucket: AskedBucket, prefix: string, text: string, isEncoded: boolean): string {
+	const written = plain(element(text, 'Key') ?? '');
+	const name = isEncoded ? decode(written) : written;
+	if (name === '' || !name.startsWith(prefix)) throw noListing(bucket);
+	return name;
+}
+
+function sizeOf(bucket: AskedBucket, text: string): number {
+	const size = Number(word(text, 'Size') ?? 0);
+	if (!Number.isSafeInteger(size) || size < 0) throw noListing(bucket);
+	return size;
 }
 
 function timeOf(text: string, name: string): Date {
@@ -157,11 +168,9 @@ function noListing({ bucket }: AskedBucket): BackupError {
 	});
 }
 
-/** As in a URL. One that makes no sense is no name of ours. */
+/** As in a URL. Bytes that are no text are the replacement character. */
 function decode(name: string): string {
-	try {
-		return decodeURIComponent(name.replaceAll('+', ' '));
-	} catch {
-		return name;
-	}
+	return name.replaceAll('+', ' ').replace(/(?:%[\da-f]{2})+/gi, (escapes) => {
+		return Buffer.from(escapes.replaceAll('%', ''), 'hex').toString();
+	});
 }

@@ -1,5 +1,5 @@
 /** Listings as different servers write them: none of them but one can be started here. */
-import { type AskedBucket, pageOfObjects } from '../../../core/storage/s3/listing';
+import { type AskedBucket, pageOfObjects, pageOfVersions, unfinishedUploads } from '../../../core/storage/s3/listing';
 
 const ETAG = '5d41402abc4b2a76b9719d911017c592';
 const MODIFIED = '2026-01-02T03:04:05.678Z';
@@ -47,4 +47,34 @@ it.each([
 	],
 ])('reads what an object is from a listing of %s', async (_server, answer) => {
 	expect(await itemsOf(answer)).toEqual([{ name: NAME, etag: ETAG, size: 5, modifiedAt: new Date(MODIFIED) }]);
+});
+
+it.each([
+	['without a name', '<Key></Key><Size>1</Size>'],
+	['with an empty element', ''],
+	['of a name beside the prefix', '<Key>other/secret</Key><Size>1</Size>'],
+	['with a size that is none', '<Key>photos/a</Key><Size>-5e9</Size>'],
+	['with a size that is no number', '<Key>photos/a</Key><Size>much</Size>'],
+])('refuses a listing with an object %s', async (_what, contents) => {
+	await expect(itemsOf(result(`<Contents>${contents}</Contents>`), 'photos/')).rejects.toMatchObject({
+		code: 'unsupported',
+		message: 'the server of s3://photos does not answer with a listing as S3 gives it',
+	});
+	const versions = result(`<Version>${contents}</Version>`).replaceAll('ListBucketResult', 'ListVersionsResult');
+	await expect(pageOfVersions(answering(versions), 'photos/')).rejects.toMatchObject({ code: 'unsupported' });
+});
+
+it('refuses unfinished uploads beside the prefix: who asks removes them', async () => {
+	const upload = '<Upload><Key>other/secret</Key><UploadId>1</UploadId></Upload>';
+	const answer = `<ListMultipartUploadsResult>${upload}</ListMultipartUploadsResult>`;
+	await expect(unfinishedUploads(answering(answer), 'photos/').next()).rejects.toMatchObject({ code: 'unsupported' });
+});
+
+it('reads a name that is no text, and those beside it', async () => {
+	const keys = ['a%FFb', '100%', '%C3%BC'].map((key) => `<Contents><Key>${key}</Key></Contents>`);
+	expect((await itemsOf(result(keys.join(''), URL_ENCODED))).map(({ name }) => name)).toEqual([
+		'a\ufffdb',
+		'100%',
+		'ü',
+	]);
 });
