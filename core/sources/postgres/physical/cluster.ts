@@ -1,5 +1,6 @@
 /** What a server says of its cluster: which one it is, how it is built, and whether its files and log can be copied. */
 import { BackupError } from '../../../base/errors';
+import { REPLAY_SETTINGS, type ReplaySettings } from './replay-settings';
 import type { Identity, Transport } from './transport/transport';
 
 export interface Cluster extends Identity {
@@ -20,16 +21,6 @@ export interface Cluster extends Identity {
 	/** What a server must have at least to replay this one's log, by name. */
 	settings: ReplaySettings;
 }
-
-/** A server whose values are lower refuses to replay ("recovery aborted because of insufficient parameter settings"). */
-export const REPLAY_SETTINGS = [
-	'max_connections',
-	'max_worker_processes',
-	'max_wal_senders',
-	'max_prepared_transactions',
-	'max_locks_per_transaction',
-] as const;
-export type ReplaySettings = Readonly<Partial<Record<(typeof REPLAY_SETTINGS)[number], number>>>;
 
 /**
  * Asks a server.

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { formatJsonContents, readJsonContents } from '../../../json-contents';
-import { REPLAY_SETTINGS } from '../cluster';
+import { REPLAY_SETTINGS } from '../replay-settings';
 
 const MAX_BYTES = 1024 * 1024;
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { abortError, BackupError } from '../../../../base/errors';
-import type { ReplaySettings } from '../cluster';
+import type { ReplaySettings } from '../replay-settings';
 import type { Account } from './programs';
 
 /** Of its socket's name; it listens on no network. */
