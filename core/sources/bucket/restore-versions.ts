@@ -6,18 +6,17 @@ import type { BucketObjects } from '../../storage/s3/objects';
 import type { FilesContents } from '../files/contents';
 import { entriesOf } from '../files/entries-of';
 import type { MergedEntry } from '../files/merge';
-import { fromText, toDisplay } from '../files/names';
+import { toDisplay } from '../files/names';
 import { isCurrent } from '../files/object';
 import type { Comparison, OpenBackup, RestoreRun } from '../source';
 import { VersionRefill } from './refill-versions';
 import { type BucketRestored, type BucketRestoreOptions, nothingLike, objectMatcher } from './restore-options';
-
-const MAX_LISTED = 1000;
+import { MAX_LISTED, nameIn } from './target';
 
 /**
  * Restores all versions of the wanted objects, and compares them one by one.
  * @throws BackupError 'unsupported' where the backup has no versions, or the bucket keeps none; 'already-exists' where it is not empty;
- * 'invalid-input' where objects that are there are to be kept or replaced
+ * 'invalid-input' where objects that are there are to be kept or replaced, and as `nameIn`
  */
 export async function restoreVersions(
 	objects: BucketObjects,
@@ -35,9 +34,8 @@ export async function restoreVersions(
 	const found = { objects: 0, versions: 0, markers: 0, bytes: 0, listed: [] as string[] };
 	for await (const versions of versionsOf(backup, include, signal)) {
 		found.objects++;
-		if (found.listed.length < MAX_LISTED) {
-			found.listed.push(toDisplay(fromText(`${objects.prefix}${versions[0]!.object!.key}`)));
-		}
+		const name = nameIn(objects, versions[0]!.object!);
+		if (found.listed.length < MAX_LISTED) found.listed.push(toDisplay(name));
 		for (const { object, size } of versions) {
 			if (object!.marker) found.markers++;
 			else {

@@ -3,8 +3,12 @@ import { BackupError } from '../../base/errors';
 import type { BucketObjects } from '../../storage/s3/objects';
 import type { MergedEntry } from '../files/merge.ts';
 import { type Bytes, fromText, toDisplay } from '../files/names';
+import type { ObjectFacts } from '../files/object';
 
-const MAX_LISTED = 1000;
+/** Names of a dry run. */
+export const MAX_LISTED = 1000;
+/** Bytes of the name of an object (S3 user guide, Naming Amazon S3 objects). */
+const MAX_NAME = 1024;
 
 /** What becomes of objects that are there already. */
 export type Existing = 'refuse' | 'keep' | 'replace';
@@ -27,7 +31,7 @@ export interface Match {
  * Looks what is there.
  * @param wanted in the order of the index
  * @param options.add called with each entry that is to be written
- * @throws BackupError of listing; 'damaged' where an entry is no object
+ * @throws BackupError of listing; 'damaged' where an entry is no object; as `nameIn`
  */
 export async function matchTarget(
 	objects: BucketObjects,
@@ -36,13 +40,12 @@ export async function matchTarget(
 ): Promise<Match> {
 	const match: Match = { wanted: 0, there: 0, first: null, objects: 0, bytes: 0, listed: [] };
 	const names = namesOf(objects, signal);
-	const prefix = fromText(objects.prefix);
 	let name = await next(names);
 	try {
 		for await (const entry of wanted) {
 			match.wanted++;
 			if (!entry.object) throw noObject(entry);
-			const key = `${prefix}${fromText(entry.object.key)}`;
+			const key = nameIn(objects, entry.object);
 			while (name !== null && name < key) name = await next(names);
 			const isThere = name === key;
 			if (isThere) {
@@ -59,6 +62,20 @@ export async function matchTarget(
 		await names.return();
 	}
 	return match;
+}
+
+/**
+ * How an object is called in the bucket that it is restored into.
+ * @throws BackupError 'invalid-input' where the prefix makes the name longer than S3 allows
+ */
+export function nameIn({ location, prefix }: BucketObjects, { key }: ObjectFacts): Bytes {
+	const name = fromText(`${prefix}${key}`);
+	if (prefix === '' || name.length <= MAX_NAME) return name;
+	throw new BackupError(
+		'invalid-input',
+		`the name of ${toDisplay(fromText(key.slice(0, 80)))}… would have ${name.length} bytes in ${location}, and S3 allows ${MAX_NAME}`,
+		{ hint: 'Restore without a prefix or below a shorter one, or name what is to be restored by patterns.' },
+	);
 }
 
 async function* namesOf(objects: BucketObjects, signal: AbortSignal): AsyncGenerator<Bytes, void, undefined> {

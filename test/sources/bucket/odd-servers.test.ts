@@ -135,6 +135,31 @@ describe('objects that are listed, and are not there when they are read', () => 
 	});
 });
 
+it('a restore whose prefix makes a name too long is refused before anything is written, with and without versions', async () => {
+	const long = 'k'.repeat(1020);
+	server.let(({ key, query }) => {
+		if (query.has('tagging')) return undefined;
+		if (key !== '') return fakeObject('1');
+		if (query.has('versioning'))
+			return { body: '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>' };
+		const isSource = query.get('prefix') === '';
+		if (query.has('versions')) return fakeVersions(isSource ? { a: ['1'], [long]: ['1'] } : {});
+		return fakeListing(isSource ? { a: '1', [long]: '1' } : {});
+	});
+	for (const versions of [false, true]) {
+		const backup = await group.back({ versions });
+		const to = { ...server.config(), prefix: 'again' };
+		server.seen.length = 0;
+		await expect(group.restore(backup, { to, versions })).rejects.toMatchObject({
+			code: 'invalid-input',
+			message: expect.stringMatching(/the name of k+… would have 1026 bytes in s3:\/\/photos\/again, and/) as string,
+		});
+		expect(server.seen.filter((each) => each.startsWith('again/'))).toEqual([]);
+		const part = { to, versions, include: ['/a'], dryRun: true };
+		expect((await group.restore(backup, part)).listed).toEqual(['again/a']);
+	}
+});
+
 it('a version is not read again where the server does not repeat its id with it', async () => {
 	server.let(({ key, query }) => {
 		if (query.has('tagging')) return undefined;
