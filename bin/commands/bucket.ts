@@ -2,8 +2,8 @@
 import { sizeText } from '../../core/base/size-text';
 import { dataSize } from '../../core/records/manifest';
 import { assertBucketApart } from '../../core/sources/bucket/config';
-import { olderText } from '../../core/sources/bucket/older-text';
 import { bucketSource } from '../../core/sources/bucket/source';
+import { versionsText } from '../../core/sources/bucket/versions-text';
 import type { ArchiveSummary } from '../../core/sources/files/archive/messages.ts';
 import { createStorage } from '../../core/storage/create';
 import { parseStorageUrl } from '../../core/storage/url';
@@ -80,7 +80,7 @@ async function backUpBucket(options: BucketOptions, signal: AbortSignal): Promis
 			const { details } = manifest.source;
 			const { objects, bytes, storedObjects } = details;
 			printLine(
-				`${manifest.group}/${manifest.label}: ${String(objects)} objects of ${sizeText(Number(bytes))}${olderText(details)}; ` +
+				`${manifest.group}/${manifest.label}: ${String(objects)} objects of ${sizeText(Number(bytes))}${versionsText(details)}; ` +
 					`${String(storedObjects)} of them as ${sizeText(dataSize(manifest).storedBytes)} in ${location}`,
 			);
 			printUnprotected(settings, WHAT);

@@ -1,7 +1,7 @@
 /** The node's fields as the engine takes them. */
 import type { IExecuteFunctions } from 'n8n-workflow';
 import type { BackupType } from '../../core/records/label';
-import { assertBucketApart, belowPrefix, bucketName } from '../../core/sources/bucket/config';
+import { assertBucketApart, belowPrefix, placeName } from '../../core/sources/bucket/config';
 import type { BucketOptions } from '../../core/sources/bucket/source';
 import type { AutoType } from '../../core/verbs/backup/base';
 import { readChainType } from '../shared/chain';
@@ -35,7 +35,7 @@ export async function readSettings(context: IExecuteFunctions, itemIndex: number
 	assertBucketApart(bucket, toStorageConfig(await context.getCredentials('backupStorageApi', itemIndex)), group);
 	return {
 		group,
-		place: bucketName(bucket),
+		place: placeName(bucket),
 		bucket: {
 			bucket,
 			versions: options.versions === true,

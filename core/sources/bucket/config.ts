@@ -41,6 +41,6 @@ export function belowPrefix(config: StorageConfig, prefix: string): BucketConfig
 }
 
 /** For people: `s3://bucket/prefix`. */
-export function bucketName({ bucket, prefix = '' }: BucketConfig): string {
+export function placeName({ bucket, prefix = '' }: BucketConfig): string {
 	return `s3://${bucket}${prefix && `/${prefix}`}`;
 }

@@ -13,10 +13,8 @@ import { archiveOf } from '../files/parts';
 import type { OpenBackup, RestoreProgress } from '../source';
 import { checked, ObjectComparer } from './compare';
 import { SMALL_BYTES } from './fetch';
-import { holderOf } from './refill';
+import { holderOf, REFILL_AHEAD } from './refill';
 
-/** What is written and read back at the same time, and bytes of it in memory. */
-const AHEAD = { items: 16, weight: 64 * 1024 * 1024 };
 /** Archives of a chain that are open at a time: each keeps some of what it read. */
 const OPEN_ARCHIVES = 8;
 
@@ -64,7 +62,7 @@ export class VersionRefill {
 		const weightOf = ({ bytes }: Item) => bytes?.length ?? 0;
 		try {
 			const work = async (item: Item) => await this.#work(item);
-			for await (const bytes of ahead(this.#items(objects), { ...AHEAD, weightOf }, work)) {
+			for await (const bytes of ahead(this.#items(objects), { ...REFILL_AHEAD, weightOf }, work)) {
 				this.bytes += bytes;
 				this.options.onProgress({ phase: 'restoring', bytes: this.bytes });
 			}

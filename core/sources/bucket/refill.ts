@@ -13,7 +13,7 @@ import { checked, ObjectComparer } from './compare';
 import { SMALL_BYTES } from './fetch';
 
 /** Objects that are written and read back at the same time, and bytes of them in memory. */
-const AHEAD = { items: 16, weight: 64 * 1024 * 1024 };
+export const REFILL_AHEAD = { items: 16, weight: 64 * 1024 * 1024 };
 
 interface Item {
 	entry: MergedEntry;
@@ -56,7 +56,7 @@ export class Refill {
 		};
 		const weightOf = ({ bytes }: Item) => bytes?.length ?? 0;
 		try {
-			for await (const entry of ahead(itemsOf(plan, await open()), { ...AHEAD, weightOf }, work)) {
+			for await (const entry of ahead(itemsOf(plan, await open()), { ...REFILL_AHEAD, weightOf }, work)) {
 				// Through a reader of its own: the other one is ahead.
 				if (isLarge(entry)) await this.#refill(entry, contentsOf(entry, await open()), signal);
 			}

@@ -73,7 +73,7 @@ async function restoreInto(
 	});
 	if (found.wanted === 0 && include.length > 0) throw nothingLike(include, backup);
 	if (existing === 'refuse' && found.there > 0) {
-		const first = `s3://${bucketName(objects)}/${toDisplay(found.first!)}`;
+		const first = `${objects.location}/${toDisplay(found.first!)}`;
 		throw new BackupError(
 			'already-exists',
 			`${found.there} of ${found.wanted} objects are there already: ${first}${found.there > 1 ? ', …' : ''}`,
@@ -131,8 +131,4 @@ function resultOf({ objects, bytes, kept, differences, differing = 0, listed }: 
 		differing > 0 ? `${differing} of ${what} differ` : `${what} ${listed ? 'would be restored' : 'as they were'}`;
 	const comparison: Comparison = { ok: differing === 0, says, figures, differences };
 	return { comparison, facts: { ...figures }, listed: listed ?? [] };
-}
-
-function bucketName({ location }: BucketObjects): string {
-	return location.slice('s3://'.length).split('/')[0]!;
 }

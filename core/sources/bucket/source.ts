@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
+import { counted } from '../../base/counted';
 import { abortError, BackupError } from '../../base/errors';
 import { createTemporaryFolder, removeTemporaryFolder } from '../../base/temporary-folder';
 import type { Manifest } from '../../records/manifest';
@@ -189,17 +190,17 @@ function detailsOf({ counts, bytes, stored, versions }: ArchiveSummary): SourceD
 const TAGS_DENIED =
 	'the tags of objects could not be read, and are not in the backup: allow the key s3:GetObjectTagging, then make a full backup';
 
-const counted = (count: number) => (count === 1 ? '1 object' : `${count} objects`);
 /** Remarks that people should hear of. */
 const REMARKS: Record<string, (count: number) => string> = {
-	added: (count) => `${counted(count)} added while the archive was made, and stored; the contents name them`,
-	replaced: (count) => `${counted(count)} replaced while the archive was made: stored as read; the contents name them`,
-	vanished: (count) => `${counted(count)} vanished while the archive was made; the contents name them`,
+	added: (count) => `${counted(count, 'object')} added while the archive was made, and stored; the contents name them`,
+	replaced: (count) =>
+		`${counted(count, 'object')} replaced while the archive was made: stored as read; the contents name them`,
+	vanished: (count) => `${counted(count, 'object')} vanished while the archive was made; the contents name them`,
 	changed: (count) =>
-		`${counted(count)} replaced again and again while being read: as in the backup before, or not in it; the contents name them`,
+		`${counted(count, 'object')} replaced again and again while being read: as in the backup before, or not in it; the contents name them`,
 	'many-versions': (count) =>
-		`${counted(count)} with more than ${MOST_VERSIONS} versions: the oldest are left out; let a lifecycle rule of the bucket remove them`,
-	unreadable: (count) => `${counted(count)} could not be read; the contents name them`,
+		`${counted(count, 'object')} with more than ${MOST_VERSIONS} versions: the oldest are left out; let a lifecycle rule of the bucket remove them`,
+	unreadable: (count) => `${counted(count, 'object')} could not be read; the contents name them`,
 };
 
 function remarksOf({ remarks }: ArchiveSummary): string[] {

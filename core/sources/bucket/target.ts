@@ -18,7 +18,7 @@ export interface Match {
 	/** Objects that are wanted, and those of them that are there already. */
 	wanted: number;
 	there: number;
-	/** The name of the first one that is there. */
+	/** The first one that is there, without the prefix. */
 	first: Bytes | null;
 	/** What is to be written. */
 	objects: number;
@@ -50,7 +50,7 @@ export async function matchTarget(
 			const isThere = name === key;
 			if (isThere) {
 				match.there++;
-				match.first ??= key;
+				match.first ??= fromText(entry.object.key);
 				if (existing !== 'replace') continue;
 			}
 			match.objects++;

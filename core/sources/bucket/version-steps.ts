@@ -6,7 +6,7 @@ import type { MergedEntry } from '../files/merge.ts';
 import type { Bytes } from '../files/names.ts';
 import { isCurrent, keyOfObject, versionsBelow } from '../files/object.ts';
 import { ObjectNames } from './names';
-import { modifiedOf, type ReadStep, type Step } from './steps';
+import { type KeepStep, modifiedOf, type ReadStep, type Step } from './steps';
 import { versionPathOf } from './version-names';
 
 /** Versions of one object that are held in memory; what is older is left out, and named. */
@@ -42,7 +42,7 @@ export async function* versionStepsOf(
 			else {
 				const key = keyOfObject({ key: versions[0]!.name });
 				yield* goneBefore(base, key);
-				yield* stepsOfObject(versions, takeObject(base, key), names, watch);
+				yield* stepsOfObject(new Compared(versions, takeObject(base, key), names), watch);
 			}
 		}
 		yield* goneBefore(base, null);
@@ -96,62 +96,104 @@ function* goneBefore(base: Base, key: string | null): Generator<Step> {
 	}
 }
 
-function* stepsOfObject(
-	versions: Versions,
-	before: readonly MergedEntry[],
-	names: ObjectNames,
-	{ onUnchanged }: Watch,
-): Generator<Step> {
-	const [latest] = versions as [S3Version];
-	const isLatest = (version: S3Version) => version === latest && version.isLatest;
-	const head = latest.isLatest && !latest.isMarker ? latest : null;
-	const headPath = head && names.pathOf(head.name);
-	const headBefore = before.find(({ object }) => isCurrent(object!)) ?? null;
-	const known = new Map(before.map((entry) => [entry.object!.version ?? 'null', entry]));
-	const pathOf = (version: S3Version) => (version === head ? headPath! : versionPathOf(version));
-	const asBefore = (version: S3Version): MergedEntry | null => {
-		const entry = known.get(version.versionId);
+/** One object: its versions, beside what the backup before has of it. */
+class Compared {
+	readonly name: string;
+	/** What its name means now; null behind a delete marker. */
+	readonly head: S3Version | null;
+	readonly headBefore: MergedEntry | null;
+	readonly #headPath: Bytes | null;
+	/** By the ids of versions. */
+	readonly #known: Map<string, MergedEntry>;
+
+	constructor(
+		readonly versions: Versions,
+		readonly before: readonly MergedEntry[],
+		names: ObjectNames,
+	) {
+		const [latest] = versions as [S3Version];
+		this.name = latest.name;
+		this.head = latest.isLatest && !latest.isMarker ? latest : null;
+		this.#headPath = this.head && names.pathOf(latest.name);
+		this.headBefore = before.find(({ object }) => isCurrent(object!)) ?? null;
+		this.#known = new Map(before.map((entry) => [entry.object!.version ?? 'null', entry]));
+	}
+
+	pathOf(version: S3Version): Bytes {
+		return version === this.head ? this.#headPath! : versionPathOf(version);
+	}
+
+	isLatest(version: S3Version): boolean {
+		return version === this.versions[0] && version.isLatest;
+	}
+
+	/** What the backup before has of this very version. */
+	asBefore(version: S3Version): MergedEntry | null {
+		const entry = this.#known.get(version.versionId);
 		return entry && isSame(entry, version) ? entry : null;
-	};
-	const isAsBefore = (version: S3Version) => {
-		const entry = asBefore(version);
-		return entry?.path === pathOf(version) && entry.object!.latest === isLatest(version);
-	};
-	if (before.length === versions.length && versions.every(isAsBefore)) {
-		for (const version of versions) onUnchanged(version);
+	}
+
+	/** Whether the backup before has the same versions in the same places. */
+	isAsBefore(): boolean {
+		return (
+			this.before.length === this.versions.length &&
+			this.versions.every((version) => {
+				const entry = this.asBefore(version);
+				return entry?.path === this.pathOf(version) && entry.object!.latest === this.isLatest(version);
+			})
+		);
+	}
+}
+
+function* stepsOfObject(object: Compared, { onUnchanged }: Watch): Generator<Step> {
+	if (object.isAsBefore()) {
+		for (const version of object.versions) onUnchanged(version);
 		return;
 	}
-	const kept = new Set<Bytes>();
-	const steps: Step[] = [];
+	const steps = stepsOfVersions(object);
+	const first = object.head ? steps.at(-1)! : headOf(object);
+	if (first) yield first;
+	yield* object.head ? steps.slice(0, -1) : steps;
+	yield* dropped(object, steps, first);
+}
+
+type VersionStep = ReadStep | KeepStep | Extract<Step, { kind: 'marker' }>;
+
+/** One step for each version, the oldest first. */
+function stepsOfVersions(object: Compared): VersionStep[] {
+	const { head, headBefore, before } = object;
 	let order = -1;
-	for (const version of versions.toReversed()) {
-		const entry = asBefore(version);
+	return object.versions.toReversed().map((version) => {
+		const entry = object.asBefore(version);
 		// As before where that can be, so that what expires at the old end changes nothing about the others.
 		order = Math.max(order + 1, entry?.object!.order ?? 0);
-		const facts = { id: version.versionId, latest: isLatest(version), order };
-		const path = pathOf(version);
+		const facts = { id: version.versionId, latest: object.isLatest(version), order };
+		const path = object.pathOf(version);
 		const isHead = version === head;
-		kept.add(path);
 		if (entry && (entry.path === path || !isHead || !isCurrent(entry.object!))) {
-			// By hand, a version that is current again is a link to its file, which must stay.
-			if (isHead) kept.add(entry.path);
-			steps.push({ kind: 'keep', before: entry, path, version: facts, object: version });
-		} else if (version.isMarker) steps.push({ kind: 'marker', object: version, path, version: facts });
-		else {
-			const step: ReadStep = { kind: 'read', object: version, path, before: isHead ? headBefore : null };
-			steps.push({ ...step, version: { ...facts, isKnown: isHead && before.length > 0 } });
+			return { kind: 'keep', before: entry, path, version: facts, object: version };
 		}
-	}
-	const first = head ? steps.pop()! : headOf(latest.name, headBefore, before);
-	if (first) yield first;
-	yield* steps;
+		if (version.isMarker) return { kind: 'marker', object: version, path, version: facts };
+		const isKnown = isHead && before.length > 0;
+		return {
+			...{ kind: 'read', object: version, path, before: isHead ? headBefore : null },
+			version: { ...facts, isKnown },
+		};
+	});
+}
+
+/** Files of the backup before that are there no more. */
+function* dropped({ before, head, headBefore }: Compared, steps: VersionStep[], first: Step | null): Generator<Step> {
+	const kept = new Set(steps.map(({ path }) => path));
 	// The file of what was current goes with its line, or when another one takes its place.
-	const isKept = (path: Bytes) => kept.has(path) || (path === headBefore?.path && first?.kind !== 'keep');
-	for (const { path } of before) if (!isKept(path)) yield { kind: 'drop', path };
+	if (headBefore && first?.kind !== 'keep') kept.add(headBefore.path);
+	// By hand, a version that is current again is a link to its file, which must stay.
+	if (head && first?.kind === 'keep') kept.add(first.before.path);
+	for (const { path } of before) if (!kept.has(path)) yield { kind: 'drop', path };
 }
 
 /** The first line of an object that is none now; where the backup before knows nothing of it, it needs none. */
-function headOf(name: string, headBefore: MergedEntry | null, before: readonly MergedEntry[]): Step | null {
+function headOf({ name, headBefore, before }: Compared): Step | null {
 	if (headBefore) return { kind: 'gone', before: headBefore };
 	return before.length > 0 ? { kind: 'headless', name } : null;
 }

@@ -1,7 +1,7 @@
 /**
- * Listings. `minio` gets some wrong: it takes names such as 007 for numbers, loses the place between two uploads of one
- * name, and gives versions and delete markers apart, so that their order is lost. Those of objects it gets right, with
- * six times the processor time and twice the memory (`bench/catalog.ts`).
+ * Listings, read without the library `minio`. That one takes names such as 007 for numbers, loses the place between two uploads of one
+ * name, and gives versions and delete markers apart, so that their order is lost. Listings of objects it reads rightly, but with six times
+ * the processor time and twice the memory (`bench/catalog.ts`).
  */
 import { BackupError } from '../../base/errors';
 import { element, elements, escape, plain, word } from './text';

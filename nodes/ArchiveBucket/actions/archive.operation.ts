@@ -3,7 +3,7 @@ import { counted } from '../../../core/base/counted';
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { sizeText } from '../../../core/base/size-text';
 import { dataSize } from '../../../core/records/manifest';
-import { olderText } from '../../../core/sources/bucket/older-text';
+import { versionsText } from '../../../core/sources/bucket/versions-text';
 import { bucketDrill } from '../../../core/sources/bucket/restore';
 import { bucketSource } from '../../../core/sources/bucket/source';
 import type { ArchiveSummary } from '../../../core/sources/files/archive/messages.ts';
@@ -58,7 +58,7 @@ const IN_A_FOLDER: TestRestore = {
 function toItem({ facts, summary }: BucketToBackUp, { result, afterwards }: Made, stored: IDataObject): IDataObject {
 	const { group, label, type, status, source, parents } = result.manifest;
 	const { objects, bytes, storedObjects, goneObjects, versions, versionBytes, deleteMarkers } = source.details;
-	const held = `${counted(Number(objects), 'object')} of ${sizeText(Number(bytes))}${olderText(source.details)}`;
+	const held = `${counted(Number(objects), 'object')} of ${sizeText(Number(bytes))}${versionsText(source.details)}`;
 	const gone = Number(goneObjects) > 0 ? `, ${Number(goneObjects).toLocaleString('en')} gone` : '';
 	const changes = type === 'full' ? '' : `${Number(storedObjects).toLocaleString('en')} new or changed${gone}, `;
 	const verdict = afterwards.verification ? `, ${verificationVerdict(afterwards.verification)}` : '';

@@ -2,7 +2,7 @@
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 import { BackupError } from '../../../core/base/errors';
 import { sizeText } from '../../../core/base/size-text';
-import { bucketName } from '../../../core/sources/bucket/config';
+import { placeName } from '../../../core/sources/bucket/config';
 import { bucketRestorer } from '../../../core/sources/bucket/restore';
 import type { BucketRestored } from '../../../core/sources/bucket/restore-options';
 import type { RestoreResult } from '../../../core/verbs/restore/types';
@@ -14,7 +14,7 @@ import { restoreChosen } from './chosen';
 /** Restores objects of the chosen backup into a bucket, reads them back, and compares them with what was backed up. */
 export async function restoreBucket(context: IExecuteFunctions, itemIndex: number): Promise<INodeExecutionData[]> {
 	const how = await readBucket(context, itemIndex);
-	const to = bucketName(how.to);
+	const to = placeName(how.to);
 	const result = await restoreChosen(
 		context,
 		itemIndex,
