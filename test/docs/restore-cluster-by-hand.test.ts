@@ -2,25 +2,31 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import type { DatabaseTarget } from '../../core/sources/postgres/connection/target';
 import { FolderStorage } from '../../core/storage/folder/folder';
 import { ClusterBackups, CLUSTER_GROUP, reachableFolder, startRestored } from '../support/clusters';
 import { giveToServer } from '../../scripts/lib/postgres.mjs';
 import { unpackBackupPrograms } from '../support/debian-postgres';
 import { Document, sh } from '../support/document';
-import { type Major, sql, startPostgres } from '../support/postgres';
+import { type Major, type OwnServer, sql, startPostgres } from '../support/postgres';
 
 const document = new Document('docs/restore-cluster-by-hand.md');
 const env = { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' };
+
+/** Makes a tablespace `fast` in a folder, and a database. */
+async function prepare(server: OwnServer, top: string): Promise<{ shop: DatabaseTarget; space: string }> {
+	const space = path.join(top, 'space');
+	fs.mkdirSync(space);
+	await giveToServer(space);
+	await sql(server.target(), `CREATE TABLESPACE fast LOCATION '${space}'`);
+	return { shop: await server.createDatabase('shop'), space };
+}
 
 it.each<Major>([15, 18])('brings PostgreSQL %i back as of a moment, with its tablespace', async (major) => {
 	const top = reachableFolder();
 	const server = await startPostgres(major, { settings: { synchronous_commit: 'on' } });
 	try {
-		const space = path.join(top, 'space');
-		fs.mkdirSync(space);
-		await giveToServer(space);
-		await sql(server.target(), `CREATE TABLESPACE fast LOCATION '${space}'`);
-		const shop = await server.createDatabase('shop');
+		const { shop } = await prepare(server, top);
 		await sql(shop, 'CREATE TABLE ledger TABLESPACE fast AS SELECT n FROM generate_series(1, 1000) n');
 		const cwd = path.join(top, 'storage');
 		fs.mkdirSync(cwd);
@@ -68,11 +74,7 @@ it('combines incremental base backups of PostgreSQL 17 by its own program, byte 
 	const top = reachableFolder();
 	const server = await startPostgres(17, { settings: { synchronous_commit: 'on', summarize_wal: 'on' } });
 	try {
-		const space = path.join(top, 'space');
-		fs.mkdirSync(space);
-		await giveToServer(space);
-		await sql(server.target(), `CREATE TABLESPACE fast LOCATION '${space}'`);
-		const shop = await server.createDatabase('shop');
+		const { shop, space } = await prepare(server, top);
 		await sql(shop, 'CREATE TABLE ledger TABLESPACE fast AS SELECT n FROM generate_series(1, 200000) n');
 		await sql(
 			shop,

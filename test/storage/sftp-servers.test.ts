@@ -44,7 +44,7 @@ it('a read that is cancelled while the server opens the file ends nothing else, 
 	await nothingIsOpen();
 });
 
-it('a stream that nobody begins to read leaves no handle open, and neither does a range that is none', async () => {
+it('a stream that nobody reads leaves no handle open, nor does an invalid range', async () => {
 	await start();
 	server.files.set('/base/a', Buffer.from('bytes'));
 	(await storage.read('a')).destroy();

@@ -53,7 +53,7 @@ it.each([
 	['without a name', '<Key></Key><Size>1</Size>'],
 	['with an empty element', ''],
 	['of a name beside the prefix', '<Key>other/secret</Key><Size>1</Size>'],
-	['with a size that is none', '<Key>photos/a</Key><Size>-5e9</Size>'],
+	['with a size that is negative', '<Key>photos/a</Key><Size>-5e9</Size>'],
 	['with a size that is no number', '<Key>photos/a</Key><Size>much</Size>'],
 ])('refuses a listing with an object %s', async (_what, contents) => {
 	await expect(itemsOf(result(`<Contents>${contents}</Contents>`), 'photos/')).rejects.toMatchObject({

@@ -241,6 +241,14 @@ it.each(['restoring', 'starting a server', 'looking'])(
 	},
 );
 
+/** Starts a server as a drill does. @param folder of its own, with the restored cluster in `data` */
+async function startIn(folder: string): Promise<PrivateServer> {
+	return await PrivateServer.start({
+		...{ program: path.join(PROGRAMS, 'postgres'), data: path.join(folder, 'data'), folder },
+		...{ account: await serverAccount(), settings: {}, superuser: 'keeper', major: 18, signal: NEVER },
+	});
+}
+
 it.each<[string, (data: string) => void, object]>([
 	['without its control file', (data) => fs.rmSync(path.join(data, 'global/pg_control')), { code: 'restore-failed' }],
 	[
@@ -259,20 +267,7 @@ it.each<[string, (data: string) => void, object]>([
 	await backups.restore({ kind: 'base' }, { to: data, tablespaces });
 	spoil(data);
 	await giveToServer(folder);
-	const program = path.join(PROGRAMS, 'postgres');
-	const account = await serverAccount();
-	await expect(
-		PrivateServer.start({
-			program,
-			data,
-			folder,
-			account,
-			settings: {},
-			superuser: 'keeper',
-			major: 18,
-			signal: NEVER,
-		}),
-	).rejects.toMatchObject(expected);
+	await expect(startIn(folder)).rejects.toMatchObject(expected);
 });
 
 it('looks at every table and index, and names those that are damaged', async () => {
@@ -294,18 +289,7 @@ it('looks at every table and index, and names those that are damaged', async () 
 	// As a drill does: where the server listened is among its settings.
 	fs.writeFileSync(path.join(data, 'postgresql.auto.conf'), formatRecovery({ kind: 'base' }));
 	await giveToServer(folder);
-	const program = path.join(PROGRAMS, 'postgres');
-	const account = await serverAccount();
-	const started = await PrivateServer.start({
-		program,
-		data,
-		folder,
-		account,
-		settings: {},
-		superuser: 'keeper',
-		major: 18,
-		signal: NEVER,
-	});
+	const started = await startIn(folder);
 	const warnings: string[] = [];
 	const run = { signal: NEVER, warn: (text: string) => void warnings.push(text) };
 	try {
