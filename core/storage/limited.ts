@@ -105,9 +105,9 @@ class LimitedStorage implements Storage {
 		return await this.#call(`about ${key}`, (signal) => this.#inner.stat(key, { signal }), options);
 	}
 
-	async *list(prefix: string, options: CallOptions = {}): AsyncIterable<StoredObject> {
+	list(prefix: string, options: CallOptions = {}): AsyncIterable<StoredObject> {
 		const open = (signal: AbortSignal) => this.#inner.list(prefix, { signal });
-		yield* this.#each(open, `with a list of "${prefix}"`, options.signal);
+		return this.#each(open, `with a list of "${prefix}"`, options.signal);
 	}
 
 	async remove(key: string, options: CallOptions = {}): Promise<void> {
@@ -137,8 +137,8 @@ class LimitedStorage implements Storage {
 		return await call.wait(this.#inner.removeUnfinished(prefix, each));
 	}
 
-	async *unfinished(prefix: string): AsyncIterable<Unfinished> {
-		yield* this.#each(() => this.#inner.unfinished(prefix), `with what is unfinished in "${prefix}"`);
+	unfinished(prefix: string): AsyncIterable<Unfinished> {
+		return this.#each(() => this.#inner.unfinished(prefix), `with what is unfinished in "${prefix}"`);
 	}
 
 	async hasDeleted(prefix: string, options: CallOptions = {}): Promise<boolean> {
@@ -175,7 +175,7 @@ class LimitedStorage implements Storage {
 		return await call.wait(work(call.givenUp));
 	}
 
-	/** Each step of a listing or of a stream has its own time. There can be very many, so they share one call. */
+	/** Each step of a listing or of a stream has its own time. There can be very many, so they share one call, one timer and one listener. */
 	async *#each<T>(
 		open: (signal: AbortSignal) => AsyncIterable<T>,
 		what: string,
@@ -184,18 +184,20 @@ class LimitedStorage implements Storage {
 		const begun = this.limits.signal?.aborted === true;
 		const call = new Call(this.location, what, this.limits, { signal });
 		const iterator = open(call.signal)[Symbol.asyncIterator]();
+		const steps = call.steps();
 		let ended = false;
 		try {
 			for (;;) {
 				// What began before the run was told to stop does not go on after it.
 				const { signal: run } = this.limits;
 				if (run?.aborted && !begun) throw abortError(run);
-				const next = await call.wait(iterator.next());
+				const next = await steps.wait(iterator.next());
 				ended = next.done === true;
 				if (next.done) return;
 				yield next.value;
 			}
 		} finally {
+			steps.end();
 			// Not awaited: one that does not answer would not answer to this either.
 			if (!ended) iterator.return?.().catch(() => undefined);
 		}
@@ -277,6 +279,40 @@ class Call {
 			else stopped.addEventListener('abort', onStop, { once: true });
 			promise.then(resolve, reject).finally(() => stopped.removeEventListener('abort', onStop));
 		}).finally(() => clearTimeout(this.#timer));
+	}
+
+	/**
+	 * For a call that answers in many steps, one after the other, and changes nothing: as {@link wait} for each of them, with a time of its
+	 * own, but without a timer and a listener of its own.
+	 */
+	steps(): { wait: <T>(promise: Promise<T>) => Promise<T>; end: () => void } {
+		const stopped = this.signal;
+		/** Null while nobody waits for the storage. */
+		let giveUp: ((error: Error) => void) | null = null;
+		const onStop = () => giveUp?.(abortError(stopped));
+		stopped.addEventListener('abort', onStop, { once: true });
+		const timer = setTimeout(() => {
+			// Between two steps, whoever takes them takes his time.
+			if (giveUp) this.fail(this.#stalled(this.#limitMs));
+		}, this.#limitMs);
+		return {
+			wait: async (promise) => {
+				timer.refresh();
+				try {
+					return await new Promise((resolve, reject) => {
+						giveUp = reject;
+						if (stopped.aborted) onStop();
+						promise.then(resolve, reject);
+					});
+				} finally {
+					giveUp = null;
+				}
+			},
+			end: () => {
+				clearTimeout(timer);
+				stopped.removeEventListener('abort', onStop);
+			},
+		};
 	}
 
 	#stalled(ms: number): BackupError {

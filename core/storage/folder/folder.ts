@@ -129,7 +129,7 @@ export class FolderStorage implements Storage {
 			for await (const found of walkFolder(base, prefix, (name) => (isKeySegment(name) ? name : null))) {
 				// Other programs' files can lie too deep.
 				if (!isKey(found.key)) continue;
-				const look = lookAt({ key: found.key, file: path.join(found.dir, found.name) });
+				const look = lookAt(found);
 				// Whoever comes to its turn hears of a failure; one that nobody comes to is of no interest.
 				look.catch(() => undefined);
 				looks.push(look);
@@ -166,9 +166,9 @@ export class FolderStorage implements Storage {
 		return await this.#try('tidy up', prefix, async () => {
 			const base = await realBase(this.#base);
 			let removed = 0;
-			for await (const { key, startedAt, dir, name } of leftovers(base, prefix)) {
+			for await (const { key, startedAt, dir, file } of leftovers(base, prefix)) {
 				if (!accept(key, startedAt)) continue;
-				await fs.rm(path.join(dir, name), { force: true });
+				await fs.rm(file, { force: true });
 				await tidyUp({ base, dir });
 				removed++;
 			}

@@ -125,7 +125,7 @@ export async function syncDir(dir: string): Promise<void> {
 export interface Found {
 	key: string;
 	dir: string;
-	name: string;
+	file: string;
 }
 
 /**
@@ -134,17 +134,28 @@ export interface Found {
  * @param keyName the last segment of the key that a file name stands for, or null to leave the file out
  */
 export async function* walkFolder(
-	dir: string,
+	base: string,
 	prefix: string,
 	keyName: (file: string) => string | null,
-	parent = '',
 ): AsyncGenerator<Found> {
-	for (const { name, key } of await sortedEntries(dir, keyName, parent)) {
-		if (key.endsWith('/')) {
-			if (key.startsWith(prefix) || prefix.startsWith(key))
-				yield* walkFolder(path.join(dir, name), prefix, keyName, key);
-		} else if (key.startsWith(prefix)) {
-			yield { key, dir, name };
+	// Not recursive: of generators within generators, each would hand on everything that those below it find.
+	const open = [{ dir: base, rest: (await sortedEntries(base, keyName, '')).reverse() }];
+	for (;;) {
+		const current = open.at(-1);
+		if (!current) return;
+		const next = current.rest.pop();
+		if (!next) {
+			open.pop();
+			continue;
+		}
+		const { name, key } = next;
+		const { dir } = current;
+		if (!key.endsWith('/')) {
+			// Not path.join, which looks at each part of the way again: there can be very many.
+			if (key.startsWith(prefix)) yield { key, dir, file: `${dir}${path.sep}${name}` };
+		} else if (key.startsWith(prefix) || prefix.startsWith(key)) {
+			const below = path.join(dir, name);
+			open.push({ dir: below, rest: (await sortedEntries(below, keyName, key)).reverse() });
 		}
 	}
 }

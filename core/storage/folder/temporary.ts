@@ -25,7 +25,7 @@ export async function createTemporary(place: PlaceOnDisk): Promise<[FileHandle, 
 /** Temporary files below a prefix. What is finished or removed meanwhile is left out. */
 export async function* leftovers(base: string, prefix: string): AsyncGenerator<Found & Unfinished> {
 	for await (const found of walkFolder(base, prefix, (file) => LEFTOVER.exec(file)?.[1] ?? null)) {
-		const stats = await fs.lstat(path.join(found.dir, found.name)).catch((error: unknown) => {
+		const stats = await fs.lstat(found.file).catch((error: unknown) => {
 			if (isFileMissing(error)) return null;
 			throw error;
 		});
