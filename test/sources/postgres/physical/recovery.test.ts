@@ -96,3 +96,36 @@ it.each(rounds<readonly Major[]>([13, 18], MAJORS))(
 		for (const [target, rows] of chosen) expect(await restoredRows(backups, server, target, target.kind)).toBe(rows);
 	},
 );
+
+it.each(rounds<readonly Major[]>([13, 18], MAJORS))(
+	'PostgreSQL %i starts and commits also where it was given more connections after its base backup, and a standby that commits wait for',
+	async (major: Major) => {
+		const first = await started(major, { settings: { synchronous_commit: 'on', max_connections: '20' } });
+		const backups = new ClusterBackups();
+		await backups.base(first.target());
+		await backups.restore({ kind: 'base' }, { to: path.join(top, 'data') });
+		await first.stop();
+		// From here on with a server whose disk is ours, and stays when it is stopped.
+		const again = async () => {
+			const server = await startRestored(major, path.join(top, 'data'), first.password);
+			servers.push(server);
+			return server;
+		};
+		let server = await again();
+		await backups.log(server.target());
+		await sql(server.target(), "ALTER SYSTEM SET synchronous_standby_names = 'elsewhere'");
+		await backups.base(server.target());
+		await sql(server.target(), 'ALTER SYSTEM SET max_connections = 60');
+		await server.stop();
+		server = await again();
+		await sql(server.target(), 'SET synchronous_commit = local; CREATE TABLE later AS SELECT 1 AS n');
+		await backups.log(server.target());
+
+		await backups.restore({ kind: 'newest' }, { to: path.join(top, 'restored') });
+		const restored = await startRestored(major, path.join(top, 'restored'), first.password);
+		servers.push(restored);
+		await sql(restored.target(), 'INSERT INTO later VALUES (2)');
+		expect(await sql(restored.target(), 'SELECT n FROM later ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }]);
+	},
+	60_000,
+);

@@ -35,5 +35,6 @@ test('nothing that a standby or an earlier restore was told holds up the server,
 		...{ recovery_target: '', recovery_target_lsn: '', recovery_target_name: '', recovery_target_xid: '' },
 		...{ recovery_target_inclusive: 'on', recovery_target_timeline: 'latest', recovery_target_action: 'promote' },
 		...{ recovery_target_time: '1970-01-01 00:00:00.000+00', restore_command: 'false' },
+		...{ hot_standby: 'off', synchronous_standby_names: '' },
 	});
 });

@@ -37,6 +37,7 @@ export function formatRecovery(target: RecoveryTarget, restoreCommand = 'false')
 	const wanted = targetSettings(target);
 	const settings = [
 		...Object.entries(NOT_OF_THE_BACKUP).filter(([name]) => !(name in wanted)),
+		...Object.entries(FOR_RECOVERY),
 		...Object.entries({ restore_command: restoreCommand, recovery_target_action: 'promote' }),
 		// Last: an empty setting behind it would be a second target for PostgreSQL 13.
 		...Object.entries(wanted),
@@ -50,7 +51,10 @@ export function formatRecovery(target: RecoveryTarget, restoreCommand = 'false')
 	].join('\n');
 }
 
-/** A server that was itself restored, or a standby, has settings of its own for that, which come along: targets, commands, a delay. */
+/**
+ * A server that was itself restored, or a standby, has settings of its own for that, which come along: targets, commands, a delay. A primary may have names of
+ * standbys that each commit waits for, and none of them follows the restored server.
+ */
 const NOT_OF_THE_BACKUP = {
 	archive_cleanup_command: '',
 	recovery_end_command: '',
@@ -62,7 +66,15 @@ const NOT_OF_THE_BACKUP = {
 	recovery_target_time: '',
 	recovery_target_timeline: 'latest',
 	recovery_target_xid: '',
+	synchronous_standby_names: '',
 };
+
+/**
+ * Nobody may ask the server before all log is replayed. If somebody could, the log of a server that was given more connections after its base
+ * backup would end this one ("recovery aborted because of insufficient parameter settings"), or, since PostgreSQL 14, make it wait for ever.
+ * Once the server has started, the setting means nothing until somebody makes a standby of it.
+ */
+const FOR_RECOVERY = { hot_standby: 'off' };
 
 /**
  * A `restore_command` that calls `n8n-backup wal-get` for one base backup.
