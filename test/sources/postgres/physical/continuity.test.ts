@@ -6,6 +6,7 @@ import { verifyBackup } from '../../../../core/verbs/verify/verify';
 import { ClusterBackups, LOG_GROUP, NEVER, reachableFolder, startRestored } from '../../../support/clusters';
 import { type Major, type OwnServer, sql, startPostgres } from '../../../support/postgres';
 import { rounds } from '../../../support/soak';
+import { until } from '../../../support/until';
 
 let top: string;
 const servers: OwnServer[] = [];
@@ -178,6 +179,77 @@ it('log that the server removed before it was stored is a gap that is told, and 
 	});
 	const anew = await backups.log(server.target(), { startOver: true });
 	expect(anew).toMatchObject({ source: { details: { newBeginning: true } } });
+});
+
+it('a slot that PostgreSQL 18 took away because nobody used it for long is made anew; log that is still there goes on without a gap', async () => {
+	const server = await started(18, { idle_replication_slot_timeout: '1s' });
+	const backups = new ClusterBackups();
+	await backups.base(server.target());
+	await backups.log(server.target());
+	await sql(server.target(), 'CREATE TABLE ledger (id int)');
+	await backups.log(server.target());
+	await until('the slot is taken away', async () => {
+		await sql(server.target(), 'CHECKPOINT');
+		const [slot] = await sql<{ reason: string | null }>(
+			server.target(),
+			'SELECT invalidation_reason AS reason FROM pg_replication_slots',
+		);
+		return slot!.reason === 'idle_timeout';
+	});
+	const stored = await backups.log(server.target());
+	expect(stored).toMatchObject({ source: { details: { newBeginning: false } } });
+	expect(stored!.warnings).toContainEqual(expect.stringContaining('made anew'));
+
+	await sql(server.target(), 'INSERT INTO ledger VALUES (1)');
+	await backups.log(server.target());
+	await backups.restore({ kind: 'newest' }, { to: path.join(top, 'restored') });
+	const restored = await startRestored(18, path.join(top, 'restored'), server.password);
+	servers.push(restored);
+	expect(await rows(restored)).toBe(1);
+});
+
+it('a crash within a record that goes on in the next file is no gap: what the server writes in its place is replayed', async () => {
+	const first = await started(18);
+	const backups = new ClusterBackups();
+	await backups.base(first.target());
+	await backups.restore({ kind: 'base' }, { to: path.join(top, 'data') });
+	await first.stop();
+	// From here on with a server whose disk is ours.
+	let server = await startRestored(18, path.join(top, 'data'), first.password);
+	servers.push(server);
+	await sql(server.target(), 'CREATE TABLE ledger (id int)');
+	await backups.log(server.target());
+	const label = await backups.base(server.target());
+	await backups.log(server.target());
+
+	// As PostgreSQL's own test does it: a record begins at the end of a file, and of the next file nothing has reached the disk.
+	await sql(
+		server.target(),
+		`DO $$ BEGIN
+			WHILE 16777216 - pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') % 16777216 > 3 * 8192 LOOP
+				PERFORM pg_logical_emit_message(true, '', repeat('a', 8192));
+			END LOOP;
+		END $$`,
+	);
+	await sql(server.target(), "SELECT pg_logical_emit_message(true, '', repeat('xyzxz', 123456))");
+	const [place] = await sql<{ file: string }>(
+		server.target(),
+		'SELECT pg_walfile_name(pg_current_wal_insert_lsn()) AS file',
+	);
+	await server.kill();
+	const replaced = path.join(top, 'data', 'pg_wal', place!.file);
+	fs.rmSync(replaced, { force: true });
+	server = await startRestored(18, path.join(top, 'data'), first.password);
+	servers.push(server);
+	await sql(server.target(), 'INSERT INTO ledger VALUES (1)');
+	await backups.log(server.target());
+
+	await backups.restore({ kind: 'newest' }, { to: path.join(top, 'again'), label });
+	const again = await startRestored(18, path.join(top, 'again'), first.password);
+	servers.push(again);
+	expect(await rows(again)).toBe(1);
+	// XLP_FIRST_IS_OVERWRITE_CONTRECORD in the flags of its first page: this is what was to be tried.
+	expect(fs.readFileSync(replaced).readUInt16LE(2) & 8).toBe(8);
 });
 
 it('two runs of one group do not get in each other’s way', async () => {
