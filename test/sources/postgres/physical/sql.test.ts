@@ -9,6 +9,7 @@ import type { DatabaseTarget } from '../../../../core/sources/postgres/connectio
 import { PageCheck, PageJudge } from '../../../../core/sources/postgres/physical/base/page-check';
 import { checkCluster } from '../../../../core/sources/postgres/physical/check';
 import { parseLsn } from '../../../../core/sources/postgres/physical/lsn';
+import { readPieces } from '../../../../core/sources/postgres/physical/sql/read-files';
 import { readWhole } from '../../../../core/sources/postgres/physical/sql/read-whole';
 import { MemoryStorage } from '../../../../core/storage/memory';
 import { verifyBackup } from '../../../../core/verbs/verify/verify';
@@ -273,6 +274,28 @@ describe.each(SERVERS)('of PostgreSQL %i', (major, senders) => {
 		expect(parseLsn(slot!.restart)).toBe(parseLsn(String(last!.source.details.walStart)));
 		const { labels } = (await backups.plan({ kind: 'newest' })).log!;
 		expect(labels.slice(-2)).toEqual([replicated!.label, last!.label]);
+	});
+
+	it('the end of a file of 5 GB is read like any other piece', async () => {
+		const [{ folder }] = (await sql<{ folder: string }>(
+			server.target(),
+			"SELECT current_setting('data_directory') AS folder",
+		)) as [{ folder: string }];
+		const file = path.join(folder, 'large');
+		// A hole, and a word at its end.
+		const offset = 5_000_000_000;
+		fs.writeFileSync(file, '');
+		fs.truncateSync(file, offset);
+		fs.appendFileSync(file, 'the end');
+		const client = await connect(server.target(), { signal: NEVER });
+		try {
+			const pieces = [0, offset, offset + 3].map((at) => ({ path: 'large', offset: at, length: 8 }));
+			const read = await readPieces(client, pieces);
+			expect(read.map((bytes) => bytes!.toString())).toEqual(['\0'.repeat(8), 'the end', ' end']);
+		} finally {
+			await disconnect(client);
+			fs.rmSync(file);
+		}
 	});
 
 	it('a page that was written while it was read is read again; one that stays damaged is named, and no backup', async () => {
