@@ -2,7 +2,7 @@
  * npm run bench -- physical: base backups of a cluster by us, by `pg_basebackup | zstd | age` and by pgBackRest, side by side; restoring one; and
  * log: how fast it is stored, against how fast pgbench makes the server write it, and how fast it is verified.
  *
- *   --size 800M              bytes of a plain dump of the sample database; its cluster is twice as large
+ *   --size 850M              bytes of a plain dump of the sample database; its cluster is twice as large
  *   --wal 1G                 bytes of log
  *   --runs 3                 rounds; the figures are medians
  *   --only folder,wal        these tasks only: folder, s3, pgbackrest, restore, wal
@@ -33,7 +33,7 @@ const { LogVerifier } = createRequire(path.join(ROOT, 'package.json'))(
 
 const { values: options } = parseArgs({
 	options: {
-		size: { type: 'string', default: '800M' },
+		size: { type: 'string', default: '850M' },
 		wal: { type: 'string', default: '1G' },
 		runs: { type: 'string', default: '3' },
 		only: { type: 'string', default: 'folder,s3,pgbackrest,restore,wal' },

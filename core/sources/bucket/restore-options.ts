@@ -3,8 +3,8 @@ import { BackupError } from '../../base/errors';
 import type { StorageConfig } from '../../storage/config';
 import { fromText } from '../files/names';
 import type { ObjectFacts } from '../files/object';
-import { matcher } from '../files/restore/view';
-import type { OpenBackup, Restored } from '../source';
+import { unmatchedWarning, Wanted } from '../files/restore/wanted';
+import type { OpenBackup, Restored, RestoreRun } from '../source';
 import type { Existing } from './target';
 
 export interface BucketRestoreOptions {
@@ -32,15 +32,27 @@ export interface BucketRestored extends Restored {
 	listed: string[];
 }
 
-/** Makes the question whether an object is wanted, with all of its versions: by its own name, not by that of its file in the archive. */
-export function objectMatcher(include: readonly string[]): (object: ObjectFacts) => boolean {
-	const isWanted = matcher(include);
-	return ({ key }) => isWanted(fromText(key), false);
+/** Whether an object is wanted, with all of its versions: by its own name, not by that of its file in the archive. */
+export function isWanted(wanted: Wanted, { key }: ObjectFacts): boolean {
+	return wanted.has(fromText(key), false);
 }
 
-/** Patterns name nothing. */
-export function nothingLike(include: readonly string[], { manifest: { group, label } }: OpenBackup): BackupError {
-	return new BackupError('not-found', `nothing in ${group}/${label} has a name like ${include.join(', ')}`, {
+/**
+ * Warns of patterns that name nothing.
+ * @param wanted what was asked about every object
+ * @param count objects that are wanted
+ * @throws BackupError 'not-found' where none of the patterns names anything
+ */
+export function assertNamed(
+	wanted: Wanted,
+	count: number,
+	{ manifest: { group, label } }: OpenBackup,
+	{ warn }: Pick<RestoreRun, 'warn'>,
+): void {
+	const { unmatched } = wanted;
+	if (unmatched.length === 0) return;
+	if (count > 0) return warn(unmatchedWarning(unmatched, `${group}/${label}`));
+	throw new BackupError('not-found', `nothing in ${group}/${label} has a name like ${unmatched.join(', ')}`, {
 		hint: 'List what is inside. A pattern is as in a .gitignore, e.g. /photos/2026/, and names objects as they are called in the bucket: lists show a few odd names escaped.',
 	});
 }

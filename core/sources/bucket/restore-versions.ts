@@ -8,9 +8,10 @@ import { entriesOf } from '../files/entries-of';
 import type { MergedEntry } from '../files/merge';
 import { toDisplay } from '../files/names';
 import { isCurrent } from '../files/object';
+import { Wanted } from '../files/restore/wanted';
 import type { Comparison, OpenBackup, RestoreRun } from '../source';
 import { VersionRefill } from './refill-versions';
-import { type BucketRestored, type BucketRestoreOptions, nothingLike, objectMatcher } from './restore-options';
+import { assertNamed, type BucketRestored, type BucketRestoreOptions, isWanted } from './restore-options';
 import { MAX_LISTED, nameIn } from './target';
 
 /**
@@ -22,7 +23,7 @@ export async function restoreVersions(
 	objects: BucketObjects,
 	{ include = [], existing = 'refuse', dryRun = false }: BucketRestoreOptions,
 	backup: OpenBackup<FilesContents>,
-	{ signal, onProgress }: RestoreRun,
+	{ signal, onProgress, warn }: RestoreRun,
 ): Promise<BucketRestored> {
 	if (existing !== 'refuse') {
 		throw new BackupError('invalid-input', 'versions are restored into an empty bucket only', {
@@ -32,7 +33,8 @@ export async function restoreVersions(
 	assertHasVersions(backup);
 	await assertFitting(objects, signal);
 	const found = { objects: 0, versions: 0, markers: 0, bytes: 0, listed: [] as string[] };
-	for await (const versions of versionsOf(backup, include, signal)) {
+	const wanted = new Wanted(include);
+	for await (const versions of versionsOf(backup, wanted, signal)) {
 		found.objects++;
 		const name = nameIn(objects, versions[0]!.object!);
 		if (found.listed.length < MAX_LISTED) found.listed.push(toDisplay(name));
@@ -44,11 +46,11 @@ export async function restoreVersions(
 			}
 		}
 	}
-	if (found.objects === 0 && include.length > 0) throw nothingLike(include, backup);
+	assertNamed(wanted, found.objects, backup, { warn });
 	if (dryRun) return { ...resultOf({ ...found, differing: 0, differences: [] }, true), listed: found.listed };
 	const refill = new VersionRefill(backup, objects, { signal, onProgress });
 	try {
-		await refill.run(versionsOf(backup, include, signal));
+		await refill.run(versionsOf(backup, wanted, signal));
 	} catch (error) {
 		const { versions, markers } = refill;
 		if (versions + markers === 0 || !isBackupError(error)) throw error;
@@ -85,10 +87,9 @@ async function assertFitting(objects: BucketObjects, signal: AbortSignal): Promi
 /** The wanted objects with all of their versions, the oldest first. */
 async function* versionsOf(
 	backup: OpenBackup,
-	include: readonly string[],
+	wanted: Wanted,
 	signal: AbortSignal,
 ): AsyncGenerator<MergedEntry[], void, undefined> {
-	const isWanted = objectMatcher(include);
 	let current: MergedEntry[] = [];
 	for await (const entry of entriesOf(backup, signal)) {
 		const { key } = entry.object!;
@@ -96,7 +97,7 @@ async function* versionsOf(
 			yield inOrder(current);
 			current = [];
 		}
-		if (isWanted(entry.object!)) current.push(entry);
+		if (isWanted(wanted, entry.object!)) current.push(entry);
 	}
 	if (current.length > 0) yield inOrder(current);
 }

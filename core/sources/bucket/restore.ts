@@ -11,12 +11,13 @@ import { filesDrill, type FilesRestored, type FilesRestoreOptions, filesRestorer
 import { Plans } from '../files/restore/plan';
 import { toDisplay } from '../files/names';
 import { isCurrent } from '../files/object';
+import { Wanted } from '../files/restore/wanted';
 import type { Comparison, Drill, OpenBackup, Restorer, RestoreRun } from '../source';
 import { bucketOf } from './config';
 import { BUCKET } from './kind';
 import { Refill } from './refill';
 import { toBucketError } from './source';
-import { type BucketRestored, type BucketRestoreOptions, nothingLike, objectMatcher } from './restore-options';
+import { assertNamed, type BucketRestored, type BucketRestoreOptions, isWanted } from './restore-options';
 import { restoreVersions } from './restore-versions';
 import { matchTarget } from './target';
 
@@ -66,12 +67,13 @@ async function restoreInto(
 	const { signal, warn, onProgress } = run;
 	await objects.look(signal);
 	const plans = new Plans(folder);
-	const found = await matchTarget(objects, wantedOf(backup, include, signal), {
+	const wanted = new Wanted(include);
+	const found = await matchTarget(objects, wantedOf(backup, wanted, signal), {
 		signal,
 		add: (entry) => plans.add(entry),
 		existing,
 	});
-	if (found.wanted === 0 && include.length > 0) throw nothingLike(include, backup);
+	assertNamed(wanted, found.wanted, backup, run);
 	if (existing === 'refuse' && found.there > 0) {
 		const first = `${objects.location}/${toDisplay(found.first!)}`;
 		throw new BackupError(
@@ -98,12 +100,11 @@ async function restoreInto(
 
 async function* wantedOf(
 	backup: OpenBackup,
-	include: readonly string[],
+	wanted: Wanted,
 	signal: AbortSignal,
 ): AsyncGenerator<MergedEntry, void, undefined> {
-	const isWanted = objectMatcher(include);
 	for await (const entry of entriesOf(backup, signal)) {
-		if (!entry.object || (isCurrent(entry.object) && isWanted(entry.object))) yield entry;
+		if (!entry.object || (isCurrent(entry.object) && isWanted(wanted, entry.object))) yield entry;
 	}
 }
 

@@ -226,9 +226,9 @@ describe('a prefix', () => {
 		const full = await group.back({ bucket: bucket.config({ prefix: 'photos' }) });
 		expect(await linesOf(full)).toEqual(['photos/a', 'photos/b/c']);
 		const to = bucket.config({ prefix: 'again' });
-		expect((await group.restore(full, { to, include: ['/photos/b/'] })).comparison.says).toBe(
-			'1 object of 22 B as they were',
-		);
+		const { comparison, warnings } = await group.restore(full, { to, include: ['/photos/b/', '/photo/'] });
+		expect(comparison.says).toBe('1 object of 22 B as they were');
+		expect(warnings).toEqual([expect.stringContaining('has a name like /photo/: only what the other patterns')]);
 		expect(await bucket.keysOf()).toContain('again/photos/b/c');
 	});
 });

@@ -175,7 +175,12 @@ describe('names', () => {
 		expect((await group.restore(full, { to: other.config(), versions: true })).comparison.ok).toBe(true);
 		expect(await other.seeVersions()).toEqual(await bucket.seeVersions());
 
-		const part = await group.restore(full, { to: other.config({ prefix: 'part' }), versions: true, include: ['/a/b'] });
+		const part = await group.restore(full, {
+			to: other.config({ prefix: 'part' }),
+			versions: true,
+			include: ['/a/b', '/c'],
+		});
+		expect(part.warnings).toEqual([expect.stringContaining('has a name like /c: only what the other patterns')]);
 		expect(part.comparison.says).toBe('1 object with 2 versions of 14 B and 1 delete marker as they were');
 	});
 });

@@ -136,6 +136,16 @@ describe('a restore', () => {
 		await expect(names('nothing')).rejects.toMatchObject({ code: 'not-found' });
 	});
 
+	it('warns of patterns that name nothing beside others that do', async () => {
+		for (const name of ['www/index.html', 'log/a.log', 'log/b.log']) write(name);
+		const backup = await group.back();
+		const warnings = async (...include: string[]) => (await restore(backup, { include })).warnings;
+		expect(await warnings('index.html', '*.css', 'lgo/', '*.log', '!b.log')).toEqual([
+			`nothing in ${GROUP}/${backup.label} has a name like *.css, lgo/: only what the other patterns name is restored`,
+		]);
+		expect(await warnings('index.html', '*.log', '!b.log')).toEqual([]);
+	});
+
 	it('writes nothing in a dry run, and says what it would', async () => {
 		write('a');
 		const { to, comparison, listed } = await restore(await group.back(), { dryRun: true });

@@ -51,6 +51,8 @@ export interface RestoreSummary {
 	differencesCount: number;
 	/** Of a dry run: the first thousand entries. */
 	listed: string[];
+	/** Patterns that name nothing. */
+	unmatched: string[];
 }
 
 /** To the thread, in this order: for each plan `begin`, its bytes, `end`; then `finish`. */

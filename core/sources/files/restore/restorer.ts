@@ -12,6 +12,7 @@ import { spoolIndexes } from '../spool';
 import { prepareDestination, removeIfEmpty, removeTemporary, temporaryName } from './destination';
 import { runRestore } from './host';
 import type { Owners, RestoreJob, RestoreSummary } from './messages.ts';
+import { unmatchedWarning } from './wanted.ts';
 
 export interface FilesRestoreOptions {
 	/** The folder to restore into: absolute; made where it is missing. Entries keep their whole path below it. */
@@ -98,7 +99,9 @@ async function restoreInto(
 		};
 		const summary = await runRestore(job, { backup, signal, onProgress });
 		assertFound(summary, include, backup);
-		const { notRestored, notRestoredCount, listed } = summary;
+		const { notRestored, notRestoredCount, listed, unmatched } = summary;
+		const { group, label } = backup.manifest;
+		if (unmatched.length > 0) warn(unmatchedWarning(unmatched, `${group}/${label}`));
 		if (notRestoredCount > 0) {
 			const [{ path: first, why }] = notRestored as [(typeof notRestored)[0]];
 			warn(

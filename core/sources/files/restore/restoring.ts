@@ -35,6 +35,7 @@ export class Restoring {
 		differences: [],
 		differencesCount: 0,
 		listed: [],
+		unmatched: [],
 	};
 	readonly #job: RestoreJob;
 	readonly #view: View;
@@ -71,6 +72,7 @@ export class Restoring {
 				namingPath(entry.path, () => this.#make(entry, placer));
 			}
 		}
+		this.summary.unmatched = this.#view.unmatched;
 		return plans.end();
 	}
 

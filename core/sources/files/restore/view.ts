@@ -1,16 +1,15 @@
 /** What of a chain is wanted: the entries of its last backup, filtered. */
 import { mergeIndexes, type MergedEntry } from '../merge.ts';
-import type { Bytes } from '../names.ts';
 import { isCurrent } from '../object.ts';
-import { patternMatcher } from '../patterns.ts';
 import type { RestoreJob } from './messages.ts';
 import { StandIns } from './stand-ins.ts';
+import { Wanted } from './wanted.ts';
 
 /** The entries that patterns name, or all of them; may be gone through several times. */
 export class View {
 	readonly #indexes: readonly string[];
 	readonly #versions: boolean;
-	readonly #isWanted: (path: Bytes, isDirectory: boolean) => boolean;
+	readonly #wanted: Wanted;
 	/** Of files whose contents have another name, which is not wanted; null where there are none. */
 	readonly #standIns: StandIns | null = null;
 
@@ -25,7 +24,7 @@ export class View {
 	) {
 		this.#indexes = indexes;
 		this.#versions = versions;
-		this.#isWanted = matcher(include);
+		this.#wanted = new Wanted(include);
 		if (include.length === 0) return;
 		const standIns = new StandIns(folder);
 		for (const entry of mergeIndexes(indexes)) if (this.#needsStandIn(entry)) standIns.add(entry);
@@ -43,20 +42,20 @@ export class View {
 				else if (standIns && this.#needsStandIn(entry)) {
 					const first = standIns.nextOfLink();
 					if (first !== entry.path) yield { ...entry, target: first };
-				} else if (this.#isWanted(entry.path, entry.type === 'directory')) yield entry;
+				} else if (this.#wanted.has(entry.path, entry.type === 'directory')) yield entry;
 			}
 		} finally {
 			standIns?.close();
 		}
 	}
 
+	/** Patterns that name nothing; known when all entries were gone through. */
+	get unmatched(): string[] {
+		return this.#wanted.unmatched;
+	}
+
 	/** Whether it is a wanted name of a file whose contents have another name, which is not wanted. */
 	#needsStandIn({ type, path, target }: MergedEntry): boolean {
-		return type === 'link' && this.#isWanted(path, false) && !this.#isWanted(target!, false);
+		return type === 'link' && this.#wanted.has(path, false) && !this.#wanted.has(target!, false);
 	}
-}
-
-/** Makes the question whether an entry is wanted. */
-export function matcher(include: readonly string[]): (path: Bytes, isDirectory: boolean) => boolean {
-	return patternMatcher(include) ?? (() => true);
 }
