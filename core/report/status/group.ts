@@ -178,7 +178,6 @@ function newestReasons({ newest }: GroupFacts, past: readonly BackupEntry[]): Re
 	];
 }
 
-/** @param unchangedAt when it was last found that there was nothing new to back up */
 /** Each manifest names the one before it and its digest, so that one that was exchanged shows. */
 function chainReasons(recent: readonly ReadBackup[]): Reason[] {
 	const digests = new Map(recent.map(({ entry, sha256 }) => [entry.label, sha256]));
@@ -190,6 +189,7 @@ function chainReasons(recent: readonly ReadBackup[]): Reason[] {
 	});
 }
 
+/** @param unchangedAt when it was last found that there was nothing new to back up */
 function lateReasons(
 	last: BackupEntry | null,
 	unchangedAt: number | null,
