@@ -3,9 +3,10 @@
  * stop is not waited for, whether the storage below listens to its signal or not.
  */
 import { Readable } from 'node:stream';
-import { abortError, BackupError } from '../base/errors';
+import { abortError } from '../base/errors';
 import { watchStall } from '../base/limits';
 import { takeBody } from './body';
+import { StorageCall, type StorageLimits } from './call';
 import type {
 	CallOptions,
 	OnlyIfAbsent,
@@ -17,19 +18,6 @@ import type {
 	Unfinished,
 	WriteOptions,
 } from './storage';
-
-/** After a run was told to stop, each call of its tidying up gets this long. */
-const ENDING_MS = 5_000;
-
-export interface StorageLimits {
-	/** A call in which nothing moves for this long fails as 'stalled', milliseconds. */
-	stallTimeoutMs: number;
-	/**
-	 * Of the run. When it aborts, calls that only look end at once, and those that change something get some seconds more.
-	 * Calls that begin after that are tidying up: they are made, with as many seconds.
-	 */
-	signal?: AbortSignal;
-}
 
 /** The storage under these limits, in the place of any that it is under already. */
 export function limitStorage(storage: Storage, limits: StorageLimits): Storage {
@@ -57,7 +45,10 @@ class LimitedStorage implements Storage {
 	}
 
 	async write(key: string, body: Readable, options: WriteOptions = {}): Promise<StoredObject> {
-		const call = new Call(this.location, `to store ${key}`, this.limits, { changes: true, signal: options.signal });
+		const call = new StorageCall(this.location, `to store ${key}`, this.limits, {
+			changes: true,
+			signal: options.signal,
+		});
 		const bytes = takeBody(body, call.signal);
 		const state = { moved: 0, safe: 0, waitsForBody: false };
 		const whole = Readable.from(watched(bytes, state), { objectMode: false });
@@ -85,7 +76,7 @@ class LimitedStorage implements Storage {
 
 	async read(key: string, options: ReadOptions = {}): Promise<Readable> {
 		const what = `with ${key}`;
-		const call = new Call(this.location, what, this.limits, { signal: options.signal });
+		const call = new StorageCall(this.location, what, this.limits, { signal: options.signal });
 		const body = await call.wait(
 			this.#inner.read(key, { ...options, signal: call.signal }).then((body) => {
 				body.on('error', () => undefined);
@@ -129,7 +120,7 @@ class LimitedStorage implements Storage {
 	}
 
 	async removeUnfinished(prefix: string, accept?: (key: string, startedAt: Date) => boolean): Promise<number> {
-		const call = new Call(this.location, `to tidy up "${prefix}"`, this.limits, { changes: true });
+		const call = new StorageCall(this.location, `to tidy up "${prefix}"`, this.limits, { changes: true });
 		const each = (key: string, startedAt: Date) => {
 			call.moved();
 			return accept?.(key, startedAt) ?? true;
@@ -166,12 +157,12 @@ class LimitedStorage implements Storage {
 	}
 
 	async #call<T>(what: string, work: (signal: AbortSignal) => Promise<T>, { signal }: CallOptions = {}): Promise<T> {
-		const call = new Call(this.location, what, this.limits, { signal });
+		const call = new StorageCall(this.location, what, this.limits, { signal });
 		return await call.wait(work(call.signal));
 	}
 
 	async #change<T>(what: string, work: (signal: AbortSignal) => Promise<T>, { signal }: CallOptions = {}): Promise<T> {
-		const call = new Call(this.location, what, this.limits, { changes: true, signal });
+		const call = new StorageCall(this.location, what, this.limits, { changes: true, signal });
 		return await call.wait(work(call.givenUp));
 	}
 
@@ -182,7 +173,7 @@ class LimitedStorage implements Storage {
 		signal?: AbortSignal,
 	): AsyncGenerator<T> {
 		const begun = this.limits.signal?.aborted === true;
-		const call = new Call(this.location, what, this.limits, { signal });
+		const call = new StorageCall(this.location, what, this.limits, { signal });
 		const iterator = open(call.signal)[Symbol.asyncIterator]();
 		const steps = call.steps();
 		let ended = false;
@@ -216,113 +207,4 @@ async function* watched(
 		state.waitsForBody = true;
 	}
 	state.waitsForBody = false;
-}
-
-/** One wait for the storage. */
-class Call {
-	readonly #stop = new AbortController();
-	readonly #run: AbortSignal | undefined;
-	#signal: AbortSignal | undefined;
-	readonly #limitMs: number;
-	#timer: NodeJS.Timeout | undefined;
-
-	/**
-	 * @param what the end of "it did not answer …"
-	 * @param options.changes whether the call changes something, and so is not left at once
-	 * @param options.signal the caller's own
-	 */
-	constructor(
-		private readonly location: string,
-		private readonly what: string,
-		{ stallTimeoutMs, signal }: StorageLimits,
-		private readonly options: { changes?: boolean; signal?: AbortSignal },
-	) {
-		// After the run's end, only the caller's own signal and the short patience count.
-		this.#run = signal?.aborted ? undefined : signal;
-		this.#limitMs = signal?.aborted ? Math.min(ENDING_MS, stallTimeoutMs) : stallTimeoutMs;
-	}
-
-	/** For what is called: aborts when the caller, the run or the limit says so. */
-	get signal(): AbortSignal {
-		const all = [this.#stop.signal, this.options.signal, this.#run];
-		return (this.#signal ??= AbortSignal.any(all.filter((signal) => signal !== undefined)));
-	}
-
-	/** For a change that is called: aborts when the caller says so or nobody waits any more, but not yet when the run ends. */
-	get givenUp(): AbortSignal {
-		const { signal } = this.options;
-		return signal ? AbortSignal.any([this.#stop.signal, signal]) : this.#stop.signal;
-	}
-
-	readonly fail = (error: Error): void => this.#stop.abort(error);
-
-	/** Something happened: it may take as long again. */
-	moved(): void {
-		this.#timer?.refresh();
-	}
-
-	/** @param timed false where the caller watches what moves */
-	async wait<T>(promise: Promise<T>, timed = true): Promise<T> {
-		const stopped = this.signal;
-		if (timed) this.#timer = setTimeout(() => this.fail(this.#stalled(this.#limitMs)), this.#limitMs);
-		return await new Promise<T>((resolve, reject) => {
-			const give = () => reject(abortError(stopped));
-			const onStop = () => {
-				if (!this.options.changes || this.#stop.signal.aborted) return give();
-				clearTimeout(this.#timer);
-				this.#timer = setTimeout(() => {
-					give();
-					this.fail(abortError(stopped));
-				}, ENDING_MS);
-			};
-			if (stopped.aborted) onStop();
-			else stopped.addEventListener('abort', onStop, { once: true });
-			promise.then(resolve, reject).finally(() => stopped.removeEventListener('abort', onStop));
-		}).finally(() => clearTimeout(this.#timer));
-	}
-
-	/**
-	 * For a call that answers in many steps, one after the other, and changes nothing: as {@link wait} for each of them, with a time of its
-	 * own, but without a timer and a listener of its own.
-	 */
-	steps(): { wait: <T>(promise: Promise<T>) => Promise<T>; end: () => void } {
-		const stopped = this.signal;
-		/** Null while nobody waits for the storage. */
-		let giveUp: ((error: Error) => void) | null = null;
-		const onStop = () => giveUp?.(abortError(stopped));
-		stopped.addEventListener('abort', onStop, { once: true });
-		const timer = setTimeout(() => {
-			// Between two steps, whoever takes them takes his time.
-			if (giveUp) this.fail(this.#stalled(this.#limitMs));
-		}, this.#limitMs);
-		return {
-			wait: async (promise) => {
-				timer.refresh();
-				try {
-					return await new Promise((resolve, reject) => {
-						giveUp = reject;
-						if (stopped.aborted) onStop();
-						promise.then(resolve, reject);
-					});
-				} finally {
-					giveUp = null;
-				}
-			},
-			end: () => {
-				clearTimeout(timer);
-				stopped.removeEventListener('abort', onStop);
-			},
-		};
-	}
-
-	#stalled(ms: number): BackupError {
-		return new BackupError(
-			'stalled',
-			`${this.location} did not answer ${this.what} within ${Math.round(ms / 1000)} seconds`,
-			{
-				hint: 'Check the storage and the network to it. If it is this slow, raise the stall timeout.',
-				details: { transient: false },
-			},
-		);
-	}
 }

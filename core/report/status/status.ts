@@ -7,11 +7,13 @@ import { isQuiet, type RunningRun, runningRuns } from './attempts';
 import { copiesOf } from './copies';
 import { type Expectation, missingGroups, rhythmOf } from './expectation';
 import type { GroupFacts, StorageFacts } from './facts';
-import { type GroupStatus, judgeGroup, missingGroup, type Targets } from './group';
+import { type GroupStatus, judgeGroup, missingGroup } from './group';
+import type { Targets } from './group-reasons';
 import { bySeverity, type Reason, type Verdict } from './reasons';
 import { judgeStorage, type StorageStatus } from './storage-use';
 
-export type { GroupStatus, Targets } from './group';
+export type { GroupStatus } from './group';
+export type { Targets } from './group-reasons';
 export type { StorageStatus } from './storage-use';
 export type { Expectation } from './expectation';
 export type { Reason, ReasonCode, Severity, Verdict } from './reasons';
