@@ -77,7 +77,8 @@ async function feed(
 	for await (const { start, end } of wantedRanges(plan.file)) {
 		let at = start;
 		for await (const chunk of access.read(start, end - start)) {
-			const length = await thread.give(at, chunk);
+			// A copy: what was read is kept for what is read next.
+			const length = await thread.give(at, Buffer.from(chunk));
 			at += length;
 			onBytes(length);
 		}

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { abortError, BackupError } from '../../../base/errors';
+import { movable } from '../../../streams/chunk';
 import { toError } from '../faults';
 import type { FromRestorer, RestoreJob, ToRestorer } from './messages.ts';
 import { startThread } from '../../../base/thread';
@@ -53,8 +54,7 @@ export class RestoreThread {
 	 */
 	async give(at: number, chunk: Buffer): Promise<number> {
 		const { length } = chunk;
-		const isOwn = chunk.byteLength === chunk.buffer.byteLength && chunk.buffer instanceof ArrayBuffer;
-		const bytes = new Uint8Array(isOwn ? chunk.buffer : Uint8Array.from(chunk).buffer);
+		const bytes = movable(chunk);
 		this.#worker.postMessage({ kind: 'data', at, bytes } satisfies ToRestorer, [bytes.buffer]);
 		this.#waiting++;
 		while (this.#waiting > MAX_WAITING) await this.#change();

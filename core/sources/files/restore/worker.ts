@@ -30,6 +30,8 @@ function answer(restoring: Restoring, message: ToRestorer): void {
 			break;
 		case 'data':
 			restoring.writer.take(message.at, message.bytes);
+			// Left to the garbage collector, it would pile up.
+			message.bytes.buffer.transfer(0);
 			post({ kind: 'took' });
 			break;
 		case 'end':

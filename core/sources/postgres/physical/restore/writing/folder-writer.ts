@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { abortError, BackupError } from '../../../../../base/errors';
+import { movable } from '../../../../../streams/chunk';
 import type { Deed, FromWriter, ToWriter } from './messages.ts';
 import { startThread } from '../../../../../base/thread';
 
@@ -48,8 +49,7 @@ export class FolderWriter {
 	async write(deeds: readonly Deed[], chunk: Buffer): Promise<void> {
 		if (this.#failure) throw this.#failure;
 		if (deeds.length === 0) return;
-		const isOwn = chunk.byteLength === chunk.buffer.byteLength && chunk.buffer instanceof ArrayBuffer;
-		const bytes = isOwn ? new Uint8Array(chunk.buffer) : new Uint8Array(chunk);
+		const bytes = movable(chunk);
 		this.#post({ deeds, bytes }, [bytes.buffer]);
 		await this.#until(() => this.#waiting <= MAX_WAITING);
 	}

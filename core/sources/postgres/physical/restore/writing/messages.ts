@@ -17,7 +17,7 @@ export type Deed =
 /** To the thread. Each is answered. */
 export interface ToWriter {
 	deeds: readonly Deed[];
-	bytes: Uint8Array;
+	bytes: Uint8Array<ArrayBuffer>;
 }
 
 /** From the thread. */

@@ -78,6 +78,8 @@ function work({ deeds, bytes }: ToWriter): void {
 	try {
 		const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 		for (const deed of deeds) act(deed, all);
+		// Left to the garbage collector, it would pile up.
+		bytes.buffer.transfer(0);
 		// A disk may be full only when a file is closed.
 		if (deeds.length === 0) closeLog();
 		post({ kind: 'took' });
