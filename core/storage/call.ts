@@ -90,10 +90,10 @@ export class StorageCall {
 		const timer = setTimeout(() => {
 			// Between two steps, whoever takes them takes his time.
 			if (giveUp) this.fail(this.#stalled(this.#limitMs));
-		}, this.#limitMs);
+		}, this.#limitMs).unref();
 		return {
 			wait: async (promise) => {
-				timer.refresh();
+				timer.ref().refresh();
 				try {
 					return await new Promise((resolve, reject) => {
 						giveUp = reject;
@@ -102,6 +102,8 @@ export class StorageCall {
 					});
 				} finally {
 					giveUp = null;
+					// Nobody stays for it who takes no further step.
+					timer.unref();
 				}
 			},
 			end: () => {
