@@ -25,6 +25,7 @@ import { damage, manifestsBelow } from '../support/stored-files';
 const TEST_MS = 120_000;
 const LOGIN = { user: 'admin', password: 'a-long-pass-phrase' };
 const HOUR = 3_600_000;
+const ADDRESSES = ['backups', 'backups/metrics', 'backups/health'];
 const BUTTONS = ['Press a Button', 'Back Up Database', 'Verify Newest Backup', 'Note the End'];
 
 let n8n: TestN8n;
@@ -45,7 +46,10 @@ beforeAll(async () => {
 	const chosen = await choices(['Open the Page', 'Scrape Metrics', 'Ask for Health', ...BUTTONS]);
 	await n8n.client.publishWorkflow(await importTemplate(n8n, 'backup-dashboard', chosen));
 	// n8n answers the request to publish before it listens.
-	await until('n8n listens', async () => (await ask('backups', null)).status !== 404);
+	await until('n8n listens', async () => {
+		const answers = await Promise.all(ADDRESSES.map(async (address) => await ask(address, null)));
+		return answers.every(({ status }) => status !== 404);
+	});
 }, N8N_START_MS);
 
 afterAll(async () => await n8n?.stop(), 60_000);
@@ -73,7 +77,7 @@ async function ask(address: string, login: string | null = `${LOGIN.user}:${LOGI
 it(
 	'shows the page, metrics and health to who has the password, and to nobody else',
 	async () => {
-		for (const address of ['backups', 'backups/metrics', 'backups/health']) {
+		for (const address of ADDRESSES) {
 			expect((await ask(address, null)).status).toBe(401);
 			expect((await ask(address, 'admin:guess')).status).toBe(401);
 		}

@@ -30,7 +30,8 @@ async function startStandby(): Promise<OwnServer> {
 	fs.renameSync(path.join(folder, 'recovery.signal'), path.join(folder, 'standby.signal'));
 	const { host, port, superuser, password } = primary;
 	const to = `host=${host} port=${port} user=${superuser} password=${password}`;
-	fs.appendFileSync(path.join(folder, 'postgresql.auto.conf'), `primary_conninfo = '${to}'\n`);
+	// A restored cluster lets nobody in before its log is replayed, which a standby never ends.
+	fs.appendFileSync(path.join(folder, 'postgresql.auto.conf'), `primary_conninfo = '${to}'\nhot_standby = on\n`);
 	return await startPostgres(18, {
 		restored: { folder, password },
 		// Whoever reads is in the way of what the primary has removed, and is told to go at once.
