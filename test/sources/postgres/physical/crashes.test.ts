@@ -92,10 +92,14 @@ it(
 	async () => {
 		await begin(path.join(top, 'disk'));
 		committed = 0;
-		await write(1000);
-		const began = performance.now();
-		expect(await collector().finished).toMatchObject({ code: 0 });
-		const takes = performance.now() - began;
+		let takes = 0;
+		// The first one compiles what later ones find compiled.
+		for (let n = 0; n < 2; n++) {
+			await write(3000);
+			const began = performance.now();
+			expect(await collector().finished).toMatchObject({ code: 0 });
+			takes = performance.now() - began;
+		}
 		let struck = 0;
 		let crashes = 0;
 		for (let round = 0; goesOn(round, rounds(2, 100), struck); round++) {
@@ -139,7 +143,7 @@ if (rounds(false, process.getuid?.() === 0)) {
 					await sql(server.target(), 'CHECKPOINT');
 				}
 			};
-			await expect(filling()).rejects.toThrow(/No space left|terminat|ECONN/);
+			await expect(filling()).rejects.toThrow(/No space left|checkpoint request failed|terminat|ECONN/);
 			await server.kill();
 			execFileSync('mount', ['-o', 'remount,size=600m', mount]);
 			server = await startRestored(MAJOR, disk, password);
