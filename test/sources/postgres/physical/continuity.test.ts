@@ -241,7 +241,8 @@ it('a crash within a record that goes on in the next file is no gap: what the se
 	fs.rmSync(replaced, { force: true });
 	server = await startRestored(18, path.join(top, 'data'), first.password);
 	servers.push(server);
-	await sql(server.target(), 'INSERT INTO ledger VALUES (1)');
+	// Servers of tests answer before it is on the disk.
+	await sql(server.target(), 'SET LOCAL synchronous_commit = on; INSERT INTO ledger VALUES (1)');
 	await backups.log(server.target());
 
 	await backups.restore({ kind: 'newest' }, { to: path.join(top, 'again'), label });

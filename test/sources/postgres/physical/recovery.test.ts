@@ -124,7 +124,7 @@ it.each(rounds<readonly Major[]>([13, 18], MAJORS))(
 		await backups.restore({ kind: 'newest' }, { to: path.join(top, 'restored') });
 		const restored = await startRestored(major, path.join(top, 'restored'), first.password);
 		servers.push(restored);
-		await sql(restored.target(), 'INSERT INTO later VALUES (2)');
+		await sql(restored.target(), 'SET LOCAL synchronous_commit = on; INSERT INTO later VALUES (2)');
 		expect(await sql(restored.target(), 'SELECT n FROM later ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }]);
 	},
 	60_000,
