@@ -83,6 +83,22 @@ it('stores a bucket, restored and compared right away, then what changed; and it
 	expect(await bucket.see()).toEqual(whole);
 });
 
+it('stores all versions and delete markers where that is wanted, and brings them back into an empty bucket', async () => {
+	await bucket.keepVersions();
+	await bucket.put('photos/a', { bytes: 'newer' });
+	await bucket.remove('other');
+	const { items } = await archive({ options: { versions: true } });
+	// What was there before versions were kept is a version as well.
+	expect(items[0]).toMatchObject({ complete: true, objects: 2, versions: 2, deleteMarkers: 1, warnings: [] });
+
+	const other = await new TestBucket(server(), await server().makeBucket()).keepVersions();
+	const into = { credentials: { ...credentials, backupStorageSecondApi: credentialOf(other) } };
+	const [filled] = (await restore({ options: { versions: true } }, into)).items;
+	expect(filled).toMatchObject({ ok: true, objects: 3, deleteMarkers: 1, differences: [] });
+	expect(await other.seeVersions()).toEqual(await bucket.seeVersions());
+	await expect(restore({ options: { versions: true } }, into)).rejects.toThrow('is not empty');
+});
+
 it('stores what is below a prefix, and refuses another one in its group unless that is allowed', async () => {
 	expect((await archive({ prefix: 'photos/' })).items[0]).toMatchObject({ objects: 2 });
 	await expect(archive({ prefix: 'other' })).rejects.toThrow('came from another server');
