@@ -92,7 +92,9 @@ it('stores all versions and delete markers where that is wanted, and brings them
 	expect(items[0]).toMatchObject({ complete: true, objects: 2, versions: 2, deleteMarkers: 1, warnings: [] });
 
 	const other = await new TestBucket(server(), await server().makeBucket()).keepVersions();
-	const into = { credentials: { ...credentials, backupStorageSecondApi: credentialOf(other) } };
+	const into = {
+		credentials: { ...credentials, backupStorageSecondApi: credentialOf(other) } as FakeNode['credentials'],
+	};
 	const [filled] = (await restore({ options: { versions: true } }, into)).items;
 	expect(filled).toMatchObject({ ok: true, objects: 3, deleteMarkers: 1, differences: [] });
 	expect(await other.seeVersions()).toEqual(await bucket.seeVersions());

@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BackupRequest, backUp } from '../../core/verbs/backup/backup';
 import { isBackupError } from '../../core/base/errors';
@@ -12,6 +13,7 @@ import { Repository } from '../../core/records/repository';
 import { createStorage } from '../../core/storage/create';
 import type { Storage } from '../../core/storage/storage';
 import { backends, eventually, noBackend } from '../support/activity';
+import { until } from '../support/until';
 import { databaseUrl, start } from '../support/command-line';
 import { keysBesideJournal } from '../support/journal';
 import { sharedPostgres, sql, startPostgres } from '../support/postgres';
@@ -195,6 +197,17 @@ describe('a run ends with a clear error and leaves nothing when', () => {
 		const bucket = await s3().makeBucket(undefined, user);
 		await s3().setQuota(user, 12_000_000);
 		const storage = createStorage({ type: 's3', ...s3().options(bucket), ...user });
+		// The server counts a moment later what lies there: a fast machine would have stored the whole dump by then.
+		await storage.write('filled/most', Readable.from([Buffer.alloc(8_000_000)]));
+		await until('the server counts', async () => {
+			const more = storage.write('filled/more', Readable.from([Buffer.alloc(6_000_000)]));
+			const isRefused = await more.then(
+				() => false,
+				() => true,
+			);
+			await storage.remove('filled/more');
+			return isRefused;
+		});
 		const failure: unknown = await run({ storage, target }).catch((reason: unknown) => reason);
 		expect(failure).toMatchObject({ code: 'storage-full', hint: expect.any(String) });
 		expect((await keysBesideJournal(storage)).filter((key) => key.startsWith(GROUP))).toEqual([]);
