@@ -4,6 +4,7 @@ import { abortError, BackupError } from '../base/errors';
 /** After a run was told to stop, each call of its tidying up gets this long. */
 const ENDING_MS = 5_000;
 
+/** How patient a run is with a storage. */
 export interface StorageLimits {
 	/** A call in which nothing moves for this long fails as 'stalled', milliseconds. */
 	stallTimeoutMs: number;

@@ -26,7 +26,7 @@ export interface DecompressOptions {
 
 /**
  * Decompresses any zstd stream, also of several frames, also of the `zstd` program. Ends only when the last frame is
- * whole; otherwise errors with BackupError 'damaged'. Windows above 128 MiB (`zstd --long=28` and more) are 'unsupported'.
+ * whole; otherwise errors with BackupError 'damaged'. No two chunks share memory. Windows above 128 MiB (`zstd --long=28` and more) are 'unsupported'.
  */
 export function zstdDecompress(options: DecompressOptions = {}): Transform {
 	return new Decompressor(options.requireSeekTable ?? false);
@@ -128,7 +128,8 @@ class Decompressor extends Transform {
 		this.#large = zstd;
 		zstd.on('error', (error) => this.destroy(decompressError(error)));
 		zstd.on('data', (original: Buffer) => {
-			if (this.push(original)) return;
+			// Behind a part of its buffer, node:zlib goes on to write: whoever takes a chunk may hand its memory on.
+			if (this.push(original.length === OUTPUT_CHUNK ? original : Buffer.from(original))) return;
 			zstd.pause();
 			void this.#room().then(() => zstd.resume());
 		});

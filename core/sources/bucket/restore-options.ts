@@ -49,10 +49,12 @@ export function assertNamed(
 	{ manifest: { group, label } }: OpenBackup,
 	{ warn }: Pick<RestoreRun, 'warn'>,
 ): void {
-	const { unmatched } = wanted;
-	if (unmatched.length === 0) return;
-	if (count > 0) return warn(unmatchedWarning(unmatched, `${group}/${label}`));
-	throw new BackupError('not-found', `nothing in ${group}/${label} has a name like ${unmatched.join(', ')}`, {
+	const { include, unmatched } = wanted;
+	if (count > 0 || include.length === 0) {
+		if (unmatched.length > 0) warn(unmatchedWarning(unmatched, `${group}/${label}`));
+		return;
+	}
+	throw new BackupError('not-found', `nothing in ${group}/${label} has a name like ${include.join(', ')}`, {
 		hint: 'List what is inside. A pattern is as in a .gitignore, e.g. /photos/2026/, and names objects as they are called in the bucket: lists show a few odd names escaped.',
 	});
 }

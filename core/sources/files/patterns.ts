@@ -9,9 +9,13 @@ const OPTIONS = { ignorecase: false, allowRelativePaths: true };
 
 /**
  * Makes the question whether patterns name an entry: itself, or a directory above it.
+ * @param mostRemembered answers that are kept in memory
  * @returns a function of a path without a slash at its beginning; null where there is no pattern
  */
-export function patternMatcher(patterns: readonly string[]): ((path: Bytes, isDirectory: boolean) => boolean) | null {
+export function patternMatcher(
+	patterns: readonly string[],
+	mostRemembered = MOST_REMEMBERED,
+): ((path: Bytes, isDirectory: boolean) => boolean) | null {
 	const given = patterns.filter((pattern) => pattern.trim() !== '');
 	if (given.length === 0) return null;
 	const compiled = ignore(OPTIONS).add(given);
@@ -19,7 +23,7 @@ export function patternMatcher(patterns: readonly string[]): ((path: Bytes, isDi
 	let rules = begin();
 	let asked = 0;
 	return (path, isDirectory) => {
-		if (++asked % MOST_REMEMBERED === 0) rules = begin();
+		if (++asked % mostRemembered === 0) rules = begin();
 		return rules.ignores(`${nameToText(path) ?? toDisplay(path)}${isDirectory ? '/' : ''}`);
 	};
 }

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { constants, zstdCompressSync, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
+import { constants, createZstdCompress, zstdCompressSync, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
 import fc from 'fast-check';
 import { freeChunk, readSeekTable, seekTableSize, zstdCompress, zstdDecompress } from '../../../core/codecs/zstd/zstd';
+import { movable } from '../../../core/streams/chunk';
 import { cut, dumpText, run, through } from '../streams';
 import { rounds } from '../../support/soak';
 
@@ -268,6 +269,33 @@ describe('zstd', () => {
 	});
 
 	describe('memory', () => {
+		it('of each decompressed chunk can be handed on, also where a frame is large and a buffer has a byte to spare', async () => {
+			const lane = createZstdCompress();
+			const compressed: Buffer[] = [];
+			lane.on('data', (chunk: Buffer) => compressed.push(chunk));
+			// Ends a byte before a buffer of the decompressor is full, and goes on when the first part has been read.
+			const first = randomBytes(13 * 256 * 1024 - 1);
+			await new Promise<void>((resolve) => void lane.write(first, () => lane.flush(() => resolve())));
+			const cutAt = compressed.length;
+			const second = randomBytes(100_000);
+			await new Promise<void>((resolve) => void lane.end(second, () => resolve()));
+			await once(lane, 'end');
+
+			const out: Buffer[] = [];
+			const sink = new Writable({
+				write(chunk: Buffer, _encoding, done) {
+					const moved = movable(chunk);
+					out.push(Buffer.from(moved));
+					// Another thread has it now.
+					moved.buffer.transfer(0);
+					done();
+				},
+			});
+			const parts = [Buffer.concat(compressed.slice(0, cutAt)), Buffer.concat(compressed.slice(cutAt))];
+			await pipeline([Readable.from(parts, { objectMode: false }), zstdDecompress(), sink]);
+			expect(Buffer.concat(out).equals(Buffer.concat([first, second]))).toBe(true);
+		});
+
 		it('stays bounded while compressing for a slow reader', async () => {
 			const frameSize = 64 * 1024;
 			const concurrency = 3;

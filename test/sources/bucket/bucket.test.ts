@@ -228,6 +228,9 @@ describe('a prefix', () => {
 		const to = bucket.config({ prefix: 'again' });
 		const { comparison, warnings } = await group.restore(full, { to, include: ['/photos/b/', '/photo/'] });
 		expect(comparison.says).toBe('1 object of 22 B as they were');
+		await expect(group.restore(full, { to, include: ['!/photos/'], existing: 'keep' })).rejects.toMatchObject({
+			code: 'not-found',
+		});
 		expect(warnings).toEqual([expect.stringContaining('has a name like /photo/: only what the other patterns')]);
 		expect(await bucket.keysOf()).toContain('again/photos/b/c');
 	});

@@ -2,19 +2,25 @@
 import type { Bytes } from '../names.ts';
 import { patternMatcher } from '../patterns.ts';
 
+/** Of each pattern: there may be many, and most are asked until they name something. */
+const MOST_REMEMBERED = 100;
+
 type Matcher = (path: Bytes, isDirectory: boolean) => boolean;
 
 /** Entries that are wanted, by patterns in gitignore's syntax; one that names a folder names all that is in it. */
 export class Wanted {
+	/** The patterns. */
+	readonly include: readonly string[];
 	readonly #matches: Matcher | null;
 	/** By pattern, those that have named nothing yet. Exceptions (`!…`) name nothing by themselves. */
 	readonly #unmatched: Map<string, Matcher>;
 
 	/** @param include patterns; everything is wanted where there are none */
 	constructor(include: readonly string[]) {
+		this.include = include;
 		this.#matches = patternMatcher(include);
 		const named = include.flatMap((pattern): Array<[string, Matcher]> => {
-			const matches = pattern.startsWith('!') ? null : patternMatcher([pattern]);
+			const matches = pattern.startsWith('!') ? null : patternMatcher([pattern], MOST_REMEMBERED);
 			return matches ? [[pattern, matches]] : [];
 		});
 		this.#unmatched = new Map(named);
